@@ -1,0 +1,3 @@
+package activities
+
+import _ "github.com/stretchr/testify/require"
