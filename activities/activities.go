@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+)
+
+// Options are what the activities of a worker share.
+type Options struct {
+	// Connections by name; at least one is required. An input that names none uses [DefaultConnection].
+	Connections map[string]Connection
+	// FileRoots are the directories beneath which file: references may lie, as absolute paths. Neither .. nor a
+	// symbolic link leads out of them. None means that file: references are refused.
+	FileRoots []string
+	// Now tells the time; nil means time.Now. In a workflow test with virtual time give the environment's Now, so that
+	// the expiry of staged files agrees with it.
+	Now func() time.Time
+}
+
+// Activities are the activities of a worker. Make them with [New]; they are safe for concurrent use. Register them
+// all with [Activities.Register], or add the plugin of package worker, which does.
+type Activities struct {
+	connections map[string]*connection
+	opener      opener
+	now         func() time.Time
+}
+
+// New checks the options and makes the activities. It sends nothing and asks for no key.
+func New(options Options) (*Activities, error) {
+	if len(options.Connections) == 0 {
+		return nil, errors.New("asteroid: no connections: give at least \"default\", for example activities.ConnectionFromEnv()")
+	}
+	a := &Activities{connections: make(map[string]*connection, len(options.Connections)), now: options.Now}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	for name, settings := range options.Connections {
+		if name == "" {
+			return nil, errors.New("asteroid: a connection has an empty name: call it \"default\"")
+		}
+		c, err := newConnection(name, settings)
+		if err != nil {
+			return nil, fmt.Errorf("asteroid: %w", err)
+		}
+		a.connections[name] = c
+	}
+	var err error
+	if a.opener, err = newOpener(options.FileRoots); err != nil {
+		return nil, fmt.Errorf("asteroid: %w", err)
+	}
+	return a, nil
+}
+
+// Registry is the part of a worker (or of a test environment) that takes activities.
+type Registry interface {
+	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
+}
+
+// Register registers every activity under its published name.
+func (a *Activities) Register(registry Registry) {
+	for name, fn := range map[string]any{
+		StageFilesName:         a.StageFiles,
+		ExecuteAgentName:       a.ExecuteAgent,
+		AwaitExecutionName:     a.AwaitExecution,
+		GetExecutionName:       a.GetExecution,
+		SetExecutionStatusName: a.SetExecutionStatus,
+		SendMessageName:        a.SendMessage,
+	} {
+		registry.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+}
+
+// connection finds the connection that an input names.
+func (a *Activities) connection(name string) (*connection, error) {
+	if name == "" {
+		name = DefaultConnection
+	}
+	if c, ok := a.connections[name]; ok {
+		return c, nil
+	}
+	known := slices.Sorted(maps.Keys(a.connections))
+	return nil, invalid("connection", fmt.Sprintf("this worker has none named %q; it has %s", name, strings.Join(known, ", ")))
+}

@@ -1,0 +1,210 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// AwaitUntil says what ends a wait.
+type AwaitUntil string
+
+const (
+	// UntilTerminal waits for completed, failed or cancelled. The default.
+	UntilTerminal AwaitUntil = "terminal"
+	// UntilNeedsHuman waits for those, and for the agent to ask somebody.
+	UntilNeedsHuman AwaitUntil = "needsHuman"
+	// UntilChange waits for any status but AwaitExecutionInput.KnownStatus.
+	UntilChange AwaitUntil = "change"
+)
+
+// AwaitExecutionInput is the input of asteroid.AwaitExecution.
+type AwaitExecutionInput struct {
+	// Connection is DefaultConnection when empty.
+	Connection  string `json:"connection,omitempty"`
+	ExecutionID string `json:"executionId"`
+	// Until is UntilTerminal when empty.
+	Until AwaitUntil `json:"until,omitempty"`
+	// KnownStatus is the status that the caller has seen, required with UntilChange and meaningless without it.
+	// Polling skips statuses: a run may go from starting to completed.
+	KnownStatus Status `json:"knownStatus,omitempty"`
+	// LongPollSeconds, 1 to 25, asks the service to hold each request so long if nothing happens. The end is then seen
+	// at once, but every waiting run holds an activity slot. 0 is off. A service without the long poll is polled.
+	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
+}
+
+func (in *AwaitExecutionInput) validate() error {
+	if err := checkID("executionId", in.ExecutionID); err != nil {
+		return err
+	}
+	switch in.Until {
+	case "", UntilTerminal, UntilNeedsHuman:
+		if in.KnownStatus != "" {
+			return invalid("knownStatus", fmt.Sprintf("goes with until %q only", UntilChange))
+		}
+	case UntilChange:
+		if in.KnownStatus == "" {
+			return invalid("knownStatus", fmt.Sprintf("is required with until %q", UntilChange))
+		}
+	default:
+		return invalid("until", fmt.Sprintf("%q is none of %q, %q, %q", clip(string(in.Until)), UntilTerminal, UntilNeedsHuman, UntilChange))
+	}
+	if in.LongPollSeconds < 0 || in.LongPollSeconds > 25 {
+		return invalid("longPollSeconds", fmt.Sprintf("is %d: must be 1 to 25, or 0 for off", in.LongPollSeconds))
+	}
+	return nil
+}
+
+// over reports whether the wait ends with this status.
+func (in *AwaitExecutionInput) over(s Status) bool {
+	switch in.Until {
+	case UntilChange:
+		return s != in.KnownStatus
+	case UntilNeedsHuman:
+		return s.Terminal() || s.NeedsHuman()
+	default:
+		return s.Terminal()
+	}
+}
+
+// What a wait puts up with before it gives up, and how long.
+const (
+	// pollPatience bounds a streak of polls that fail. One that succeeds ends the streak.
+	pollPatience = time.Hour
+	// resultPatience is how long a completed run may lack its result, and an ended one its reason.
+	resultPatience = time.Minute
+	// unknownPatience is how long a status may be one that this version does not know.
+	unknownPatience = time.Hour
+)
+
+// awaitProgress is what one attempt tells the next, in heartbeat details: since when things have not been as they
+// should be. It is recorded only when there is such a thing, so an ordinary poll costs no heartbeat.
+type awaitProgress struct {
+	FailingSince  time.Time `json:"failingSince,omitzero"`
+	NoResultSince time.Time `json:"noResultSince,omitzero"`
+	UnknownSince  time.Time `json:"unknownSince,omitzero"`
+	UnknownStatus Status    `json:"unknownStatus,omitempty"`
+}
+
+// AwaitExecution waits until an execution is over (or until what Input.Until says) and returns it then
+// (https://docs.asteroid.ai/api-reference/execution/get-execution).
+//
+// It holds nothing while it waits. Each attempt makes one GET and, if the run goes on, fails with
+// asteroid.StillRunning, which is retryable and benign: the server's retry timer is the poll interval. An hour or a week
+// of waiting is one scheduled activity in the workflow's history, and between polls there is neither a goroutine nor a
+// slot on any worker. So the retry policy is the schedule: leave MaximumAttempts unlimited and bound the wait with
+// ScheduleToCloseTimeout. The typed call in package workflows sets intervals from two to thirty seconds. In the
+// test environment MaximumAttempts 0 means 10: set it to math.MaxInt32, as the typed call does.
+//
+// A completed run that has no result yet is polled up to a minute longer, then returned without. Polls that fail are
+// tolerated for an hour in a row. A failed run is a result here, not an error: look at the Status.
+//
+// Errors: asteroid.StillRunning; asteroid.NotFound, retryable during the first minute (a new execution may not be
+// readable everywhere yet), then final: the execution is gone; asteroid.UnknownStatus after an hour in a status that this
+// version does not know; and those of the API.
+func (a *Activities) AwaitExecution(ctx context.Context, in AwaitExecutionInput) (*Execution, error) {
+	c, err := a.connection(in.Connection)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.validate(); err != nil {
+		return nil, err
+	}
+	var before, after awaitProgress
+	if activity.HasHeartbeatDetails(ctx) {
+		// Unreadable details are those of another version: as good as none.
+		_ = activity.GetHeartbeatDetails(ctx, &before)
+	}
+	execution, err := a.look(ctx, c, in, before, &after)
+	if after != before {
+		activity.RecordHeartbeat(ctx, after)
+	}
+	return execution, err
+}
+
+// look makes one poll.
+func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionInput, before awaitProgress, after *awaitProgress) (*Execution, error) {
+	if in.LongPollSeconds > 0 {
+		if err := c.longPoll(ctx, in); err != nil {
+			return nil, a.pollFailed(ctx, err, before, after)
+		}
+	}
+	e, err := c.execution(ctx, in.ExecutionID)
+	if err != nil {
+		return nil, a.pollFailed(ctx, err, before, after)
+	}
+	if e.Status.Class() == ClassUnknown {
+		after.UnknownStatus, after.UnknownSince = e.Status, a.now()
+		if before.UnknownStatus == e.Status {
+			after.UnknownSince = before.UnknownSince
+		}
+		if a.now().Sub(after.UnknownSince) >= unknownPatience {
+			return nil, temporal.NewNonRetryableApplicationError(
+				fmt.Sprintf("execution %s has been %q for %s, a status that this version of the library does not know: look at the run, and update",
+					e.ExecutionID, e.Status, unknownPatience),
+				ErrorTypeUnknownStatus, nil, ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
+		}
+	}
+	if !in.over(e.Status) {
+		return nil, stillRunning(e)
+	}
+	reasonErr := c.addReason(ctx, e)
+	if reasonErr != nil || e.Status == StatusCompleted && e.ExecutionResult == nil {
+		after.NoResultSince = before.NoResultSince
+		if after.NoResultSince.IsZero() {
+			after.NoResultSince = a.now()
+		}
+		if a.now().Sub(after.NoResultSince) < resultPatience {
+			return nil, stillRunning(e)
+		}
+	}
+	activity.GetLogger(ctx).Info("Execution seen", "executionId", e.ExecutionID, "status", e.Status, "reason", e.Reason)
+	return e, nil
+}
+
+// stillRunning is an expected answer, not a fault: benign errors are logged at debug level and not counted.
+func stillRunning(e *Execution) error {
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("execution %s is %s", e.ExecutionID, e.Status),
+		ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
+			Category: temporal.ApplicationErrorCategoryBenign,
+			Details:  []any{ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status}},
+		})
+}
+
+// pollFailed decides whether a failed poll is one to live with.
+func (a *Activities) pollFailed(ctx context.Context, err error, before awaitProgress, after *awaitProgress) error {
+	*after = before
+	if after.FailingSince.IsZero() {
+		after.FailingSince = a.now()
+	}
+	err = a.forgiveEarlyNotFound(ctx, err)
+	var said *temporal.ApplicationError
+	if streak := a.now().Sub(after.FailingSince); streak >= pollPatience && errors.As(err, &said) && !said.NonRetryable() {
+		details, _ := DetailsOf(err)
+		return temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("every look at the execution has failed for %s: %s", streak.Round(time.Second), said.Message()), said.Type(), nil, details)
+	}
+	return err
+}
+
+// longPoll asks the service to answer when the run is over, or after so many seconds. What it answers is not used:
+// the GET that follows tells more. A service that does not have the operation answers a 404 that is no JSON.
+func (c *connection) longPoll(ctx context.Context, in AwaitExecutionInput) error {
+	what := call{operation: "ExecutionSyncGet", executionID: in.ExecutionID, timeout: time.Duration(in.LongPollSeconds)*time.Second + requestTimeout/3}
+	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
+		return c.api.ExecutionSyncGet(ctx, in.ExecutionID, &api.ExecutionSyncGetParams{TimeoutSeconds: &in.LongPollSeconds})
+	}, http.StatusOK, http.StatusAccepted)
+	var failed *failure
+	if errors.As(err, &failed) && failed.status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
+		return nil
+	}
+	return err
+}

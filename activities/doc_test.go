@@ -1,3 +1,0 @@
-package activities
-
-import _ "github.com/stretchr/testify/require"

@@ -1,0 +1,26 @@
+package activities
+
+// The activity types, as registered and as a workflow in another language calls them.
+const (
+	StageFilesName         = "asteroid.StageFiles"
+	ExecuteAgentName       = "asteroid.ExecuteAgent"
+	AwaitExecutionName     = "asteroid.AwaitExecution"
+	GetExecutionName       = "asteroid.GetExecution"
+	SetExecutionStatusName = "asteroid.SetExecutionStatus"
+	SendMessageName        = "asteroid.SendMessage"
+)
+
+// The metadata that ExecuteAgent writes into every execution. Every key that begins with [MetadataPrefix] is reserved:
+// an input that sets one is refused.
+const (
+	// MetadataPrefix begins the reserved keys.
+	MetadataPrefix = "temporal_"
+	// MetadataExecutionKey identifies the intent to run an agent: two executions with the same value are the same
+	// intent, unless one of them is a rerun that a person made.
+	MetadataExecutionKey = "temporal_execution_key"
+	// MetadataNamespace, MetadataWorkflowID and MetadataRunID lead from an execution back to the workflow that
+	// started it. The latter two are absent for an activity that no workflow started.
+	MetadataNamespace  = "temporal_namespace"
+	MetadataWorkflowID = "temporal_workflow_id"
+	MetadataRunID      = "temporal_run_id"
+)

@@ -1,0 +1,88 @@
+package workflows
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+)
+
+// StageFiles runs asteroid.StageFiles; see [activities.Activities.StageFiles]. Unless the context's options say
+// otherwise an attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
+func StageFiles(ctx workflow.Context, in activities.StageFilesInput) (*activities.StageFilesResult, error) {
+	names := make([]string, len(in.Files))
+	for i, ref := range in.Files {
+		names[i] = fileLabel(ref)
+	}
+	return call[activities.StageFilesResult](withDefaults(ctx, stageDefaults(), summary("Stage "+strings.Join(names, ", "))),
+		activities.StageFilesName, in)
+}
+
+// ExecuteAgent runs asteroid.ExecuteAgent; see [activities.Activities.ExecuteAgent]. Unless the context's options say
+// otherwise an attempt may take a minute, and it is retried for six hours, which is also how long it waits for
+// capacity. When the workflow is cancelled meanwhile, the call still returns what the attempt under way brings.
+func ExecuteAgent(ctx workflow.Context, in activities.ExecuteAgentInput) (*activities.ExecuteAgentResult, error) {
+	return call[activities.ExecuteAgentResult](withDefaults(ctx, executeDefaults(), summary("Execute agent "+in.AgentID)),
+		activities.ExecuteAgentName, in)
+}
+
+// AwaitExecution runs asteroid.AwaitExecution; see [activities.Activities.AwaitExecution]. Unless the context's options
+// say otherwise it polls at intervals from two to thirty seconds, without end. Bound it with ScheduleToCloseTimeout.
+func AwaitExecution(ctx workflow.Context, in activities.AwaitExecutionInput) (*activities.Execution, error) {
+	return call[activities.Execution](withDefaults(ctx, awaitDefaults(), summary("Await execution "+in.ExecutionID)),
+		activities.AwaitExecutionName, in)
+}
+
+// GetExecution runs asteroid.GetExecution; see [activities.Activities.GetExecution]. Unless the context's options say
+// otherwise it is retried for an hour.
+func GetExecution(ctx workflow.Context, in activities.GetExecutionInput) (*activities.Execution, error) {
+	return call[activities.Execution](withDefaults(ctx, callDefaults(), summary("Read execution "+in.ExecutionID)),
+		activities.GetExecutionName, in)
+}
+
+// SetExecutionStatus runs asteroid.SetExecutionStatus; see [activities.Activities.SetExecutionStatus]. Unless the
+// context's options say otherwise it is retried for an hour.
+func SetExecutionStatus(ctx workflow.Context, in activities.SetExecutionStatusInput) (*activities.SetExecutionStatusResult, error) {
+	return call[activities.SetExecutionStatusResult](
+		withDefaults(ctx, callDefaults(), summary(fmt.Sprintf("Set execution %s to %s", in.ExecutionID, in.Status))),
+		activities.SetExecutionStatusName, in)
+}
+
+// SendMessage runs asteroid.SendMessage; see [activities.Activities.SendMessage]. Unless the context's options say
+// otherwise it is retried for an hour.
+func SendMessage(ctx workflow.Context, in activities.SendMessageInput) (*activities.SendMessageResult, error) {
+	return call[activities.SendMessageResult](withDefaults(ctx, callDefaults(), summary("Send a message to execution "+in.ExecutionID)),
+		activities.SendMessageName, in)
+}
+
+func call[Out, In any](ctx workflow.Context, name string, in In) (*Out, error) {
+	var out Out
+	if err := workflow.ExecuteActivity(ctx, name, in).Get(ctx, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// summary fits a text into the one line that the server allows (400 bytes; fewer read better).
+func summary(text string) string {
+	const most = 120
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most-3], "") + "..."
+	}
+	return text
+}
+
+// fileLabel is how a person knows a file: never the content of a data: reference.
+func fileLabel(ref activities.FileRef) string {
+	switch {
+	case ref.Name != "":
+		return ref.Name
+	case strings.HasPrefix(strings.ToLower(ref.URI), "data:"):
+		return "inline data"
+	default:
+		return path.Base(ref.URI)
+	}
+}

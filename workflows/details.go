@@ -1,0 +1,174 @@
+package workflows
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+)
+
+// markdown tells a person who opens the workflow's page what its agents do.
+func (a *agents) markdown() string {
+	var page strings.Builder
+	for _, agent := range a.list {
+		page.WriteString(agent.markdown())
+	}
+	return page.String()
+}
+
+func (s *AgentState) markdown() string {
+	var page strings.Builder
+	line := func(label, text string) {
+		if text != "" {
+			page.WriteString("- **" + label + "**: " + text + "\n")
+		}
+	}
+	title := s.AgentName
+	if title == "" {
+		title = s.AgentID
+	}
+	page.WriteString("\n### Agent " + code(title) + " · " + s.headline() + "\n\n")
+	line("Files", s.fileList())
+	line("Execution", s.execution())
+	line("Asked", s.question())
+	line("Reason", code(s.Reason))
+	line("Time", s.times())
+	if !s.Status.Terminal() {
+		line("Live view", link("watch the agent work", s.LiveViewURL))
+	} else {
+		line("Recording", link("watch what the agent did", s.RecordingURL))
+	}
+	line("Error", code(s.Error))
+	if len(s.result) > 0 {
+		page.WriteString("\n**Result**\n\n```json\n" + fenced(s.result) + "\n```\n")
+	}
+	return page.String()
+}
+
+func (s *AgentState) headline() string {
+	switch s.Phase {
+	case PhaseStaging:
+		return "its files are being staged"
+	case PhaseExecuting:
+		return "is being started"
+	case PhaseRunning:
+		return "is at work"
+	case PhaseNeedsHuman:
+		return "**waits for a person**"
+	case PhaseCancelling:
+		return "is being cancelled"
+	case PhaseCompleted:
+		if s.Outcome != "" {
+			return "completed, outcome " + code(s.Outcome)
+		}
+		return "completed"
+	default:
+		if s.Status.Terminal() && s.Status != activities.StatusCompleted {
+			return string(s.Status)
+		}
+		return "failed"
+	}
+}
+
+func (s *AgentState) fileList() string {
+	labels := make([]string, 0, len(s.requested))
+	for _, f := range s.Files {
+		labels = append(labels, fmt.Sprintf("%s (%s, %s)", code(f.Name), f.ContentType, size(f.Size)))
+	}
+	if len(labels) == 0 {
+		for _, name := range s.requested {
+			labels = append(labels, code(name))
+		}
+	}
+	return strings.Join(labels, ", ")
+}
+
+func (s *AgentState) execution() string {
+	if s.ExecutionID == "" {
+		return ""
+	}
+	text := code(s.ExecutionID)
+	if page := link("its page", s.PlatformURL); page != "" {
+		text += ", " + page
+	}
+	return text
+}
+
+func (s *AgentState) question() string {
+	if s.Phase != PhaseNeedsHuman {
+		return ""
+	}
+	var asked []string
+	for _, q := range s.Questions {
+		text := code(q.Question)
+		for _, o := range q.Options {
+			text += "\n  - " + code(o.Label)
+			if o.Description != "" {
+				text += ": " + code(o.Description)
+			}
+		}
+		asked = append(asked, text)
+	}
+	return strings.Join(asked, "\n")
+}
+
+const clockTime = "2006-01-02 15:04:05 UTC"
+
+func (s *AgentState) times() string {
+	started := "started " + s.Started.UTC().Format(clockTime)
+	if s.Ended.IsZero() {
+		return started + fmt.Sprintf(", %s since %s", s.Phase, s.Since.UTC().Format(clockTime))
+	}
+	return started + fmt.Sprintf(", over %s, %s in all", s.Ended.UTC().Format(clockTime), s.Ended.Sub(s.Started).Round(time.Second))
+}
+
+// code shows a text of the agent's or the service's: whatever it holds, it cannot become Markdown or HTML.
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	const most = 500
+	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "`", "'")), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return "`" + text + "`"
+}
+
+// fenced makes a JSON value fit into a fenced block, readable and not endless.
+func fenced(raw []byte) string {
+	const most = 2000
+	var indented bytes.Buffer
+	if json.Indent(&indented, raw, "", "  ") != nil {
+		return ""
+	}
+	text := strings.ReplaceAll(indented.String(), "```", "'''")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "\n... (the rest is in the workflow's result)"
+	}
+	return text
+}
+
+// link returns a Markdown link, or nothing for an address that a browser should not be sent to.
+func link(text, address string) string {
+	target, err := url.Parse(address)
+	if err != nil || target.Host == "" || target.Scheme != "https" && target.Scheme != "http" {
+		return ""
+	}
+	return "[" + text + "](" + strings.NewReplacer("(", "%28", ")", "%29", "<", "%3C", ">", "%3E").Replace(target.String()) + ")"
+}
+
+func size(bytes int64) string {
+	switch {
+	case bytes < 1000:
+		return fmt.Sprintf("%d B", bytes)
+	case bytes < 1000*1000:
+		return fmt.Sprintf("%.1f kB", float64(bytes)/1000)
+	default:
+		return fmt.Sprintf("%.1f MB", float64(bytes)/1000/1000)
+	}
+}

@@ -1,0 +1,27 @@
+package workflows
+
+import "go.temporal.io/sdk/workflow"
+
+// The workflow types, as registered and as a client in any language starts them.
+const (
+	RunAgentName = "asteroid.RunAgent"
+	PipelineName = "asteroid.Pipeline"
+)
+
+// Registry is the part of a worker, a replayer or a test environment that takes workflows.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+}
+
+// Register registers every workflow of this package under its published name; options.Name is ignored. The plugin of
+// package worker does it for you. Where options name no versioning behavior the workflows are pinned: with worker
+// versioning, a run ends on the version that it began with.
+func Register(registry Registry, options workflow.RegisterOptions) {
+	if options.VersioningBehavior == workflow.VersioningBehaviorUnspecified {
+		options.VersioningBehavior = workflow.VersioningBehaviorPinned
+	}
+	options.Name = RunAgentName
+	registry.RegisterWorkflowWithOptions(RunAgent, options)
+	options.Name = PipelineName
+	registry.RegisterWorkflowWithOptions(Pipeline, options)
+}

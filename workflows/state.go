@@ -1,0 +1,184 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+)
+
+// StateQuery is the query that every workflow answers which runs agents: it returns a [State].
+const StateQuery = "asteroid.state"
+
+// State is what a workflow knows of its agents.
+type State struct {
+	// Agents are in the order in which they were started.
+	Agents []AgentState `json:"agents"`
+}
+
+// Phase is how far an agent is.
+type Phase string
+
+// The phases, in the order in which an agent passes through them. Not every agent passes through all.
+const (
+	PhaseStaging    Phase = "staging"    // its files are on their way to the service
+	PhaseExecuting  Phase = "executing"  // it is being started, or waits for capacity
+	PhaseRunning    Phase = "running"    // the execution id is known
+	PhaseNeedsHuman Phase = "needsHuman" // it asks somebody
+	PhaseCancelling Phase = "cancelling" // its run is being cancelled
+	PhaseCompleted  Phase = "completed"
+	PhaseFailed     Phase = "failed" // Error says why
+)
+
+// AgentState is what a workflow knows of one agent. Times are the workflow's.
+type AgentState struct {
+	AgentID   string `json:"agentId"`
+	AgentName string `json:"agentName,omitempty"`
+	Phase     Phase  `json:"phase"`
+	// Since is when the phase began, Started when the workflow turned to the agent, Ended when it was done with it.
+	Since   time.Time `json:"since"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	// ExecutionID is known once the phase is PhaseRunning.
+	ExecutionID string `json:"executionId,omitempty"`
+	// Status is the last one seen. While a run is at work it is not followed: it may long be running when this
+	// still says starting.
+	Status    activities.Status       `json:"status,omitempty"`
+	Reason    string                  `json:"reason,omitempty"`
+	Questions []activities.Question   `json:"questions,omitempty"`
+	Outcome   string                  `json:"outcome,omitempty"`
+	Files     []activities.StagedFile `json:"files,omitempty"`
+	Error     string                  `json:"error,omitempty"`
+
+	PlatformURL  string `json:"platformUrl,omitempty"`
+	LiveViewURL  string `json:"liveViewUrl,omitempty"`
+	RecordingURL string `json:"recordingUrl,omitempty"`
+
+	requested []string // labels of the files, until they are staged
+	result    []byte
+}
+
+// agents are the agents of one workflow.
+type agents struct {
+	list     []*AgentState
+	keeper   bool   // kept for the whole workflow by the interceptor
+	rendered string // what these agents last put into the current details
+}
+
+type agentsKey struct{}
+
+// NewInterceptor returns the interceptor that lets all agents of a workflow appear in one state and one page, and
+// number them for their idempotency keys. The plugin of package worker adds it. Without it, each call of RunAgent in a
+// workflow replaces the state that the call before it showed, and identifies its intent by the activity's id.
+func NewInterceptor() interceptor.WorkerInterceptor { return &workerInterceptor{} }
+
+type workerInterceptor struct {
+	interceptor.WorkerInterceptorBase
+}
+
+func (*workerInterceptor) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}}
+}
+
+type workflowInterceptor struct {
+	interceptor.WorkflowInboundInterceptorBase
+}
+
+func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	if ctx.Value(agentsKey{}) == nil { // the plugin may be on the client and on the worker
+		ctx = workflow.WithValue(ctx, agentsKey{}, &agents{keeper: true})
+	}
+	return i.Next.ExecuteWorkflow(ctx, in)
+}
+
+func agentsOf(ctx workflow.Context) *agents {
+	if kept, ok := ctx.Value(agentsKey{}).(*agents); ok {
+		return kept
+	}
+	return &agents{}
+}
+
+// add takes in an agent and begins to answer the query, if this is the first.
+func (a *agents) add(ctx workflow.Context, in RunAgentInput) *AgentState {
+	now := workflow.Now(ctx)
+	state := &AgentState{AgentID: in.AgentID, Started: now, Since: now}
+	for _, ref := range in.Files {
+		state.requested = append(state.requested, fileLabel(ref))
+	}
+	a.list = append(a.list, state)
+	if len(a.list) == 1 {
+		err := workflow.SetQueryHandlerWithOptions(ctx, StateQuery, a.snapshot, workflow.QueryHandlerOptions{
+			Description: "How far each agent of this workflow is, with its execution id.",
+		})
+		if err != nil {
+			workflow.GetLogger(ctx).Error("The state query could not be registered", "error", err)
+		}
+	}
+	return state
+}
+
+func (a *agents) snapshot() (State, error) {
+	state := State{Agents: make([]AgentState, len(a.list))}
+	for i, agent := range a.list {
+		state.Agents[i] = *agent
+	}
+	return state, nil
+}
+
+// intent returns the idempotency key of the agent that was added last. The original run id survives a reset, and the
+// agent's number survives another staging; neither does a continue-as-new, which is a new intent. Without the
+// interceptor nothing counts the agents, and the activity makes the key of its own id.
+func (a *agents) intent(ctx workflow.Context) string {
+	if !a.keeper {
+		return ""
+	}
+	info := workflow.GetInfo(ctx)
+	run := cmp.Or(info.OriginalRunID, info.WorkflowExecution.RunID)
+	return fmt.Sprintf("%s/%s/%s/agent-%d", info.Namespace, info.WorkflowExecution.ID, run, len(a.list))
+}
+
+// to moves the agent on to a phase and shows it.
+func (r *AgentRun) to(ctx workflow.Context, phase Phase) {
+	r.state.Phase, r.state.Since = phase, workflow.Now(ctx)
+	r.agents.show(ctx)
+}
+
+// observe takes in what the service says of the run.
+func (r *AgentRun) observe(ctx workflow.Context, e *activities.Execution) {
+	s := r.state
+	s.AgentName, s.Status, s.Reason, s.Questions = e.AgentName, e.Status, e.Reason, e.Questions
+	s.PlatformURL, s.LiveViewURL, s.RecordingURL = e.PlatformURL, e.LiveViewURL, e.RecordingURL
+	if e.ExecutionResult != nil {
+		s.Outcome, s.result = e.ExecutionResult.Outcome, e.ExecutionResult.Result
+	}
+	switch {
+	case e.Status.NeedsHuman():
+		r.to(ctx, PhaseNeedsHuman)
+	case !e.Status.Terminal():
+		r.to(ctx, PhaseRunning)
+	}
+}
+
+// end is the last phase, with an error or without.
+func (r *AgentRun) end(ctx workflow.Context, err error) {
+	r.state.Ended = workflow.Now(ctx)
+	phase := PhaseCompleted
+	if err != nil {
+		phase, r.state.Error = PhaseFailed, err.Error()
+	} else if r.state.Status != activities.StatusCompleted {
+		phase = PhaseFailed
+	}
+	r.to(ctx, phase)
+}
+
+// show puts the agents below whatever the workflow's author has put into the current details.
+func (a *agents) show(ctx workflow.Context) {
+	own, _ := strings.CutSuffix(workflow.GetCurrentDetails(ctx), a.rendered)
+	a.rendered = a.markdown()
+	workflow.SetCurrentDetails(ctx, own+a.rendered)
+}
