@@ -1,0 +1,68 @@
+package testsuite
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// activity is one entry of an execution's log. A file_added entry holds the file, as its link is made anew
+// for every reader.
+type activity struct {
+	id      string
+	at      time.Time
+	payload any
+}
+
+func (e *execution) log(at time.Time, payload any) {
+	e.activities = append(e.activities, activity{id: newUUID(), at: at, payload: payload})
+}
+
+func (a activity) wire(e *execution, links linker) api.Activity {
+	payload := a.payload
+	if file, ok := payload.(*executionFile); ok {
+		payload = api.FileAddedPayload{
+			ActivityType: "file_added", FileID: file.id, FileName: file.name, MimeType: file.contentType,
+			FileSize: file.blob.size, Source: file.source(), PresignedURL: links.file(e, file),
+		}
+	}
+	raw, _ := json.Marshal(payload) // structs of the contract always marshal
+	return api.Activity{ID: a.id, ExecutionID: e.id, Timestamp: a.at, Payload: raw}
+}
+
+// ExecutionActivitiesGet serves GET /agents/v2/executions/{executionId}/activities: oldest first unless the
+// order says otherwise, all of them unless there is a limit.
+func (s *service) ExecutionActivitiesGet(w http.ResponseWriter, r *http.Request, id string, params api.ExecutionActivitiesGetParams) {
+	s.serve(w, r, func(now time.Time) reply {
+		e, refused := s.executionOf(caller(r), id)
+		switch {
+		case refused != nil:
+			return *refused
+		case unknownQuery(r, params) != nil:
+			return *unknownQuery(r, params)
+		case params.Order != nil && !params.Order.Valid():
+			return invalid("order", "%q is not one of asc and desc", *params.Order)
+		case params.Limit != nil && *params.Limit < 1:
+			return invalid("limit", "must be at least 1")
+		}
+		links := s.linker(r, now)
+		body := []api.Activity{}
+		if e.purgedAt.IsZero() {
+			for _, a := range e.activities {
+				if file, ok := a.payload.(*executionFile); !ok || !now.Before(file.visibleAt) {
+					body = append(body, a.wire(e, links))
+				}
+			}
+		}
+		if params.Order != nil && *params.Order == api.ExecutionActivitiesGetParamsOrderDesc {
+			slices.Reverse(body)
+		}
+		if params.Limit != nil && int(*params.Limit) < len(body) {
+			body = body[:*params.Limit]
+		}
+		return answer(http.StatusOK, body)
+	})
+}

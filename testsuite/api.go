@@ -1,0 +1,223 @@
+package testsuite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// T is what NewAPI needs of a test; *testing.T and *testing.B have it.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// API is a fake of the Asteroid API that serves on a local port. Its methods may be called from several
+// goroutines.
+type API struct {
+	service      *service
+	server       *http.Server
+	baseURL      string
+	organization *organization
+	key          *apiKey
+
+	once     sync.Once // for closing
+	closeErr error
+
+	mu       sync.Mutex // for what follows
+	closed   bool
+	problems []error
+}
+
+// NewAPI starts a fake for the length of a test. A script that runs out, and a signed link that is fetched
+// with the API key, fail the test.
+func NewAPI(t T, opts ...Option) *API {
+	t.Helper()
+	a, err := start(opts, func(message string) { t.Errorf("fake Asteroid API: %s", message) })
+	if err != nil {
+		t.Fatalf("fake Asteroid API: %v", err)
+	}
+	t.Cleanup(func() { a.stop() })
+	return a
+}
+
+// StartAPI starts a fake for a program, which calls Close. What would fail a test is logged instead, see
+// [WithLog], and returned by Close.
+func StartAPI(opts ...Option) (*API, error) { return start(opts, nil) }
+
+// Close ends the server and removes what it has stored. It returns the problems that were logged.
+func (a *API) Close() error {
+	a.stop()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return errors.Join(a.closeErr, errors.Join(a.problems...))
+}
+
+func start(opts []Option, fail func(message string)) (*API, error) {
+	o := defaultOptions()
+	for _, opt := range opts {
+		opt(&o)
+	}
+	listener, err := net.Listen("tcp", o.listenAddr)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", o.listenAddr, err)
+	}
+	a := &API{service: newService(o), baseURL: "http://" + reachable(listener.Addr())}
+	a.service.report = func(message string) { a.report(message, fail) }
+	a.organization = a.service.addOrganization(o.organization)
+	a.key = a.service.addKey(o.apiKey, a.organization)
+	a.service.enter() // agents are as old as the API
+	a.service.mu.Unlock()
+	for _, builtin := range builtins {
+		a.ServeAgent(builtin.name, builtin.agent)
+	}
+	a.server = &http.Server{Handler: a.service.handler(), ReadHeaderTimeout: 30 * time.Second}
+	go func() { _ = a.server.Serve(listener) }() // until stop
+	return a, nil
+}
+
+// reachable is the address under which this machine reaches the listener.
+func reachable(addr net.Addr) string {
+	tcp := addr.(*net.TCPAddr)
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+}
+
+// report passes on a problem, but not to a test that is over: that would panic.
+func (a *API) report(message string, fail func(message string)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.closed:
+	case fail != nil:
+		fail(message)
+	default:
+		a.problems = append(a.problems, errors.New(message))
+		a.service.log(message)
+	}
+}
+
+func (a *API) stop() {
+	a.once.Do(func() {
+		a.mu.Lock()
+		a.closed = true
+		a.mu.Unlock()
+		close(a.service.closing) // long polls answer
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := a.server.Shutdown(ctx); err != nil { // somebody still up- or downloads
+			a.closeErr = a.server.Close()
+		}
+		a.closeErr = errors.Join(a.closeErr, a.service.spool.close())
+	})
+}
+
+// BaseURL is the scheme, host and port, without a slash at the end.
+func (a *API) BaseURL() string { return a.baseURL }
+
+// OrganizationID is the id of the organization that is there from the start.
+func (a *API) OrganizationID() string { return a.organization.id }
+
+// APIKey is that organization's key.
+func (a *API) APIKey() string { return a.key.secret }
+
+// AddOrganization makes one more organization, without agents or keys, and returns its id.
+func (a *API) AddOrganization(name string) string {
+	a.service.mu.Lock()
+	defer a.service.mu.Unlock()
+	return a.service.addOrganization(name).id
+}
+
+// AddAPIKey returns a new key of a member of the given organizations. With several of them the API does not
+// say which one the key stands for.
+func (a *API) AddAPIKey(organizationIDs ...string) string {
+	a.service.mu.Lock()
+	defer a.service.mu.Unlock()
+	var organizations []*organization
+	for _, id := range organizationIDs {
+		if o := a.service.organizations[id]; o != nil {
+			organizations = append(organizations, o)
+		} else {
+			a.service.report(fmt.Sprintf("AddAPIKey: no organization has the id %q", id))
+		}
+	}
+	return a.service.addKey("test-"+newUUID(), organizations...).secret
+}
+
+// AddAgent adds an agent to the first organization that takes one of the given scripts for each execution.
+// An execution more than there are scripts is answered with 500 and fails the test. It returns the agent's
+// id; if the name is taken, later calls of AgentID mean this agent.
+func (a *API) AddAgent(name string, runs ...Agent) string {
+	return a.addAgent(name, func(added *agent) { added.scripted = runs })
+}
+
+// ServeAgent adds an agent to the first organization that does the same for any number of executions, and
+// returns its id.
+func (a *API) ServeAgent(name string, does Agent) string {
+	return a.addAgent(name, func(added *agent) { added.served = does })
+}
+
+func (a *API) addAgent(name string, set func(*agent)) string {
+	a.service.mu.Lock()
+	defer a.service.mu.Unlock()
+	added := a.service.addAgent(a.organization, name)
+	set(added)
+	return added.id
+}
+
+// AgentID is the id of the agent, and of the workflow, with this name; empty if there is none.
+func (a *API) AgentID(name string) string { return a.Agents()[name] }
+
+// Agents are the ids of all agents by name.
+func (a *API) Agents() map[string]string {
+	a.service.mu.Lock()
+	defer a.service.mu.Unlock()
+	ids := map[string]string{}
+	for _, agent := range a.service.agentOrder {
+		ids[agent.name] = agent.id
+	}
+	return ids
+}
+
+// Executions are all executions, oldest first.
+func (a *API) Executions() []Execution {
+	a.service.enter()
+	defer a.service.mu.Unlock()
+	var all []Execution
+	for _, e := range a.service.order {
+		all = append(all, e.snapshot())
+	}
+	return all
+}
+
+// Execution is the execution with this id; ok is false if there is none.
+func (a *API) Execution(id string) (_ Execution, ok bool) {
+	a.service.enter()
+	defer a.service.mu.Unlock()
+	e := a.service.executions[id]
+	if e == nil {
+		return Execution{}, false
+	}
+	return e.snapshot(), true
+}
+
+// Requests are the requests that have come in, oldest first; at least the latest 100,000 are kept.
+func (a *API) Requests() []Request {
+	a.service.mu.Lock()
+	defer a.service.mu.Unlock()
+	var all []Request
+	for _, entry := range a.service.requests {
+		all = append(all, *entry)
+	}
+	return all
+}

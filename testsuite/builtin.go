@@ -1,0 +1,259 @@
+package testsuite
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"mime"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// builtins are the agents that every fake serves. They do real work on what they are given, so that a run
+// proves that bytes and inputs arrived.
+var builtins = []struct {
+	name  string
+	agent Agent
+}{
+	{"inventory", inventory},
+	{"totals", totals},
+	{"report", report},
+	{"patient", patient},
+}
+
+// builtinWork is how long the built-in agents but patient work.
+const builtinWork = time.Second
+
+// inventory describes every staged file.
+func inventory(run Run) []Step {
+	type entry struct {
+		Name        string   `json:"name"`
+		Size        int64    `json:"size"`
+		SHA256      string   `json:"sha256"`
+		ContentType string   `json:"contentType"`
+		Rows        *int     `json:"rows,omitempty"`
+		Columns     []string `json:"columns,omitempty"`
+	}
+	var result struct {
+		Count     int            `json:"count"`
+		TotalSize int64          `json:"totalSize"`
+		Files     []entry        `json:"files"`
+		Inputs    map[string]any `json:"inputs"`
+	}
+	result.Files, result.Inputs = []entry{}, run.Inputs
+	steps := []Step{Act("file_list", fmt.Sprintf("Looking at %d files", len(run.Files)))}
+	for _, file := range run.Files {
+		e := entry{Name: file.Name, Size: file.Size, SHA256: file.SHA256, ContentType: file.ContentType}
+		if isCSV(file) {
+			table, err := readCSV(file)
+			if err != nil {
+				return append(steps, Fail(err.Error()))
+			}
+			e.Rows, e.Columns = &table.rows, table.columns
+		}
+		steps = append(steps, Act("file_read", "Read "+file.Name))
+		result.Files = append(result.Files, e)
+		result.Count++
+		result.TotalSize += file.Size
+	}
+	listing, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return append(steps, Fail(err.Error()))
+	}
+	return append(steps,
+		Work(builtinWork),
+		WriteFile("downloads", "inventory.json", "application/json", append(listing, '\n')),
+		Complete("success", fmt.Sprintf("Described %d files.", result.Count), result))
+}
+
+// totals sums the numeric columns of every staged CSV file.
+func totals(run Run) []Step {
+	type entry struct {
+		Name   string                 `json:"name"`
+		Rows   int                    `json:"rows"`
+		Totals map[string]json.Number `json:"totals"`
+	}
+	steps := []Step{Reason("Adding up the columns that hold only numbers.")}
+	var entries []entry
+	for _, file := range run.Files {
+		if !isCSV(file) {
+			continue
+		}
+		table, err := readCSV(file)
+		if err != nil {
+			return append(steps, Fail(err.Error()))
+		}
+		steps = append(steps, Act("file_read", "Added up "+file.Name))
+		entries = append(entries, entry{file.Name, table.rows, table.totals()})
+	}
+	if len(entries) == 0 {
+		return append(steps, Fail("There is no CSV file to add up. Stage one, with the type text/csv or a name that ends in .csv."))
+	}
+	return append(steps, Work(builtinWork),
+		Complete("success", fmt.Sprintf("Added up %d files.", len(entries)), map[string]any{"files": entries}))
+}
+
+// report writes what an earlier execution found as a Markdown file. Its inputs are executionId, result and,
+// optionally, title.
+func report(run Run) []Step {
+	executionID, _ := run.Inputs["executionId"].(string)
+	result, given := run.Inputs["result"]
+	if executionID == "" || !given {
+		return []Step{Fail("The inputs executionId (a string) and result (any value) are needed: those of an earlier execution.")}
+	}
+	title, _ := run.Inputs["title"].(string)
+	if title == "" {
+		title = "Report"
+	}
+	body, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return []Step{Fail(err.Error())}
+	}
+	markdown := fmt.Appendf(nil, "# %s\n\nExecution `%s` found:\n\n```json\n%s\n```\n", title, executionID, body)
+	return []Step{
+		Reason("Writing down what execution " + executionID + " found."),
+		Work(builtinWork),
+		WriteFile("downloads", "report.md", "text/markdown", markdown),
+		Complete("success", "Wrote report.md.", map[string]any{
+			"file": "report.md", "size": len(markdown), "executionId": executionID,
+		}),
+	}
+}
+
+// patient works for as long as its input seconds says, 60 by default. With the input ask it stops half-way to
+// ask that; the input answers can hold the suggested answers.
+func patient(run Run) []Step {
+	seconds, err := secondsInput(run.Inputs["seconds"])
+	if err != nil {
+		return []Step{Fail(err.Error())}
+	}
+	half := time.Duration(seconds * float64(time.Second) / 2)
+	result := map[string]any{"seconds": seconds}
+	finish := func() []Step {
+		return []Step{Work(half), Complete("success", "Worked as long as it was told to.", result)}
+	}
+	steps := []Step{Act("util_wait_time", fmt.Sprintf("Working for %v seconds", seconds)), Work(half)}
+	question, _ := run.Inputs["ask"].(string)
+	if question == "" {
+		return append(steps, finish()...)
+	}
+
+	ask := Question{Text: question, Header: "Half-way"}
+	answers, _ := run.Inputs["answers"].([]any)
+	for _, answer := range answers {
+		ask.Options = append(ask.Options, Choice{Label: fmt.Sprint(answer)})
+	}
+	if len(ask.Options) == 0 {
+		ask.Options = []Choice{{Label: "Yes", Description: "Go on"}, {Label: "No", Description: "Go on all the same"}}
+	}
+	return append(steps, AskFor(ask, func(answer string) []Step {
+		result["answer"] = answer
+		return finish()
+	}))
+}
+
+func secondsInput(value any) (float64, error) {
+	seconds := 60.0
+	switch value := value.(type) {
+	case nil:
+	case float64:
+		seconds = value
+	case string:
+		var err error
+		if seconds, err = strconv.ParseFloat(value, 64); err != nil {
+			return 0, fmt.Errorf("the input seconds is no number: %q", value)
+		}
+	default:
+		return 0, fmt.Errorf("the input seconds is no number: %v", value)
+	}
+	if !(seconds >= 0 && seconds <= 30*24*3600) {
+		return 0, errors.New("the input seconds must be from 0 to the seconds of 30 days")
+	}
+	return seconds, nil
+}
+
+func isCSV(file File) bool {
+	media, _, _ := mime.ParseMediaType(file.ContentType)
+	return media == "text/csv" || strings.EqualFold(path.Ext(file.Name), ".csv")
+}
+
+// table is what was read of a CSV file: its header and, per column, the sum of what is a number.
+type table struct {
+	columns []string
+	rows    int
+	sums    []*big.Rat // of columns that hold numbers
+	words   []bool     // whether a column holds something else, too
+	digits  []int      // after the decimal point
+}
+
+// readCSV reads a file row by row, whatever its size. The first row is the header.
+func readCSV(file File) (*table, error) {
+	content, err := file.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	reader := csv.NewReader(content)
+	reader.ReuseRecord = true
+	header, err := reader.Read()
+	if errors.Is(err, io.EOF) {
+		return &table{columns: []string{}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s is not CSV: %w", file.Name, err)
+	}
+	t := &table{columns: slices.Clone(header)}
+	t.columns[0] = strings.TrimPrefix(t.columns[0], "\ufeff") // a byte order mark is not part of the name
+	t.sums, t.words, t.digits = make([]*big.Rat, len(header)), make([]bool, len(header)), make([]int, len(header))
+	for {
+		row, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return t, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s is not CSV: %w", file.Name, err)
+		}
+		t.rows++
+		for i, cell := range row {
+			t.add(i, strings.TrimSpace(cell))
+		}
+	}
+}
+
+var decimal = regexp.MustCompile(`^[+-]?\d{1,100}(\.\d{1,100})?$`)
+
+// add counts one cell. Sums are exact: a test can compare them digit by digit.
+func (t *table) add(column int, cell string) {
+	if cell == "" || t.words[column] {
+		return
+	}
+	if !decimal.MatchString(cell) {
+		t.words[column] = true
+		return
+	}
+	number, _ := new(big.Rat).SetString(cell)
+	if t.sums[column] == nil {
+		t.sums[column] = new(big.Rat)
+	}
+	t.sums[column].Add(t.sums[column], number)
+	_, fraction, _ := strings.Cut(cell, ".")
+	t.digits[column] = max(t.digits[column], len(fraction))
+}
+
+// totals are the sums of the columns that hold numbers and nothing else.
+func (t *table) totals() map[string]json.Number {
+	totals := map[string]json.Number{}
+	for i, sum := range t.sums {
+		if sum != nil && !t.words[i] {
+			totals[t.columns[i]] = json.Number(sum.FloatString(t.digits[i]))
+		}
+	}
+	return totals
+}

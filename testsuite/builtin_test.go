@@ -1,0 +1,86 @@
+package testsuite_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func (c *client) result(id string) map[string]any {
+	c.t.Helper()
+	execution := c.execution(id)
+	require.Equal(c.t, "completed", execution["status"])
+	return execution["executionResult"].(map[string]any)["result"].(map[string]any)
+}
+
+func TestInventoryDescribesWhatArrived(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	table := "\ufeffmonth,amount\r\n\"May, late\",1\r\nJune,2\r\n"
+	id := c.execute("inventory", `{"inputs":{"region":"north"},`+
+		c.stage(part{"files", "t.csv", "text/csv", table}, part{"files", "n.bin", "application/x-noise", "\x00\x01"})+`}`)
+	clock.Add(time.Minute)
+	result := c.result(id)
+	require.Equal(t, map[string]any{"region": "north"}, result["inputs"])
+	require.Equal(t, []any{
+		map[string]any{
+			"name": "t.csv", "size": float64(len(table)), "sha256": sum(table), "contentType": "text/csv",
+			"rows": 2.0, "columns": []any{"month", "amount"},
+		},
+		map[string]any{"name": "n.bin", "size": 2.0, "sha256": sum("\x00\x01"), "contentType": "application/x-noise"},
+	}, result["files"])
+
+	broken := c.execute("inventory", `{`+c.stage(part{"files", "t.csv", "text/csv", "a,b\n1\n"})+`}`)
+	clock.Add(time.Minute)
+	require.Contains(t, c.lastChange(broken)["failedPayload"].(map[string]any)["reason"], "t.csv is not CSV")
+}
+
+func TestTotalsAddsUpExactly(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	id := c.execute("totals", `{`+c.stage(
+		part{"files", "t.csv", "text/plain", "name,a,b,none\nx,0.1,-1,\ny,0.2,,\nz,12345678901234567890,1e5,\n"},
+		part{"files", "n.bin", "application/octet-stream", "x"})+`}`)
+	none := c.execute("totals", `{}`)
+	clock.Add(time.Minute)
+	require.Contains(t, c.get("/agents/v2/executions/"+id).body, `"totals":{"a":12345678901234567890.3}`)
+	require.Contains(t, c.lastChange(none)["failedPayload"].(map[string]any)["reason"], "no CSV file")
+}
+
+func TestReportTakesAnEarlierExecutionsResult(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	inputs, err := json.Marshal(map[string]any{
+		"inputs": map[string]any{"executionId": uuidA, "result": map[string]any{"amount": 19.75}, "title": "Sales"},
+	})
+	require.NoError(t, err)
+	id, none := c.execute("report", string(inputs)), c.execute("report", `{}`)
+	clock.Add(time.Minute)
+	require.Equal(t, uuidA, c.result(id)["executionId"])
+	listing := c.get("/agents/v2/executions/" + id + "/files").json(t)["directories"].(map[string]any)
+	report := fetch(t, listing["downloads"].([]any)[0].(map[string]any)["downloadUrl"].(string), nil)
+	require.Equal(t, "text/markdown", report.header.Get("Content-Type"))
+	require.Equal(t, "# Sales\n\nExecution `"+uuidA+"` found:\n\n```json\n{\n  \"amount\": 19.75\n}\n```\n", report.body)
+	require.Contains(t, c.lastChange(none)["failedPayload"].(map[string]any)["reason"], "executionId")
+}
+
+func TestPatientWorksForAsLongAsItIsTold(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	usual, asking, wrong := c.execute("patient", `{}`), c.execute("patient", `{"inputs":{"seconds":"10","ask":"Go on?"}}`),
+		c.execute("patient", `{"inputs":{"seconds":"soon"}}`)
+	clock.Add(60 * time.Second)
+	require.Equal(t, "running", c.status(usual))
+	require.Equal(t, "paused_by_agent", c.status(asking))
+	require.Equal(t, "failed", c.status(wrong))
+	require.Len(t, c.lastChange(asking)["pausedPayload"].(map[string]any)["question"].(map[string]any)["questions"].([]any)[0].(map[string]any)["options"], 2)
+	clock.Add(time.Second)
+	require.EqualValues(t, 60, c.result(usual)["seconds"])
+	c.post("/agents/v2/executions/"+asking+"/user-messages", `{"message":"Yes"}`)
+	clock.Add(4 * time.Second)
+	require.Equal(t, "running", c.status(asking))
+	clock.Add(time.Second)
+	require.Equal(t, "Yes", c.result(asking)["answer"])
+}

@@ -1,0 +1,59 @@
+// Package testsuite is for people who test what they build on Asteroid: a fake of the Asteroid API that is
+// served on a local port and behaves as the service does, but needs no account, no browser and no time.
+//
+//	func TestInvoice(t *testing.T) {
+//		api := testsuite.NewAPI(t)
+//		id := api.AddAgent("clerk", func(run testsuite.Run) []testsuite.Step {
+//			return []testsuite.Step{
+//				testsuite.Work(2 * time.Hour),
+//				testsuite.Ask("Which account?", "Checking", "Savings"),
+//				testsuite.WriteFile("downloads", "receipt.txt", "text/plain", []byte("paid")),
+//				testsuite.Complete("success", "Paid it.", map[string]any{"invoice": run.Inputs["invoice"]}),
+//			}
+//		})
+//		// Point a client at api.BaseURL() with api.APIKey(), have it run agent id, then look:
+//		for _, execution := range api.Executions() { ... }
+//	}
+//
+// # Agents
+//
+// An agent is a function from what an execution was given to the steps that it takes, see [Agent]. One that
+// was added with [API.AddAgent] has a script for each execution to come, and one execution too many fails the
+// test; [API.ServeAgent] adds one that can be run any number of times. Every agent can be reached as a workflow
+// under the same id. Four are always there, and do real work:
+//
+//   - inventory describes every staged file: name, size, SHA-256, type and, for CSV, rows and columns. It
+//     writes the same to downloads/inventory.json.
+//   - totals adds up the numeric columns of the staged CSV files.
+//   - report takes the inputs executionId and result, those of an earlier execution, and optionally title,
+//     and writes downloads/report.md.
+//   - patient works for as many seconds as its input seconds says, 60 by default. With the input ask it stops
+//     half-way to ask that, suggesting the input answers, and goes on when it is answered.
+//
+// # Time
+//
+// Nothing runs in the background. What an execution is at is computed from its steps and the clock whenever
+// somebody looks. With [WithClock] the clock is yours: given the Now method of the workflow test environment,
+// a run of hours takes as long as the few requests that look at it.
+//
+// # What it is strict about
+//
+// The fake refuses what the contract does not have: unknown members and query parameters, null, wrong types,
+// fields that exclude each other, values that are no member of an enumeration, staged files that are unknown,
+// older than 60 minutes, used, or of another organization, and statuses that cannot follow the present one. A
+// signed download link is on another host name, and one that is fetched with the API key fails the test. Both
+// key headers and both dialects are taken on every route.
+//
+// Where the service's behaviour is not published, the fake decides, and a client should not rely on it:
+//
+//   - At the concurrency limit execute and rerun answer 429, of the type limit-reached.
+//   - A status that cannot follow answers 400, as does a message to an execution that has ended.
+//   - A message answers an execution that is paused_by_agent; one that awaits confirmation needs the status
+//     running, and so does one that a user paused.
+//   - Any UUID is a profile, a pool or a group, and any version from 1 on exists.
+//   - A staged file serves one accepted execution; a refused request does not use it up.
+//   - Lists are newest first, with pages of 50 unless told otherwise, and of 100 at most.
+//   - A signed link lives for five minutes, and a recording is a line of text.
+//
+// The program cmd/fake serves the same API to other languages.
+package testsuite

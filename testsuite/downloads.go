@@ -1,0 +1,156 @@
+package testsuite
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	signedPath     = "/signed/"
+	signedLifetime = 5 * time.Minute
+	recordingFile  = "recording"
+	recordingName  = "recording.mp4"
+)
+
+// linker makes signed links for one answer.
+type linker struct {
+	service *service
+	host    string
+	expires int64
+}
+
+// linker makes links to another host name than the one that the request came to, as the service's are, yet
+// of this same listener: localhost for 127.0.0.1 and the other way round. A host that is neither keeps
+// its name, as no other is known to lead here.
+func (s *service) linker(r *http.Request, now time.Time) linker {
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host, port = r.Host, "80"
+	}
+	switch host {
+	case "127.0.0.1", "::1":
+		host = "localhost"
+	case "localhost":
+		host = "127.0.0.1"
+	}
+	return linker{service: s, host: net.JoinHostPort(host, port), expires: now.Add(signedLifetime).Unix()}
+}
+
+func (l linker) file(e *execution, f *executionFile) string { return l.link(e.id, f.id, f.name) }
+
+func (l linker) recording(e *execution) string { return l.link(e.id, recordingFile, recordingName) }
+
+func (l linker) link(executionID, fileID, name string) string {
+	target := url.URL{Scheme: "http", Host: l.host, Path: signedPath + executionID + "/" + fileID + "/" + name}
+	target.RawQuery = url.Values{
+		"expires":   {strconv.FormatInt(l.expires, 10)},
+		"signature": {l.service.sign(executionID, fileID, l.expires)},
+	}.Encode()
+	return target.String()
+}
+
+func (s *service) sign(executionID, fileID string, expires int64) string {
+	mac := hmac.New(sha256.New, s.signing)
+	fmt.Fprintf(mac, "%s\n%s\n%d", executionID, fileID, expires)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// ExecutionFileDownloadRedirect serves GET /agents/v2/executions/{executionId}/files/{fileId}/download.
+func (s *service) ExecutionFileDownloadRedirect(w http.ResponseWriter, r *http.Request, id, fileID string) {
+	s.serve(w, r, func(now time.Time) reply {
+		e, refused := s.executionOf(caller(r), id)
+		if refused != nil {
+			return plain(http.StatusNotFound, "Execution not found.")
+		}
+		for _, file := range e.visibleFiles(now) {
+			if file.id == fileID {
+				return redirect(http.StatusSeeOther, s.linker(r, now).file(e, file))
+			}
+		}
+		return plain(http.StatusNotFound, "File not found.")
+	})
+}
+
+// ExecutionRecordingRedirect serves GET /agents/v2/executions/{executionId}/recording.
+func (s *service) ExecutionRecordingRedirect(w http.ResponseWriter, r *http.Request, id string) {
+	s.serve(w, r, func(now time.Time) reply {
+		e, refused := s.executionOf(caller(r), id)
+		if refused != nil {
+			return *refused
+		}
+		if !e.recorded() {
+			return problem(http.StatusNotFound, "The execution has no recording; there is one once it has run and ended.")
+		}
+		return redirect(http.StatusTemporaryRedirect, s.linker(r, now).recording(e))
+	})
+}
+
+func (e *execution) recorded() bool {
+	return terminal(e.status) && !e.startedAt.IsZero() && e.purgedAt.IsZero()
+}
+
+// download serves a signed link, with ranges. No key is needed, nor wanted: a client that sends one has
+// followed the redirect to another host with it.
+func (s *service) download(w http.ResponseWriter, r *http.Request) {
+	executionID, fileID := r.PathValue("executionId"), r.PathValue("fileId")
+	if used := usedKeyHeader(r.Header); used != "" {
+		message := "a signed link was fetched with the API key in " + used + "; the key must not leave the API's host"
+		if !s.keysOnDownload {
+			s.report(message)
+			plain(http.StatusBadRequest, "Refused: "+message+".").write(w, r)
+			return
+		}
+		s.log(message)
+	}
+
+	var content io.ReadSeekCloser
+	var contentType string
+	var modified time.Time
+	refused := s.locked(func(now time.Time) reply {
+		expires, _ := strconv.ParseInt(r.URL.Query().Get("expires"), 10, 64)
+		signature := s.sign(executionID, fileID, expires)
+		if !hmac.Equal([]byte(signature), []byte(r.URL.Query().Get("signature"))) || now.Unix() >= expires {
+			return plain(http.StatusForbidden, "The link is not valid, or no longer. Ask the API for a fresh one.")
+		}
+		e := s.executions[executionID]
+		if e.deleted || !e.purgedAt.IsZero() {
+			return plain(http.StatusNotFound, "The file is gone.")
+		}
+		if fileID == recordingFile {
+			recording := fmt.Sprintf("recording of execution %s\n", e.id)
+			content, contentType, modified = nopCloser{bytes.NewReader([]byte(recording))}, "video/mp4", e.terminalAt
+			return reply{}
+		}
+		i := slices.IndexFunc(e.files, func(f *executionFile) bool { return f.id == fileID })
+		if i < 0 {
+			return plain(http.StatusNotFound, "The file is gone.")
+		}
+		var err error
+		if content, err = e.files[i].blob.open(); err != nil {
+			return plain(http.StatusInternalServerError, err.Error())
+		}
+		contentType, modified = e.files[i].contentType, e.files[i].createdAt
+		return reply{}
+	})
+	if refused.status != 0 {
+		refused.write(w, r)
+		return
+	}
+	defer content.Close()
+	w.Header().Set("Content-Type", contentType)
+	http.ServeContent(w, r, "", modified, content)
+}
+
+type nopCloser struct{ io.ReadSeeker }
+
+func (nopCloser) Close() error { return nil }

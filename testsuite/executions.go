@@ -1,0 +1,115 @@
+package testsuite
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// executionOf finds an execution that a key may see.
+func (s *service) executionOf(key *apiKey, id string) (*execution, *reply) {
+	e := s.executions[strings.ToLower(id)]
+	if e == nil || e.deleted {
+		return nil, new(problem(http.StatusNotFound, fmt.Sprintf("No execution has the id %q.", id)))
+	}
+	if !key.memberOf(e.agent.organization) {
+		return nil, new(problem(http.StatusForbidden, "The execution belongs to another organization than the key."))
+	}
+	return e, nil
+}
+
+// ExecutionGet serves GET /agents/v2/executions/{executionId}.
+func (s *service) ExecutionGet(w http.ResponseWriter, r *http.Request, id string) {
+	s.serve(w, r, func(now time.Time) reply {
+		e, refused := s.executionOf(caller(r), id)
+		if refused != nil {
+			return *refused
+		}
+		return answer(http.StatusOK, e.wire(s.linker(r, now), now))
+	})
+}
+
+// wire is the execution as clients see it.
+func (e *execution) wire(links linker, now time.Time) api.Execution {
+	a := e.agent
+	version := max(e.version, 1) // the published one, unless the request pinned another
+	body := api.Execution{
+		ID: e.id, Status: e.status, OrganizationID: a.organization.id, CreatedAt: e.createdAt,
+		AgentID: a.id, AgentName: &a.name, WorkflowID: &a.id, WorkflowName: &a.name,
+		WorkflowVersionID: new(a.versionID(version)), WorkflowVersion: &version,
+		PlatformURL:     new("https://platform.asteroid.ai/executions/" + e.id),
+		ExecutionResult: e.visibleResult(now), ExecutionOptions: e.options,
+		Comments: &[]api.ExecutionComment{}, HumanLabels: new(append([]api.HumanLabel{}, e.labels...)),
+		HasBeenRerun: new(e.rerun),
+		TriggerContext: &api.TriggerContext{
+			Source: e.source, Runner: &api.TriggerRunner{UserID: e.key.userID, Email: e.key.email},
+		},
+	}
+	if e.source == "api" {
+		body.TriggerContext.APIKey = &api.TriggerAPIKey{ID: e.key.id, Name: e.key.name}
+	}
+	if e.inputs != nil && e.purgedAt.IsZero() {
+		body.Inputs = &e.inputs
+	}
+	if e.metadata != nil {
+		metadata := map[string]any{}
+		for name, value := range e.metadata {
+			metadata[name] = value
+		}
+		body.Metadata = &metadata
+	}
+	if e.parent != "" {
+		body.ParentExecutionID = &e.parent
+	}
+	if e.profileID != "" {
+		body.AgentProfileID, body.AgentProfileName = &e.profileID, new("Profile "+e.profileID[:8])
+	}
+	if !e.startedAt.IsZero() {
+		body.StartedAt = new(e.startedAt)
+	}
+	if !e.purgedAt.IsZero() {
+		body.PurgedAt = new(e.purgedAt)
+	}
+	if e.status == api.ExecutionStatusRunning {
+		body.LiveViewURL = new("https://live.asteroid.ai/view/" + e.id)
+		body.BrowserLiveViewURL = body.LiveViewURL
+	}
+	if terminal(e.status) {
+		body.TerminalAt = new(e.terminalAt)
+		from := e.startedAt
+		if from.IsZero() {
+			from = e.createdAt
+		}
+		body.Duration = new(float32(e.terminalAt.Sub(from).Seconds()))
+	}
+	if e.recorded() {
+		body.RecordingURL = new(links.recording(e))
+		body.BrowserRecordingURL = body.RecordingURL
+	}
+	return body
+}
+
+// snapshot is the execution for tests.
+func (e *execution) snapshot() Execution {
+	snapshot := Execution{
+		ID: e.id, AgentID: e.agent.id, Agent: e.agent.name, OrganizationID: e.agent.organization.id,
+		Status: string(e.status), Inputs: plainInputs(e.inputs), Metadata: maps.Clone(e.metadata),
+		ParentExecutionID: e.parent, CreatedAt: e.createdAt, StartedAt: e.startedAt, TerminalAt: e.terminalAt,
+		Messages: append([]Message(nil), e.messages...),
+	}
+	if e.result != nil {
+		snapshot.Outcome, snapshot.Result = e.result.Outcome, e.result.Result
+	}
+	for _, file := range e.files {
+		if file.createdBy == "user" {
+			snapshot.Files = append(snapshot.Files, file.given())
+		} else {
+			snapshot.Outputs = append(snapshot.Outputs, file.given())
+		}
+	}
+	return snapshot
+}

@@ -1,0 +1,222 @@
+package testsuite
+
+import (
+	"mime"
+	"net/http"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// outputDirectories are where an agent can write.
+var outputDirectories = []string{"downloads", "workspace", "shared", "debug"}
+
+// executionFile is a file in one of an execution's directories.
+type executionFile struct {
+	id, directory, name string
+	contentType         string
+	createdBy           string // user or agent
+	createdAt           time.Time
+	visibleAt           time.Time // when listings have it
+	blob                *blob
+}
+
+// addFile puts a file into a directory under a name that is not taken there.
+func (e *execution) addFile(at time.Time, directory, createdBy, name, contentType string, content *blob) *executionFile {
+	var taken []string
+	for _, other := range e.files {
+		if other.directory == directory {
+			taken = append(taken, other.name)
+		}
+	}
+	file := &executionFile{
+		id: newUUID(), directory: directory, name: uniqueName(taken, name), contentType: contentType,
+		createdBy: createdBy, createdAt: at, visibleAt: at, blob: content,
+	}
+	e.files = append(e.files, file)
+	return file
+}
+
+// writeFile is what an agent does. Writing a name again replaces the file.
+func (e *execution) writeFile(at time.Time, directory, name, contentType string, content *blob) {
+	if !slices.Contains(outputDirectories, directory) || name == "" || path.Base(name) != name {
+		e.scriptError(at, "a file "+directory+"/"+name+" cannot be; write a plain name to "+strings.Join(outputDirectories, ", "))
+		return
+	}
+	e.files = slices.DeleteFunc(e.files, func(f *executionFile) bool { return f.directory == directory && f.name == name })
+	if contentType == "" {
+		contentType = "application/octet-stream"
+	}
+	file := e.addFile(at, directory, "agent", name, contentType, content)
+	file.visibleAt = at.Add(e.service.fileSyncDelay)
+	e.log(at, file)
+}
+
+func (f *executionFile) path() string { return "/" + f.directory + "/" + f.name }
+
+func (f *executionFile) given() File {
+	return File{Name: f.name, ContentType: f.contentType, Size: f.blob.size, SHA256: f.blob.sha256, blob: f.blob}
+}
+
+// source is the file_added activity's word for where a file came from.
+func (f *executionFile) source() string {
+	if f.createdBy == "user" {
+		return "upload"
+	}
+	return "agent"
+}
+
+// visibleFiles are those that listings have by now.
+func (e *execution) visibleFiles(now time.Time) []*executionFile {
+	var visible []*executionFile
+	for _, file := range e.files {
+		if !now.Before(file.visibleAt) && e.purgedAt.IsZero() {
+			visible = append(visible, file)
+		}
+	}
+	return visible
+}
+
+// ExecutionFilesGet serves GET /agents/v2/executions/{executionId}/files.
+func (s *service) ExecutionFilesGet(w http.ResponseWriter, r *http.Request, id string) {
+	s.serve(w, r, func(now time.Time) reply {
+		e, refused := s.executionOf(caller(r), id)
+		if refused != nil {
+			return plain(http.StatusNotFound, "Execution not found.")
+		}
+		links := s.linker(r, now)
+		body := api.AgentFilesResponse{Directories: map[string][]api.AgentFile{}}
+		for _, f := range e.visibleFiles(now) {
+			body.Directories[f.directory] = append(body.Directories[f.directory], api.AgentFile{
+				ID: f.id, ExecutionID: &e.id, AgentID: &e.agent.id, WorkflowID: &e.agent.id,
+				Directory: f.directory, FilePath: f.path(), FileName: f.name, FileSize: f.blob.size,
+				MimeType: new(f.contentType), CreatedBy: new(f.createdBy), DownloadURL: new(links.file(e, f)),
+				CreatedAt: new(f.createdAt), UpdatedAt: new(f.createdAt),
+			})
+			if body.LastUpdated == nil || body.LastUpdated.Before(f.visibleAt) {
+				body.LastUpdated = new(f.visibleAt)
+			}
+		}
+		return answer(http.StatusOK, body)
+	})
+}
+
+// ExecutionContextFilesGet serves GET /agents/v2/executions/{executionId}/context-files: every file of the
+// execution in one list.
+func (s *service) ExecutionContextFilesGet(w http.ResponseWriter, r *http.Request, id string) {
+	s.serve(w, r, func(now time.Time) reply {
+		e, refused := s.executionOf(caller(r), id)
+		if refused != nil {
+			return plain(http.StatusNotFound, "Execution files not found.")
+		}
+		links := s.linker(r, now)
+		body := []api.ContextFile{}
+		for _, f := range e.visibleFiles(now) {
+			media, _, _ := mime.ParseMediaType(f.contentType)
+			link := links.file(e, f)
+			body = append(body, api.ContextFile{
+				ID: f.id, ExecutionID: e.id, AgentID: &e.agent.id, WorkflowID: &e.agent.id,
+				FilePath: f.path(), FileName: f.name, FileExt: new(path.Ext(f.name)), FileSize: f.blob.size,
+				FileType: new(media), MimeType: new(f.contentType), CreatedAt: f.createdAt,
+				DownloadURL: &link, SignedURL: &link,
+			})
+		}
+		return answer(http.StatusOK, body)
+	})
+}
+
+// ExecutionContextFilesUpload serves POST /agents/v2/executions/{executionId}/context-files.
+func (s *service) ExecutionContextFilesUpload(w http.ResponseWriter, r *http.Request, id string) {
+	find := func() (*execution, reply) {
+		e, refused := s.executionOf(caller(r), id)
+		if refused != nil {
+			return nil, plain(http.StatusNotFound, "Execution not found.")
+		}
+		if terminal(e.status) {
+			return nil, plain(http.StatusBadRequest, invalidUpload)
+		}
+		return e, reply{}
+	}
+	if refused := s.locked(func(time.Time) reply { _, refused := find(); return refused }); refused.status != 0 {
+		refused.write(w, r)
+		return
+	}
+	uploads, err := s.receive(r)
+	if err != nil {
+		plain(http.StatusBadRequest, invalidUpload).write(w, r)
+		return
+	}
+	s.serve(w, r, func(now time.Time) reply {
+		e, refused := find() // it may have ended meanwhile
+		if e == nil {
+			return refused
+		}
+		for _, u := range uploads {
+			e.log(now, e.addFile(now, "uploads", "user", u.name, u.contentType, u.blob))
+		}
+		return plain(http.StatusOK, "Files uploaded.")
+	})
+}
+
+// sharedFile is a file that an agent keeps between executions.
+type sharedFile struct {
+	path    string
+	version int
+	created time.Time
+	by      *execution
+	file    *executionFile
+}
+
+var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
+
+// shareFiles writes an ended execution's shared directory back to the agent, below a directory of its own
+// if the execution had a storage key.
+func (e *execution) shareFiles(at time.Time) {
+	directory := "/shared/"
+	if key := e.storageKey(); key != "" {
+		directory += strings.Trim(notSlug.ReplaceAllString(strings.ToLower(key), "-"), "-") + "/"
+	}
+	for _, f := range e.files {
+		if f.directory != "shared" {
+			continue
+		}
+		where := directory + f.name
+		i := slices.IndexFunc(e.agent.shared, func(s *sharedFile) bool { return s.path == where })
+		if i < 0 {
+			i = len(e.agent.shared)
+			e.agent.shared = append(e.agent.shared, &sharedFile{path: where, created: at})
+		}
+		shared := e.agent.shared[i]
+		shared.version, shared.by, shared.file = shared.version+1, e, f
+	}
+}
+
+// AgentSharedFilesGet serves GET /agents/v2/agents/{agentId}/shared-files.
+func (s *service) AgentSharedFilesGet(w http.ResponseWriter, r *http.Request, agentID string) {
+	s.serve(w, r, func(now time.Time) reply {
+		if !isUUID(agentID) {
+			return invalid("agentId", "%q is not a UUID", agentID)
+		}
+		a, refused := s.agentOf(caller(r), agentID)
+		if refused != nil {
+			return *refused
+		}
+		links := s.linker(r, now)
+		body := api.SharedFilesResponse{Files: []api.SharedFile{}}
+		for _, shared := range a.shared {
+			f := shared.file
+			body.TotalSize += f.blob.size
+			body.Files = append(body.Files, api.SharedFile{
+				ID: f.id, AgentID: a.id, FilePath: shared.path, FileName: f.name, FileSize: f.blob.size,
+				MimeType: new(f.contentType), Version: shared.version, Checksum: new(f.blob.sha256),
+				LastModifiedByExecutionID: &shared.by.id, DownloadURL: links.file(shared.by, f),
+				CreatedAt: shared.created, UpdatedAt: shared.by.terminalAt,
+			})
+		}
+		return answer(http.StatusOK, body)
+	})
+}

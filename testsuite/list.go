@@ -1,0 +1,236 @@
+package testsuite
+
+import (
+	"cmp"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// ExecutionsList serves GET /agents/v2/executions: newest first unless it is sorted otherwise. Different
+// filters combine by AND.
+func (s *service) ExecutionsList(w http.ResponseWriter, r *http.Request, params api.ExecutionsListParams) {
+	key := caller(r)
+	s.serve(w, r, func(now time.Time) reply {
+		o, refused := s.organizationOf(key, params.OrganizationID)
+		if refused != nil {
+			return *refused
+		}
+		if refused := unknownQuery(r, params); refused != nil {
+			return *refused
+		}
+		page, refused := newPage(params.Page, params.PageSize)
+		if refused != nil {
+			return *refused
+		}
+		for _, name := range []string{"createdAfter", "createdBefore"} { // the generated code takes bare dates as well
+			value := r.URL.Query().Get(name)
+			if _, err := time.Parse(time.RFC3339, value); err != nil && value != "" {
+				return invalid(name, "%q is not a date and time as in RFC 3339", value)
+			}
+		}
+		f := filter{params: params}
+		if refused := f.prepare(now); refused != nil {
+			return *refused
+		}
+		less, refused := order(params)
+		if refused != nil {
+			return *refused
+		}
+
+		var found []*execution
+		for _, e := range slices.Backward(s.order) {
+			if !e.deleted && key.memberOf(e.agent.organization) && (o == nil || e.agent.organization == o) && f.matches(e, now) {
+				found = append(found, e)
+			}
+		}
+		slices.SortStableFunc(found, less)
+		links := s.linker(r, now)
+		body := api.ExecutionPage{Items: []api.Execution{}, Page: page.number, PageSize: page.size, Total: int64(len(found))}
+		for _, e := range slice(page, found) {
+			body.Items = append(body.Items, e.wire(links, now))
+		}
+		return answer(http.StatusOK, body)
+	})
+}
+
+// filter is the filtering parameters of a list, checked and parsed.
+type filter struct {
+	params        api.ExecutionsListParams
+	after, before time.Time // zero if not given
+	metadata      map[string]string
+	contradictory bool // two values for one metadata key: nothing can match
+}
+
+// prepare refuses values that mean nothing, and parses the others.
+func (f *filter) prepare(now time.Time) *reply {
+	p := f.params
+	for _, status := range given(p.Status) {
+		if !status.Valid() {
+			return new(invalid("status", "%q is not a status", status))
+		}
+	}
+	for _, phase := range given(p.Phase) {
+		if !phase.Valid() {
+			return new(invalid("phase", "%q is not one of pending, active and terminal", phase))
+		}
+	}
+	for _, source := range given(p.TriggerSource) {
+		if !slices.Contains([]string{"api", "ui", "schedule", "warmup"}, source) {
+			return new(invalid("triggerSource", "%q is not one of api, ui, schedule and warmup", source))
+		}
+	}
+	for _, label := range given(p.HumanLabels) {
+		if !isUUID(label) {
+			return new(invalid("humanLabels", "%q is not a UUID", label))
+		}
+	}
+	if (p.MetadataKey == nil) != (p.MetadataValue == nil) {
+		return new(invalid("metadataKey", "metadataKey and metadataValue are only valid together"))
+	}
+	f.metadata = map[string]string{}
+	pairs := given(p.Metadata)
+	if p.MetadataKey != nil {
+		pairs = append(slices.Clone(pairs), *p.MetadataKey+"="+*p.MetadataValue)
+	}
+	for i, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if i == len(given(p.Metadata)) { // the pair of metadataKey, whose key may hold an equals sign
+			name, value, ok = *p.MetadataKey, *p.MetadataValue, true
+		}
+		if !ok || name == "" {
+			return new(invalid("metadata", "%q is not of the form key=value", pair))
+		}
+		if earlier, twice := f.metadata[name]; twice && earlier != value {
+			f.contradictory = true
+		}
+		f.metadata[name] = value
+	}
+	if p.CreatedAfter != nil {
+		f.after = p.CreatedAfter.Truncate(time.Microsecond) // no finer than the times that the API gives out
+	}
+	if p.CreatedBefore != nil {
+		f.before = *p.CreatedBefore
+	}
+	if p.CreatedWithin != nil {
+		if p.CreatedAfter != nil {
+			return new(invalid("createdWithin", "excludes createdAfter"))
+		}
+		age, ok := parseAge(*p.CreatedWithin)
+		if !ok {
+			return new(invalid("createdWithin", "%q is no age such as 30m, 24h or 1d12h, of at most 10 years", *p.CreatedWithin))
+		}
+		f.after = now.Add(-age)
+	}
+	return nil
+}
+
+func (f *filter) matches(e *execution, now time.Time) bool {
+	p := f.params
+	for name, value := range f.metadata {
+		if actual, ok := e.metadata[name]; !ok || actual != value {
+			return false
+		}
+	}
+	result := e.visibleResult(now)
+	return !f.contradictory &&
+		(p.ExecutionID == nil || containsFold(e.id, *p.ExecutionID)) &&
+		(p.AgentID == nil || strings.EqualFold(e.agent.id, *p.AgentID)) &&
+		(p.WorkflowID == nil || strings.EqualFold(e.agent.id, *p.WorkflowID)) &&
+		(p.Status == nil || slices.Contains(*p.Status, e.status)) &&
+		(p.Phase == nil || slices.Contains(*p.Phase, phaseOf(e.status))) &&
+		(p.TriggerSource == nil || slices.Contains(*p.TriggerSource, e.source)) &&
+		(p.HumanLabels == nil || slices.ContainsFunc(e.labels, func(l api.HumanLabel) bool { return slices.Contains(*p.HumanLabels, l.ID) })) &&
+		(p.OutcomeLabel == nil || result != nil && containsFold(result.Outcome, *p.OutcomeLabel)) &&
+		(p.WorkflowVersion == nil || int(*p.WorkflowVersion) == max(e.version, 1)) &&
+		(f.after.IsZero() || !e.createdAt.Before(f.after)) &&
+		(f.before.IsZero() || !e.createdAt.After(f.before))
+}
+
+func phaseOf(status api.ExecutionStatus) api.ExecutionPhase {
+	switch {
+	case status == api.ExecutionStatusQueued:
+		return api.Pending
+	case terminal(status):
+		return api.Terminal
+	default:
+		return api.Active
+	}
+}
+
+// order is how two executions compare; those that compare equal stay newest first.
+func order(p api.ExecutionsListParams) (func(a, b *execution) int, *reply) {
+	field, direction := api.ExecutionSortFieldCreatedAt, api.SortDirectionDesc
+	if p.SortField != nil {
+		field = *p.SortField
+	}
+	if p.SortDirection != nil {
+		direction = *p.SortDirection
+	}
+	parameter := "sortField"
+	if p.Sort != nil {
+		if parameter = "sort"; p.SortField != nil || p.SortDirection != nil {
+			return nil, new(invalid(parameter, "excludes sortField and sortDirection"))
+		}
+		name, way, _ := strings.Cut(*p.Sort, ":")
+		field, direction = api.ExecutionSortField(name), api.SortDirection(way)
+	}
+	if !field.Valid() {
+		return nil, new(invalid(parameter, "%q is not one of created_at, status and started_at", field))
+	}
+	if !direction.Valid() {
+		if parameter == "sortField" {
+			parameter = "sortDirection"
+		}
+		return nil, new(invalid(parameter, "%q is not one of asc and desc", direction))
+	}
+	return func(a, b *execution) int {
+		way := 0
+		switch field {
+		case api.ExecutionSortFieldStatus:
+			way = cmp.Compare(a.status, b.status)
+		case api.ExecutionSortFieldStartedAt:
+			way = a.startedAt.Compare(b.startedAt)
+		case api.ExecutionSortFieldCreatedAt:
+			way = cmp.Compare(a.seq, b.seq)
+		}
+		if direction == api.SortDirectionDesc {
+			way = -way
+		}
+		return way
+	}, nil
+}
+
+var agePattern = regexp.MustCompile(`^(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,8})m)?$`)
+
+const longestAge = 10 * 366 * 24 * time.Hour
+
+// parseAge reads an age such as 1w2d3h4m, longest unit first.
+func parseAge(text string) (time.Duration, bool) {
+	parts := agePattern.FindStringSubmatch(text)
+	if text == "" || parts == nil {
+		return 0, false
+	}
+	var age time.Duration
+	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute} {
+		count, _ := strconv.ParseInt(parts[i+1], 10, 64)
+		if count > int64(longestAge/unit) {
+			return 0, false
+		}
+		age += time.Duration(count) * unit
+	}
+	return age, age > 0 && age <= longestAge
+}
+
+// given is the values of a repeatable parameter.
+func given[T any](values *[]T) []T {
+	if values == nil {
+		return nil
+	}
+	return *values
+}

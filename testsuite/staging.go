@@ -1,0 +1,176 @@
+package testsuite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// stagedLifetime is how long a staged file waits for an execution to take it.
+const stagedLifetime = 60 * time.Minute
+
+const invalidUpload = "Invalid file upload request."
+
+// stagedFile is a file that no execution has taken yet. One that expired or was taken is forgotten, so that
+// it cannot be told from one that never was.
+type stagedFile struct {
+	id           string
+	organization *organization
+	expires      time.Time
+	upload
+}
+
+// upload is one part of an upload form.
+type upload struct {
+	name, contentType string
+	blob              *blob
+}
+
+// TempFilesStage serves POST /agents/v2/temp-files/{organizationId}.
+func (s *service) TempFilesStage(w http.ResponseWriter, r *http.Request, organizationID string) {
+	s.stage(w, r, &organizationID)
+}
+
+// TempFilesUpload serves POST /agents/v2/temp-files.
+func (s *service) TempFilesUpload(w http.ResponseWriter, r *http.Request, params api.TempFilesUploadParams) {
+	organizationID := params.OrganizationID
+	if key := caller(r); organizationID == nil && len(key.organizations) == 1 {
+		organizationID = &key.organizations[0].id
+	}
+	s.stage(w, r, organizationID)
+}
+
+func (s *service) stage(w http.ResponseWriter, r *http.Request, organizationID *string) {
+	var o *organization
+	refused := s.locked(func(time.Time) reply {
+		if organizationID == nil || !isUUID(*organizationID) {
+			return plain(http.StatusBadRequest, invalidUpload)
+		}
+		if o = s.organizations[strings.ToLower(*organizationID)]; o == nil || !caller(r).memberOf(o) {
+			return plain(http.StatusForbidden, "User is not a member of the organization.")
+		}
+		return reply{}
+	})
+	if refused.status != 0 {
+		refused.write(w, r)
+		return
+	}
+	uploads, err := s.receive(r)
+	if err != nil {
+		plain(http.StatusBadRequest, invalidUpload).write(w, r)
+		return
+	}
+	s.serve(w, r, func(now time.Time) reply {
+		s.expireStaged(now)
+		body := api.TempFilesResponse{TempFiles: []api.TempFile{}}
+		for _, u := range uploads {
+			file := &stagedFile{id: newUUID(), organization: o, expires: now.Add(stagedLifetime), upload: u}
+			s.staged[file.id] = file
+			body.TempFiles = append(body.TempFiles, api.TempFile{ID: file.id, Name: file.name})
+		}
+		return answer(http.StatusOK, body)
+	})
+}
+
+// receive reads an upload form part by part, so that its size does not matter. Names are unique within the
+// form.
+func (s *service) receive(r *http.Request) (uploads []upload, err error) {
+	defer func() {
+		if err != nil {
+			for _, u := range uploads {
+				u.blob.discard()
+			}
+		}
+	}()
+	form, err := r.MultipartReader()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for {
+		part, err := form.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return uploads, err
+		}
+		name := part.FileName()
+		if part.FormName() != "files" || name == "" || name == "." || name == ".." || name == "/" {
+			return uploads, fmt.Errorf("part %q with file name %q: each part must be a file named files", part.FormName(), name)
+		}
+		content, err := s.spool.take(part)
+		if err != nil {
+			return uploads, err
+		}
+		u := upload{name: uniqueName(names, name), contentType: part.Header.Get("Content-Type"), blob: content}
+		if u.contentType == "" {
+			u.contentType = "application/octet-stream"
+		}
+		names = append(names, u.name)
+		uploads = append(uploads, u)
+	}
+	if len(uploads) == 0 {
+		return nil, errors.New("the form has no files")
+	}
+	return uploads, nil
+}
+
+// uniqueName puts a number before the extension of a name that is taken.
+func uniqueName(taken []string, name string) string {
+	extension := path.Ext(name)
+	stem := strings.TrimSuffix(name, extension)
+	unique := name
+	for n := 1; slices.Contains(taken, unique); n++ {
+		unique = fmt.Sprintf("%s-%d%s", stem, n, extension)
+	}
+	return unique
+}
+
+func (s *service) expireStaged(now time.Time) {
+	for id, file := range s.staged {
+		if !now.Before(file.expires) {
+			file.blob.discard()
+			delete(s.staged, id)
+		}
+	}
+}
+
+// take finds the staged files that a request to execute names. They stay staged until it is accepted.
+func (s *service) take(now time.Time, o *organization, handles *[]api.TempFile) ([]*stagedFile, *reply) {
+	s.expireStaged(now)
+	if handles == nil {
+		return nil, nil
+	}
+	var found []*stagedFile
+	var faults []api.FieldError
+	for _, handle := range *handles {
+		file := s.staged[strings.ToLower(handle.ID)]
+		detail := ""
+		switch {
+		case file == nil || file.organization != o:
+			detail = "is unknown: never staged in the agent's organization, taken by another execution, or older than 60 minutes"
+		case file.name != handle.Name:
+			detail = fmt.Sprintf("was staged as %q; send the handle back unchanged", file.name)
+		case slices.Contains(found, file):
+			detail = "is named twice"
+		default:
+			found = append(found, file)
+			continue
+		}
+		faults = append(faults, api.FieldError{
+			Parameter: "tempFiles", Detail: fmt.Sprintf("temp file %s (%q) %s", handle.ID, handle.Name, detail),
+		})
+	}
+	if len(faults) > 0 {
+		return nil, new(problem(http.StatusBadRequest, "tempFiles: "+faults[0].Detail, faults...))
+	}
+	return found, nil
+}

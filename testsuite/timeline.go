@@ -1,0 +1,53 @@
+package testsuite
+
+import (
+	"container/heap"
+	"time"
+)
+
+// timeline holds the next moment at which each execution moves on by itself, soonest first.
+type timeline struct{ events eventHeap }
+
+type event struct {
+	at        time.Time
+	seq       int
+	execution *execution // nil once cancelled
+}
+
+// add has e woken at the given time.
+func (t *timeline) add(at time.Time, e *execution) *event {
+	ev := &event{at: at, seq: e.seq, execution: e}
+	heap.Push(&t.events, ev)
+	return ev
+}
+
+// next takes the soonest event that is due by now.
+func (t *timeline) next(now time.Time) (*execution, time.Time, bool) {
+	for len(t.events) > 0 && !t.events[0].at.After(now) {
+		ev := heap.Pop(&t.events).(*event)
+		if ev.execution != nil {
+			return ev.execution, ev.at, true
+		}
+	}
+	return nil, time.Time{}, false
+}
+
+// eventHeap orders by time, and executions of the same moment by age.
+type eventHeap []*event
+
+func (h eventHeap) Len() int      { return len(h) }
+func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h eventHeap) Less(i, j int) bool {
+	if h[i].at.Equal(h[j].at) {
+		return h[i].seq < h[j].seq
+	}
+	return h[i].at.Before(h[j].at)
+}
+func (h *eventHeap) Push(x any) { *h = append(*h, x.(*event)) }
+func (h *eventHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return last
+}
