@@ -101,7 +101,7 @@ type awaitProgress struct {
 // asteroid.StillRunning, which is retryable and benign: the server's retry timer is the poll interval. An hour or a week
 // of waiting is one scheduled activity in the workflow's history, and between polls there is neither a goroutine nor a
 // slot on any worker. So the retry policy is the schedule: leave MaximumAttempts unlimited and bound the wait with
-// ScheduleToCloseTimeout. The typed call in package workflows sets intervals from two to thirty seconds. In the
+// ScheduleToCloseTimeout. The typed call in package workflows sets intervals from one to thirty seconds. In the
 // test environment MaximumAttempts 0 means 10: set it to math.MaxInt32, as the typed call does.
 //
 // A completed run that has no result yet is polled up to a minute longer, then returned without. Polls that fail are

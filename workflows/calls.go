@@ -30,7 +30,7 @@ func ExecuteAgent(ctx workflow.Context, in activities.ExecuteAgentInput) (*activ
 }
 
 // AwaitExecution runs asteroid.AwaitExecution; see [activities.Activities.AwaitExecution]. Unless the context's options
-// say otherwise it polls at intervals from two to thirty seconds, without end. Bound it with ScheduleToCloseTimeout.
+// say otherwise it polls at intervals from one to thirty seconds, without end. Bound it with ScheduleToCloseTimeout.
 func AwaitExecution(ctx workflow.Context, in activities.AwaitExecutionInput) (*activities.Execution, error) {
 	return call[activities.Execution](withDefaults(ctx, awaitDefaults(), summary("Await execution "+in.ExecutionID)),
 		activities.AwaitExecutionName, in)

@@ -31,7 +31,7 @@ func (s *AgentState) markdown() string {
 	if title == "" {
 		title = s.AgentID
 	}
-	page.WriteString("\n### Agent " + code(title) + " · " + s.headline() + "\n\n")
+	page.WriteString("\n**Agent** " + code(title) + " " + s.headline() + "\n\n")
 	line("Files", s.fileList())
 	line("Execution", s.execution())
 	line("Asked", s.question())
@@ -52,7 +52,7 @@ func (s *AgentState) markdown() string {
 func (s *AgentState) headline() string {
 	switch s.Phase {
 	case PhaseStaging:
-		return "its files are being staged"
+		return "gets its files staged"
 	case PhaseExecuting:
 		return "is being started"
 	case PhaseRunning:
@@ -68,7 +68,7 @@ func (s *AgentState) headline() string {
 		return "completed"
 	default:
 		if s.Status.Terminal() && s.Status != activities.StatusCompleted {
-			return string(s.Status)
+			return "is over: " + string(s.Status)
 		}
 		return "failed"
 	}
@@ -123,7 +123,7 @@ func (s *AgentState) times() string {
 	if s.Ended.IsZero() {
 		return started + fmt.Sprintf(", %s since %s", s.Phase, s.Since.UTC().Format(clockTime))
 	}
-	return started + fmt.Sprintf(", over %s, %s in all", s.Ended.UTC().Format(clockTime), s.Ended.Sub(s.Started).Round(time.Second))
+	return started + fmt.Sprintf(", ended %s, %s in all", s.Ended.UTC().Format(clockTime), s.Ended.Sub(s.Started).Round(time.Second))
 }
 
 // code shows a text of the agent's or the service's: whatever it holds, it cannot become Markdown or HTML.

@@ -40,7 +40,7 @@ func executeDefaults() workflow.ActivityOptions {
 func awaitDefaults() workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		StartToCloseTimeout: 90 * time.Second,
-		RetryPolicy:         retry(2*time.Second, 30*time.Second), // the poll interval
+		RetryPolicy:         retry(time.Second, 30*time.Second), // the poll interval
 	}
 }
 

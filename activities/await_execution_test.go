@@ -1,0 +1,321 @@
+package activities_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+// clock is a time that the test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Now()} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// executeOn starts an agent with these steps on a fake and returns its execution's id.
+func executeOn(t *testing.T, api *testsuite.API, options worker.Options, steps ...testsuite.Step) string {
+	t.Helper()
+	agent := api.AddAgent("agent", func(testsuite.Run) []testsuite.Step { return steps })
+	executed, err := run[activities.ExecuteAgentResult](newEnv(t, options), activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: agent})
+	require.NoError(t, err)
+	return executed.ExecutionID
+}
+
+func TestAWaitEndsWhenItShould(t *testing.T) {
+	t.Parallel()
+	asks := []testsuite.Step{testsuite.Work(time.Hour), testsuite.Ask("Which account?", "Checking", "Savings"), testsuite.Complete("success", "", nil)}
+	for _, row := range []struct {
+		name   string
+		in     activities.AwaitExecutionInput
+		after  time.Duration
+		status activities.Status // of the answer; empty when the wait goes on
+	}{
+		{"terminal, at work", activities.AwaitExecutionInput{}, time.Minute, ""},
+		{"terminal, asking", activities.AwaitExecutionInput{Until: activities.UntilTerminal}, 2 * time.Hour, ""},
+		{"needsHuman, at work", activities.AwaitExecutionInput{Until: activities.UntilNeedsHuman}, time.Minute, ""},
+		{"needsHuman, asking", activities.AwaitExecutionInput{Until: activities.UntilNeedsHuman}, 2 * time.Hour, activities.StatusPausedByAgent},
+		{"change, none", activities.AwaitExecutionInput{Until: activities.UntilChange, KnownStatus: activities.StatusRunning}, time.Minute, ""},
+		{"change, one", activities.AwaitExecutionInput{Until: activities.UntilChange, KnownStatus: activities.StatusStarting}, time.Minute, activities.StatusRunning},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
+			options := worker.Options{Connections: connect(api), Now: clock.Now}
+			row.in.ExecutionID = executeOn(t, api, options, asks...)
+			clock.pass(row.after)
+			before := len(api.Requests())
+			execution, err := run[activities.Execution](newEnv(t, options), activities.AwaitExecutionName, row.in)
+			if row.status == "" {
+				require.True(t, activities.IsStillRunning(err), "%v", err)
+				said := applicationError(t, err)
+				require.False(t, said.NonRetryable())
+				require.Equal(t, temporal.ApplicationErrorCategoryBenign, said.Category())
+				require.Equal(t, before+1, len(api.Requests()), "one GET")
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.status, execution.Status)
+			if row.status == activities.StatusPausedByAgent {
+				require.Equal(t, []activities.Question{{Question: "Which account?", Header: execution.Questions[0].Header, Options: []activities.QuestionOption{
+					{Label: "Checking", Description: execution.Questions[0].Options[0].Description},
+					{Label: "Savings", Description: execution.Questions[0].Options[1].Description},
+				}}}, execution.Questions)
+			}
+		})
+	}
+}
+
+func TestEndsComeWithTheirReasonOrResult(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		end            testsuite.Step
+		status         activities.Status
+		reason, result string
+	}{
+		"completed": {testsuite.Complete("success", "because", map[string]any{"n": 1}), activities.StatusCompleted, "", `{"n":1}`},
+		"no value":  {testsuite.Complete("success", "because", nil), activities.StatusCompleted, "", `null`},
+		"failed":    {testsuite.Fail("no such page"), activities.StatusFailed, "no such page", ""},
+		"ended":     {testsuite.CancelBy("budget_exceeded"), activities.StatusCancelled, "budget_exceeded", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
+			options := worker.Options{Connections: connect(api), Now: clock.Now}
+			id := executeOn(t, api, options, row.end)
+			clock.pass(time.Minute)
+			execution, err := run[activities.Execution](newEnv(t, options), activities.AwaitExecutionName, activities.AwaitExecutionInput{ExecutionID: id})
+			require.NoError(t, err)
+			require.Equal(t, row.status, execution.Status)
+			require.Equal(t, row.reason, execution.Reason)
+			require.NotEmpty(t, execution.PlatformURL)
+			require.NotNil(t, execution.TerminalAt)
+			if row.result != "" {
+				require.JSONEq(t, row.result, string(execution.ExecutionResult.Result))
+			}
+		})
+	}
+}
+
+func TestACompletedRunIsGivenAMinuteForItsResult(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now), testsuite.WithResultDelay(24*time.Hour))
+	options := worker.Options{Connections: connect(api), Now: clock.Now}
+	in := activities.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Complete("success", "", 1))}
+	clock.pass(time.Minute)
+	wait := newWait(t, options, in)
+	require.True(t, activities.IsStillRunning(wait.poll()))
+	clock.pass(59 * time.Second)
+	require.True(t, activities.IsStillRunning(wait.poll()))
+	clock.pass(time.Second)
+	execution, err := wait.look()
+	require.NoError(t, err)
+	require.Equal(t, activities.StatusCompleted, execution.Status)
+	require.Nil(t, execution.ExecutionResult)
+	require.Error(t, execution.DecodeResult(new(int)))
+}
+
+// wait polls like the server's retries: each attempt gets the last heartbeat of the one before.
+type wait struct {
+	t       *testing.T
+	options worker.Options
+	in      activities.AwaitExecutionInput
+	details *map[string]any
+}
+
+func newWait(t *testing.T, options worker.Options, in activities.AwaitExecutionInput) *wait {
+	t.Helper()
+	return &wait{t: t, options: options, in: in}
+}
+
+func (w *wait) poll() error {
+	_, err := w.look()
+	return err
+}
+
+func (w *wait) look() (*activities.Execution, error) {
+	env := newEnv(w.t, w.options)
+	if w.details != nil {
+		env.SetHeartbeatDetails(*w.details)
+	}
+	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+		w.details = new(map[string]any)
+		require.NoError(w.t, details.Get(w.details))
+	})
+	return run[activities.Execution](env, activities.AwaitExecutionName, w.in)
+}
+
+// execution is the least that the contract says of one.
+func executionJSON(status string) string {
+	return fmt.Sprintf(`{"id":"e-1","status":%q,"agentId":"a","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`, status)
+}
+
+func TestAStreakOfFailedPollsIsToleratedForAnHour(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	var down atomic.Bool
+	down.Store(true)
+	options := worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		_, _ = io.WriteString(w, executionJSON("running"))
+	})}
+	wait := newWait(t, options, activities.AwaitExecutionInput{ExecutionID: "e-1"})
+
+	for range 5 {
+		err := wait.poll()
+		require.True(t, activities.IsUnavailable(err), "%v", err)
+		require.False(t, applicationError(t, err).NonRetryable())
+		clock.pass(14 * time.Minute)
+	}
+	down.Store(false) // one good poll ends the streak
+	require.True(t, activities.IsStillRunning(wait.poll()))
+	down.Store(true)
+	require.False(t, applicationError(t, wait.poll()).NonRetryable())
+	clock.pass(time.Hour)
+	err := wait.poll()
+	require.True(t, activities.IsUnavailable(err), "%v", err)
+	require.True(t, applicationError(t, err).NonRetryable())
+	details, _ := activities.DetailsOf(err)
+	require.Equal(t, "e-1", details.ExecutionID)
+}
+
+func TestA404IsForgivenEarlyAndFinalLater(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+	})}, activities.AwaitExecutionInput{ExecutionID: "e-1"})
+	err := wait.poll()
+	require.True(t, activities.IsNotFound(err), "%v", err)
+	require.False(t, applicationError(t, err).NonRetryable())
+	clock.pass(2 * time.Minute)
+	err = wait.poll()
+	require.True(t, activities.IsNotFound(err), "%v", err)
+	require.True(t, applicationError(t, err).NonRetryable())
+}
+
+func TestAnUnknownStatusIsWaitedOutForAnHour(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	var status atomic.Value
+	status.Store("hibernating")
+	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, executionJSON(status.Load().(string)))
+	})}, activities.AwaitExecutionInput{ExecutionID: "e-1"})
+	require.True(t, activities.IsStillRunning(wait.poll()))
+	clock.pass(50 * time.Minute)
+	status.Store("dreaming") // another one: the hour begins anew
+	require.True(t, activities.IsStillRunning(wait.poll()))
+	clock.pass(50 * time.Minute)
+	require.True(t, activities.IsStillRunning(wait.poll()))
+	clock.pass(11 * time.Minute)
+	err := wait.poll()
+	require.True(t, activities.IsUnknownStatus(err), "%v", err)
+	require.Contains(t, err.Error(), "dreaming")
+}
+
+func TestAWaitForAChangeReturnsAnUnknownStatus(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, executionJSON("hibernating"))
+	})})
+	execution, err := run[activities.Execution](env, activities.AwaitExecutionName,
+		activities.AwaitExecutionInput{ExecutionID: "e-1", Until: activities.UntilChange, KnownStatus: activities.StatusRunning})
+	require.NoError(t, err)
+	require.Equal(t, activities.Status("hibernating"), execution.Status)
+}
+
+func TestTheLongPollFallsBackWhereTheServiceHasNone(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	for name, options := range map[string][]testsuite.Option{"has one": nil, "has none": {testsuite.WithoutLongPoll()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := testsuite.NewAPI(t, append(options, testsuite.WithClock(clock.Now))...)
+			options := worker.Options{Connections: connect(api), Now: clock.Now}
+			in := activities.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)), LongPollSeconds: 25}
+			before := len(api.Requests())
+			_, err := newEnv(t, options).ExecuteActivity(activities.AwaitExecutionName, in)
+			require.True(t, activities.IsStillRunning(err), "%v", err)
+			require.Equal(t, before+2, len(api.Requests()))
+		})
+	}
+}
+
+func TestALongPollForAMissingExecutionIsNotFound(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	api := testsuite.NewAPI(t)
+	wait := newWait(t, worker.Options{Connections: connect(api), Now: clock.Now},
+		activities.AwaitExecutionInput{ExecutionID: "11111111-1111-4111-8111-111111111111", LongPollSeconds: 1})
+	clock.pass(2 * time.Minute)
+	err := wait.poll()
+	require.True(t, activities.IsNotFound(err), "%v", err)
+}
+
+func TestAWaitThatCannotBeMeantIsRefused(t *testing.T) {
+	t.Parallel()
+	for field, in := range map[string]activities.AwaitExecutionInput{
+		"executionId":     {ExecutionID: "a/b"},
+		"until":           {ExecutionID: "e", Until: "forever"},
+		"knownStatus":     {ExecutionID: "e", Until: activities.UntilChange},
+		"longPollSeconds": {ExecutionID: "e", LongPollSeconds: 26},
+	} {
+		env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+		_, err := env.ExecuteActivity(activities.AwaitExecutionName, in)
+		require.True(t, activities.IsInvalidInput(err), "%v", err)
+		require.True(t, strings.Contains(err.Error(), field), "%v", err)
+	}
+}
+
+func TestAQuestionOfAnOlderServiceIsTheLastActionsMessage(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/activities") {
+			require.Equal(t, "desc", r.URL.Query().Get("order"))
+			_, _ = io.WriteString(w, `[
+				{"id":"1","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"a_new_kind","status":7}},
+				{"id":"2","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"status_changed","data":{"status":"paused_by_agent"}}},
+				{"id":"3","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"action_started","data":{"message":"Which account?"}}},
+				{"id":"4","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"action_started","data":{"message":"an older one"}}}]`)
+			return
+		}
+		_, _ = io.WriteString(w, executionJSON("paused_by_agent"))
+	})})
+	execution, err := run[activities.Execution](env, activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
+	require.NoError(t, err)
+	require.Equal(t, "Which account?", execution.Reason)
+}

@@ -1,0 +1,160 @@
+package activities_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
+	sdktestsuite "go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+func TestOptionsThatCannotWorkAreRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	key := activities.StaticAPIKey("k")
+	for says, options := range map[string]activities.Options{
+		"no connections":            {},
+		"empty name":                {Connections: map[string]activities.Connection{"": {APIKey: key}}},
+		"APIKey is nil":             {Connections: one(activities.Connection{})},
+		`dialect "robots"`:          {Connections: one(activities.Connection{APIKey: key, Dialect: "robots"})},
+		"is not an id":              {Connections: one(activities.Connection{APIKey: key, OrganizationID: "a/b"})},
+		"unencrypted":               {Connections: one(activities.Connection{APIKey: key, BaseURL: "http://asteroid.ai"})},
+		"not an http":               {Connections: one(activities.Connection{APIKey: key, BaseURL: "odyssey.asteroid.ai"})},
+		"cannot be parsed":          {Connections: one(activities.Connection{APIKey: key, BaseURL: "https://a b:c"})},
+		"credentials belong":        {Connections: one(activities.Connection{APIKey: key, BaseURL: "https://user:pass@asteroid.ai"})},
+		"query or fragment":         {Connections: one(activities.Connection{APIKey: key, BaseURL: "https://asteroid.ai?key=1"})},
+		"is not an absolute path":   {Connections: one(activities.Connection{APIKey: key}), FileRoots: []string{"claims"}},
+		"no such file or directory": {Connections: one(activities.Connection{APIKey: key}), FileRoots: []string{"/none/such"}},
+		"is not a directory":        {Connections: one(activities.Connection{APIKey: key}), FileRoots: []string{"/dev/null"}},
+	} {
+		_, err := activities.New(options)
+		require.ErrorContains(t, err, says)
+		require.NotContains(t, err.Error(), "pass@")
+	}
+}
+
+func TestABaseURLMayHaveTheOldPath(t *testing.T) {
+	t.Parallel()
+	api := testsuite.NewAPI(t)
+	for _, suffix := range []string{"", "/", "/agents/v2", "/agents/v2/"} {
+		env := newEnv(t, worker.Options{Connections: one(activities.Connection{APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL() + suffix})})
+		_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: api.AgentID("patient")})
+		require.NoError(t, err, suffix)
+	}
+}
+
+func TestTheKeyIsAskedForAtEachRequest(t *testing.T) {
+	t.Parallel()
+	api := testsuite.NewAPI(t)
+	rotated := ""
+	env := newEnv(t, worker.Options{Connections: one(activities.Connection{
+		BaseURL: api.BaseURL(), APIKey: func(context.Context) (string, error) { return rotated, nil },
+	})})
+	in := activities.ExecuteAgentInput{AgentID: api.AgentID("patient")}
+	_, err := env.ExecuteActivity(activities.ExecuteAgentName, in)
+	require.True(t, activities.IsUnavailable(err), "an empty key is never sent: %v", err)
+	require.Empty(t, api.Requests())
+	rotated = "wrong"
+	_, err = env.ExecuteActivity(activities.ExecuteAgentName, in)
+	require.True(t, activities.IsUnauthorized(err), "%v", err)
+	rotated = api.APIKey() + "\n" // as files often end
+	_, err = env.ExecuteActivity(activities.ExecuteAgentName, in)
+	require.NoError(t, err)
+}
+
+func TestAKeyThatCannotBeHadIsRetriedAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: one(activities.Connection{
+		APIKey: func(context.Context) (string, error) { return "", errors.New("the vault is sealed") },
+	})})
+	_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a"})
+	require.Contains(t, err.Error(), "the vault is sealed")
+	require.False(t, applicationError(t, err).NonRetryable())
+}
+
+func TestAnUnsetVariableIsNamed(t *testing.T) {
+	t.Setenv("ASTEROID_TEST_KEY", "")
+	_, err := activities.APIKeyFromEnv("ASTEROID_TEST_KEY")(context.Background())
+	require.ErrorContains(t, err, "ASTEROID_TEST_KEY")
+}
+
+func TestTheKeyIsNotSentToWhereARedirectLeads(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the redirect was followed, with the headers %v", r.Header)
+	}))
+	t.Cleanup(elsewhere.Close)
+	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+	})})
+	_, err := env.ExecuteActivity(activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
+	require.True(t, activities.IsUnavailable(err))
+	require.Contains(t, err.Error(), "redirected")
+}
+
+func TestTheKeyIsInNoErrorLogOrDump(t *testing.T) {
+	t.Parallel()
+	const key = "ak_live_51H8zq2eZvKYlo2C"
+	var logged bytes.Buffer
+	for name, answer := range map[string]http.HandlerFunc{
+		"echoed in JSON": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(400)
+			_, _ = fmt.Fprintf(w, `{"message":"bad key %s"}`, r.Header.Get("X-Api-Key"))
+		},
+		"echoed in text": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(500)
+			_, _ = io.WriteString(w, r.Header.Get("X-Api-Key"))
+		},
+		"echoed in a header": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Request-Id", r.Header.Get("X-Api-Key"))
+			w.WriteHeader(500)
+		},
+		"echoed as a result": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `"`+r.Header.Get("X-Api-Key")+`"`)
+		},
+		"echoed as location": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "/?"+r.Header.Get("X-Api-Key"))
+			w.WriteHeader(302)
+		},
+		"hang up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			connections := canned(t, answer)
+			c := connections[activities.DefaultConnection]
+			c.APIKey, c.Dialect = activities.StaticAPIKey(key), activities.DialectWorkflows
+			var suite sdktestsuite.WorkflowTestSuite
+			suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+			env := suite.NewTestActivityEnvironment()
+			plugin, err := worker.NewPlugin(worker.Options{Connections: one(c)})
+			require.NoError(t, err)
+			env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
+			for activity, in := range map[string]any{
+				activities.GetExecutionName: activities.GetExecutionInput{ExecutionID: "e-1"},
+				activities.ExecuteAgentName: activities.ExecuteAgentInput{AgentID: "a-1"},
+				activities.StageFilesName:   activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,x"}}},
+				activities.SendMessageName:  activities.SendMessageInput{ExecutionID: "e-1", Message: "hello"},
+			} {
+				_, err := env.ExecuteActivity(activity, in)
+				require.Error(t, err)
+				details, _ := activities.DetailsOf(err)
+				for _, text := range []string{err.Error(), fmt.Sprintf("%+v %#v", err, err), fmt.Sprintf("%+v", details), fmt.Sprintf("%+v %#v", c, plugin)} {
+					require.NotContains(t, text, key)
+				}
+			}
+		})
+	}
+	require.NotEmpty(t, logged.String())
+	require.NotContains(t, logged.String(), key)
+}

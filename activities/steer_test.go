@@ -1,0 +1,139 @@
+package activities_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+func TestARunIsPausedResumedAndCancelled(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
+	options := worker.Options{Connections: connect(api), Now: clock.Now}
+	id := executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1))
+	clock.pass(time.Minute)
+	for _, status := range []activities.Status{
+		activities.StatusPaused, activities.StatusPaused, activities.StatusRunning, activities.StatusCancelled, activities.StatusCancelled,
+	} {
+		result, err := run[activities.SetExecutionStatusResult](newEnv(t, options), activities.SetExecutionStatusName,
+			activities.SetExecutionStatusInput{ExecutionID: id, Status: status})
+		require.NoError(t, err, status)
+		require.Equal(t, status, result.Status)
+	}
+}
+
+func TestWhoCancelsACompletedRunLearnsThatItHasCompleted(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
+	options := worker.Options{Connections: connect(api), Now: clock.Now}
+	id := executeOn(t, api, options, testsuite.Complete("success", "", 1))
+	clock.pass(time.Minute)
+	result, err := run[activities.SetExecutionStatusResult](newEnv(t, options), activities.SetExecutionStatusName,
+		activities.SetExecutionStatusInput{ExecutionID: id, Status: activities.StatusCancelled})
+	require.NoError(t, err)
+	require.Equal(t, activities.StatusCompleted, result.Status)
+}
+
+func TestAChangeThatTheServiceRefusesForALiveRunIsAnError(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"code":400,"message":"not now"}`)
+			return
+		}
+		_, _ = io.WriteString(w, executionJSON("running"))
+	})})
+	_, err := env.ExecuteActivity(activities.SetExecutionStatusName,
+		activities.SetExecutionStatusInput{ExecutionID: "e-1", Status: activities.StatusPaused})
+	require.True(t, activities.IsInvalidInput(err), "%v", err)
+	require.Contains(t, err.Error(), "not now")
+}
+
+func TestOnlyThreeStatusesCanBeSet(t *testing.T) {
+	t.Parallel()
+	for _, status := range []activities.Status{"", activities.StatusCompleted, activities.StatusQueued, "hibernating"} {
+		env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+		_, err := env.ExecuteActivity(activities.SetExecutionStatusName, activities.SetExecutionStatusInput{ExecutionID: "e-1", Status: status})
+		require.True(t, activities.IsInvalidInput(err), "%v", err)
+	}
+}
+
+func TestAMessageAnswersTheAgent(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
+	options := worker.Options{Connections: connect(api), Now: clock.Now}
+	id := executeOn(t, api, options, testsuite.Ask("Which account?", "Checking", "Savings"), testsuite.Complete("success", "", 1))
+	clock.pass(time.Minute)
+	result, err := run[activities.SendMessageResult](newEnv(t, options), activities.SendMessageName,
+		activities.SendMessageInput{ExecutionID: id, Message: "Savings"})
+	require.NoError(t, err)
+	require.False(t, result.AlreadySent)
+	got, _ := api.Execution(id)
+	require.Equal(t, "Savings", got.Messages[0].Text)
+}
+
+func TestARetriedMessageIsDeliveredOnce(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		log  string
+		sent bool
+	}{
+		"delivered before":     {`{"activityType":"user_message_received","message":"yes","userUUID":"u"}`, false},
+		"another one before":   {`{"activityType":"user_message_received","message":"no","userUUID":"u"}`, true},
+		"only quoted by agent": {`{"activityType":"reasoning","message":"yes"}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var sent atomic.Bool
+			env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					sent.Store(true)
+					w.WriteHeader(http.StatusCreated)
+					return
+				}
+				now := time.Now().UTC().Format(time.RFC3339Nano)
+				_, _ = io.WriteString(w, `[{"id":"1","executionId":"e-1","timestamp":"`+now+`","payload":`+row.log+`}]`)
+			})}, onAttempt(2))
+			result, err := run[activities.SendMessageResult](env, activities.SendMessageName, activities.SendMessageInput{ExecutionID: "e-1", Message: "yes"})
+			require.NoError(t, err)
+			require.Equal(t, row.sent, sent.Load())
+			require.Equal(t, !row.sent, result.AlreadySent)
+		})
+	}
+}
+
+func TestASameMessageOfLongAgoIsNoReasonNotToSend(t *testing.T) {
+	t.Parallel()
+	var sent atomic.Bool
+	env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			sent.Store(true)
+			w.WriteHeader(http.StatusCreated)
+			return
+		}
+		_, _ = io.WriteString(w, `[{"id":"1","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"user_message_received","message":"yes"}}]`)
+	})}, onAttempt(2))
+	_, err := env.ExecuteActivity(activities.SendMessageName, activities.SendMessageInput{ExecutionID: "e-1", Message: "yes"})
+	require.NoError(t, err)
+	require.True(t, sent.Load())
+}
+
+func TestAnEmptyMessageIsRefused(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+	_, err := env.ExecuteActivity(activities.SendMessageName, activities.SendMessageInput{ExecutionID: "e-1", Message: strings.Repeat(" ", 3)})
+	require.True(t, activities.IsInvalidInput(err), "%v", err)
+}

@@ -1,0 +1,67 @@
+package worker_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	sdktestsuite "go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+func options(api *testsuite.API) worker.Options {
+	return worker.Options{Connections: map[string]activities.Connection{
+		"default": {APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
+	}}
+}
+
+func TestOnePluginServesAnyNumberOfTestEnvironments(t *testing.T) {
+	t.Parallel()
+	api := testsuite.NewAPI(t)
+	plugin, err := worker.NewPlugin(options(api))
+	require.NoError(t, err)
+	var suite sdktestsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	in := activities.ExecuteAgentInput{AgentID: api.AgentID("patient")}
+	for range 2 {
+		env := suite.NewTestActivityEnvironment()
+		env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
+		for range 2 {
+			_, err := env.ExecuteActivity(activities.ExecuteAgentName, in)
+			require.NoError(t, err)
+		}
+		workflowEnv := suite.NewTestWorkflowEnvironment()
+		workflowEnv.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
+		workflowEnv.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{})
+		require.True(t, activities.IsInvalidInput(workflowEnv.GetWorkflowError()))
+	}
+}
+
+func TestThePluginGivenToClientAndWorkerDoesNotPanic(t *testing.T) {
+	t.Parallel()
+	plugin, err := worker.NewPlugin(options(testsuite.NewAPI(t)))
+	require.NoError(t, err)
+	// A lazy client dials only when the worker starts, after the plugins have run: that fails here, which is late enough.
+	c, err := client.NewLazyClient(client.Options{
+		HostPort: "127.0.0.1:1", Plugins: []client.Plugin{plugin}, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	require.NoError(t, err)
+	defer c.Close()
+	for range 2 {
+		w := sdkworker.New(c, "queue", sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
+		require.NotPanics(t, func() { require.Error(t, w.Start()) })
+	}
+}
+
+func TestWhatIsWrongWithTheOptionsIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := worker.NewPlugin(worker.Options{})
+	require.ErrorContains(t, err, "no connections")
+}

@@ -1,0 +1,116 @@
+package workflows_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+// seenOptions runs one typed call under the given options and returns what the activity was scheduled with.
+func seenOptions(t *testing.T, options workflow.ActivityOptions) (workflow.ActivityOptions, error) {
+	t.Helper()
+	spy := &optionsSpy{}
+	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{spy}})
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		ctx = workflow.WithActivityOptions(ctx, options)
+		_, err := workflows.GetExecution(ctx, activities.GetExecutionInput{ExecutionID: "e-1"})
+		return err
+	})
+	return spy.seen, b.GetWorkflowError()
+}
+
+// optionsSpy notes the options of the last activity that a workflow scheduled.
+type optionsSpy struct {
+	interceptor.WorkerInterceptorBase
+	seen workflow.ActivityOptions
+}
+
+func (s *optionsSpy) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &spyInbound{interceptor.WorkflowInboundInterceptorBase{Next: next}, s}
+}
+
+type spyInbound struct {
+	interceptor.WorkflowInboundInterceptorBase
+	spy *optionsSpy
+}
+
+func (i *spyInbound) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
+	return i.Next.Init(&spyOutbound{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}, i.spy})
+}
+
+type spyOutbound struct {
+	interceptor.WorkflowOutboundInterceptorBase
+	spy *optionsSpy
+}
+
+func (o *spyOutbound) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	o.spy.seen = workflow.GetActivityOptions(ctx)
+	return o.Next.ExecuteActivity(ctx, name, args...)
+}
+
+func TestATypedCallFillsOnlyWhatIsUnset(t *testing.T) {
+	t.Parallel()
+	none, _ := seenOptions(t, workflow.ActivityOptions{})
+	require.Equal(t, 90*time.Second, none.StartToCloseTimeout)
+	require.Equal(t, time.Hour, none.ScheduleToCloseTimeout)
+	require.Equal(t, "Read execution e-1", none.Summary)
+	require.Greater(t, none.RetryPolicy.MaximumAttempts, int32(1<<20))
+
+	own := workflow.ActivityOptions{
+		StartToCloseTimeout: 7 * time.Second,
+		Summary:             "mine",
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Minute, MaximumAttempts: 2, NonRetryableErrorTypes: []string{activities.ErrorTypeNotFound}},
+	}
+	some, err := seenOptions(t, own)
+	require.True(t, activities.IsNotFound(err), "%v", err)
+	require.Equal(t, own.StartToCloseTimeout, some.StartToCloseTimeout)
+	require.Zero(t, some.ScheduleToCloseTimeout, "who bounds an attempt has decided")
+	require.Equal(t, own.Summary, some.Summary)
+	require.Equal(t, time.Minute, some.RetryPolicy.InitialInterval)
+	require.Equal(t, 1.5, some.RetryPolicy.BackoffCoefficient)
+	require.Equal(t, time.Minute, some.RetryPolicy.MaximumInterval)
+	require.Equal(t, int32(2), some.RetryPolicy.MaximumAttempts)
+	require.Equal(t, own.RetryPolicy.NonRetryableErrorTypes, some.RetryPolicy.NonRetryableErrorTypes)
+}
+
+func TestRunAgentIsNotBoundByOptionsMeantForOneActivity(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.api.AddAgent("slow", func(testsuite.Run) []testsuite.Step {
+		return []testsuite.Step{testsuite.Work(2 * time.Hour), testsuite.Complete("success", "", 1)}
+	})
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			ScheduleToCloseTimeout: time.Minute, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3},
+		})
+		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: agent})
+		return err
+	})
+	require.NoError(t, b.GetWorkflowError())
+}
+
+func TestRunAgentTakesEverythingThatExecuteAgentTakes(t *testing.T) {
+	t.Parallel()
+	runAgent := reflect.TypeFor[workflows.RunAgentInput]()
+	for field := range reflect.TypeFor[activities.ExecuteAgentInput]().Fields() {
+		switch field.Name {
+		case "TempFiles": // made of Files
+		case "DynamicData": // deprecated, and Inputs does the same
+		default:
+			own, ok := runAgent.FieldByName(field.Name)
+			require.True(t, ok, "RunAgentInput lacks %s", field.Name)
+			require.Equal(t, field.Type, own.Type, field.Name)
+			require.Equal(t, field.Tag, own.Tag, field.Name)
+		}
+	}
+}
