@@ -33,7 +33,8 @@ type Execution struct {
 	// ParentExecutionID is set on a rerun that a person made of another execution.
 	ParentExecutionID string `json:"parentExecutionId,omitempty"`
 	// PlatformURL is the run's page in the vendor's console. LiveViewURL works while the run is at work, RecordingURL
-	// once it is terminal. Each is empty when the service gives none.
+	// once it is terminal; they may be links that open without a login for as long as the service lets them, so who may
+	// read the workflow's history may follow them. Each is empty when the service gives none.
 	PlatformURL  string `json:"platformUrl,omitempty"`
 	LiveViewURL  string `json:"liveViewUrl,omitempty"`
 	RecordingURL string `json:"recordingUrl,omitempty"`

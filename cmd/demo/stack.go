@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+const taskQueue = "asteroid-demo"
+
+// stack is everything that runs besides the workflow.
+type stack struct {
+	server   *devserver.Server
+	temporal client.Client
+	names    map[string]string // agent ids to names
+	ids      map[string]string
+	closers  []func()
+}
+
+// close ends everything in the reverse order of its start.
+func (s *stack) close() {
+	for _, end := range slices.Backward(s.closers) {
+		end()
+	}
+	s.closers = nil
+}
+
+func startStack(ctx context.Context, settings settings, files []*localFile) (_ *stack, err error) {
+	s := &stack{names: map[string]string{}, ids: map[string]string{}}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	connection := activities.ConnectionFromEnv()
+	if !settings.live {
+		if connection, err = s.startFake(); err != nil {
+			return nil, err
+		}
+	}
+	for _, agent := range settings.agents {
+		if err := s.resolve(agent, settings.live); err != nil {
+			return nil, err
+		}
+	}
+	plugin, err := worker.NewPlugin(worker.Options{
+		Connections: map[string]activities.Connection{activities.DefaultConnection: connection},
+		FileRoots:   fileRoots(files),
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.server, err = devserver.Start(ctx, devserver.Options{DatabaseFile: settings.db, UI: true, UIPort: settings.uiPort})
+	if port := new(devserver.PortError); errors.As(err, &port) {
+		return nil, fmt.Errorf("port %d is in use: choose another with --ui-port, or leave the flag out for a free one", port.Port)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start the Temporal server: %w", err)
+	}
+	s.closers = append(s.closers, func() { _ = s.server.Stop() })
+	s.temporal, err = s.server.Client(client.Options{Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the Temporal server: %w", err)
+	}
+	s.closers = append(s.closers, s.temporal.Close)
+	w := sdkworker.New(s.temporal, taskQueue, sdkworker.Options{
+		Plugins:           []sdkworker.Plugin{plugin},
+		WorkerStopTimeout: 5 * time.Second,
+	})
+	if err := w.Start(); err != nil {
+		return nil, fmt.Errorf("start the worker: %w", err)
+	}
+	s.closers = append(s.closers, w.Stop)
+	return s, nil
+}
+
+func (s *stack) startFake() (activities.Connection, error) {
+	api, err := testsuite.StartAPI()
+	if err != nil {
+		return activities.Connection{}, fmt.Errorf("start the fake API: %w", err)
+	}
+	s.closers = append(s.closers, func() { _ = api.Close() })
+	s.ids = api.Agents()
+	return activities.Connection{APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()}, nil
+}
+
+// resolve finds the id of an agent. The real service knows ids only.
+func (s *stack) resolve(agent string, live bool) error {
+	if live {
+		s.ids[agent], s.names[agent] = agent, agent
+		return nil
+	}
+	for name, id := range s.ids {
+		if agent == name || agent == id {
+			s.ids[agent], s.names[id] = id, name
+			return nil
+		}
+	}
+	return fmt.Errorf("no agent %q: the fake has %s (for one of the real service add --live)",
+		agent, strings.Join(slices.Sorted(maps.Keys(s.ids)), ", "))
+}

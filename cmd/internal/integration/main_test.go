@@ -1,0 +1,159 @@
+// Package integration runs the library as its users do: on a real Temporal server, embedded, with a worker, over
+// HTTP. Its tests skip under -short.
+package integration
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+var server *devserver.Server // nil under -short
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		if !testing.Short() {
+			var err error
+			if server, err = devserver.Start(context.Background(), devserver.Options{}); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+			defer func() { _ = server.Stop() }()
+		}
+		return m.Run()
+	}())
+}
+
+// stack is a fake API, a client and a worker of their own, on the server that the tests share.
+type stack struct {
+	t       *testing.T
+	api     *testsuite.API
+	client  client.Client
+	queue   string
+	options worker.Options
+	logged  *lockedBuffer
+}
+
+func newStack(t *testing.T, options ...testsuite.Option) *stack {
+	t.Helper()
+	if server == nil {
+		t.Skip("needs the Temporal server")
+	}
+	t.Parallel()
+	s := &stack{t: t, api: testsuite.NewAPI(t, options...), queue: t.Name(), logged: &lockedBuffer{}}
+	s.options = worker.Options{
+		Connections: map[string]activities.Connection{
+			"default": {APIKey: activities.StaticAPIKey(s.api.APIKey()), BaseURL: s.api.BaseURL()},
+		},
+		FileRoots: []string{t.TempDir()},
+	}
+	var err error
+	s.client, err = server.Client(client.Options{Logger: log.NewStructuredLogger(slog.New(slog.NewTextHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})))})
+	require.NoError(t, err)
+	t.Cleanup(s.client.Close)
+	return s
+}
+
+// work starts a worker and returns how to stop it.
+func (s *stack) work(register ...any) (stop func()) {
+	s.t.Helper()
+	plugin, err := worker.NewPlugin(s.options)
+	require.NoError(s.t, err)
+	w := sdkworker.New(s.client, s.queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}, WorkerStopTimeout: 5 * time.Second})
+	for _, workflow := range register {
+		w.RegisterWorkflow(workflow)
+	}
+	require.NoError(s.t, w.Start())
+	stop = sync.OnceFunc(w.Stop)
+	s.t.Cleanup(stop)
+	return stop
+}
+
+func (s *stack) start(workflow any, in any) client.WorkflowRun {
+	s.t.Helper()
+	run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{TaskQueue: s.queue}, workflow, in)
+	require.NoError(s.t, err)
+	return run
+}
+
+// ctx bounds everything that a test waits for.
+func (s *stack) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	s.t.Cleanup(cancel)
+	return ctx
+}
+
+// state waits until the workflow's agents are in a state that will do.
+func (s *stack) state(run client.WorkflowRun, will func(workflows.State) bool) workflows.State {
+	s.t.Helper()
+	var state workflows.State
+	require.Eventually(s.t, func() bool {
+		value, err := s.client.QueryWorkflow(s.ctx(), run.GetID(), run.GetRunID(), workflows.StateQuery)
+		return err == nil && value.Get(&state) == nil && will(state)
+	}, time.Minute, 50*time.Millisecond)
+	return state
+}
+
+func phase(p workflows.Phase) func(workflows.State) bool {
+	return func(s workflows.State) bool { return len(s.Agents) > 0 && s.Agents[len(s.Agents)-1].Phase == p }
+}
+
+func (s *stack) history(run client.WorkflowRun) *history.History {
+	s.t.Helper()
+	events := &history.History{}
+	for pages := s.client.GetWorkflowHistory(s.ctx(), run.GetID(), run.GetRunID(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); pages.HasNext(); {
+		event, err := pages.Next()
+		require.NoError(s.t, err)
+		events.Events = append(events.Events, event)
+	}
+	return events
+}
+
+// scheduled counts the activities that a history schedules, by type.
+func scheduled(h *history.History) map[string]int {
+	counts := map[string]int{}
+	for _, event := range h.Events {
+		if a := event.GetActivityTaskScheduledEventAttributes(); a != nil {
+			counts[a.ActivityType.Name]++
+		}
+	}
+	return counts
+}
+
+// lockedBuffer collects what several goroutines log.
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
+}
