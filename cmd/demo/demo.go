@@ -72,9 +72,8 @@ func demonstrate(ctx context.Context, settings settings, stdout, stderr io.Write
 	result, err := s.follow(ctx, run, show)
 	show.stop()
 	if err != nil {
-		fmt.Fprintf(told, "The workflow's page: %s\n", page)
 		if settings.keep && ctx.Err() == nil {
-			fmt.Fprintf(stderr, "demo: %v\n", err)
+			fmt.Fprintf(told, "Failed: %v\nThe workflow's page: %s\n", err, page)
 			keep(ctx, told)
 		}
 		return err
@@ -196,6 +195,22 @@ func (s *stack) tell(ctx context.Context, run client.WorkflowRun, show *progress
 	for i, agent := range state.Agents {
 		show.agent(i, s.names[agent.AgentID], agent)
 	}
+	show.trouble(s.retrying(ctx, run))
+}
+
+// retrying returns why an activity is being retried, if one is. A poll of a run that goes on is no trouble.
+func (s *stack) retrying(ctx context.Context, run client.WorkflowRun) string {
+	described, err := s.temporal.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
+	if err != nil {
+		return ""
+	}
+	for _, pending := range described.PendingActivities {
+		failure := pending.GetLastFailure()
+		if failure != nil && failure.GetApplicationFailureInfo().GetType() != activities.ErrorTypeStillRunning {
+			return failure.GetMessage()
+		}
+	}
+	return ""
 }
 
 func (s *stack) executions(result *workflows.PipelineResult) []execution {
@@ -219,12 +234,17 @@ func compare(files []*localFile, result *workflows.PipelineResult) error {
 		} `json:"files"`
 	}
 	first := result.Steps[0]
-	if first.DecodeResult(&seen) != nil || len(seen.Files) == 0 {
+	if first.DecodeResult(&seen) != nil {
 		return nil
 	}
 	digests := map[string]string{}
 	for _, f := range seen.Files {
-		digests[f.Name] = f.SHA256
+		if f.SHA256 != "" {
+			digests[f.Name] = f.SHA256
+		}
+	}
+	if len(digests) == 0 {
+		return nil
 	}
 	var wrong []error
 	for i, f := range files {

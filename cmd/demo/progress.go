@@ -26,6 +26,7 @@ type progress struct {
 	width   int // of the terminal; 0: none
 	current string
 	told    map[int]string // by agent: the last line told
+	retried string         // the last trouble told
 }
 
 func newProgress(out io.Writer, began time.Time) *progress {
@@ -59,6 +60,17 @@ func (p *progress) agent(i int, name string, state workflows.AgentState) {
 	p.mu.Unlock()
 	if !known {
 		p.phase(text)
+	}
+}
+
+// trouble shows why something is being retried, once.
+func (p *progress) trouble(why string) {
+	p.mu.Lock()
+	known := p.retried == why
+	p.retried = why
+	p.mu.Unlock()
+	if !known && why != "" {
+		p.phase("trouble, tried again: " + why)
 	}
 }
 

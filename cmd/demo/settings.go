@@ -28,11 +28,7 @@ type settings struct {
 func parse(args []string, stderr io.Writer) (settings, error) {
 	s := settings{inputs: activities.Inputs{}}
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, "Run Asteroid agents from a Temporal workflow, with everything that takes in this process.\n\nUsage: go run ./cmd/demo [flags]\n\n")
-		flags.PrintDefaults()
-	}
+	flags.SetOutput(io.Discard) // one line says what is wrong; the whole usage would bury it
 	flags.Func("file", "give this `path` to the first agent; repeatable (default: the sample files)", func(path string) error {
 		s.files = append(s.files, path)
 		return nil
@@ -56,9 +52,12 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.BoolVar(&s.json, "json", false, "print one JSON object at the end; progress goes to the standard error output")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(stderr, "Run Asteroid agents from a Temporal workflow, with everything that takes in this process.\n\nUsage: go run ./cmd/demo [flags]\n\n")
+			flags.SetOutput(stderr)
+			flags.PrintDefaults()
 			return s, err
 		}
-		return s, errors.New("see go run ./cmd/demo --help")
+		return s, fmt.Errorf("%w (go run ./cmd/demo --help lists the flags)", err)
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("%q is no flag: name files with --file", flags.Arg(0))
