@@ -225,8 +225,7 @@ func ended(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); temporal.IsCanceledError(cause) {
 		return cause
 	}
-	var failed *failure
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*failure](err); ok {
 		return failed.temporalError()
 	}
 	return err

@@ -46,7 +46,7 @@ type ExecutionResult struct {
 	Outcome string `json:"outcome"`
 	// Reasoning is the agent's explanation of the outcome.
 	Reasoning string `json:"reasoning,omitempty"`
-	// Result is the JSON value that the agent was told to produce, byte for byte; see [Execution.DecodeResult].
+	// Result is the JSON value that the agent was told to produce, byte for byte; see [Execution.Result] and [Execution.DecodeResult].
 	Result json.RawMessage `json:"result,omitempty"`
 }
 
@@ -64,12 +64,20 @@ type QuestionOption struct {
 	Description string `json:"description,omitempty"`
 }
 
+// Result is the JSON value that the agent was told to produce, or nil when there is none.
+func (e *Execution) Result() json.RawMessage {
+	if e.ExecutionResult == nil {
+		return nil
+	}
+	return e.ExecutionResult.Result
+}
+
 // DecodeResult unmarshals the run's result into v. It fails when there is no result, or none of that shape.
 func (e *Execution) DecodeResult(v any) error {
-	if e.ExecutionResult == nil || len(e.ExecutionResult.Result) == 0 {
+	if len(e.Result()) == 0 {
 		return errors.New("execution " + e.ExecutionID + " has no result: its status is " + string(e.Status))
 	}
-	if err := json.Unmarshal(e.ExecutionResult.Result, v); err != nil {
+	if err := json.Unmarshal(e.Result(), v); err != nil {
 		return fmt.Errorf("decode the result of execution %s: %w", e.ExecutionID, err)
 	}
 	return nil

@@ -62,7 +62,7 @@ func (in *ExecuteAgentInput) Validate() error {
 	if err := checkInputNames("dynamicData", in.DynamicData); err != nil {
 		return err
 	}
-	for _, key := range slices.Sorted(maps.Keys(in.Metadata)) {
+	for _, key := range sortedKeys(in.Metadata) {
 		switch {
 		case key == "":
 			return invalid("metadata", "has an empty key")
@@ -98,13 +98,18 @@ func (in *ExecuteAgentInput) Validate() error {
 const maxKey = 1500
 
 func checkInputNames(field string, inputs Inputs) error {
-	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+	for _, name := range sortedKeys(inputs) {
 		if !inputNamePattern.MatchString(name) {
 			return invalid(field, fmt.Sprintf("the name %q fits no prompt: a letter or _ first, then letters, digits and _", clip(name)))
 		}
 	}
 	return nil
 }
+
+// sortedKeys makes the first mistake that is told the same in every run, also in workflow code.
+//
+//workflowcheck:ignore
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func checkTempFiles(files []StagedFile) error {
 	seen := make(map[string]int, len(files))

@@ -57,10 +57,7 @@ func (s *PipelineStep) feed(before RunAgentResult) {
 		inputs[s.ExecutionIDInput] = before.ExecutionID
 	}
 	if s.ResultInput != "" {
-		inputs[s.ResultInput] = nil
-		if before.ExecutionResult != nil {
-			inputs[s.ResultInput] = before.ExecutionResult.Result
-		}
+		inputs[s.ResultInput] = before.Result()
 	}
 	s.Inputs = inputs
 }

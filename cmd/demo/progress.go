@@ -83,11 +83,11 @@ func phaseText(name string, s workflows.AgentState) string {
 	case workflows.PhaseRunning:
 		return name + ": at work as execution " + s.ExecutionID
 	case workflows.PhaseNeedsHuman:
-		text := name + ": waits for a person: " + s.Reason
-		for _, q := range s.Questions {
-			text += " " + q.Question
+		asked := s.Reason
+		if len(s.Questions) > 0 {
+			asked = s.Questions[0].Question
 		}
-		return text
+		return name + ": waits for a person to answer: " + asked
 	case workflows.PhaseCompleted:
 		return strings.TrimRight(name+": completed, outcome "+s.Outcome, " ")
 	default:

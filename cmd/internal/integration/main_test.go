@@ -75,14 +75,11 @@ func newStack(t *testing.T, options ...testsuite.Option) *stack {
 }
 
 // work starts a worker and returns how to stop it.
-func (s *stack) work(register ...any) (stop func()) {
+func (s *stack) work() (stop func()) {
 	s.t.Helper()
 	plugin, err := worker.NewPlugin(s.options)
 	require.NoError(s.t, err)
 	w := sdkworker.New(s.client, s.queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}, WorkerStopTimeout: 5 * time.Second})
-	for _, workflow := range register {
-		w.RegisterWorkflow(workflow)
-	}
 	require.NoError(s.t, w.Start())
 	stop = sync.OnceFunc(w.Stop)
 	s.t.Cleanup(stop)
