@@ -69,7 +69,7 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 		return nil, fmt.Errorf("port %d is in use: choose another with --ui-port, or leave the flag out for a free one", port.Port)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("start the Temporal server: %w", err)
+		return nil, err
 	}
 	s.closers = append(s.closers, func() { _ = s.server.Stop() })
 	s.temporal, err = s.server.Client(client.Options{Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
