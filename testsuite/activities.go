@@ -37,7 +37,7 @@ func (a activity) wire(e *execution, links linker) api.Activity {
 // order says otherwise, all of them unless there is a limit.
 func (s *service) ExecutionActivitiesGet(w http.ResponseWriter, r *http.Request, id string, params api.ExecutionActivitiesGetParams) {
 	s.serve(w, r, func(now time.Time) reply {
-		e, refused := s.executionOf(caller(r), id)
+		e, refused := s.readable(now, caller(r), id)
 		switch {
 		case refused != nil:
 			return *refused

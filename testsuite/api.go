@@ -65,6 +65,9 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", o.listenAddr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", o.listenAddr, err)
@@ -118,6 +121,7 @@ func (a *API) stop() {
 		if err := a.server.Shutdown(ctx); err != nil { // somebody still up- or downloads
 			a.closeErr = a.server.Close()
 		}
+		a.service.late.stop()
 		a.closeErr = errors.Join(a.closeErr, a.service.spool.close())
 	})
 }

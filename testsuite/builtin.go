@@ -1,6 +1,8 @@
 package testsuite
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -39,7 +41,8 @@ func inventory(run Run) []Step {
 		SHA256      string   `json:"sha256"`
 		ContentType string   `json:"contentType"`
 		Rows        *int     `json:"rows,omitempty"`
-		Columns     []string `json:"columns,omitempty"`
+		Columns     []string `json:"columns,omitzero"`
+		Problem     string   `json:"problem,omitempty"` // why a CSV file has no rows and columns
 	}
 	var result struct {
 		Count     int            `json:"count"`
@@ -52,11 +55,11 @@ func inventory(run Run) []Step {
 	for _, file := range run.Files {
 		e := entry{Name: file.Name, Size: file.Size, SHA256: file.SHA256, ContentType: file.ContentType}
 		if isCSV(file) {
-			table, err := readCSV(file)
-			if err != nil {
-				return append(steps, Fail(err.Error()))
+			if table, err := readCSV(file, nil); err != nil {
+				e.Problem = err.Error()
+			} else {
+				e.Rows, e.Columns = &table.rows, table.columns
 			}
-			e.Rows, e.Columns = &table.rows, table.columns
 		}
 		steps = append(steps, Act("file_read", "Read "+file.Name))
 		result.Files = append(result.Files, e)
@@ -86,7 +89,7 @@ func totals(run Run) []Step {
 		if !isCSV(file) {
 			continue
 		}
-		table, err := readCSV(file)
+		table, err := readCSV(file, (*table).add)
 		if err != nil {
 			return append(steps, Fail(err.Error()))
 		}
@@ -112,11 +115,14 @@ func report(run Run) []Step {
 	if title == "" {
 		title = "Report"
 	}
-	body, err := json.MarshalIndent(result, "", "  ")
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false) // people read it
+	if err := encoder.Encode(result); err != nil {
 		return []Step{Fail(err.Error())}
 	}
-	markdown := fmt.Appendf(nil, "# %s\n\nExecution `%s` found:\n\n```json\n%s\n```\n", title, executionID, body)
+	markdown := fmt.Appendf(nil, "# %s\n\nExecution `%s` found:\n\n```json\n%s```\n", title, executionID, body.Bytes())
 	return []Step{
 		Reason("Writing down what execution " + executionID + " found."),
 		Work(builtinWork),
@@ -140,13 +146,19 @@ func patient(run Run) []Step {
 		return []Step{Work(half), Complete("success", "Worked as long as it was told to.", result)}
 	}
 	steps := []Step{Act("util_wait_time", fmt.Sprintf("Working for %v seconds", seconds)), Work(half)}
-	question, _ := run.Inputs["ask"].(string)
+	question, isText := run.Inputs["ask"].(string)
+	if run.Inputs["ask"] != nil && !isText {
+		return []Step{Fail(fmt.Sprintf("the input ask is no text: %v", run.Inputs["ask"]))}
+	}
 	if question == "" {
 		return append(steps, finish()...)
 	}
 
 	ask := Question{Text: question, Header: "Half-way"}
-	answers, _ := run.Inputs["answers"].([]any)
+	answers, isList := run.Inputs["answers"].([]any)
+	if run.Inputs["answers"] != nil && !isList {
+		answers = []any{run.Inputs["answers"]}
+	}
 	for _, answer := range answers {
 		ask.Options = append(ask.Options, Choice{Label: fmt.Sprint(answer)})
 	}
@@ -193,14 +205,21 @@ type table struct {
 	digits  []int      // after the decimal point
 }
 
-// readCSV reads a file row by row, whatever its size. The first row is the header.
-func readCSV(file File) (*table, error) {
+const byteOrderMark = "\ufeff"
+
+// readCSV reads a file row by row, whatever its size, and hands each cell to add, if there is one. The first row is
+// the header.
+func readCSV(file File, add func(t *table, column int, cell string)) (*table, error) {
 	content, err := file.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer content.Close()
-	reader := csv.NewReader(content)
+	text := bufio.NewReader(content)
+	if mark, _ := text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark { // not part of the first name
+		_, _ = text.Discard(len(byteOrderMark))
+	}
+	reader := csv.NewReader(text)
 	reader.ReuseRecord = true
 	header, err := reader.Read()
 	if errors.Is(err, io.EOF) {
@@ -210,7 +229,6 @@ func readCSV(file File) (*table, error) {
 		return nil, fmt.Errorf("%s is not CSV: %w", file.Name, err)
 	}
 	t := &table{columns: slices.Clone(header)}
-	t.columns[0] = strings.TrimPrefix(t.columns[0], "\ufeff") // a byte order mark is not part of the name
 	t.sums, t.words, t.digits = make([]*big.Rat, len(header)), make([]bool, len(header)), make([]int, len(header))
 	for {
 		row, err := reader.Read()
@@ -221,8 +239,11 @@ func readCSV(file File) (*table, error) {
 			return nil, fmt.Errorf("%s is not CSV: %w", file.Name, err)
 		}
 		t.rows++
+		if add == nil {
+			continue
+		}
 		for i, cell := range row {
-			t.add(i, strings.TrimSpace(cell))
+			add(t, i, strings.TrimSpace(cell))
 		}
 	}
 }
@@ -247,12 +268,15 @@ func (t *table) add(column int, cell string) {
 	t.digits[column] = max(t.digits[column], len(fraction))
 }
 
-// totals are the sums of the columns that hold numbers and nothing else.
+// totals are the sums of the columns that hold numbers and nothing else. A column whose name is taken gets a number
+// to it, as no sum may replace another.
 func (t *table) totals() map[string]json.Number {
 	totals := map[string]json.Number{}
+	var names []string
 	for i, sum := range t.sums {
+		names = append(names, uniqueName(names, t.columns[i]))
 		if sum != nil && !t.words[i] {
-			totals[t.columns[i]] = json.Number(sum.FloatString(t.digits[i]))
+			totals[names[i]] = json.Number(sum.FloatString(t.digits[i]))
 		}
 	}
 	return totals

@@ -32,9 +32,22 @@ func TestInventoryDescribesWhatArrived(t *testing.T) {
 		map[string]any{"name": "n.bin", "size": 2.0, "sha256": sum("\x00\x01"), "contentType": "application/x-noise"},
 	}, result["files"])
 
-	broken := c.execute("inventory", `{`+c.stage(part{"files", "t.csv", "text/csv", "a,b\n1\n"})+`}`)
+}
+
+func TestInventoryDescribesAnyCSV(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	id := c.execute("inventory", `{`+c.stage(
+		part{"files", "marked.csv", "text/csv", "\ufeff\"a\",b\n1,2\n"}, part{"files", "empty.csv", "text/csv", ""},
+		part{"files", "ragged.csv", "text/csv", "a,b\n1\n"})+`}`)
 	clock.Add(time.Minute)
-	require.Contains(t, c.lastChange(broken)["failedPayload"].(map[string]any)["reason"], "t.csv is not CSV")
+	files := c.result(id)["files"].([]any)
+	require.Equal(t, []any{"a", "b"}, files[0].(map[string]any)["columns"])
+	require.Equal(t, []any{}, files[1].(map[string]any)["columns"])
+	ragged := files[2].(map[string]any)
+	require.Equal(t, sum("a,b\n1\n"), ragged["sha256"])
+	require.Contains(t, ragged["problem"], "ragged.csv is not CSV")
+	require.NotContains(t, ragged, "rows")
 }
 
 func TestTotalsAddsUpExactly(t *testing.T) {
@@ -44,7 +57,11 @@ func TestTotalsAddsUpExactly(t *testing.T) {
 		part{"files", "t.csv", "text/plain", "name,a,b,none\nx,0.1,-1,\ny,0.2,,\nz,12345678901234567890,1e5,\n"},
 		part{"files", "n.bin", "application/octet-stream", "x"})+`}`)
 	none := c.execute("totals", `{}`)
+	twice := c.execute("totals", `{`+c.stage(part{"files", "t.csv", "text/csv", "a,a\n1,2\n"})+`}`)
+	ragged := c.execute("totals", `{`+c.stage(part{"files", "t.csv", "text/csv", "a,b\n1\n"})+`}`)
 	clock.Add(time.Minute)
+	require.Contains(t, c.get("/agents/v2/executions/"+twice).body, `"totals":{"a":1,"a-1":2}`)
+	require.Contains(t, c.lastChange(ragged)["failedPayload"].(map[string]any)["reason"], "t.csv is not CSV")
 	require.Contains(t, c.get("/agents/v2/executions/"+id).body, `"totals":{"a":12345678901234567890.3}`)
 	require.Contains(t, c.lastChange(none)["failedPayload"].(map[string]any)["reason"], "no CSV file")
 }
@@ -53,7 +70,7 @@ func TestReportTakesAnEarlierExecutionsResult(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	inputs, err := json.Marshal(map[string]any{
-		"inputs": map[string]any{"executionId": uuidA, "result": map[string]any{"amount": 19.75}, "title": "Sales"},
+		"inputs": map[string]any{"executionId": uuidA, "result": map[string]any{"amount": 19.75, "of": "<A & B>"}, "title": "Sales"},
 	})
 	require.NoError(t, err)
 	id, none := c.execute("report", string(inputs)), c.execute("report", `{}`)
@@ -62,7 +79,7 @@ func TestReportTakesAnEarlierExecutionsResult(t *testing.T) {
 	listing := c.get("/agents/v2/executions/" + id + "/files").json(t)["directories"].(map[string]any)
 	report := fetch(t, listing["downloads"].([]any)[0].(map[string]any)["downloadUrl"].(string), nil)
 	require.Equal(t, "text/markdown", report.header.Get("Content-Type"))
-	require.Equal(t, "# Sales\n\nExecution `"+uuidA+"` found:\n\n```json\n{\n  \"amount\": 19.75\n}\n```\n", report.body)
+	require.Equal(t, "# Sales\n\nExecution `"+uuidA+"` found:\n\n```json\n{\n  \"amount\": 19.75,\n  \"of\": \"<A & B>\"\n}\n```\n", report.body)
 	require.Contains(t, c.lastChange(none)["failedPayload"].(map[string]any)["reason"], "executionId")
 }
 
@@ -83,4 +100,15 @@ func TestPatientWorksForAsLongAsItIsTold(t *testing.T) {
 	require.Equal(t, "running", c.status(asking))
 	clock.Add(time.Second)
 	require.Equal(t, "Yes", c.result(asking)["answer"])
+}
+
+func TestPatientAsksOnlyWhatItCan(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	number := c.execute("patient", `{"inputs":{"seconds":0,"ask":5}}`)
+	one := c.execute("patient", `{"inputs":{"seconds":0,"ask":"Go on?","answers":"Sure"}}`)
+	clock.Add(time.Minute)
+	require.Contains(t, c.lastChange(number)["failedPayload"].(map[string]any)["reason"], "ask is no text")
+	asked := c.lastChange(one)["pausedPayload"].(map[string]any)["question"].(map[string]any)["questions"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{map[string]any{"label": "Sure", "description": ""}}, asked["options"])
 }

@@ -1,6 +1,7 @@
 package testsuite
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,8 +17,11 @@ func (s *service) capacity(o *organization, onLimit *api.OnCapacityLimit) *reply
 	if !s.full(o) || onLimit != nil && *onLimit == api.Queue {
 		return nil
 	}
-	refused := problem(http.StatusTooManyRequests,
+	refused := problem(cmp.Or(s.capacityStatus, http.StatusTooManyRequests),
 		fmt.Sprintf("%d of %d concurrent executions are in use. Wait for one to end, or send onCapacityLimit=queue.", o.active, s.limit))
+	if refused.status != http.StatusTooManyRequests {
+		return &refused
+	}
 	body := refused.body.(api.APIError)
 	body.Type, body.Title = new(limitReached), new("Limit reached")
 	body.Capability, body.Used, body.Limit = new("concurrent_executions"), new(o.active), new(s.limit)

@@ -22,8 +22,8 @@
 // test; [API.ServeAgent] adds one that can be run any number of times. Every agent can be reached as a workflow
 // under the same id. Four are always there, and do real work:
 //
-//   - inventory describes every staged file: name, size, SHA-256, type and, for CSV, rows and columns. It
-//     writes the same to downloads/inventory.json.
+//   - inventory describes every staged file: name, size, SHA-256, type and, for CSV, rows and columns, or the
+//     problem with a file that should be CSV and is not. It writes the same to downloads/inventory.json.
 //   - totals adds up the numeric columns of the staged CSV files.
 //   - report takes the inputs executionId and result, those of an earlier execution, and optionally title,
 //     and writes downloads/report.md.
@@ -46,7 +46,7 @@
 //
 // Where the service's behaviour is not published, the fake decides, and a client should not rely on it:
 //
-//   - At the concurrency limit execute and rerun answer 429, of the type limit-reached.
+//   - At the concurrency limit execute and rerun answer 429, of the type limit-reached, see [WithCapacityStatus].
 //   - A status that cannot follow answers 400, as does a message to an execution that has ended.
 //   - A message answers an execution that is paused_by_agent; one that awaits confirmation needs the status
 //     running, and so does one that a user paused.
@@ -54,6 +54,45 @@
 //   - A staged file serves one accepted execution; a refused request does not use it up.
 //   - Lists are newest first, with pages of 50 unless told otherwise, and of 100 at most.
 //   - A signed link lives for five minutes, and a recording is a line of text.
+//
+// # Faults
+//
+// [API.Inject] has the next requests of an operation go wrong, and [WithChance] any of them:
+//
+//	api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
+//	api.Inject("ExecutionGet", testsuite.Answer(429, "", "Retry-After", "2"), 3)
+//
+//	testsuite.StartAPI(
+//		testsuite.WithSeed(42),
+//		testsuite.WithChance("AgentExecutePost", 0.05, testsuite.CommitLate(10*time.Second)),
+//		testsuite.WithChance("", 0.01, testsuite.ResetMidBody()))
+//
+// What matters is whether the request was carried out all the same, for a client must find out before it sends it
+// again:
+//
+//	fault              carried out        what the client gets
+//	LoseResponse       yes                a closed connection
+//	CommitLate         later              a closed connection
+//	ResetMidBody       yes                half an answer, then a reset
+//	AnswerAfterCommit  yes                another answer
+//	TruncateJSON       yes                half the body as if it were all
+//	WrongContentType   yes                the answer, as text/html
+//	Stall              if it still waits  the answer, late
+//	Answer             no                 another answer
+//
+// Carried out means served: a request that is refused is then a refusal that gets lost. The ledger, see
+// [API.Requests], names the fault of each request, and [API.Executions] shows what came of them. A client's
+// net/http repeats a GET by itself if a connection that it used before is closed without an answer; the
+// ledger has both.
+//
+// Faults of state rather than of a request are [WithListDelay], [WithListJitter], [WithReadDelay],
+// [WithResultDelay] and [WithFileSyncDelay], and a lack of capacity: [API.SetConcurrencyLimit] makes it come and
+// go, [WithCapacityStatus] says with which status. Delays like these go by the API's clock; CommitLate and Stall
+// take real time.
+//
+// Chance is drawn by the seed, the operation and the number of the request within its operation. So a run
+// whose requests come in the same order meets the same faults, and so does each operation whatever the order of the
+// others.
 //
 // The program cmd/fake serves the same API to other languages.
 package testsuite

@@ -68,7 +68,7 @@ func (s *service) sign(executionID, fileID string, expires int64) string {
 // ExecutionFileDownloadRedirect serves GET /agents/v2/executions/{executionId}/files/{fileId}/download.
 func (s *service) ExecutionFileDownloadRedirect(w http.ResponseWriter, r *http.Request, id, fileID string) {
 	s.serve(w, r, func(now time.Time) reply {
-		e, refused := s.executionOf(caller(r), id)
+		e, refused := s.readable(now, caller(r), id)
 		if refused != nil {
 			return plain(http.StatusNotFound, "Execution not found.")
 		}
@@ -84,7 +84,7 @@ func (s *service) ExecutionFileDownloadRedirect(w http.ResponseWriter, r *http.R
 // ExecutionRecordingRedirect serves GET /agents/v2/executions/{executionId}/recording.
 func (s *service) ExecutionRecordingRedirect(w http.ResponseWriter, r *http.Request, id string) {
 	s.serve(w, r, func(now time.Time) reply {
-		e, refused := s.executionOf(caller(r), id)
+		e, refused := s.readable(now, caller(r), id)
 		if refused != nil {
 			return *refused
 		}
@@ -123,7 +123,7 @@ func (s *service) download(w http.ResponseWriter, r *http.Request) {
 			return plain(http.StatusForbidden, "The link is not valid, or no longer. Ask the API for a fresh one.")
 		}
 		e := s.executions[executionID]
-		if e.deleted || !e.purgedAt.IsZero() {
+		if (e.deleted || !e.purgedAt.IsZero()) && !e.agent.shares(fileID) {
 			return plain(http.StatusNotFound, "The file is gone.")
 		}
 		if fileID == recordingFile {

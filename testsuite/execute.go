@@ -45,8 +45,12 @@ func (s *service) launch(w http.ResponseWriter, r *http.Request, create func(now
 	accepted.write(w, r)
 }
 
+// patience is how long an answer waits for the agent to say what it will do.
+const patience = time.Second
+
 // begin creates an execution and asks its agent for the steps. The agent is asked without the lock, as it may
-// have much to read; until it is done the execution just reads starting or queued.
+// have much to read; until it is done the execution just reads starting or queued. By the wall clock the answer
+// comes without it if it takes long, as a client would give up; by any other no time passes, however long it takes.
 func (s *service) begin(create func(now time.Time) (*execution, *reply)) (*execution, reply) {
 	var e *execution
 	var run Run
@@ -62,13 +66,25 @@ func (s *service) begin(create func(now time.Time) (*execution, *reply)) (*execu
 	if accepted.status != http.StatusAccepted {
 		return nil, accepted
 	}
-	steps := steps(func() []Step { return e.script(run) })
-	s.locked(func(time.Time) reply {
-		if !terminal(e.status) {
-			e.attach(steps)
-		}
-		return reply{}
-	})
+	ready := make(chan struct{})
+	go func() {
+		defer close(ready)
+		steps := steps(func() []Step { return e.script(run) })
+		s.locked(func(now time.Time) reply {
+			if !terminal(e.status) {
+				e.attach(now, steps)
+			}
+			return reply{}
+		})
+	}()
+	var enough <-chan time.Time
+	if !s.virtual {
+		enough = time.After(patience)
+	}
+	select {
+	case <-ready:
+	case <-enough:
+	}
 	return e, accepted
 }
 

@@ -55,10 +55,15 @@ func terminal(status api.ExecutionStatus) bool {
 }
 
 // attach gives the execution its steps; until then it stays in the status that it was created with.
-func (e *execution) attach(steps []Step) {
+// It cannot have run before it had them.
+func (e *execution) attach(now time.Time, steps []Step) {
 	e.steps, e.ready = steps, true
 	if e.status == api.ExecutionStatusStarting {
-		e.wakeAt(e.startedAt.Add(e.service.startDelay))
+		at := e.startedAt.Add(e.service.startDelay)
+		if at.Before(now) {
+			at = now
+		}
+		e.wakeAt(at)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func (s *service) executionOf(key *apiKey, id string) (*execution, *reply) {
 	e := s.executions[strings.ToLower(id)]
 	if e == nil || e.deleted {
-		return nil, new(problem(http.StatusNotFound, fmt.Sprintf("No execution has the id %q.", id)))
+		return nil, new(noExecution(id))
 	}
 	if !key.memberOf(e.agent.organization) {
 		return nil, new(problem(http.StatusForbidden, "The execution belongs to another organization than the key."))
@@ -22,10 +22,23 @@ func (s *service) executionOf(key *apiKey, id string) (*execution, *reply) {
 	return e, nil
 }
 
+// readable finds an execution for a read, which knows a new one later than what changes it.
+func (s *service) readable(now time.Time, key *apiKey, id string) (*execution, *reply) {
+	e, refused := s.executionOf(key, id)
+	if e != nil && now.Before(e.createdAt.Add(s.readDelay)) {
+		return nil, new(noExecution(id))
+	}
+	return e, refused
+}
+
+func noExecution(id string) reply {
+	return problem(http.StatusNotFound, fmt.Sprintf("No execution has the id %q.", id))
+}
+
 // ExecutionGet serves GET /agents/v2/executions/{executionId}.
 func (s *service) ExecutionGet(w http.ResponseWriter, r *http.Request, id string) {
 	s.serve(w, r, func(now time.Time) reply {
-		e, refused := s.executionOf(caller(r), id)
+		e, refused := s.readable(now, caller(r), id)
 		if refused != nil {
 			return *refused
 		}

@@ -43,7 +43,7 @@ func (e *execution) addFile(at time.Time, directory, createdBy, name, contentTyp
 
 // writeFile is what an agent does. Writing a name again replaces the file.
 func (e *execution) writeFile(at time.Time, directory, name, contentType string, content *blob) {
-	if !slices.Contains(outputDirectories, directory) || name == "" || path.Base(name) != name {
+	if !slices.Contains(outputDirectories, directory) || !plainName(name) {
 		e.scriptError(at, "a file "+directory+"/"+name+" cannot be; write a plain name to "+strings.Join(outputDirectories, ", "))
 		return
 	}
@@ -54,6 +54,11 @@ func (e *execution) writeFile(at time.Time, directory, name, contentType string,
 	file := e.addFile(at, directory, "agent", name, contentType, content)
 	file.visibleAt = at.Add(e.service.fileSyncDelay)
 	e.log(at, file)
+}
+
+// plainName is whether a file can have this name: it leads into no other directory.
+func plainName(name string) bool {
+	return !slices.Contains([]string{"", ".", "..", "/"}, name) && path.Base(name) == name
 }
 
 func (f *executionFile) path() string { return "/" + f.directory + "/" + f.name }
@@ -84,7 +89,7 @@ func (e *execution) visibleFiles(now time.Time) []*executionFile {
 // ExecutionFilesGet serves GET /agents/v2/executions/{executionId}/files.
 func (s *service) ExecutionFilesGet(w http.ResponseWriter, r *http.Request, id string) {
 	s.serve(w, r, func(now time.Time) reply {
-		e, refused := s.executionOf(caller(r), id)
+		e, refused := s.readable(now, caller(r), id)
 		if refused != nil {
 			return plain(http.StatusNotFound, "Execution not found.")
 		}
@@ -109,7 +114,7 @@ func (s *service) ExecutionFilesGet(w http.ResponseWriter, r *http.Request, id s
 // execution in one list.
 func (s *service) ExecutionContextFilesGet(w http.ResponseWriter, r *http.Request, id string) {
 	s.serve(w, r, func(now time.Time) reply {
-		e, refused := s.executionOf(caller(r), id)
+		e, refused := s.readable(now, caller(r), id)
 		if refused != nil {
 			return plain(http.StatusNotFound, "Execution files not found.")
 		}
@@ -164,6 +169,7 @@ func (s *service) ExecutionContextFilesUpload(w http.ResponseWriter, r *http.Req
 
 // sharedFile is a file that an agent keeps between executions.
 type sharedFile struct {
+	id      string // the same for every version
 	path    string
 	version int
 	created time.Time
@@ -188,11 +194,16 @@ func (e *execution) shareFiles(at time.Time) {
 		i := slices.IndexFunc(e.agent.shared, func(s *sharedFile) bool { return s.path == where })
 		if i < 0 {
 			i = len(e.agent.shared)
-			e.agent.shared = append(e.agent.shared, &sharedFile{path: where, created: at})
+			e.agent.shared = append(e.agent.shared, &sharedFile{id: newUUID(), path: where, created: at})
 		}
 		shared := e.agent.shared[i]
 		shared.version, shared.by, shared.file = shared.version+1, e, f
 	}
+}
+
+// shares is whether a file is the newest version of a shared one, which outlives the execution that wrote it.
+func (a *agent) shares(fileID string) bool {
+	return slices.ContainsFunc(a.shared, func(s *sharedFile) bool { return s.file.id == fileID })
 }
 
 // AgentSharedFilesGet serves GET /agents/v2/agents/{agentId}/shared-files.
@@ -211,7 +222,7 @@ func (s *service) AgentSharedFilesGet(w http.ResponseWriter, r *http.Request, ag
 			f := shared.file
 			body.TotalSize += f.blob.size
 			body.Files = append(body.Files, api.SharedFile{
-				ID: f.id, AgentID: a.id, FilePath: shared.path, FileName: f.name, FileSize: f.blob.size,
+				ID: shared.id, AgentID: a.id, FilePath: shared.path, FileName: f.name, FileSize: f.blob.size,
 				MimeType: new(f.contentType), Version: shared.version, Checksum: new(f.blob.sha256),
 				LastModifiedByExecutionID: &shared.by.id, DownloadURL: links.file(shared.by, f),
 				CreatedAt: shared.created, UpdatedAt: shared.by.terminalAt,

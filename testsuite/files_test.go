@@ -51,6 +51,28 @@ func TestStagedFilesReachTheAgentUnchanged(t *testing.T) {
 	require.Equal(t, sum(large), execution.Files[2].SHA256)
 }
 
+func TestANameThatIsNoUTF8CanBeSentBack(t *testing.T) {
+	t.Parallel()
+	c, _ := newClient(t)
+	answer := c.do(c.request("POST", "/agents/v2/temp-files", "multipart/form-data; boundary=x", strings.NewReader(
+		"--x\r\nContent-Disposition: form-data; name=files; filename=\"gr\xf6\xdfe.txt\"\r\n\r\na\r\n--x--\r\n")))
+	c.execute("inventory", answer.body)
+}
+
+func TestAnAgentWritesPlainNamesOnly(t *testing.T) {
+	t.Parallel()
+	clock, fails := newManual(), &recorder{T: t}
+	api := testsuite.NewAPI(fails, testsuite.WithClock(clock.Now))
+	c := &client{t: t, api: api, key: api.APIKey()}
+	for i, name := range []string{"", ".", "..", "/", "a/b"} {
+		api.ServeAgent("clerk", says(testsuite.WriteFile("downloads", name, "", nil), done(nil)))
+		id := c.execute("clerk", `{}`)
+		clock.Add(time.Minute)
+		require.Equal(t, "failed", c.status(id), name)
+		require.Len(t, fails.failures(), i+1, name)
+	}
+}
+
 func TestStagedFilesAreSingleUseAndExpire(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
@@ -94,6 +116,12 @@ func TestUploadsThatAreNoFilesAreRefused(t *testing.T) {
 			"no file":      c.upload(path),
 			"no form":      c.post(path, `{}`),
 			"cut off":      c.do(c.request("POST", path, "multipart/form-data; boundary=x", strings.NewReader("--x\r\nContent-"))),
+			"cut off after a file": c.do(c.request("POST", path, "multipart/form-data; boundary=x", strings.NewReader(
+				"--x\r\nContent-Disposition: form-data; name=files; filename=a.txt\r\n\r\na\r\n--x\r\n"))),
+			"cut off in a boundary": c.do(c.request("POST", path, "multipart/form-data; boundary=x", strings.NewReader(
+				"--x\r\nContent-Disposition: form-data; name=files; filename=a.txt\r\n\r\na\r\n--x"))),
+			"another form": c.do(c.request("POST", path, "multipart/mixed; boundary=x", strings.NewReader(
+				"--x\r\nContent-Disposition: form-data; name=files; filename=a.txt\r\n\r\na\r\n--x--\r\n"))),
 		} {
 			require.Equal(t, http.StatusBadRequest, answer.status, name)
 			require.Equal(t, "Invalid file upload request.", answer.body, name)
@@ -207,4 +235,12 @@ func TestSharedFilesOutliveTheExecution(t *testing.T) {
 	require.EqualValues(t, 2, files[0].(map[string]any)["version"])
 	require.Equal(t, sum("{}"), files[0].(map[string]any)["checksum"])
 	require.Equal(t, "/shared/north-west/state.json", files[1].(map[string]any)["filePath"])
+
+	writer := c.execute("clerk", `{}`)
+	clock.Add(time.Minute)
+	c.api.DeleteExecution(writer)
+	newest := c.get("/agents/v2/agents/" + id + "/shared-files").json(t)["files"].([]any)[0].(map[string]any)
+	require.EqualValues(t, 3, newest["version"])
+	require.Equal(t, files[0].(map[string]any)["id"], newest["id"])
+	require.Equal(t, "{}", fetch(t, newest["downloadUrl"].(string), nil).body)
 }

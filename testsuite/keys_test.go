@@ -74,6 +74,9 @@ func TestAKeySeesItsOwnOrganizationsOnly(t *testing.T) {
 	refused := stranger.upload("/agents/v2/temp-files/"+c.api.OrganizationID(), part{"files", "a", "text/plain", "a"})
 	require.Equal(t, http.StatusForbidden, refused.status)
 	require.Equal(t, "User is not a member of the organization.", refused.body)
+
+	nobody := &client{t: t, api: c.api, key: c.api.AddAPIKey()}
+	require.Equal(t, []any{}, nobody.get("/agents/v2/context").json(t)["organizations"])
 }
 
 func TestAKeyOfSeveralOrganizationsDoesNotSayWhich(t *testing.T) {

@@ -42,27 +42,33 @@ type Request struct {
 	RequestID string // as sent back in X-Request-Id
 	Status    int    // of the answer, zero before there is one
 	At        time.Time
+	// Fault names what was made to go wrong, such as LoseResponse or Answer 429; empty if nothing was. Status is
+	// then what carrying the request out came to, even if the client got to see another status or none.
+	Fault string
 }
 
 // maxRequests bounds the ledger of a server that runs for long.
 const maxRequests = 100_000
 
-// record notes each request when it arrives and its status as soon as there is one, and gives each answer an
-// id.
+// record notes each request when it arrives and its status as soon as there is one, gives each answer an id, and
+// has go wrong what is to. Faults are drawn in the order of the ledger.
 func (s *service) record(next http.Handler, operation func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entry := &Request{
 			Operation: operation(r), Method: r.Method, Path: r.URL.Path, KeyHeader: usedKeyHeader(r.Header), RequestID: newUUID(),
 		}
+		var fault Fault
 		s.locked(func(now time.Time) reply {
 			entry.At = now
+			fault = s.faults.next(entry.Operation, s.faultOptions)
+			entry.Fault = fault.name
 			if s.requests = append(s.requests, entry); len(s.requests) > 2*maxRequests {
 				s.requests = slices.Clone(s.requests[maxRequests:])
 			}
 			return reply{}
 		})
 		w.Header().Set("X-Request-Id", entry.RequestID)
-		next.ServeHTTP(&statusWriter{ResponseWriter: w, service: s, entry: entry}, r)
+		fault.apply(s, entry, w, r, next)
 	})
 }
 

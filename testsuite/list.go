@@ -29,9 +29,10 @@ func (s *service) ExecutionsList(w http.ResponseWriter, r *http.Request, params 
 			return *refused
 		}
 		for _, name := range []string{"createdAfter", "createdBefore"} { // the generated code takes bare dates as well
-			value := r.URL.Query().Get(name)
-			if _, err := time.Parse(time.RFC3339, value); err != nil && value != "" {
-				return invalid(name, "%q is not a date and time as in RFC 3339", value)
+			for _, value := range r.URL.Query()[name] { // and drops an empty one
+				if _, err := time.Parse(time.RFC3339, value); err != nil {
+					return invalid(name, "%q is not a date and time as in RFC 3339", value)
+				}
 			}
 		}
 		f := filter{params: params}
@@ -45,7 +46,7 @@ func (s *service) ExecutionsList(w http.ResponseWriter, r *http.Request, params 
 
 		var found []*execution
 		for _, e := range slices.Backward(s.order) {
-			if !e.deleted && key.memberOf(e.agent.organization) && (o == nil || e.agent.organization == o) && f.matches(e, now) {
+			if !e.deleted && s.listed(e, now) && key.memberOf(e.agent.organization) && (o == nil || e.agent.organization == o) && f.matches(e, now) {
 				found = append(found, e)
 			}
 		}

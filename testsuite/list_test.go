@@ -73,7 +73,7 @@ func TestListRefusesFiltersThatMeanNothing(t *testing.T) {
 	for _, query := range []string{
 		"metadataKey=a", "metadataValue=a", "metadata=a", "status=done", "phase=over", "triggerSource=cron", "humanLabels=x",
 		"createdWithin=1h&createdAfter=2026-03-01T10:00:00Z", "createdWithin=", "createdWithin=1m1h", "createdWithin=11000d",
-		"createdAfter=yesterday", "createdAfter=2026-03-01", "sort=created_at:asc&sortField=status", "sort=created_at", "sort=name:asc",
+		"createdAfter=yesterday", "createdAfter=2026-03-01", "createdAfter=", "createdBefore=", "sort=created_at:asc&sortField=status", "sort=created_at", "sort=name:asc",
 		"sortField=name", "sortDirection=up", "page=0", "page=x", "pageSize=0", "pageSize=101", "organizationId=x", "agent=x",
 	} {
 		answer := c.get("/agents/v2/executions?" + query)

@@ -18,6 +18,8 @@ type options struct {
 	longPoll       bool
 	keysOnDownload bool
 	log            func(message string)
+
+	faultOptions
 }
 
 func defaultOptions() options {
@@ -53,8 +55,8 @@ func WithOrganization(name string) Option { return func(o *options) { o.organiza
 func WithAPIKey(key string) Option { return func(o *options) { o.apiKey = key } }
 
 // WithConcurrencyLimit lets each organization have at most n executions that are neither queued nor
-// terminal; paused ones count. One more is refused with 429, or queued if the request says so. Zero, the
-// default, is no limit.
+// terminal; paused ones count. One more is refused, see [WithCapacityStatus], or queued if the request says
+// so. Zero, the default, is no limit.
 func WithConcurrencyLimit(n int) Option { return func(o *options) { o.limit = n } }
 
 // WithStartDelay sets how long an execution reads starting before it runs; the default is one second.

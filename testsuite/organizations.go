@@ -114,11 +114,13 @@ func (s *service) ContextGet(w http.ResponseWriter, r *http.Request) {
 	key := caller(r)
 	s.serve(w, r, func(time.Time) reply {
 		body := api.UserContext{UserID: key.userID, Email: key.email}
+		type membership = struct {
+			ID   string `json:"id"`
+			Name string `json:"name"`
+		}
+		body.Organizations = []membership{}
 		for _, o := range key.organizations {
-			body.Organizations = append(body.Organizations, struct {
-				ID   string `json:"id"`
-				Name string `json:"name"`
-			}{o.id, o.name})
+			body.Organizations = append(body.Organizations, membership{o.id, o.name})
 		}
 		return answer(http.StatusOK, body)
 	})

@@ -1,7 +1,9 @@
 package testsuite
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -53,6 +55,28 @@ func unknownQuery(r *http.Request, params any) *reply {
 		}
 	}
 	return nil
+}
+
+// queried are the operations that have query parameters, whose handlers check them. All others have none.
+var queried = []string{"AgentList", "ExecutionActivitiesGet", "ExecutionSyncGet", "ExecutionsList", "TempFilesUpload"}
+
+// strictQuery refuses a query that cannot be parsed, as net/url drops what it does not understand and a filter with
+// it, and every parameter of an operation that has none.
+func strictQuery(mux *http.ServeMux, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, pattern := mux.Handler(r)
+		var refused *reply
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			refused = new(problem(http.StatusBadRequest, fmt.Sprintf("The query cannot be parsed: %v.", err)))
+		} else if !slices.Contains(queried, operations[pattern]) {
+			refused = unknownQuery(r, struct{}{})
+		}
+		if refused != nil {
+			badRequest(pattern, *refused).write(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func containsFold(text, part string) bool {

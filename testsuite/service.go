@@ -33,6 +33,9 @@ type service struct {
 	order         []*execution // by creation
 	timeline      timeline
 	requests      []*Request
+	faults        faults
+
+	late lateWork
 }
 
 var _ api.ServerInterface = (*service)(nil)
@@ -119,8 +122,8 @@ var operations = map[string]string{
 // contract serves.
 const operationDownload = "Download"
 
-// handler routes requests. Every one is recorded; those to the API need a key. Whatever is to happen
-// between a request's being recorded and its being served belongs around mux here.
+// handler routes requests. Every one is recorded, and there meets its fault if it has one; those to the API need
+// a key.
 func (s *service) handler() http.Handler {
 	mux := http.NewServeMux()
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{BaseRouter: mux, ErrorHandlerFunc: refuseParameter})
@@ -130,7 +133,7 @@ func (s *service) handler() http.Handler {
 	for _, name := range []string{"agent-files", "context-files", "debug-files"} {
 		mux.HandleFunc("GET /agents/v2/executions/{executionId}/"+name+"/{fileId}/download", wrapper.ExecutionFileDownloadRedirect)
 	}
-	guarded := s.authenticate(acceptZones(mux))
+	guarded := s.authenticate(strictQuery(mux, acceptZones(mux)))
 
 	outer := http.NewServeMux()
 	outer.HandleFunc("GET "+signedPath+"{executionId}/{fileId}/{name}", s.download)
@@ -152,17 +155,20 @@ func (s *service) handler() http.Handler {
 
 // refuseParameter answers a path or query parameter that does not parse.
 func refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
-	switch r.Pattern {
-	case "GET /agents/v2/agents", "GET /agents/v2/workflows":
-		plain(http.StatusBadRequest, "Invalid request parameters.").write(w, r)
-		return
-	case "POST /agents/v2/temp-files":
-		plain(http.StatusBadRequest, "Invalid file upload request.").write(w, r)
-		return
-	}
+	refused := problem(http.StatusBadRequest, err.Error())
 	if format, ok := errors.AsType[*api.InvalidParamFormatError](err); ok {
-		invalid(format.ParamName, "%v", format.Err).write(w, r)
-		return
+		refused = invalid(format.ParamName, "%v", format.Err)
 	}
-	problem(http.StatusBadRequest, err.Error()).write(w, r)
+	badRequest(r.Pattern, refused).write(w, r)
+}
+
+// badRequest is the 400 of the operation behind a route, whose text is fixed where the contract says so.
+func badRequest(pattern string, detailed reply) reply {
+	switch operations[pattern] {
+	case "AgentList":
+		return plain(http.StatusBadRequest, "Invalid request parameters.")
+	case "TempFilesUpload", "TempFilesStage", "ExecutionContextFilesUpload":
+		return plain(http.StatusBadRequest, invalidUpload)
+	}
+	return detailed
 }

@@ -1,9 +1,12 @@
 package testsuite
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"path"
 	"slices"
@@ -40,6 +43,10 @@ func (s *service) TempFilesStage(w http.ResponseWriter, r *http.Request, organiz
 
 // TempFilesUpload serves POST /agents/v2/temp-files.
 func (s *service) TempFilesUpload(w http.ResponseWriter, r *http.Request, params api.TempFilesUploadParams) {
+	if unknownQuery(r, params) != nil {
+		plain(http.StatusBadRequest, invalidUpload).write(w, r)
+		return
+	}
 	organizationID := params.OrganizationID
 	if key := caller(r); organizationID == nil && len(key.organizations) == 1 {
 		organizationID = &key.organizations[0].id
@@ -89,21 +96,23 @@ func (s *service) receive(r *http.Request) (uploads []upload, err error) {
 			}
 		}
 	}()
-	form, err := r.MultipartReader()
-	if err != nil {
-		return nil, err
+	media, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if media != "multipart/form-data" || parameters["boundary"] == "" {
+		return nil, fmt.Errorf("the body is %q, not multipart/form-data with a boundary", media)
 	}
+	body := &endReader{Reader: r.Body, end: []byte("--" + parameters["boundary"] + "--")}
+	form := multipart.NewReader(body, parameters["boundary"])
 	var names []string
 	for {
 		part, err := form.NextRawPart()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && body.ended {
 			break
 		}
 		if err != nil {
 			return uploads, err
 		}
-		name := part.FileName()
-		if part.FormName() != "files" || name == "" || name == "." || name == ".." || name == "/" {
+		name := strings.ToValidUTF8(part.FileName(), "\ufffd") // JSON could not say it otherwise
+		if part.FormName() != "files" || !plainName(name) {
 			return uploads, fmt.Errorf("part %q with file name %q: each part must be a file named files", part.FormName(), name)
 		}
 		content, err := s.spool.take(part)
@@ -121,6 +130,25 @@ func (s *service) receive(r *http.Request) (uploads []upload, err error) {
 		return nil, errors.New("the form has no files")
 	}
 	return uploads, nil
+}
+
+// endReader notices the end mark of a form. To mime/multipart, a form that is cut off between two parts ends there.
+type endReader struct {
+	io.Reader
+	end    []byte
+	recent []byte // read last, in which the mark may have begun
+	ended  bool
+}
+
+func (r *endReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if !r.ended {
+		r.recent = append(r.recent, p[:n]...)
+		r.ended = bytes.Contains(r.recent, r.end)
+		keep := min(len(r.recent), len(r.end)-1)
+		r.recent = append(r.recent[:0], r.recent[len(r.recent)-keep:]...)
+	}
+	return n, err
 }
 
 // uniqueName puts a number before the extension of a name that is taken.

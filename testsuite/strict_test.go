@@ -1,6 +1,9 @@
 package testsuite_test
 
 import (
+	"bufio"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -87,4 +90,50 @@ func TestSteeringRefusesWhatTheContractDoesNotHave(t *testing.T) {
 	}
 	require.Len(t, c.get(path+"/activities?order=asc&limit=1").list(t), 1)
 	require.Equal(t, http.StatusNotFound, c.get("/agents/v2/executions/"+uuidA+"/activities").status)
+}
+
+func TestQueriesRefuseWhatTheContractDoesNotHave(t *testing.T) {
+	t.Parallel()
+	c, _ := newClient(t)
+	execution, execute := "/agents/v2/executions/"+c.execute("patient", `{}`), "/agents/v2/agents/"+c.api.AgentID("patient")
+	for _, path := range []string{
+		execution, execution + "/files", execution + "/context-files", execution + "/sync", execution + "/activities",
+		execution + "/recording", execute + "/shared-files", "/agents/v2/context", "/users/v2/whoami", "/agents/v2/agents",
+		"/agents/v2/workflows", "/agents/v2/executions",
+	} {
+		require.Equal(t, http.StatusBadRequest, c.get(path+"?sharedStorageKey=a").status, path)
+		require.Equal(t, http.StatusBadRequest, c.get(path+"?page=1;pageSize=2").status, path)
+	}
+	for _, path := range []string{execute + "/execute", execution + "/rerun", execution + "/status", execution + "/user-messages"} {
+		answer := c.post(path+"?version=2", `{}`)
+		require.Equal(t, http.StatusBadRequest, answer.status, path)
+		require.Equal(t, "version", answer.json(t)["errors"].([]any)[0].(map[string]any)["parameter"], path)
+	}
+	file := part{"files", "a.txt", "text/plain", "a"}
+	for _, path := range []string{"/agents/v2/temp-files", "/agents/v2/temp-files/" + c.api.OrganizationID(), execution + "/context-files"} {
+		require.Equal(t, "Invalid file upload request.", c.upload(path+"?organisationId=x", file).body, path)
+	}
+	require.Len(t, c.api.Executions(), 1)
+}
+
+func TestABodyThatBreaksOffIsNotTooLarge(t *testing.T) {
+	t.Parallel()
+	c, _ := newClient(t)
+	path := "/agents/v2/agents/" + c.api.AgentID("patient") + "/execute"
+	large := c.post(path, `{"inputs":{"a":"`+strings.Repeat("a", 5<<20)+`"}}`)
+	require.Equal(t, http.StatusRequestEntityTooLarge, large.status)
+
+	host := strings.TrimPrefix(c.api.BaseURL(), "http://")
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
+	require.NoError(t, err)
+	defer connection.Close()
+	_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: %s\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\n"+
+		"Content-Length: 9\r\n\r\n{}", path, host, c.key)
+	require.NoError(t, err)
+	require.NoError(t, connection.(*net.TCPConn).CloseWrite())
+	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
+	require.Empty(t, c.api.Executions())
 }

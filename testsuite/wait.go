@@ -61,7 +61,7 @@ type waiting struct {
 func (s *service) look(r *http.Request, id string, final bool) (*waiting, reply) {
 	var wait *waiting
 	body := s.locked(func(now time.Time) reply {
-		e, refused := s.executionOf(caller(r), id)
+		e, refused := s.readable(now, caller(r), id)
 		if refused != nil {
 			return *refused
 		}

@@ -59,6 +59,28 @@ func TestTheLongPollWaitsByTheWallClock(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(began), time.Second)
 }
 
+func TestExecuteDoesNotWaitForASlowAgent(t *testing.T) {
+	t.Parallel()
+	api := testsuite.NewAPI(t)
+	c := &client{t: t, api: api, key: api.APIKey()}
+	read := make(chan struct{})
+	api.AddAgent("slow", func(testsuite.Run) []testsuite.Step {
+		<-read
+		return []testsuite.Step{done(nil)}
+	})
+	path := "/agents/v2/executions/" + c.execute("slow", `{}`)
+	require.Equal(t, http.StatusCreated, c.post(path+"/user-messages", `{"message":"Hurry"}`).status)
+	close(read)
+	require.Equal(t, http.StatusOK, c.get(path+"/sync").status)
+	var last time.Time
+	for _, activity := range c.get(path + "/activities").list(t) {
+		at, err := time.Parse(time.RFC3339, activity["timestamp"].(string))
+		require.NoError(t, err)
+		require.False(t, at.Before(last), "the agent ran before it was ready")
+		last = at
+	}
+}
+
 func TestClosingEndsLongPolls(t *testing.T) {
 	t.Parallel()
 	api, err := testsuite.StartAPI()

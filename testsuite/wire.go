@@ -2,6 +2,7 @@ package testsuite
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,7 +77,11 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 func decode(w http.ResponseWriter, r *http.Request, target any, optional bool) *reply {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return new(problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("The body cannot be read: %v.", err)))
+		status := http.StatusBadRequest
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			status = http.StatusRequestEntityTooLarge
+		}
+		return new(problem(status, fmt.Sprintf("The body cannot be read: %v.", err)))
 	}
 	if len(raw) == 0 && optional {
 		return nil

@@ -47,6 +47,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "fake: unexpected argument %q; see --help\n", flags.Arg(0))
 		return 2
 	}
+	if *concurrency < 0 {
+		fmt.Fprintf(stderr, "fake: --concurrency %d: give a positive number, or 0 for no limit\n", *concurrency)
+		return 2
+	}
 
 	options := []testsuite.Option{
 		testsuite.WithListenAddr(*listen),

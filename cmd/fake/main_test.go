@@ -98,7 +98,7 @@ func TestAnAddressInUseIsOneLineThatSaysWhatToDo(t *testing.T) {
 }
 
 func TestWrongArgumentsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{"--port", "1"}, {"now"}, {"--concurrency", "x"}} {
+	for _, args := range [][]string{{"--port", "1"}, {"now"}, {"--concurrency", "x"}, {"--concurrency", "-1"}} {
 		if code := run(context.Background(), args, io.Discard, io.Discard); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
 		}
