@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,7 +22,19 @@ type Options struct {
 	// Now tells the time; nil means time.Now. In a workflow test with virtual time give the environment's Now, so that
 	// the expiry of staged files agrees with it.
 	Now func() time.Time
+	// LookupGrace is how long ExecuteAgent looks for an execution that a request of unknown outcome may have started,
+	// before it sends another. It should exceed the time that the service takes to list a new execution. 2 minutes when 0.
+	LookupGrace time.Duration
+	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose timeout of the activities.
+	// 30 seconds when 0.
+	RequestTimeout time.Duration
 }
+
+// DefaultLookupGrace and DefaultRequestTimeout are what Options mean by 0.
+const (
+	DefaultLookupGrace    = 2 * time.Minute
+	DefaultRequestTimeout = 30 * time.Second
+)
 
 // Activities are the activities of a worker. Make them with [New]; they are safe for concurrent use. Register them
 // all with [Activities.Register], or add the plugin of package worker, which does.
@@ -29,6 +42,7 @@ type Activities struct {
 	connections map[string]*connection
 	opener      opener
 	now         func() time.Time
+	grace       time.Duration
 }
 
 // New checks the options and makes the activities. It sends nothing and asks for no key.
@@ -36,7 +50,14 @@ func New(options Options) (*Activities, error) {
 	if len(options.Connections) == 0 {
 		return nil, errors.New("asteroid: no connections: give at least \"default\", for example activities.ConnectionFromEnv()")
 	}
-	a := &Activities{connections: make(map[string]*connection, len(options.Connections)), now: options.Now}
+	if options.LookupGrace < 0 || options.RequestTimeout < 0 {
+		return nil, errors.New("asteroid: LookupGrace and RequestTimeout must not be negative")
+	}
+	a := &Activities{
+		connections: make(map[string]*connection, len(options.Connections)),
+		now:         options.Now,
+		grace:       cmp.Or(options.LookupGrace, DefaultLookupGrace),
+	}
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -44,7 +65,7 @@ func New(options Options) (*Activities, error) {
 		if name == "" {
 			return nil, errors.New("asteroid: a connection has an empty name: call it \"default\"")
 		}
-		c, err := newConnection(name, settings)
+		c, err := newConnection(name, settings, cmp.Or(options.RequestTimeout, DefaultRequestTimeout))
 		if err != nil {
 			return nil, fmt.Errorf("asteroid: %w", err)
 		}
@@ -71,6 +92,8 @@ func (a *Activities) Register(registry Registry) {
 		GetExecutionName:       a.GetExecution,
 		SetExecutionStatusName: a.SetExecutionStatus,
 		SendMessageName:        a.SendMessage,
+		SweepDuplicatesName:    a.SweepDuplicates,
+		CheckUploadsName:       a.CheckUploads,
 	} {
 		registry.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

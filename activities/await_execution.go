@@ -37,7 +37,8 @@ type AwaitExecutionInput struct {
 	// Polling skips statuses: a run may go from starting to completed.
 	KnownStatus Status `json:"knownStatus,omitempty"`
 	// LongPollSeconds, 1 to 25, asks the service to hold each request so long if nothing happens. The end is then seen
-	// at once, but every waiting run holds an activity slot. 0 is off. A service without the long poll is polled.
+	// within a second or so, but every waiting run holds an activity slot. 0 is off. A service without the long poll is
+	// polled.
 	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
 }
 
@@ -132,8 +133,10 @@ func (a *Activities) AwaitExecution(ctx context.Context, in AwaitExecutionInput)
 
 // look makes one poll.
 func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionInput, before awaitProgress, after *awaitProgress) (*Execution, error) {
+	held := false
 	if in.LongPollSeconds > 0 {
-		if err := c.longPoll(ctx, in); err != nil {
+		var err error
+		if held, err = c.longPoll(ctx, in); err != nil {
 			return nil, a.pollFailed(ctx, err, before, after)
 		}
 	}
@@ -154,7 +157,10 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 		}
 	}
 	if !in.over(e.Status) {
-		return nil, stillRunning(e)
+		if held && e.Status.Class() == ClassProcessing {
+			return nil, stillRunning(e, time.Second) // the long poll was the interval
+		}
+		return nil, stillRunning(e, 0)
 	}
 	reasonErr := c.addReason(ctx, e)
 	if reasonErr != nil || e.Status == StatusCompleted && e.ExecutionResult == nil {
@@ -163,19 +169,21 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 			after.NoResultSince = a.now()
 		}
 		if a.now().Sub(after.NoResultSince) < resultPatience {
-			return nil, stillRunning(e)
+			return nil, stillRunning(e, 0)
 		}
 	}
 	activity.GetLogger(ctx).Info("Execution seen", "executionId", e.ExecutionID, "status", e.Status, "reason", e.Reason)
 	return e, nil
 }
 
-// stillRunning is an expected answer, not a fault: benign errors are logged at debug level and not counted.
-func stillRunning(e *Execution) error {
+// stillRunning is an expected answer, not a fault: benign errors are logged at debug level and not counted. The retry
+// policy says when to look again, unless next does.
+func stillRunning(e *Execution, next time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("execution %s is %s", e.ExecutionID, e.Status),
 		ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
-			Category: temporal.ApplicationErrorCategoryBenign,
-			Details:  []any{ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status}},
+			Category:       temporal.ApplicationErrorCategoryBenign,
+			NextRetryDelay: next,
+			Details:        []any{ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status}},
 		})
 }
 
@@ -196,15 +204,16 @@ func (a *Activities) pollFailed(ctx context.Context, err error, before awaitProg
 }
 
 // longPoll asks the service to answer when the run is over, or after so many seconds. What it answers is not used:
-// the GET that follows tells more. A service that does not have the operation answers a 404 that is no JSON.
-func (c *connection) longPoll(ctx context.Context, in AwaitExecutionInput) error {
-	what := call{operation: "ExecutionSyncGet", executionID: in.ExecutionID, timeout: time.Duration(in.LongPollSeconds)*time.Second + requestTimeout/3}
+// the GET that follows tells more. It reports false for a service that does not have the operation, which answers a 404
+// that is no JSON.
+func (c *connection) longPoll(ctx context.Context, in AwaitExecutionInput) (bool, error) {
+	what := call{operation: "ExecutionSyncGet", executionID: in.ExecutionID, timeout: time.Duration(in.LongPollSeconds)*time.Second + c.requestTimeout}
 	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionSyncGet(ctx, in.ExecutionID, &api.ExecutionSyncGetParams{TimeoutSeconds: &in.LongPollSeconds})
 	}, http.StatusOK, http.StatusAccepted)
 	var failed *failure
 	if errors.As(err, &failed) && failed.status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid/activities"
@@ -134,45 +132,20 @@ func TestACompletedRunIsGivenAMinuteForItsResult(t *testing.T) {
 	in := activities.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Complete("success", "", 1))}
 	clock.pass(time.Minute)
 	wait := newWait(t, options, in)
-	require.True(t, activities.IsStillRunning(wait.poll()))
+	require.True(t, activities.IsStillRunning(wait.err()))
 	clock.pass(59 * time.Second)
-	require.True(t, activities.IsStillRunning(wait.poll()))
+	require.True(t, activities.IsStillRunning(wait.err()))
 	clock.pass(time.Second)
-	execution, err := wait.look()
+	execution, err := wait.next()
 	require.NoError(t, err)
 	require.Equal(t, activities.StatusCompleted, execution.Status)
 	require.Nil(t, execution.ExecutionResult)
 	require.Error(t, execution.DecodeResult(new(int)))
 }
 
-// wait polls like the server's retries: each attempt gets the last heartbeat of the one before.
-type wait struct {
-	t       *testing.T
-	options worker.Options
-	in      activities.AwaitExecutionInput
-	details *map[string]any
-}
-
-func newWait(t *testing.T, options worker.Options, in activities.AwaitExecutionInput) *wait {
+func newWait(t *testing.T, options worker.Options, in activities.AwaitExecutionInput) *retries[activities.Execution] {
 	t.Helper()
-	return &wait{t: t, options: options, in: in}
-}
-
-func (w *wait) poll() error {
-	_, err := w.look()
-	return err
-}
-
-func (w *wait) look() (*activities.Execution, error) {
-	env := newEnv(w.t, w.options)
-	if w.details != nil {
-		env.SetHeartbeatDetails(*w.details)
-	}
-	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
-		w.details = new(map[string]any)
-		require.NoError(w.t, details.Get(w.details))
-	})
-	return run[activities.Execution](env, activities.AwaitExecutionName, w.in)
+	return &retries[activities.Execution]{t: t, name: activities.AwaitExecutionName, options: options, in: in}
 }
 
 // execution is the least that the contract says of one.
@@ -195,17 +168,17 @@ func TestAStreakOfFailedPollsIsToleratedForAnHour(t *testing.T) {
 	wait := newWait(t, options, activities.AwaitExecutionInput{ExecutionID: "e-1"})
 
 	for range 5 {
-		err := wait.poll()
+		err := wait.err()
 		require.True(t, activities.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
 		clock.pass(14 * time.Minute)
 	}
 	down.Store(false) // one good poll ends the streak
-	require.True(t, activities.IsStillRunning(wait.poll()))
+	require.True(t, activities.IsStillRunning(wait.err()))
 	down.Store(true)
-	require.False(t, applicationError(t, wait.poll()).NonRetryable())
+	require.False(t, applicationError(t, wait.err()).NonRetryable())
 	clock.pass(time.Hour)
-	err := wait.poll()
+	err := wait.err()
 	require.True(t, activities.IsUnavailable(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
 	details, _ := activities.DetailsOf(err)
@@ -218,11 +191,11 @@ func TestA404IsForgivenEarlyAndFinalLater(t *testing.T) {
 	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 	})}, activities.AwaitExecutionInput{ExecutionID: "e-1"})
-	err := wait.poll()
+	err := wait.err()
 	require.True(t, activities.IsNotFound(err), "%v", err)
 	require.False(t, applicationError(t, err).NonRetryable())
 	clock.pass(2 * time.Minute)
-	err = wait.poll()
+	err = wait.err()
 	require.True(t, activities.IsNotFound(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
 }
@@ -235,14 +208,14 @@ func TestAnUnknownStatusIsWaitedOutForAnHour(t *testing.T) {
 	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, executionJSON(status.Load().(string)))
 	})}, activities.AwaitExecutionInput{ExecutionID: "e-1"})
-	require.True(t, activities.IsStillRunning(wait.poll()))
+	require.True(t, activities.IsStillRunning(wait.err()))
 	clock.pass(50 * time.Minute)
 	status.Store("dreaming") // another one: the hour begins anew
-	require.True(t, activities.IsStillRunning(wait.poll()))
+	require.True(t, activities.IsStillRunning(wait.err()))
 	clock.pass(50 * time.Minute)
-	require.True(t, activities.IsStillRunning(wait.poll()))
+	require.True(t, activities.IsStillRunning(wait.err()))
 	clock.pass(11 * time.Minute)
-	err := wait.poll()
+	err := wait.err()
 	require.True(t, activities.IsUnknownStatus(err), "%v", err)
 	require.Contains(t, err.Error(), "dreaming")
 }
@@ -282,7 +255,7 @@ func TestALongPollForAMissingExecutionIsNotFound(t *testing.T) {
 	wait := newWait(t, worker.Options{Connections: connect(api), Now: clock.Now},
 		activities.AwaitExecutionInput{ExecutionID: "11111111-1111-4111-8111-111111111111", LongPollSeconds: 1})
 	clock.pass(2 * time.Minute)
-	err := wait.poll()
+	err := wait.err()
 	require.True(t, activities.IsNotFound(err), "%v", err)
 }
 

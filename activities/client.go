@@ -7,10 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,9 +20,6 @@ import (
 
 const (
 	userAgent = "temporal-asteroid (+https://github.com/temporal-asteroid/asteroid)"
-	// requestTimeout bounds a request that carries no file. It is well below the StartToClose timeouts of package
-	// workflows, so that an attempt's request is over before the next attempt can begin.
-	requestTimeout = 30 * time.Second
 	// maxAnswer bounds what is read of an answer.
 	maxAnswer = 16 << 20
 )
@@ -31,11 +27,12 @@ const (
 // connection is a Connection at work.
 type connection struct {
 	Connection
-	name string
-	api  *api.Client
+	name           string
+	requestTimeout time.Duration
+	api            *api.Client
 
-	organizationMu sync.Mutex
-	organizationID string // what the service said, when Connection.OrganizationID is empty
+	asking         chan struct{} // held while organizationID is asked for
+	organizationID string        // what the service said, when Connection.OrganizationID is empty
 }
 
 // call describes a request, for errors.
@@ -44,18 +41,21 @@ type call struct {
 	subject     string // what it is about, when the operation alone does not say
 	executionID string
 	execute     bool          // starts an agent: capacity and staged files can be in the way
-	timeout     time.Duration // requestTimeout when 0, none when negative
+	timeout     time.Duration // Options.RequestTimeout when 0, none when negative
 }
 
-func newConnection(name string, settings Connection) (*connection, error) {
+func newConnection(name string, settings Connection, requestTimeout time.Duration) (*connection, error) {
 	settings, err := settings.normalized()
 	if err != nil {
 		return nil, fmt.Errorf("connection %q: %w", name, err)
 	}
 	if settings.Transport == nil {
-		settings.Transport = http.DefaultTransport.(*http.Transport).Clone()
+		settings.Transport = http.DefaultTransport
+		if standard, ok := settings.Transport.(*http.Transport); ok { // a tracing library may have put in its own
+			settings.Transport = standard.Clone()
+		}
 	}
-	c := &connection{Connection: settings, name: name}
+	c := &connection{Connection: settings, name: name, requestTimeout: requestTimeout, asking: make(chan struct{}, 1)}
 	c.api, err = api.NewClient(settings.BaseURL, api.WithHTTPClient(&http.Client{
 		Transport: settings.Transport,
 		// Following a redirect would carry the key, which net/http does not know to be a secret, to wherever it
@@ -102,7 +102,7 @@ type answer struct {
 func (c *connection) send(ctx context.Context, what call, request func(context.Context) (*http.Response, error), accept ...int) (answer, error) {
 	timeout := what.timeout
 	if timeout == 0 {
-		timeout = requestTimeout
+		timeout = c.requestTimeout
 	}
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -110,9 +110,7 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 		defer cancel()
 	}
 	var key atomic.Pointer[string]
-	var connected atomic.Bool
 	ctx = context.WithValue(ctx, keySent{}, &key)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 
 	redact := func(text string) string {
 		if used := key.Load(); used != nil {
@@ -129,10 +127,11 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 		if errors.As(err, &nested) || errors.As(err, &final) {
 			return answer{}, err // asking for the organization failed, which tells more
 		}
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, errNoKey) {
+		failed.neverSent = surelyUnsent(err)
+		if cause := context.Cause(ctx); cause != nil && !failed.neverSent {
 			err = cause
 		}
-		failed.cause, failed.message, failed.neverSent = err, redact(err.Error()), !connected.Load()
+		failed.cause, failed.message = err, redact(err.Error())
 		return answer{}, failed
 	}
 	defer func() { _ = response.Body.Close() }()
@@ -164,6 +163,14 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 	return answer{}, failed
 }
 
+// surelyUnsent reports whether err proves that the service saw nothing of a request. Only the want of a key and of a
+// connection does: whatever else a transport reports may have happened after the last byte.
+func surelyUnsent(err error) bool {
+	var unresolved *net.DNSError
+	var network *net.OpError
+	return errors.Is(err, errNoKey) || errors.As(err, &unresolved) || errors.As(err, &network) && network.Op == "dial"
+}
+
 // fetch sends and decodes a JSON answer. Unknown members are ignored, as the contract asks of clients.
 func fetch[T any](ctx context.Context, c *connection, what call, request func(context.Context) (*http.Response, error), accept ...int) (T, error) {
 	var decoded T
@@ -183,8 +190,12 @@ func (c *connection) organization(ctx context.Context) (string, error) {
 	if c.OrganizationID != "" {
 		return c.OrganizationID, nil
 	}
-	c.organizationMu.Lock()
-	defer c.organizationMu.Unlock()
+	select {
+	case c.asking <- struct{}{}:
+		defer func() { <-c.asking }()
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 	if c.organizationID != "" {
 		return c.organizationID, nil
 	}

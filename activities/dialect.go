@@ -104,6 +104,15 @@ func (d Dialect) executeRequest(in ExecuteAgentInput, metadata map[string]string
 	return body
 }
 
+// filterByAgent narrows a listing to one agent.
+func (d Dialect) filterByAgent(params *api.ExecutionsListParams, agentID string) {
+	if d == DialectWorkflows {
+		params.WorkflowID = &agentID
+	} else {
+		params.AgentID = &agentID
+	}
+}
+
 // optional returns nil for an empty string: the API tells absent from empty.
 func optional(text string) *string {
 	if text == "" {

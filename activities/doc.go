@@ -14,6 +14,8 @@
 //	asteroid.GetExecution        read an execution now
 //	asteroid.SetExecutionStatus  pause, resume or cancel it
 //	asteroid.SendMessage         answer the agent's question
+//	asteroid.CheckUploads        see whether a run has the files that were staged for it
+//	asteroid.SweepDuplicates     cancel what an execute of unknown outcome started once too often
 //
 // Each takes one struct and returns one struct, in camelCase JSON with the API's own names, so that a workflow in
 // Python, TypeScript, Java or .NET can call them by name.
@@ -55,8 +57,15 @@
 //	asteroid.ExecutionCancelled  IsExecutionCancelled  workflows.RunAgent: somebody cancelled the run   no
 //	asteroid.ExecutionTimedOut   IsExecutionTimedOut   workflows.RunAgent: its own deadline passed      no
 //
-// (1) AwaitExecution and GetExecution forgive a 404 during the first minute: a new execution may not be readable
-// everywhere yet. (2) ExecuteAgent does not repeat a request whose outcome is unknown; see there.
+// (1) Whatever reads or steers an execution forgives a 404 during the first minute: a new one may not be readable
+// everywhere yet. (2) After an unknown outcome, the next attempt of ExecuteAgent looks for the agent's run before it
+// sends again; see there.
 //
-// A Retry-After answer becomes the delay before the next attempt, between a second and ten minutes.
+// Retry-After (seconds or a date) and retry-after-ms become the delay before the next attempt, between a second and ten
+// minutes.
+//
+// # Metrics
+//
+// The counter asteroid_execute_decisions, with the label decision (posted, rejected, unknown, waited, adopted,
+// duplicate_cancelled), tells how often ExecuteAgent had to do more than send a request.
 package activities

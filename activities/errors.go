@@ -2,6 +2,7 @@ package activities
 
 import (
 	"errors"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -118,22 +119,19 @@ type ParameterError struct {
 	Detail    string `json:"detail"`
 }
 
-// DetailsOf returns the details of the outermost error of this package in err's chain. It reports false when there is
-// none.
+// DetailsOf returns the details of the outermost error of this package in err's chain, or of a CanceledError with which
+// workflows.RunAgent ended. It reports false when there is none.
 func DetailsOf(err error) (ErrorDetails, bool) {
 	var details ErrorDetails
-	app, ok := findError(err, func(e *temporal.ApplicationError) bool { return errorTypes[e.Type()] })
-	if !ok || !app.HasDetails() || app.Details(&details) != nil {
-		return ErrorDetails{}, false
+	app, ok := findError(err, func(e *temporal.ApplicationError) bool { return strings.HasPrefix(e.Type(), "asteroid.") })
+	if ok && app.HasDetails() && app.Details(&details) == nil {
+		return details, true
 	}
-	return details, true
-}
-
-var errorTypes = map[string]bool{
-	ErrorTypeInvalidInput: true, ErrorTypeUnauthorized: true, ErrorTypePaymentRequired: true, ErrorTypeNotFound: true,
-	ErrorTypeAtCapacity: true, ErrorTypeRateLimited: true, ErrorTypeUnavailable: true,
-	ErrorTypeStagedFileExpired: true, ErrorTypeStillRunning: true, ErrorTypeUnknownStatus: true,
-	ErrorTypeExecutionFailed: true, ErrorTypeExecutionCancelled: true, ErrorTypeExecutionTimedOut: true,
+	var cancelled *temporal.CanceledError
+	if errors.As(err, &cancelled) && cancelled.HasDetails() && cancelled.Details(&details) == nil {
+		return details, true
+	}
+	return ErrorDetails{}, false
 }
 
 // invalid is the error for an input that breaks a rule. It names the field and the rule, and says so before anything

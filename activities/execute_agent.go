@@ -2,16 +2,8 @@ package activities
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
-	"net/http"
-	"strings"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // ExecuteAgentInput is the input of asteroid.ExecuteAgent: every field of the published request
@@ -47,8 +39,12 @@ type ExecuteAgentInput struct {
 	// OnCapacityLimit is CapacityReject when empty. CapacityQueue does not go with TempFiles.
 	OnCapacityLimit OnCapacityLimit `json:"onCapacityLimit,omitempty"`
 	// IdempotencyKey identifies the intent, in place of the key that is made of the workflow's run and the activity's
-	// id. Two executes with one key mean the same run. At most 1500 bytes; it is visible in the execution's metadata.
+	// id. Two executes of one agent with one key mean the same run. At most 1500 bytes; it is visible in the
+	// execution's metadata.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+	// FreshKey says that nobody can have executed with this IdempotencyKey before, so that the first attempt need not
+	// look. RunAgent sets it for the keys that it makes.
+	FreshKey bool `json:"freshKey,omitempty"`
 }
 
 // ExecutionOptions override an agent's own settings for one run.
@@ -77,22 +73,21 @@ const (
 // ExecuteAgentResult is the result of asteroid.ExecuteAgent.
 type ExecuteAgentResult struct {
 	ExecutionID string `json:"executionId"`
-	// Status is starting or queued; older servers do not say, then it is starting.
+	// Status is starting or queued; older servers do not say, then it is starting. Of an adopted execution it is the
+	// one that it had when it was found.
 	Status Status `json:"status"`
-}
-
-// executeOutcome is the only heartbeat of asteroid.ExecuteAgent: it tells the next attempt that this one is known to
-// have created nothing. The number matters: details outlive the attempt that left them, so an attempt whose worker died
-// would otherwise pass for the rejected one before it.
-type executeOutcome struct {
-	NothingCreatedBy int32 `json:"nothingCreatedBy"`
-}
-
-// createdNothing reports whether the attempt before this one, if any, is known to have created nothing.
-func createdNothing(ctx context.Context, attempt int32) bool {
-	var before executeOutcome
-	return attempt <= 1 ||
-		activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &before) == nil && before.NothingCreatedBy == attempt-1
+	// ExecutionKey is the identity that stands in the execution's metadata.
+	ExecutionKey string `json:"executionKey"`
+	// Adopted is true when the execution was found, not started, by the attempt that returned it.
+	Adopted bool `json:"adopted,omitempty"`
+	// DuplicatesCancelled are further executions of the same intent, which an attempt of unknown outcome had started.
+	DuplicatesCancelled []string `json:"duplicatesCancelled,omitempty"`
+	// MayHaveLateDuplicate is true when more requests may have been carried out than executions were found: sweep
+	// once more later, with asteroid.SweepDuplicates.
+	MayHaveLateDuplicate bool `json:"mayHaveLateDuplicate,omitempty"`
+	// Decisions tell, in their order, what the attempts did that are known of: posted, rejected, unknown, waited, adopted,
+	// duplicate cancelled.
+	Decisions []Decision `json:"decisions,omitempty"`
 }
 
 // ExecuteAgent starts an agent and returns the execution's id at once; the agent works on for minutes or hours. Follow
@@ -100,20 +95,52 @@ func createdNothing(ctx context.Context, attempt int32) bool {
 //
 // # One agent run per intent
 //
-// The API has no idempotency key, so every execution gets one as metadata ([MetadataExecutionKey]), next to the
-// namespace, workflow id and run id of the workflow that started it. The key is namespace, workflow id, run id and
-// activity id, so all attempts of one activity share it; for an activity that no workflow started, its own id and run
-// id. IdempotencyKey replaces it.
+// The API has no idempotency key, so this activity makes one. Every execution carries an identity as metadata
+// ([MetadataExecutionKey]), next to the namespace, workflow id and run id of the workflow that started it:
 //
-// One attempt makes one request. A request that was refused (4xx but 408) or never reached the service created
-// nothing, and is repeated as the retry policy says. One whose outcome is unknown (no answer, 408, 5xx, a worker that
-// died) may have started the agent, so it is not repeated: the activity fails with asteroid.Unavailable, not
-// retryable, whose details hold the key that finds the execution if there is one.
+//  1. The identity is namespace, workflow id, run id and activity id, so that all attempts of one activity share it. For
+//     an activity that no workflow started it is its own id and run id. IdempotencyKey replaces it.
+//  2. The first attempt of a fresh identity sends its request straight away: nothing can exist yet. With an
+//     IdempotencyKey it looks first, unless FreshKey is set.
+//  3. One attempt makes one request. Refused (4xx but 408), it created nothing; without an answer, or with 408 or 5xx,
+//     its outcome is unknown.
+//  4. An attempt that follows one of unknown outcome, a worker that died among them, looks for the identity first and
+//     adopts what it finds. It goes on looking, a try every few seconds, for Options.LookupGrace. Only then does it
+//     send again.
+//  5. After sending in doubt it looks once more. Of several executions the oldest is kept, the others are cancelled
+//     and named in the result.
+//
+// An execution with a parentExecutionId is a rerun that a person made; the service copies the metadata to it. It is
+// never adopted, counted or cancelled. Where only a rerun is found, its original is adopted.
+//
+// # Which executes share an identity
+//
+//	                                       default        IdempotencyKey   in workflows.RunAgent
+//	another attempt of the activity        same           same             same
+//	another activity of the same run       new            same             same for the same agent: staged again,
+//	                                                                       waiting for capacity
+//	workflow reset                         new            same             same
+//	workflow retried, continued as new,    new            same             new, unless it has an IdempotencyKey
+//	or run again
+//	standalone activity, run again         new            same             -
+//
+// Sharing an identity means adopting a run that is going on or has completed. One that failed or was cancelled is
+// history, unless this very activity started it: the next execute of the intent appends #2 to the key, then #3.
+//
+// # What can still go wrong
+//
+// Two agents run for a while if the service carries out a request more than LookupGrace after it went unanswered, or
+// hides the execution from its list for as long: then a second request is sent. The younger of the two is cancelled as
+// soon as both are seen, at the latest by the sweep at the end of RunAgent; one that shows up later still is not seen at
+// all. Who cannot afford that sets LookupGrace to hours, or has the agent check whether its work is already done. Two
+// executes with one IdempotencyKey at the same moment, in two workflows, can both find nothing and both send; give
+// the workflows themselves one id, and Temporal lets only one run.
 //
 // # Errors
 //
 // asteroid.InvalidInput before anything is sent when the input breaks a rule; asteroid.StagedFileExpired when a staged
-// file is too old; asteroid.AtCapacity, retryable, when there is no room; and those of the API.
+// file is too old; asteroid.AtCapacity, retryable, when there is no room; asteroid.Unavailable, retryable, while it is
+// not known whether the agent was started; and those of the API.
 func (a *Activities) ExecuteAgent(ctx context.Context, in ExecuteAgentInput) (*ExecuteAgentResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
@@ -122,63 +149,12 @@ func (a *Activities) ExecuteAgent(ctx context.Context, in ExecuteAgentInput) (*E
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	for i, file := range in.TempFiles {
-		if !file.ExpiresAt.IsZero() && !a.now().Before(file.ExpiresAt) {
-			return nil, temporal.NewNonRetryableApplicationError(
-				fmt.Sprintf("tempFiles[%d] (%s) expired: stage the files again and execute with the new handles", i, file.Name),
-				ErrorTypeStagedFileExpired, nil, ErrorDetails{Field: fmt.Sprintf("tempFiles[%d]", i)})
-		}
+	e := a.newExecute(ctx, c, in)
+	result, err := e.attempt(ctx)
+	if err != nil {
+		return nil, err
 	}
-	info := activity.GetInfo(ctx)
-	metadata := in.identify(info)
-	what := call{operation: c.Dialect.executeOperation(), execute: true}
-	if !createdNothing(ctx, info.Attempt) {
-		return nil, unknownOutcome(what, metadata, "an earlier attempt ended without telling its outcome")
-	}
-	accepted, err := fetch[api.ExecuteAgentResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
-		return c.execute(ctx, in.AgentID, c.Dialect.executeRequest(in, metadata))
-	}, http.StatusAccepted)
-	if err == nil && !plainID(accepted.ExecutionID) {
-		err = &failure{call: what, connection: c.name, message: "answered 202 without an execution id"}
-	}
-	var failed *failure
-	switch {
-	case err == nil:
-		activity.GetLogger(ctx).Info("Agent executed", "agentId", in.AgentID, "executionId", accepted.ExecutionID)
-		return &ExecuteAgentResult{
-			ExecutionID: accepted.ExecutionID,
-			Status:      Status(first(value(accepted.Status), string(StatusStarting))),
-		}, nil
-	case errors.As(err, &failed) && failed.outcome() == outcomeAmbiguous:
-		return nil, unknownOutcome(what, metadata, failed.Error())
-	default:
-		activity.RecordHeartbeat(ctx, executeOutcome{NothingCreatedBy: info.Attempt})
-		return nil, ended(ctx, err)
-	}
-}
-
-// unknownOutcome is the error of an execute that may have started an agent.
-func unknownOutcome(what call, metadata map[string]string, said string) error {
-	key := metadata[MetadataExecutionKey]
-	return temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("whether the agent was started is not known: %s (before executing again, look for an execution with the metadata %s=%s)",
-			said, MetadataExecutionKey, key),
-		ErrorTypeUnavailable, nil, ErrorDetails{Operation: what.operation, ExecutionKey: key})
-}
-
-// identify returns the user's metadata with the identity added.
-func (in *ExecuteAgentInput) identify(info activity.Info) map[string]string {
-	metadata := maps.Clone(in.Metadata)
-	if metadata == nil {
-		metadata = map[string]string{}
-	}
-	parts := []string{info.Namespace, info.ActivityID, info.ActivityRunID}
-	metadata[MetadataNamespace] = info.Namespace
-	if info.IsWorkflowActivity() {
-		workflow := info.WorkflowExecution
-		parts = []string{info.Namespace, workflow.ID, workflow.RunID, info.ActivityID}
-		metadata[MetadataWorkflowID], metadata[MetadataRunID] = workflow.ID, workflow.RunID
-	}
-	metadata[MetadataExecutionKey] = first(in.IdempotencyKey, strings.Join(parts, "/"))
-	return metadata
+	activity.GetLogger(ctx).Info("Agent executed", "agentId", in.AgentID, "executionId", result.ExecutionID,
+		"executionKey", result.ExecutionKey, "adopted", result.Adopted)
+	return result, nil
 }

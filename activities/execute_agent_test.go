@@ -5,13 +5,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -59,7 +56,9 @@ func TestEveryFieldReachesTheServiceInTheDialectsOwnWords(t *testing.T) {
 			env := newEnv(t, worker.Options{Connections: one(c)})
 			executed, err := run[activities.ExecuteAgentResult](env, activities.ExecuteAgentName, everyField())
 			require.NoError(t, err)
-			require.Equal(t, &activities.ExecuteAgentResult{ExecutionID: "e-1", Status: activities.StatusStarting}, executed)
+			require.Equal(t, "e-1", executed.ExecutionID)
+			require.Equal(t, activities.StatusStarting, executed.Status)
+			require.Equal(t, []activities.Decision{activities.DecisionPosted}, executed.Decisions)
 
 			raw := <-bodies
 			require.Contains(t, string(raw), "9007199254740993", "a number lost digits")
@@ -71,7 +70,8 @@ func TestEveryFieldReachesTheServiceInTheDialectsOwnWords(t *testing.T) {
 				activities.MetadataNamespace:    "default-test-namespace",
 				activities.MetadataWorkflowID:   "default-test-workflow-id",
 				activities.MetadataRunID:        "default-test-run-id",
-				activities.MetadataExecutionKey: metadata[activities.MetadataExecutionKey],
+				activities.MetadataActivityID:   metadata[activities.MetadataActivityID],
+				activities.MetadataExecutionKey: executed.ExecutionKey,
 			}, metadata)
 			require.True(t, strings.HasPrefix(metadata[activities.MetadataExecutionKey].(string),
 				"default-test-namespace/default-test-workflow-id/default-test-run-id/"))
@@ -206,68 +206,18 @@ func TestAFileThatTheServiceNoLongerHasIsStagedFileExpired(t *testing.T) {
 	require.Empty(t, api.Executions())
 }
 
-func TestAnAttemptAfterOneOfUnknownOutcomeDoesNotExecuteAgain(t *testing.T) {
-	t.Parallel()
-	for name, row := range map[string]struct {
-		details any
-		sent    bool
-	}{
-		"a worker that died":            {nil, false},
-		"rejected just before":          {map[string]int{"nothingCreatedBy": 1}, true},
-		"rejected, then a worker died":  {map[string]int{"nothingCreatedBy": 0}, false},
-		"details of a different format": {"?", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var sent atomic.Bool
-			env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
-				sent.Store(true)
-				w.WriteHeader(http.StatusAccepted)
-				_, _ = io.WriteString(w, `{"executionId":"e-1"}`)
-			})}, onAttempt(2))
-			if row.details != nil {
-				env.SetHeartbeatDetails(row.details)
-			}
-			_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "order-42"})
-			require.Equal(t, row.sent, sent.Load())
-			if !row.sent {
-				require.True(t, activities.IsUnavailable(err))
-				require.True(t, applicationError(t, err).NonRetryable())
-				details, _ := activities.DetailsOf(err)
-				require.Equal(t, "order-42", details.ExecutionKey)
-			}
-		})
-	}
-}
-
-func TestARejectedExecuteLeavesWordThatNothingWasCreated(t *testing.T) {
-	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusTooManyRequests)
-	})})
-	beats := make(chan map[string]int, 1)
-	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
-		var beat map[string]int
-		_ = details.Get(&beat)
-		beats <- beat
-	})
-	_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a-1"})
-	require.True(t, activities.IsAtCapacity(err))
-	require.Equal(t, map[string]int{"nothingCreatedBy": 1}, <-beats)
-}
-
 func TestAnAcceptanceWithoutAnIDIsOfUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{"truncated": `{"executionId":"e-`, "no id": `{}`, "path-like id": `{"executionId":"../x"}`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusAccepted)
 				_, _ = io.WriteString(w, body)
-			})})
-			_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a-1"})
+			})}, activities.ExecuteAgentInput{AgentID: "a-1"})
+			err := execute.err()
 			require.True(t, activities.IsUnavailable(err), "%v", err)
-			require.True(t, applicationError(t, err).NonRetryable())
+			require.EqualValues(t, 1, (*execute.details)["doubtful"])
 		})
 	}
 }

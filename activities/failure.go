@@ -2,8 +2,10 @@ package activities
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +75,8 @@ const (
 func (f *failure) temporalError() error {
 	errorType, retry, advice := ErrorTypeUnavailable, true, ""
 	switch status := f.status; {
+	case errors.Is(f.cause, errNoKey):
+		advice = "nothing was sent; it is tried again"
 	case status == 0 && f.neverSent:
 		advice = fmt.Sprintf("the service was not reached; check the base URL of connection %q and the network", f.connection)
 	case status == 0:
@@ -87,7 +91,7 @@ func (f *failure) temporalError() error {
 	case status == http.StatusPaymentRequired:
 		errorType, retry = ErrorTypePaymentRequired, false
 		advice = "check the organization's plan and balance"
-	case f.execute && f.namesTempFiles() && f.outcome() == outcomeRejected:
+	case f.execute && f.lostTempFiles():
 		errorType, retry = ErrorTypeStagedFileExpired, false
 		advice = "stage the files again and execute with the new handles"
 	case status == http.StatusNotFound, status == http.StatusGone:
@@ -106,15 +110,20 @@ func (f *failure) temporalError() error {
 		advice = fmt.Sprintf("the contract has no such answer; check the base URL of connection %q", f.connection)
 	}
 	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, Details: []any{f.details()}}
-	if retry && f.retryAfter > 0 {
-		options.NextRetryDelay = min(max(f.retryAfter, minRetryAfter), maxRetryAfter)
+	if retry {
+		options.NextRetryDelay = f.retryAfter
 	}
 	return temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options)
 }
 
-// namesTempFiles reports whether the service refused because of a staged file. What it says then is not published,
-// so both the parameter's name and the word in prose count.
-func (f *failure) namesTempFiles() bool {
+// lostTempFiles reports whether the service refused because it does not have a staged file any more. What it says then
+// is not published, so the parameter's name counts, and prose that names the files and says that they are gone.
+func (f *failure) lostTempFiles() bool {
+	switch f.status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
+	default:
+		return false
+	}
 	if f.body.Errors != nil {
 		for _, e := range *f.body.Errors {
 			if strings.HasPrefix(strings.ToLower(e.Parameter), "tempfiles") {
@@ -123,12 +132,9 @@ func (f *failure) namesTempFiles() bool {
 		}
 	}
 	said := strings.ToLower(f.message)
-	for _, phrase := range []string{"temp file", "tempfile", "temporary file", "staged file"} {
-		if strings.Contains(said, phrase) {
-			return true
-		}
-	}
-	return false
+	has := func(phrase string) bool { return strings.Contains(said, phrase) }
+	return slices.ContainsFunc([]string{"temp file", "tempfile", "temporary file", "staged file"}, has) &&
+		slices.ContainsFunc([]string{"expired", "not found", "unknown", "not exist", "no longer", "already", "used"}, has)
 }
 
 func (f *failure) details() ErrorDetails {
@@ -186,25 +192,25 @@ func decodeErrorBody(contentType string, raw []byte) (string, api.APIError) {
 // retryAfter reads how long the service asks to be left alone: retry-after-ms, or Retry-After in seconds or as a date.
 // 0 means that it does not ask.
 func retryAfter(header http.Header, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil && ms > 0 {
-		return boundedDuration(ms, time.Millisecond)
+	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil {
+		return bounded(ms * float64(time.Millisecond))
 	}
 	asked := header.Get("Retry-After")
-	if seconds, err := strconv.ParseFloat(asked, 64); err == nil && seconds > 0 {
-		return boundedDuration(seconds, time.Second)
+	if seconds, err := strconv.ParseFloat(asked, 64); err == nil {
+		return bounded(seconds * float64(time.Second))
 	}
 	if date, err := http.ParseTime(asked); err == nil {
-		return max(date.Sub(now), 0)
+		return bounded(float64(date.Sub(now)))
 	}
 	return 0
 }
 
-// boundedDuration keeps an absurd number from wrapping round to a negative duration.
-func boundedDuration(count float64, unit time.Duration) time.Duration {
-	if count >= float64(maxRetryAfter)/float64(unit) {
-		return maxRetryAfter
+// bounded makes a delay of nanoseconds that were asked for; 0 when nothing sensible was.
+func bounded(nanoseconds float64) time.Duration {
+	if !(nanoseconds > 0) { // not a number, too
+		return 0
 	}
-	return time.Duration(count * float64(unit))
+	return max(minRetryAfter, time.Duration(min(nanoseconds, float64(maxRetryAfter))))
 }
 
 // first returns the first string that is not empty.

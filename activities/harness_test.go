@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	sdktestsuite "go.temporal.io/sdk/testsuite"
@@ -46,29 +48,31 @@ func onAttempt(n int32) sdkworker.Options {
 type attemptInterceptor struct {
 	interceptor.WorkerInterceptorBase
 	attempt int32
+	id      string
 }
 
 func (i *attemptInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	return &attemptInbound{interceptor.ActivityInboundInterceptorBase{Next: next}, i.attempt}
+	return &attemptInbound{interceptor.ActivityInboundInterceptorBase{Next: next}, i}
 }
 
 type attemptInbound struct {
 	interceptor.ActivityInboundInterceptorBase
-	attempt int32
+	as *attemptInterceptor
 }
 
 func (i *attemptInbound) Init(outbound interceptor.ActivityOutboundInterceptor) error {
-	return i.Next.Init(&attemptOutbound{interceptor.ActivityOutboundInterceptorBase{Next: outbound}, i.attempt})
+	return i.Next.Init(&attemptOutbound{interceptor.ActivityOutboundInterceptorBase{Next: outbound}, i.as})
 }
 
 type attemptOutbound struct {
 	interceptor.ActivityOutboundInterceptorBase
-	attempt int32
+	as *attemptInterceptor
 }
 
 func (o *attemptOutbound) GetInfo(ctx context.Context) activity.Info {
 	info := o.Next.GetInfo(ctx)
-	info.Attempt = o.attempt
+	info.Attempt = o.as.attempt
+	info.ActivityID = cmp.Or(o.as.id, info.ActivityID)
 	return info
 }
 
@@ -96,4 +100,40 @@ func canned(t *testing.T, answer http.HandlerFunc) map[string]activities.Connect
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
 	return one(activities.Connection{APIKey: activities.StaticAPIKey("secret-key"), BaseURL: server.URL, OrganizationID: "org-1"})
+}
+
+// retries runs an activity as the server would: attempt after attempt, each with the last heartbeat of those before.
+type retries[Out any] struct {
+	t       *testing.T
+	name    string
+	options worker.Options
+	in      any
+	attempt int32
+	details *map[string]any
+	id      string // of the activity, when it is not the environment's
+}
+
+func (r *retries[Out]) next() (*Out, error) {
+	r.attempt++
+	env := newEnvWith(r.t, r.options, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{&attemptInterceptor{attempt: r.attempt, id: r.id}}})
+	if r.details != nil {
+		env.SetHeartbeatDetails(*r.details)
+	}
+	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+		r.details = new(map[string]any)
+		require.NoError(r.t, details.Get(r.details))
+	})
+	return run[Out](env, r.name, r.in)
+}
+
+func (r *retries[Out]) err() error {
+	_, err := r.next()
+	return err
+}
+
+// lost is an attempt whose worker dies at its end: the server hears neither its result nor its heartbeat.
+func (r *retries[Out]) lost() {
+	before := r.details
+	_, _ = r.next()
+	r.details = before
 }

@@ -8,6 +8,8 @@ const (
 	GetExecutionName       = "asteroid.GetExecution"
 	SetExecutionStatusName = "asteroid.SetExecutionStatus"
 	SendMessageName        = "asteroid.SendMessage"
+	SweepDuplicatesName    = "asteroid.SweepDuplicates"
+	CheckUploadsName       = "asteroid.CheckUploads"
 )
 
 // The metadata that ExecuteAgent writes into every execution. Every key that begins with [MetadataPrefix] is reserved:
@@ -23,4 +25,7 @@ const (
 	MetadataNamespace  = "temporal_namespace"
 	MetadataWorkflowID = "temporal_workflow_id"
 	MetadataRunID      = "temporal_run_id"
+	// MetadataActivityID tells which activity started an execution: the run id of the workflow (or of the standalone
+	// activity), a slash, and the activity id.
+	MetadataActivityID = "temporal_activity_id"
 )

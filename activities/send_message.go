@@ -35,7 +35,8 @@ type SendMessageResult struct {
 // The API has no idempotency key for messages either. An attempt that follows another one first looks whether the
 // agent already has the same text, received since the activity was scheduled, and does not send it again.
 //
-// Errors: asteroid.InvalidInput for an empty message; asteroid.NotFound; and those of the API.
+// Errors: asteroid.InvalidInput for an empty message; asteroid.NotFound, retryable during the first minute; and those of
+// the API.
 func (a *Activities) SendMessage(ctx context.Context, in SendMessageInput) (*SendMessageResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
@@ -61,7 +62,7 @@ func (a *Activities) SendMessage(ctx context.Context, in SendMessageInput) (*Sen
 	if _, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionUserMessagesAdd(ctx, in.ExecutionID, api.UserMessageRequest{Message: in.Message})
 	}, http.StatusCreated); err != nil {
-		return nil, ended(ctx, err)
+		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
 	activity.GetLogger(ctx).Info("Message sent", "executionId", in.ExecutionID)
 	return &SendMessageResult{ExecutionID: in.ExecutionID}, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"go.temporal.io/sdk/activity"
 
@@ -34,7 +35,7 @@ type SetExecutionStatusResult struct {
 // A run that is over is not an error: whoever cancels a run that has just completed learns that it has.
 //
 // Errors: asteroid.InvalidInput for another status, or when the service refuses the change for a run that is not
-// over; and those of the API.
+// over; asteroid.NotFound, retryable during the first minute; and those of the API.
 func (a *Activities) SetExecutionStatus(ctx context.Context, in SetExecutionStatusInput) (*SetExecutionStatusResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
@@ -48,23 +49,32 @@ func (a *Activities) SetExecutionStatus(ctx context.Context, in SetExecutionStat
 	default:
 		return nil, invalid("status", fmt.Sprintf("%q cannot be set: use %q, %q or %q", clip(string(in.Status)), StatusRunning, StatusPaused, StatusCancelled))
 	}
-	what := call{operation: "ExecutionStatusUpdate", executionID: in.ExecutionID}
-	_, err = c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
-		return c.api.ExecutionStatusUpdate(ctx, in.ExecutionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(in.Status)})
+	status, err := c.setStatus(ctx, in.ExecutionID, in.Status)
+	if err != nil {
+		return nil, a.forgiveEarlyNotFound(ctx, err)
+	}
+	activity.GetLogger(ctx).Info("Execution status set", "executionId", in.ExecutionID, "asked", in.Status, "status", status)
+	return &SetExecutionStatusResult{ExecutionID: in.ExecutionID, Status: status}, nil
+}
+
+// setStatus asks for a status and reads what the execution has become.
+func (c *connection) setStatus(ctx context.Context, executionID string, status Status) (Status, error) {
+	what := call{operation: "ExecutionStatusUpdate", executionID: executionID}
+	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
+		return c.api.ExecutionStatusUpdate(ctx, executionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(status)})
 	}, http.StatusOK)
 	var refused *failure
-	illegal := errors.As(err, &refused) && (refused.status == http.StatusBadRequest || refused.status == http.StatusConflict)
+	illegal := errors.As(err, &refused) && slices.Contains([]int{http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity}, refused.status)
 	if err != nil && !illegal {
-		return nil, ended(ctx, err)
+		return "", err
 	}
-	now, readErr := c.execution(ctx, in.ExecutionID)
+	now, readErr := c.execution(ctx, executionID)
 	if readErr != nil {
-		return nil, ended(ctx, readErr)
+		return "", readErr
 	}
 	// What an illegal change answers is not published: the status that is read afterwards decides.
-	if illegal && !now.Status.Terminal() && now.Status != in.Status {
-		return nil, ended(ctx, err)
+	if illegal && !now.Status.Terminal() && now.Status != status {
+		return "", err
 	}
-	activity.GetLogger(ctx).Info("Execution status set", "executionId", in.ExecutionID, "asked", in.Status, "status", now.Status)
-	return &SetExecutionStatusResult{ExecutionID: in.ExecutionID, Status: now.Status}, nil
+	return now.Status, nil
 }

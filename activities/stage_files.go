@@ -58,9 +58,9 @@ const (
 // StageProgress is the heartbeat of asteroid.StageFiles: what the web UI shows of a pending activity, and where the
 // next attempt goes on.
 type StageProgress struct {
-	// Staged holds finished files by their index in the input.
+	// Staged holds finished files by their index in the input, those of earlier attempts too.
 	Staged map[int]StagedFile `json:"staged,omitempty"`
-	// Files and Bytes count what has been sent by this attempt, and of how much.
+	// Files and Bytes count what this attempt has sent, of what it has to send.
 	Files      int   `json:"files"`
 	TotalFiles int   `json:"totalFiles"`
 	Bytes      int64 `json:"bytes"`
@@ -70,12 +70,13 @@ type StageProgress struct {
 // StageFiles streams files to the service, where they wait up to 60 minutes for one execution
 // (https://docs.asteroid.ai/api-reference/files/stage-a-file-for-an-execution).
 //
-// Every reference is opened before the first byte is sent, so that a wrong one costs nothing. Then each file is its own
+// Every reference is looked at before the first byte is sent, so that a wrong one costs nothing. Then each file is its own
 // request, a few at a time. Memory stays flat whatever the sizes. Names arrive in ASCII, without directories, and
 // unique within the call. Heartbeats tell files and bytes; an attempt that follows a failed one keeps the files that
 // were finished and still have 20 minutes to live.
 //
-// Errors: asteroid.InvalidInput for a reference that cannot be opened (it names files[i].uri), and those of the API.
+// Errors: asteroid.InvalidInput for a reference that is wrong, asteroid.Unavailable for one that cannot be read now (both
+// name files[i].uri), and those of the API.
 func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*StageFilesResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
@@ -85,22 +86,14 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 		return nil, invalid("files", "name at least one file")
 	}
 	sources := make([]*source, len(in.Files))
-	defer func() {
-		for _, s := range sources {
-			if s != nil {
-				_ = s.Close()
-			}
-		}
-	}()
-	progress := newStageReport(ctx, len(in.Files))
 	for i, ref := range in.Files {
-		if sources[i], err = a.opener.open(ctx, fmt.Sprintf("files[%d]", i), ref); err != nil {
+		if sources[i], err = a.opener.find(fmt.Sprintf("files[%d]", i), ref); err != nil {
 			return nil, err
 		}
-		progress.TotalBytes += sources[i].size
 	}
 	names := uniqueNames(sources)
 	kept := resumableFiles(ctx, a.now().Add(stagedReserve))
+	progress := newStageReport(ctx, sources, kept)
 
 	stop := progress.start()
 	defer stop()
@@ -112,7 +105,6 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 	for i, s := range sources {
 		if file, ok := kept[i]; ok {
 			result.Files[i] = file
-			progress.finished(i, file)
 			continue
 		}
 		places <- struct{}{}
@@ -153,7 +145,12 @@ func resumableFiles(ctx context.Context, beyond time.Time) map[int]StagedFile {
 
 // stageFile uploads one file and matches the answer to it.
 func (a *Activities) stageFile(ctx context.Context, c *connection, s *source, name string, progress *stageReport) (*StagedFile, error) {
-	form, err := newUploadForm(name, s)
+	file, err := s.open()
+	if err != nil {
+		return nil, &failure{call: call{operation: c.Dialect.stageOperation(), subject: name}, connection: c.name, message: err.Error(), cause: err}
+	}
+	defer func() { _ = file.Close() }()
+	form, err := newUploadForm(name, s, file)
 	if err != nil {
 		return nil, err
 	}
@@ -171,12 +168,10 @@ func (a *Activities) stageFile(ctx context.Context, c *connection, s *source, na
 	if err != nil {
 		return nil, err
 	}
-	file := StagedFile{Size: s.size, ContentType: s.contentType, ExpiresAt: expires}
 	for _, t := range staged.TempFiles {
 		// The service may tidy a name, but one request holds one file: a single answer is it under any name.
 		if (t.Name == name || len(staged.TempFiles) == 1) && plainID(t.ID) {
-			file.ID, file.Name = t.ID, t.Name
-			return &file, nil
+			return &StagedFile{ID: t.ID, Name: t.Name, Size: s.size, ContentType: s.contentType, ExpiresAt: expires}, nil
 		}
 	}
 	return nil, &failure{call: what, connection: c.name, message: fmt.Sprintf("the answer names %d files, and not the one that was sent", len(staged.TempFiles))}
@@ -190,7 +185,7 @@ type uploadForm struct {
 }
 
 // newUploadForm puts the form's head and tail around the file, which is read as it is sent.
-func newUploadForm(name string, s *source) (*uploadForm, error) {
+func newUploadForm(name string, s *source, file io.Reader) (*uploadForm, error) {
 	var frame strings.Builder
 	form := multipart.NewWriter(&frame)
 	header := textproto.MIMEHeader{}
@@ -207,7 +202,7 @@ func newUploadForm(name string, s *source) (*uploadForm, error) {
 	head, tail := frame.String()[:headLength], frame.String()[headLength:]
 	return &uploadForm{
 		// A file that grows meanwhile must not run past the length that was announced; one that shrinks fails the request.
-		body:        io.MultiReader(strings.NewReader(head), io.LimitReader(s, s.size), strings.NewReader(tail)),
+		body:        io.MultiReader(strings.NewReader(head), io.LimitReader(file, s.size), strings.NewReader(tail)),
 		contentType: form.FormDataContentType(),
 		length:      int64(len(head)) + s.size + int64(len(tail)),
 	}, nil

@@ -19,8 +19,18 @@ type stageReport struct {
 	StageProgress
 }
 
-func newStageReport(ctx context.Context, files int) *stageReport {
-	return &stageReport{ctx: ctx, StageProgress: StageProgress{TotalFiles: files, Staged: map[int]StagedFile{}}}
+// newStageReport counts what there is to send. It knows the kept files from the start: a heartbeat without them would
+// make the next attempt send them again.
+func newStageReport(ctx context.Context, sources []*source, kept map[int]StagedFile) *stageReport {
+	r := &stageReport{ctx: ctx, StageProgress: StageProgress{Staged: map[int]StagedFile{}}}
+	maps.Copy(r.Staged, kept)
+	for i, s := range sources {
+		if _, ok := kept[i]; !ok {
+			r.TotalFiles++
+			r.TotalBytes += s.size
+		}
+	}
+	return r
 }
 
 func (r *stageReport) sent(bytes int) {

@@ -34,10 +34,12 @@ const PluginName = "github.com/temporal-asteroid/asteroid"
 
 // Options configure the plugin. Connections is required.
 type Options struct {
-	// Connections, FileRoots and Now are those of [activities.Options].
-	Connections map[string]activities.Connection
-	FileRoots   []string
-	Now         func() time.Time
+	// These are those of [activities.Options].
+	Connections    map[string]activities.Connection
+	FileRoots      []string
+	Now            func() time.Time
+	LookupGrace    time.Duration
+	RequestTimeout time.Duration
 	// VersioningBehavior is that of the workflows asteroid.RunAgent and asteroid.Pipeline, for a worker that uses
 	// worker versioning; unspecified means pinned.
 	VersioningBehavior workflow.VersioningBehavior
@@ -47,9 +49,11 @@ type Options struct {
 // no key. A plugin can serve any number of workers, replayers and test environments, at the same time too.
 func NewPlugin(options Options) (*temporal.SimplePlugin, error) {
 	acts, err := activities.New(activities.Options{
-		Connections: options.Connections,
-		FileRoots:   options.FileRoots,
-		Now:         options.Now,
+		Connections:    options.Connections,
+		FileRoots:      options.FileRoots,
+		Now:            options.Now,
+		LookupGrace:    options.LookupGrace,
+		RequestTimeout: options.RequestTimeout,
 	})
 	if err != nil {
 		return nil, err

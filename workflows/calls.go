@@ -58,6 +58,20 @@ func SendMessage(ctx workflow.Context, in activities.SendMessageInput) (*activit
 		activities.SendMessageName, in)
 }
 
+// SweepDuplicates runs asteroid.SweepDuplicates; see [activities.Activities.SweepDuplicates]. Unless the context's
+// options say otherwise it is retried for an hour.
+func SweepDuplicates(ctx workflow.Context, in activities.SweepDuplicatesInput) (*activities.SweepDuplicatesResult, error) {
+	return call[activities.SweepDuplicatesResult](withDefaults(ctx, callDefaults(), summary("Look for duplicates of agent "+in.AgentID)),
+		activities.SweepDuplicatesName, in)
+}
+
+// CheckUploads runs asteroid.CheckUploads; see [activities.Activities.CheckUploads]. Unless the context's options say
+// otherwise it is retried for an hour.
+func CheckUploads(ctx workflow.Context, in activities.CheckUploadsInput) (*activities.CheckUploadsResult, error) {
+	return call[activities.CheckUploadsResult](withDefaults(ctx, callDefaults(), summary("Check the files of execution "+in.ExecutionID)),
+		activities.CheckUploadsName, in)
+}
+
 func call[Out, In any](ctx workflow.Context, name string, in In) (*Out, error) {
 	var out Out
 	if err := workflow.ExecuteActivity(ctx, name, in).Get(ctx, &out); err != nil {

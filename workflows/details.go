@@ -2,9 +2,11 @@ package workflows
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,12 +15,23 @@ import (
 
 // markdown tells a person who opens the workflow's page what its agents do.
 func (a *agents) markdown() string {
+	const inFull, atAll = 10, 50 // the newest agents; a workflow may run thousands
 	var page strings.Builder
-	for _, agent := range a.list {
-		page.WriteString(agent.markdown())
+	if hidden := len(a.list) - atAll; hidden > 0 {
+		page.WriteString("\n" + strconv.Itoa(hidden) + " earlier agents are not shown.\n")
+	}
+	for i, agent := range a.list {
+		switch behind := len(a.list) - i; {
+		case behind <= inFull || agent.Ended.IsZero() && behind <= atAll:
+			page.WriteString(agent.markdown())
+		case behind <= atAll:
+			page.WriteString("\n**Agent** " + code(agent.title()) + " " + agent.headline() + ", execution " + code(agent.ExecutionID) + "\n")
+		}
 	}
 	return page.String()
 }
+
+func (s *AgentState) title() string { return cmp.Or(s.AgentName, s.AgentID) }
 
 func (s *AgentState) markdown() string {
 	var page strings.Builder
@@ -27,11 +40,7 @@ func (s *AgentState) markdown() string {
 			page.WriteString("- **" + label + "**: " + text + "\n")
 		}
 	}
-	title := s.AgentName
-	if title == "" {
-		title = s.AgentID
-	}
-	page.WriteString("\n**Agent** " + code(title) + " " + s.headline() + "\n\n")
+	page.WriteString("\n**Agent** " + code(s.title()) + " " + s.headline() + "\n\n")
 	line("Files", s.fileList())
 	line("Execution", s.execution())
 	line("Asked", s.question())
@@ -55,12 +64,16 @@ func (s *AgentState) headline() string {
 		return "gets its files staged"
 	case PhaseExecuting:
 		return "is being started"
+	case PhaseWaitingForCapacity:
+		return "is **waiting for capacity** since " + s.Since.UTC().Format(clockTime)
 	case PhaseRunning:
 		return "is at work"
 	case PhaseNeedsHuman:
 		return "**waits for a person**"
 	case PhaseCancelling:
 		return "is being cancelled"
+	case PhaseBackoff:
+		return "failed and will be executed again"
 	case PhaseCompleted:
 		if s.Outcome != "" {
 			return "completed, outcome " + code(s.Outcome)

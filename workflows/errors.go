@@ -18,9 +18,21 @@ func newError(errorType, message, executionID string, execution *activities.Exec
 	return temporal.NewNonRetryableApplicationError(message, errorType, nil, details)
 }
 
+// cancelledError is how a cancelled workflow ends, with what is known of the agent's run.
+func cancelledError(executionID string, execution *activities.Execution) error {
+	details := activities.ErrorDetails{ExecutionID: executionID, Execution: execution}
+	if execution != nil {
+		details.Status, details.Reason = execution.Status, execution.Reason
+	}
+	return temporal.NewCanceledError(details)
+}
+
 func invalid(field, rule string) error {
 	return temporal.NewNonRetryableApplicationError(field+": "+rule, activities.ErrorTypeInvalidInput, nil, activities.ErrorDetails{Field: field})
 }
+
+// maxSeconds is ten years: more is a mistake, and soon overflows.
+const maxSeconds = 10 * 365 * 24 * 3600
 
 // validate checks what only RunAgent knows, and what would be told too late: files are staged before the rest of the
 // input reaches the activity that checks it.
@@ -32,10 +44,25 @@ func (in *RunAgentInput) validate() error {
 	switch {
 	case len(in.Files) > 0 && in.OnCapacityLimit == activities.CapacityQueue:
 		return invalid("onCapacityLimit", "queue does not go with files: staged files would expire in the queue")
-	case in.TimeoutSeconds < 0:
-		return invalid("timeoutSeconds", fmt.Sprintf("is %d: must be positive, or 0 for none", in.TimeoutSeconds))
+	case in.TimeoutSeconds < 0 || in.TimeoutSeconds > maxSeconds:
+		return invalid("timeoutSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for none", in.TimeoutSeconds, maxSeconds))
+	case in.CapacityTimeoutSeconds < 0 || in.CapacityTimeoutSeconds > maxSeconds:
+		return invalid("capacityTimeoutSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for six hours", in.CapacityTimeoutSeconds, maxSeconds))
 	case in.LongPollSeconds < 0 || in.LongPollSeconds > 25:
 		return invalid("longPollSeconds", fmt.Sprintf("is %d: must be 1 to 25, or 0 for off", in.LongPollSeconds))
+	}
+	if p := in.Reexecution; p != nil {
+		switch {
+		case p.MaximumExecutions < 2:
+			return invalid("reexecution.maximumExecutions", fmt.Sprintf("is %d: must be at least 2, the first one included", p.MaximumExecutions))
+		case p.InitialIntervalSeconds < 0 || p.InitialIntervalSeconds > maxSeconds:
+			return invalid("reexecution.initialIntervalSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for 30", p.InitialIntervalSeconds, maxSeconds))
+		}
+	}
+	switch in.OnMissingFiles {
+	case "", MissingFilesFail, MissingFilesReexecute, MissingFilesIgnore:
+	default:
+		return invalid("onMissingFiles", fmt.Sprintf("%q is none of %q, %q, %q", in.OnMissingFiles, MissingFilesFail, MissingFilesReexecute, MissingFilesIgnore))
 	}
 	switch in.OnFailure {
 	case "", FailureIsError, FailureIsResult:

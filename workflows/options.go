@@ -28,8 +28,9 @@ func stageDefaults() workflow.ActivityOptions {
 
 func executeDefaults() workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		// Longer than the activity's own request timeout: one attempt's request is over before the next begins.
-		StartToCloseTimeout:    time.Minute,
+		// Longer than what an attempt may need: a look, the request, another look. Its request is over before the next
+		// attempt begins.
+		StartToCloseTimeout:    2 * time.Minute,
 		ScheduleToCloseTimeout: patience,
 		RetryPolicy:            retry(5*time.Second, time.Minute),
 		// A cancelled workflow must still learn the id of the agent that it started, to cancel that too.
@@ -39,7 +40,7 @@ func executeDefaults() workflow.ActivityOptions {
 
 func awaitDefaults() workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		StartToCloseTimeout: 90 * time.Second,
+		StartToCloseTimeout: 2 * time.Minute,                    // the longest long poll, a read, and another for the reason
 		RetryPolicy:         retry(time.Second, 30*time.Second), // the poll interval
 	}
 }
@@ -64,12 +65,13 @@ func retry(initial, maximum time.Duration) *temporal.RetryPolicy {
 // withDefaults fills what the context's activity options leave unset.
 func withDefaults(ctx workflow.Context, defaults workflow.ActivityOptions, summary string) workflow.Context {
 	set := workflow.GetActivityOptions(ctx)
-	if set.StartToCloseTimeout == 0 && set.ScheduleToCloseTimeout == 0 {
-		// Who bounds one of the two has decided how long the step may take.
-		set.ScheduleToCloseTimeout = defaults.ScheduleToCloseTimeout
-	}
 	set.StartToCloseTimeout = cmp.Or(set.StartToCloseTimeout, defaults.StartToCloseTimeout)
-	set.HeartbeatTimeout = cmp.Or(set.HeartbeatTimeout, defaults.HeartbeatTimeout)
+	set.ScheduleToCloseTimeout = cmp.Or(set.ScheduleToCloseTimeout, defaults.ScheduleToCloseTimeout)
+	if defaults.HeartbeatTimeout == 0 {
+		set.HeartbeatTimeout = 0 // the activity never heartbeats: a timeout set for others would end it
+	} else {
+		set.HeartbeatTimeout = cmp.Or(set.HeartbeatTimeout, defaults.HeartbeatTimeout)
+	}
 	set.Summary = cmp.Or(set.Summary, summary)
 	set.WaitForCancellation = set.WaitForCancellation || defaults.WaitForCancellation
 	policy := *defaults.RetryPolicy

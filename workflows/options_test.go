@@ -68,13 +68,15 @@ func TestATypedCallFillsOnlyWhatIsUnset(t *testing.T) {
 
 	own := workflow.ActivityOptions{
 		StartToCloseTimeout: 7 * time.Second,
+		HeartbeatTimeout:    time.Second,
 		Summary:             "mine",
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Minute, MaximumAttempts: 2, NonRetryableErrorTypes: []string{activities.ErrorTypeNotFound}},
 	}
 	some, err := seenOptions(t, own)
 	require.True(t, activities.IsNotFound(err), "%v", err)
 	require.Equal(t, own.StartToCloseTimeout, some.StartToCloseTimeout)
-	require.Zero(t, some.ScheduleToCloseTimeout, "who bounds an attempt has decided")
+	require.Equal(t, time.Hour, some.ScheduleToCloseTimeout)
+	require.Zero(t, some.HeartbeatTimeout, "the activity never heartbeats")
 	require.Equal(t, own.Summary, some.Summary)
 	require.Equal(t, time.Minute, some.RetryPolicy.InitialInterval)
 	require.Equal(t, 1.5, some.RetryPolicy.BackoffCoefficient)
@@ -106,6 +108,7 @@ func TestRunAgentTakesEverythingThatExecuteAgentTakes(t *testing.T) {
 		switch field.Name {
 		case "TempFiles": // made of Files
 		case "DynamicData": // deprecated, and Inputs does the same
+		case "FreshKey": // RunAgent knows
 		default:
 			own, ok := runAgent.FieldByName(field.Name)
 			require.True(t, ok, "RunAgentInput lacks %s", field.Name)

@@ -1,8 +1,12 @@
 package workflows
 
 import (
+	"errors"
+	"fmt"
 	"maps"
+	"strings"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid/activities"
@@ -33,6 +37,11 @@ func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
 	if len(in.Steps) == 0 {
 		return nil, invalid("steps", "name at least one agent")
 	}
+	for i, step := range in.Steps {
+		if err := step.validate(i); err != nil {
+			return nil, err
+		}
+	}
 	result := &PipelineResult{}
 	for i, step := range in.Steps {
 		if i > 0 {
@@ -45,6 +54,30 @@ func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
 		result.Steps = append(result.Steps, *run)
 	}
 	return result, nil
+}
+
+// validate checks the step as far as it can be known before the step ahead of it has run.
+func (s *PipelineStep) validate(i int) error {
+	field := fmt.Sprintf("steps[%d]", i)
+	switch {
+	case i == 0 && (s.ExecutionIDInput != "" || s.ResultInput != ""):
+		return invalid(field, "has no step before it to take an execution id or a result from")
+	case s.ExecutionIDInput != "" && s.ExecutionIDInput == s.ResultInput:
+		return invalid(field+".resultInput", "is the same input as executionIdInput")
+	}
+	for _, name := range []string{s.ExecutionIDInput, s.ResultInput} {
+		if _, taken := s.Inputs[name]; taken {
+			return invalid(field+".inputs", fmt.Sprintf("already has %q, which the step before is to fill", name))
+		}
+	}
+	fed := *s
+	fed.feed(RunAgentResult{})
+	err := fed.RunAgentInput.validate()
+	if details, ok := activities.DetailsOf(err); ok {
+		said, _ := errors.AsType[*temporal.ApplicationError](err)
+		return invalid(field+"."+details.Field, strings.TrimPrefix(said.Message(), details.Field+": "))
+	}
+	return err
 }
 
 // feed adds to the step's inputs what it wants to know of the run before it.

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -26,17 +25,49 @@ type RunAgentInput struct {
 	// is made of the workflow's original run id and of which agent of the workflow this is.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 
-	// Files are staged for the agent, directly before it is executed.
+	// Files are staged for the agent, directly before it is executed, and again when they expire before it can be.
 	Files []activities.FileRef `json:"files,omitempty"`
+	// OnMissingFiles is MissingFilesFail when empty.
+	OnMissingFiles OnMissingFiles `json:"onMissingFiles,omitempty"`
+	// CapacityTimeoutSeconds bounds how long the agent waits for capacity; 0 means six hours.
+	CapacityTimeoutSeconds int64 `json:"capacityTimeoutSeconds,omitempty"`
 	// LongPollSeconds is that of [activities.AwaitExecutionInput].
 	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
 	// TimeoutSeconds is the agent's own deadline, counted from when its execution id is known. When it passes, OnCancel
 	// decides what becomes of the agent's run, and RunAgent fails with asteroid.ExecutionTimedOut. 0 is none.
 	TimeoutSeconds int64 `json:"timeoutSeconds,omitempty"`
+	// Reexecution runs the agent again when it failed for a reason that another run may not have; nil never does.
+	Reexecution *Reexecution `json:"reexecution,omitempty"`
 	// OnFailure is FailureIsError when empty.
 	OnFailure OnFailure `json:"onFailure,omitempty"`
 	// OnCancel is CancelExecution when empty.
 	OnCancel OnCancel `json:"onCancel,omitempty"`
+}
+
+// OnMissingFiles says what to do when an agent's run turns out to have begun without a file that was staged for it. It
+// is not published whether the service refuses an execute with a staged file that it has lost, or starts it without.
+type OnMissingFiles string
+
+const (
+	// MissingFilesFail cancels the run and fails with asteroid.StagedFileExpired. The run's uploads are looked at once it
+	// has started; where the service lists none for two minutes, they count as missing.
+	MissingFilesFail OnMissingFiles = "fail"
+	// MissingFilesReexecute cancels the run, stages the files again and executes the agent anew, at most three times.
+	MissingFilesReexecute OnMissingFiles = "reexecute"
+	// MissingFilesIgnore does not look.
+	MissingFilesIgnore OnMissingFiles = "ignore"
+)
+
+// Reexecution runs a failed agent again: its files are staged afresh, and the execution's key gets the next number.
+type Reexecution struct {
+	// MaximumExecutions counts the first one too: at least 2.
+	MaximumExecutions int `json:"maximumExecutions"`
+	// InitialIntervalSeconds is the pause before the second execution, 30 when 0; each further one is twice as long, up to
+	// ten minutes.
+	InitialIntervalSeconds int64 `json:"initialIntervalSeconds,omitempty"`
+	// Reasons are those of Execution.Reason after which the agent runs again. Empty means the service's own: worker_lost,
+	// no_warm_environment, no_activity. What an agent did before it failed may be done twice.
+	Reasons []string `json:"reasons,omitempty"`
 }
 
 // OnFailure says how a run that did not complete comes back.
@@ -82,6 +113,13 @@ type RunAgentResult struct {
 	activities.Execution
 	// Files are the files as the agent saw them, in the order of the input.
 	Files []activities.StagedFile `json:"files,omitempty"`
+	// ExecutionKey, Adopted and DuplicatesCancelled are those of [activities.ExecuteAgentResult], with what the sweep at
+	// the end cancelled.
+	ExecutionKey        string   `json:"executionKey,omitempty"`
+	Adopted             bool     `json:"adopted,omitempty"`
+	DuplicatesCancelled []string `json:"duplicatesCancelled,omitempty"`
+	// FailedExecutions are the ids of executions that failed and were followed by another one.
+	FailedExecutions []string `json:"failedExecutions,omitempty"`
 }
 
 // RunAgent runs an agent to its end: it stages the files, executes the agent, waits, and returns the result. It is both
@@ -91,14 +129,33 @@ type RunAgentResult struct {
 // While it runs, the workflow's current details and the query [StateQuery] tell how far it is and, as soon as it is known,
 // the execution id.
 //
-// Errors, each with the execution id in its details ([activities.DetailsOf]) once there is one:
+// # One agent run
+//
+// The intent to run the agent has a key, made of the workflow's original run id and of which agent of the workflow it is.
+// So activity retries, another staging, a wait for capacity and a reset of the workflow mean the same run, and adopt it
+// if it is going on or has completed; a new run of the workflow, its retry or its continuation as new mean a new one.
+// With an IdempotencyKey these share the run as well. See [activities.Activities.ExecuteAgent] for the whole table and
+// for what can still go wrong. When an execute may have been carried out twice, RunAgent looks for a late duplicate once
+// more at its end and cancels it.
+//
+// # No capacity
+//
+// An execute that is refused for lack of capacity is repeated for CapacityTimeoutSeconds, and the details say since when.
+// Files that come near their expiry meanwhile are staged again.
+//
+// # Errors
+//
+// Each has the execution id in its details ([activities.DetailsOf]) once there is one:
 //
 //   - asteroid.ExecutionFailed: the agent failed, or the service ended its run (worker_lost, budget_exceeded, ...)
 //   - asteroid.ExecutionCancelled: somebody else cancelled the agent's run
 //   - asteroid.ExecutionTimedOut: TimeoutSeconds passed
-//   - asteroid.InvalidInput and what else the activities return
-//   - a CanceledError when the workflow is cancelled. With CancelExecution the agent's run is over by then; if it
-//     turns out to have completed first, that result is returned instead.
+//   - asteroid.StagedFileExpired: the agent began without a file, see OnMissingFiles
+//   - asteroid.InvalidInput and what else the activities return. Where the wait itself fails (the key was revoked, say),
+//     the agent's run is left as it is.
+//   - a CanceledError when the workflow is cancelled. With CancelExecution the agent's run is over by then, unless the
+//     service refused to cancel it for ten minutes: its details tell the status. If the run turns out to have completed
+//     first, that result is returned instead.
 func RunAgent(ctx workflow.Context, in RunAgentInput) (*RunAgentResult, error) {
 	run, err := StartAgent(ctx, in)
 	if err != nil {
@@ -109,23 +166,33 @@ func RunAgent(ctx workflow.Context, in RunAgentInput) (*RunAgentResult, error) {
 
 // AgentRun is an agent at work. It belongs to the workflow that started it.
 type AgentRun struct {
-	in          RunAgentInput
-	executionID string
-	status      activities.Status
-	staged      []activities.StagedFile
-	started     time.Time
-	state       *AgentState
-	agents      *agents
+	in      RunAgentInput
+	request activities.ExecuteAgentInput
+	state   *AgentState
+	agents  *agents
+
+	executed activities.ExecuteAgentResult
+	staged   []activities.StagedFile
+	stagedAt time.Time // when the staging began; zero: nothing is staged
+	started  time.Time // when the execution id was known
+	executes int       // activities that may have executed the agent
+	failed   []string  // executions that were followed by another
+	late     []activities.SweepDuplicatesInput
 }
 
 // StartAgent stages the files and executes the agent. It returns as soon as the execution id is known; call
-// [AgentRun.Result] for the rest. Its errors are those of RunAgent.
+// [AgentRun.Result] for the rest, also when the workflow is cancelled in between: Result is what cancels the agent's run.
+// Its errors are those of RunAgent.
 func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
 	agents := agentsOf(ctx)
-	run := &AgentRun{in: in, agents: agents, state: agents.add(ctx, in)}
+	run := &AgentRun{in: in, request: in.execute(), agents: agents, state: agents.add(ctx, in)}
+	if run.request.IdempotencyKey == "" {
+		run.request.IdempotencyKey = agents.intent(ctx)
+		run.request.FreshKey = run.request.IdempotencyKey != "" && !wasReset(ctx)
+	}
 	if err := run.start(composed(ctx)); err != nil {
 		run.end(ctx, err)
 		return nil, err
@@ -133,156 +200,54 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	return run, nil
 }
 
-// maxStagings bounds how often files are staged for one execute.
-const maxStagings = 3
-
-func (r *AgentRun) start(ctx workflow.Context) error {
-	execute := r.in.execute()
-	if execute.IdempotencyKey == "" {
-		execute.IdempotencyKey = r.agents.intent(ctx)
-	}
-	for staging := 1; ; staging++ {
-		if len(r.in.Files) > 0 {
-			r.to(ctx, PhaseStaging)
-			staged, err := StageFiles(ctx, activities.StageFilesInput{Connection: r.in.Connection, Files: r.in.Files})
-			if err != nil {
-				return err
-			}
-			r.staged, execute.TempFiles = staged.Files, staged.Files
-			r.state.Files = staged.Files
-		}
-		r.to(ctx, PhaseExecuting)
-		executed, err := ExecuteAgent(ctx, execute)
-		if activities.IsStagedFileExpired(err) && staging < maxStagings {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		r.executionID, r.status, r.started = executed.ExecutionID, executed.Status, workflow.Now(ctx)
-		r.state.ExecutionID, r.state.Status = r.executionID, r.status
-		r.to(ctx, PhaseRunning)
-		return nil
-	}
+// wasReset reports whether this run of the workflow repeats a part of another one, which may have executed the agent.
+func wasReset(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID
 }
 
-// ExecutionID is the id of the agent's execution.
-func (r *AgentRun) ExecutionID() string { return r.executionID }
+// ExecutionID is the id of the agent's execution: the latest one, should it have been executed again.
+func (r *AgentRun) ExecutionID() string { return r.executed.ExecutionID }
 
 // Result waits until the agent's run is over and returns what it left; see [RunAgent] for the errors. Call it once.
 func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
-	execution, err := r.wait(composed(ctx))
-	if execution != nil {
-		r.observe(ctx, execution)
-	}
-	if err == nil {
-		err = r.verdict(execution)
-	}
+	execution, err := r.finish(composed(ctx))
+	r.sweepLate(composed(ctx))
 	r.end(ctx, err)
 	if err != nil {
 		return nil, err
 	}
-	return &RunAgentResult{Execution: *execution, Files: r.staged}, nil
+	return &RunAgentResult{
+		Execution: *execution, Files: r.staged,
+		ExecutionKey: r.executed.ExecutionKey, Adopted: r.executed.Adopted, DuplicatesCancelled: r.executed.DuplicatesCancelled,
+		FailedExecutions: r.failed,
+	}, nil
 }
 
-// wait returns the execution once it is over, or an error; with a timeout, both.
-func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
-	waitCtx, stopWaiting := workflow.WithCancel(ctx)
-	defer stopWaiting()
-	timedOut := false
-	if r.in.TimeoutSeconds > 0 {
-		left := time.Duration(r.in.TimeoutSeconds)*time.Second - workflow.Now(ctx).Sub(r.started)
-		workflow.Go(waitCtx, func(timerCtx workflow.Context) {
-			if workflow.Sleep(timerCtx, left) == nil {
-				timedOut = true
-				stopWaiting()
-			}
-		})
-	}
-	await := activities.AwaitExecutionInput{
-		Connection:      r.in.Connection,
-		ExecutionID:     r.executionID,
-		Until:           activities.UntilNeedsHuman,
-		LongPollSeconds: r.in.LongPollSeconds,
-	}
+// finish waits for the run, and for those that follow it where it failed and another one is wanted.
+func (r *AgentRun) finish(ctx workflow.Context) (*activities.Execution, error) {
 	for {
-		execution, err := AwaitExecution(waitCtx, await)
-		switch {
-		case err != nil && (timedOut || ctx.Err() != nil):
-			return r.abort(ctx, timedOut, err)
-		case err != nil:
+		execution, err := r.wait(ctx)
+		if execution != nil {
+			r.observe(ctx, execution)
+		}
+		if err == nil {
+			err = r.verdict(execution)
+		}
+		if err == nil || !r.again(execution, err) {
+			if r.in.OnFailure == FailureIsResult && (activities.IsExecutionFailed(err) || activities.IsExecutionCancelled(err)) {
+				err = nil
+			}
+			return execution, err
+		}
+		r.failed = append(r.failed, r.executed.ExecutionID)
+		r.to(ctx, PhaseBackoff)
+		if err := workflow.Sleep(ctx, r.in.Reexecution.pause(len(r.failed))); err != nil {
 			return nil, err
-		case execution.Status.Terminal():
-			return execution, nil
 		}
-		// The agent asks. Once it is answered, which changes the status, the wait for the end begins anew.
-		r.observe(ctx, execution)
-		if execution.Status.NeedsHuman() {
-			await.Until, await.KnownStatus = activities.UntilChange, execution.Status
-		} else {
-			await.Until, await.KnownStatus = activities.UntilNeedsHuman, ""
+		r.stagedAt = time.Time{}
+		if err := r.start(ctx); err != nil {
+			return nil, err
 		}
 	}
-}
-
-// abort ends the agent's run, or leaves it, when the workflow was cancelled or the deadline has passed. It works on a
-// context of its own: the workflow's refuses every further activity.
-func (r *AgentRun) abort(ctx workflow.Context, timedOut bool, cause error) (*activities.Execution, error) {
-	ctx, done := workflow.NewDisconnectedContext(ctx)
-	defer done()
-	var execution *activities.Execution
-	if r.in.OnCancel != AbandonExecution {
-		r.to(ctx, PhaseCancelling)
-		var err error
-		if execution, err = r.cancel(ctx); err != nil {
-			workflow.GetLogger(ctx).Error("The agent's run could not be cancelled", "executionId", r.executionID, "error", err)
-		} else if execution.Status == activities.StatusCompleted {
-			return execution, nil // it was faster
-		}
-	}
-	if timedOut {
-		return execution, newError(activities.ErrorTypeExecutionTimedOut,
-			fmt.Sprintf("execution %s was not over after %d seconds%s", r.executionID, r.in.TimeoutSeconds, aftermath(execution)),
-			r.executionID, execution)
-	}
-	return execution, cause
-}
-
-func aftermath(execution *activities.Execution) string {
-	if execution == nil {
-		return " and may still be running"
-	}
-	return " and is now " + string(execution.Status)
-}
-
-// cancelPatience bounds how long a cancelled workflow waits for the agent's run to be over.
-const cancelPatience = 10 * time.Minute
-
-func (r *AgentRun) cancel(ctx workflow.Context) (*activities.Execution, error) {
-	if _, err := SetExecutionStatus(ctx, activities.SetExecutionStatusInput{
-		Connection: r.in.Connection, ExecutionID: r.executionID, Status: activities.StatusCancelled,
-	}); err != nil {
-		return nil, err
-	}
-	ctx = workflow.WithScheduleToCloseTimeout(ctx, cancelPatience)
-	return AwaitExecution(ctx, activities.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: r.executionID})
-}
-
-// verdict decides whether a run that is over is an error.
-func (r *AgentRun) verdict(e *activities.Execution) error {
-	if e.Status == activities.StatusCompleted || r.in.OnFailure == FailureIsResult {
-		return nil
-	}
-	errorType, said := activities.ErrorTypeExecutionFailed, "failed"
-	switch {
-	case e.Status == activities.StatusCancelled && e.Reason == activities.ReasonUserRequested:
-		errorType, said = activities.ErrorTypeExecutionCancelled, "was cancelled"
-	case e.Status == activities.StatusCancelled:
-		said = "was ended by the service"
-	}
-	message := fmt.Sprintf("execution %s of agent %s %s", e.ExecutionID, e.AgentID, said)
-	if e.Reason != "" {
-		message += ": " + e.Reason
-	}
-	return newError(errorType, message, e.ExecutionID, e)
 }

@@ -26,13 +26,15 @@ type Phase string
 
 // The phases, in the order in which an agent passes through them. Not every agent passes through all.
 const (
-	PhaseStaging    Phase = "staging"    // its files are on their way to the service
-	PhaseExecuting  Phase = "executing"  // it is being started, or waits for capacity
-	PhaseRunning    Phase = "running"    // the execution id is known
-	PhaseNeedsHuman Phase = "needsHuman" // it asks somebody
-	PhaseCancelling Phase = "cancelling" // its run is being cancelled
-	PhaseCompleted  Phase = "completed"
-	PhaseFailed     Phase = "failed" // Error says why
+	PhaseStaging            Phase = "staging"            // its files are on their way to the service
+	PhaseExecuting          Phase = "executing"          // it is being started
+	PhaseWaitingForCapacity Phase = "waitingForCapacity" // the service has no room for it; Since is when it first had none
+	PhaseRunning            Phase = "running"            // the execution id is known
+	PhaseNeedsHuman         Phase = "needsHuman"         // it asks somebody
+	PhaseCancelling         Phase = "cancelling"         // its run is being cancelled
+	PhaseBackoff            Phase = "backoff"            // it failed and will be executed again
+	PhaseCompleted          Phase = "completed"
+	PhaseFailed             Phase = "failed" // Error or Status says why
 )
 
 // AgentState is what a workflow knows of one agent. Times are the workflow's.
@@ -82,18 +84,32 @@ type workerInterceptor struct {
 }
 
 func (*workerInterceptor) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}}
+	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}, agents{keeper: true}}
 }
 
+// workflowInterceptor puts the agents of its workflow into whatever of the workflow's code can start one.
 type workflowInterceptor struct {
 	interceptor.WorkflowInboundInterceptorBase
+	agents agents
+}
+
+func (i *workflowInterceptor) with(ctx workflow.Context) workflow.Context {
+	if ctx.Value(agentsKey{}) != nil {
+		return ctx // the plugin is on the client and on the worker
+	}
+	return workflow.WithValue(ctx, agentsKey{}, &i.agents)
 }
 
 func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
-	if ctx.Value(agentsKey{}) == nil { // the plugin may be on the client and on the worker
-		ctx = workflow.WithValue(ctx, agentsKey{}, &agents{keeper: true})
-	}
-	return i.Next.ExecuteWorkflow(ctx, in)
+	return i.Next.ExecuteWorkflow(i.with(ctx), in)
+}
+
+func (i *workflowInterceptor) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
+	return i.Next.HandleSignal(i.with(ctx), in)
+}
+
+func (i *workflowInterceptor) ExecuteUpdate(ctx workflow.Context, in *interceptor.UpdateInput) (any, error) {
+	return i.Next.ExecuteUpdate(i.with(ctx), in)
 }
 
 func agentsOf(ctx workflow.Context) *agents {
@@ -176,9 +192,14 @@ func (r *AgentRun) end(ctx workflow.Context, err error) {
 	r.to(ctx, phase)
 }
 
-// show puts the agents below whatever the workflow's author has put into the current details.
+// show puts the agents into the current details, below what the workflow's author has put there, or where they were.
 func (a *agents) show(ctx workflow.Context) {
-	own, _ := strings.CutSuffix(workflow.GetCurrentDetails(ctx), a.rendered)
+	details, before := workflow.GetCurrentDetails(ctx), a.rendered
 	a.rendered = a.markdown()
-	workflow.SetCurrentDetails(ctx, own+a.rendered)
+	if before != "" && strings.Contains(details, before) {
+		details = strings.Replace(details, before, a.rendered, 1)
+	} else {
+		details += a.rendered
+	}
+	workflow.SetCurrentDetails(ctx, details)
 }

@@ -1,0 +1,407 @@
+package activities_test
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+func newExecute(t *testing.T, options worker.Options, in activities.ExecuteAgentInput) *retries[activities.ExecuteAgentResult] {
+	t.Helper()
+	return &retries[activities.ExecuteAgentResult]{t: t, name: activities.ExecuteAgentName, options: options, in: in}
+}
+
+// newExecuteOf is newExecute in another activity.
+func newExecuteOf(t *testing.T, options worker.Options, in activities.ExecuteAgentInput, activityID string) *retries[activities.ExecuteAgentResult] {
+	t.Helper()
+	execute := newExecute(t, options, in)
+	execute.id = activityID
+	return execute
+}
+
+// scene is a fake with a clock of its own and one agent that works for an hour.
+type scene struct {
+	api     *testsuite.API
+	clock   *clock
+	options worker.Options
+	agent   string
+	line    *cutLine
+}
+
+func newScene(t *testing.T, options ...testsuite.Option) *scene {
+	t.Helper()
+	clock := newClock()
+	s := &scene{clock: clock, api: testsuite.NewAPI(t, append(options, testsuite.WithClock(clock.Now))...), line: &cutLine{}}
+	s.options = worker.Options{Now: clock.Now, Connections: connect(s.api)}
+	connection := s.options.Connections[activities.DefaultConnection]
+	connection.Transport = s.line
+	s.options.Connections[activities.DefaultConnection] = connection
+	s.agent = s.api.ServeAgent("clerk", func(run testsuite.Run) []testsuite.Step {
+		if run.Inputs["fail"] == true {
+			return []testsuite.Step{testsuite.Fail("no")}
+		}
+		return []testsuite.Step{testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)}
+	})
+	return s
+}
+
+// cutLine is a network that can lose the answer to an execute, hide executions from the list, or both.
+type cutLine struct {
+	loseAnswers, hide atomic.Bool
+	lists             atomic.Int32
+}
+
+func (l *cutLine) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet && r.URL.Path == "/agents/v2/executions" {
+		l.lists.Add(1)
+		if l.hide.Load() {
+			query := r.URL.Query()
+			query.Set("metadataValue", "nothing has this")
+			r = r.Clone(r.Context())
+			r.URL.RawQuery = query.Encode()
+		}
+	}
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && r.Method == http.MethodPost && l.loseAnswers.Load() {
+		_ = response.Body.Close()
+		return nil, context.DeadlineExceeded
+	}
+	return response, err
+}
+
+func (s *scene) alive(t *testing.T) []testsuite.Execution {
+	t.Helper()
+	var alive []testsuite.Execution
+	for _, e := range s.api.Executions() {
+		if e.Status != "cancelled" && e.Status != "failed" {
+			alive = append(alive, e)
+		}
+	}
+	return alive
+}
+
+func TestWithoutTroubleAnExecuteIsOneRequest(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	result, err := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent}).next()
+	require.NoError(t, err)
+	require.False(t, result.Adopted)
+	require.False(t, result.MayHaveLateDuplicate)
+	require.Len(t, s.api.Requests(), 1)
+}
+
+func TestAnExecuteWhoseAnswerIsLostIsAdoptedByTheNextAttempt(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(*retries[activities.ExecuteAgentResult]){
+		"no answer":         func(e *retries[activities.ExecuteAgentResult]) { require.True(t, activities.IsUnavailable(e.err())) },
+		"the worker dies":   func(e *retries[activities.ExecuteAgentResult]) { e.lost() },
+		"both, two workers": func(e *retries[activities.ExecuteAgentResult]) { e.lost(); e.lost() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+			s.line.loseAnswers.Store(true)
+			lose(execute)
+			s.line.loseAnswers.Store(false)
+			result, err := execute.next()
+			require.NoError(t, err)
+			require.True(t, result.Adopted)
+			require.Empty(t, result.DuplicatesCancelled)
+			require.Len(t, s.api.Executions(), 1)
+			require.Equal(t, s.api.Executions()[0].ID, result.ExecutionID)
+		})
+	}
+}
+
+func TestAnExecutionThatIsListedLateIsWaitedForDuringTheGracePeriod(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	s.line.loseAnswers.Store(true)
+	require.True(t, activities.IsUnavailable(execute.err()))
+	s.line.loseAnswers.Store(false)
+	s.line.hide.Store(true)
+	for range 3 {
+		err := execute.err()
+		require.True(t, activities.IsUnavailable(err), "%v", err)
+		require.False(t, applicationError(t, err).NonRetryable())
+		require.Equal(t, 5*time.Second, applicationError(t, err).NextRetryDelay())
+		s.clock.pass(30 * time.Second)
+	}
+	require.Len(t, s.api.Executions(), 1)
+	s.line.hide.Store(false)
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, []activities.Decision{activities.DecisionUnknown, activities.DecisionWaited, activities.DecisionAdopted}, result.Decisions)
+	require.Len(t, s.api.Executions(), 1)
+}
+
+func TestAfterTheGracePeriodItIsSentAgainAndTheOldestIsKept(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	s.line.loseAnswers.Store(true)
+	require.Error(t, execute.err())
+	s.line.loseAnswers.Store(false)
+	s.line.hide.Store(true)
+	require.Error(t, execute.err())
+	s.clock.pass(activities.DefaultLookupGrace)
+	result, err := execute.next() // sends again, and cannot see the first one
+	require.NoError(t, err)
+	require.True(t, result.MayHaveLateDuplicate)
+	require.Len(t, s.alive(t), 2)
+
+	s.line.hide.Store(false) // the sweep sees it
+	swept, err := run[activities.SweepDuplicatesResult](newEnv(t, s.options), activities.SweepDuplicatesName, activities.SweepDuplicatesInput{
+		AgentID: s.agent, ExecutionKey: result.ExecutionKey, Keep: result.ExecutionID,
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{s.api.Executions()[0].ID}, swept.Cancelled)
+	require.Equal(t, result.ExecutionID, s.alive(t)[0].ID)
+}
+
+func TestADuplicateThatIsSeenAtOnceIsCancelledAndTheOldestKept(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	s.line.loseAnswers.Store(true)
+	require.Error(t, execute.err())
+	s.line.hide.Store(true)
+	s.clock.pass(activities.DefaultLookupGrace)
+	require.Error(t, execute.err()) // sends again, and loses that answer too
+	s.line.loseAnswers.Store(false)
+	s.line.hide.Store(false)
+	executions := s.api.Executions()
+	require.Len(t, executions, 2)
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, executions[0].ID, result.ExecutionID)
+	require.Equal(t, []string{executions[1].ID}, result.DuplicatesCancelled)
+	require.False(t, result.MayHaveLateDuplicate, "as many were found as were sent")
+	require.Len(t, s.alive(t), 1)
+}
+
+func TestARefusalAfterAnUnknownOutcomeDoesNotEndTheDoubt(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, testsuite.WithConcurrencyLimit(1))
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	s.line.loseAnswers.Store(true)
+	require.Error(t, execute.err()) // takes the only place
+	s.line.loseAnswers.Store(false)
+	s.line.hide.Store(true)
+	s.clock.pass(activities.DefaultLookupGrace)
+	require.True(t, activities.IsAtCapacity(execute.err()))
+	s.line.hide.Store(false)
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.True(t, result.Adopted)
+	require.Len(t, s.api.Executions(), 1)
+}
+
+func TestARefusedExecuteIsRepeatedWithoutALook(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, testsuite.WithConcurrencyLimit(1))
+	_, err := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent}).next()
+	require.NoError(t, err)
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "mine", FreshKey: true})
+	require.True(t, activities.IsAtCapacity(execute.err()))
+	require.True(t, activities.IsAtCapacity(execute.err()))
+	s.clock.pass(2 * time.Hour)
+	_, err = execute.next()
+	require.NoError(t, err)
+	require.Zero(t, s.line.lists.Load())
+}
+
+func TestAFileThatExpiredIsNoProofThatNothingWasStarted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	staged, err := run[activities.StageFilesResult](newEnv(t, s.options), activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,x"}}})
+	require.NoError(t, err)
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, TempFiles: staged.Files})
+	execute.lost()
+	s.clock.pass(3 * time.Hour)
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.True(t, result.Adopted)
+	require.Len(t, s.api.Executions(), 1)
+}
+
+func TestWhoSharesAnIdempotencyKeySharesTheRun(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
+	first, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	second, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	require.Equal(t, first.ExecutionID, second.ExecutionID)
+	require.True(t, second.Adopted)
+	s.clock.pass(2 * time.Hour) // it has completed
+	third, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	require.Equal(t, first.ExecutionID, third.ExecutionID)
+	require.Equal(t, activities.StatusCompleted, third.Status)
+
+	in.IdempotencyKey = "order-4" // a part of the other: the exact comparison is ours
+	other, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	require.NotEqual(t, first.ExecutionID, other.ExecutionID)
+	in.AgentID = s.api.AgentID("patient")
+	elsewhere, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	require.False(t, elsewhere.Adopted, "a key is an agent's")
+}
+
+func TestARunThatFailedIsHistoryForTheNextExecuteOfTheIntent(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42", Inputs: activities.Inputs{"fail": true}}
+	first, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	require.Equal(t, "order-42", first.ExecutionKey)
+	s.clock.pass(time.Minute)
+	second := newExecuteOf(t, s.options, in, "another-activity")
+	again, err := second.next()
+	require.NoError(t, err)
+	require.False(t, again.Adopted)
+	require.Equal(t, "order-42#2", again.ExecutionKey)
+	s.clock.pass(time.Minute)
+	in.Inputs = nil
+	third, err := newExecuteOf(t, s.options, in, "a-third").next()
+	require.NoError(t, err)
+	require.Equal(t, "order-42#3", third.ExecutionKey)
+	fourth, err := newExecuteOf(t, s.options, in, "a-fourth").next()
+	require.NoError(t, err)
+	require.Equal(t, third.ExecutionID, fourth.ExecutionID)
+}
+
+func TestAFailedRunOfTheSameActivityIsAdopted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, Inputs: activities.Inputs{"fail": true}})
+	execute.lost()
+	s.clock.pass(time.Minute)
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.True(t, result.Adopted)
+	require.Equal(t, activities.StatusFailed, result.Status)
+	require.Len(t, s.api.Executions(), 1)
+}
+
+func TestRerunsOfPeopleAreNeitherAdoptedNorCountedNorCancelled(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute.lost()
+	original := s.api.Executions()[0].ID
+	rerun := s.api.RerunExecution(original)
+	s.api.RerunExecution(rerun)
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, original, result.ExecutionID)
+	require.Empty(t, result.DuplicatesCancelled)
+	_, err = newEnv(t, s.options).ExecuteActivity(activities.SweepDuplicatesName, activities.SweepDuplicatesInput{
+		AgentID: s.agent, ExecutionKey: result.ExecutionKey, Keep: original,
+	})
+	require.NoError(t, err)
+	require.Len(t, s.alive(t), 3)
+}
+
+func TestARerunLeadsToAnOriginalThatTheListDoesNotShow(t *testing.T) {
+	t.Parallel()
+	const page = `{"page":1,"pageSize":100,"total":1,"items":[{"id":"rerun","parentExecutionId":"middle","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
+	var posts atomic.Int32
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			posts.Add(1)
+		case r.URL.Path == "/agents/v2/executions":
+			_, _ = w.Write([]byte(page))
+		case r.URL.Path == "/agents/v2/executions/middle":
+			_, _ = w.Write([]byte(`{"id":"middle","parentExecutionId":"original","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
+		case r.URL.Path == "/agents/v2/executions/original":
+			_, _ = w.Write([]byte(`{"id":"original","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
+		}
+	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, "original", result.ExecutionID)
+	require.Zero(t, posts.Load())
+}
+
+func TestTheLookupPagesAndFiltersInBothDialects(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range []activities.Dialect{activities.DialectAgents, activities.DialectWorkflows} {
+		t.Run(string(dialect), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			connection := s.options.Connections[activities.DefaultConnection]
+			connection.Dialect = dialect
+			s.options.Connections[activities.DefaultConnection] = connection
+			in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
+			first, err := newExecute(t, s.options, in).next()
+			require.NoError(t, err)
+			for range 120 { // reruns share the key: the original is on the first page only because the oldest come first
+				s.api.RerunExecution(first.ExecutionID)
+			}
+			s.line.lists.Store(0)
+			again, err := newExecute(t, s.options, in).next()
+			require.NoError(t, err)
+			require.Equal(t, first.ExecutionID, again.ExecutionID)
+			require.EqualValues(t, 2, s.line.lists.Load())
+		})
+	}
+}
+
+func TestALookThatFailsSendsNothing(t *testing.T) {
+	t.Parallel()
+	var posts atomic.Int32
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			posts.Add(1)
+		}
+		w.WriteHeader(http.StatusBadGateway)
+	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	for range 3 {
+		require.True(t, activities.IsUnavailable(execute.err()))
+	}
+	require.Zero(t, posts.Load())
+}
+
+func TestTransportsWithoutTracesDoNotMakeALostAnswerSafe(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.line.loseAnswers.Store(true) // reported as context.DeadlineExceeded, after the service has accepted
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	require.NotContains(t, execute.err().Error(), "was not reached")
+	s.line.loseAnswers.Store(false)
+	_, err := execute.next()
+	require.NoError(t, err)
+	require.Len(t, s.api.Executions(), 1)
+}
+
+func TestAWorkerThatStopsStillHearsTheAnswer(t *testing.T) {
+	t.Parallel()
+	began, answer := make(chan struct{}), make(chan struct{})
+	ctx, stop := context.WithCancel(context.Background())
+	env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(began)
+		<-answer
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write([]byte(`{"executionId":"e-1"}`))
+	})}, sdkworker.Options{BackgroundActivityContext: ctx})
+	go func() { <-began; stop(); close(answer) }()
+	result, err := run[activities.ExecuteAgentResult](env, activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a-1"})
+	require.NoError(t, err)
+	require.Equal(t, "e-1", result.ExecutionID)
+}

@@ -1,0 +1,91 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// CheckUploadsInput is the input of asteroid.CheckUploads.
+type CheckUploadsInput struct {
+	// Connection is DefaultConnection when empty.
+	Connection  string `json:"connection,omitempty"`
+	ExecutionID string `json:"executionId"`
+	// Files are those with which the agent was executed.
+	Files []StagedFile `json:"files"`
+}
+
+// CheckUploadsResult is the result of asteroid.CheckUploads.
+type CheckUploadsResult struct {
+	// Missing are the names of files that the run does not have.
+	Missing []string `json:"missing,omitempty"`
+}
+
+// uploadsPatience is how long the service may take to list a run's uploads.
+const uploadsPatience = 2 * time.Minute
+
+// CheckUploads looks whether an agent's run has the files that were staged for it
+// (https://docs.asteroid.ai/api-reference/files/get-execution-files): whether the service refuses a staged file that it
+// has lost, or starts the agent without it, is not published. A file counts as there when an upload has its name, or, since
+// the service may tidy names, its size.
+//
+// Uploads may be listed late. While one is missing the activity fails with asteroid.StillRunning, which is retried, for
+// two minutes; then the missing ones are the result.
+//
+// Errors: asteroid.StillRunning; asteroid.NotFound, retryable during the first minute; and those of the API.
+func (a *Activities) CheckUploads(ctx context.Context, in CheckUploadsInput) (*CheckUploadsResult, error) {
+	c, err := a.connection(in.Connection)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkID("executionId", in.ExecutionID); err != nil {
+		return nil, err
+	}
+	what := call{operation: "ExecutionFilesGet", executionID: in.ExecutionID}
+	listed, err := fetch[api.AgentFilesResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
+		return c.api.ExecutionFilesGet(ctx, in.ExecutionID)
+	}, http.StatusOK)
+	if err != nil {
+		return nil, a.forgiveEarlyNotFound(ctx, err)
+	}
+	missing := missingFiles(in.Files, listed.Directories["uploads"])
+	if len(missing) > 0 && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < uploadsPatience {
+		return nil, temporal.NewApplicationErrorWithOptions(
+			fmt.Sprintf("execution %s does not list %s yet", in.ExecutionID, strings.Join(missing, ", ")), ErrorTypeStillRunning,
+			temporal.ApplicationErrorOptions{
+				Category: temporal.ApplicationErrorCategoryBenign,
+				Details:  []any{ErrorDetails{ExecutionID: in.ExecutionID}},
+			})
+	}
+	return &CheckUploadsResult{Missing: missing}, nil
+}
+
+// missingFiles returns the names of the files that have no upload of their own.
+func missingFiles(files []StagedFile, uploads []api.AgentFile) []string {
+	uploads = slices.Clone(uploads)
+	take := func(is func(api.AgentFile) bool) bool {
+		i := slices.IndexFunc(uploads, is)
+		if i >= 0 {
+			uploads = slices.Delete(uploads, i, i+1)
+		}
+		return i >= 0
+	}
+	renamed := slices.DeleteFunc(slices.Clone(files), func(f StagedFile) bool {
+		return take(func(u api.AgentFile) bool { return u.FileName == f.Name })
+	})
+	var missing []string
+	for _, f := range renamed {
+		if !take(func(u api.AgentFile) bool { return u.FileSize == f.Size }) {
+			missing = append(missing, f.Name)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,233 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// Decision is something that ExecuteAgent decided. Each is a log line, a count of the metric asteroid_execute_decisions
+// under the label decision, and an entry of the result.
+type Decision string
+
+// The decisions of an execute.
+const (
+	DecisionPosted             Decision = "posted"              // the request was accepted
+	DecisionRejected           Decision = "rejected"            // it was refused and created nothing
+	DecisionUnknown            Decision = "unknown"             // whether it created something is not known
+	DecisionWaited             Decision = "waited"              // nothing was found yet, and the grace period goes on
+	DecisionAdopted            Decision = "adopted"             // an execution of the intent was found and taken
+	DecisionDuplicateCancelled Decision = "duplicate_cancelled" // a further execution of the intent was cancelled
+)
+
+const decisionsMetric = "asteroid_execute_decisions"
+
+// executeProgress is what one attempt tells the next, in heartbeat details. It is recorded at the attempt's end only:
+// before the outcome is known there is nothing to tell. The attempt's number matters: details outlive the attempt that left
+// them, so an attempt whose worker died would otherwise pass for the one before it.
+type executeProgress struct {
+	Attempt int32 `json:"attempt"`
+	// Doubtful counts requests that started an agent or may have; Since is when the last of them ended.
+	Doubtful int        `json:"doubtful,omitempty"`
+	Since    time.Time  `json:"since,omitzero"`
+	Decided  []Decision `json:"decided,omitempty"`
+}
+
+// execute is one attempt of asteroid.ExecuteAgent.
+type execute struct {
+	*Activities
+	c    *connection
+	in   ExecuteAgentInput
+	info activity.Info
+	executeProgress
+}
+
+func (a *Activities) newExecute(ctx context.Context, c *connection, in ExecuteAgentInput) *execute {
+	e := &execute{Activities: a, c: c, in: in, info: activity.GetInfo(ctx)}
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &e.executeProgress) != nil {
+		e.executeProgress = executeProgress{} // details of another version: as good as none
+	}
+	if e.Attempt != e.info.Attempt-1 {
+		// The attempt before this one left no word: its worker died, perhaps with a request on the wire. (Or somebody
+		// reset the activity, which makes it the first attempt again.)
+		e.Doubtful++
+		e.Since = a.now()
+	}
+	e.Attempt = e.info.Attempt
+	return e
+}
+
+// attempt takes the steps that the comment of ExecuteAgent numbers.
+func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
+	key := first(e.in.IdempotencyKey, e.ownKey())
+	if e.Doubtful > 0 || e.shared() {
+		found, next, err := e.look(ctx, key)
+		switch {
+		case err != nil:
+			e.leaveWord(ctx)
+			return nil, ended(ctx, err)
+		case len(found) > 0:
+			return e.settle(ctx, next, found, "")
+		case e.Doubtful > 0 && e.now().Sub(e.Since) < e.grace:
+			return nil, e.goOnLooking(ctx, next)
+		}
+		key = next
+	}
+	// After the look, which cannot depend on a file: an agent that was started has taken its files along.
+	if err := e.checkFresh(); err != nil {
+		return nil, err
+	}
+	accepted, err := e.post(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	posted := sibling{id: accepted.ExecutionID, status: Status(first(value(accepted.Status), string(StatusStarting)))}
+	e.decide(ctx, DecisionPosted, posted.id)
+	if e.Doubtful == 0 {
+		return &ExecuteAgentResult{ExecutionID: posted.id, Status: posted.status, ExecutionKey: key, Decisions: e.Decided}, nil
+	}
+	e.Doubtful++
+	e.Since = e.now()
+	found, err := e.c.siblings(ctx, e.in.AgentID, key, e.earliest())
+	if err != nil {
+		// The execution is certain, only the look is missing: the sweep at the end makes up for it.
+		activity.GetLogger(ctx).Warn("Could not look for duplicates", "executionKey", key, "error", err)
+	}
+	if !slices.ContainsFunc(found, func(s sibling) bool { return s.id == posted.id }) {
+		found = append(found, posted) // not listed yet, so surely the youngest
+	}
+	return e.settle(ctx, key, found, posted.id)
+}
+
+// shared reports whether somebody else may have executed with the same key.
+func (e *execute) shared() bool { return e.in.IdempotencyKey != "" && !e.in.FreshKey }
+
+// earliest is when the first execution of the intent can have been created; zero where that is not known. The service's
+// clock may differ from Temporal's.
+func (e *execute) earliest() time.Time {
+	if e.shared() {
+		return time.Time{}
+	}
+	return e.info.ScheduledTime.Add(-time.Hour)
+}
+
+// ownKey identifies the activity: all its attempts, and nothing else.
+func (e *execute) ownKey() string {
+	if e.info.IsWorkflowActivity() {
+		w := e.info.WorkflowExecution
+		return strings.Join([]string{e.info.Namespace, w.ID, w.RunID, e.info.ActivityID}, "/")
+	}
+	return strings.Join([]string{e.info.Namespace, e.info.ActivityID, e.info.ActivityRunID}, "/")
+}
+
+// metadata returns the user's, with the identity added.
+func (e *execute) metadata(key string) map[string]string {
+	metadata := maps.Clone(e.in.Metadata)
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	metadata[MetadataExecutionKey] = key
+	metadata[MetadataNamespace] = e.info.Namespace
+	metadata[MetadataActivityID] = e.activityID()
+	if e.info.IsWorkflowActivity() {
+		metadata[MetadataWorkflowID], metadata[MetadataRunID] = e.info.WorkflowExecution.ID, e.info.WorkflowExecution.RunID
+	}
+	return metadata
+}
+
+// activityID is what tells this activity's executions from those of others with the same key.
+func (e *execute) activityID() string {
+	return first(e.info.WorkflowExecution.RunID, e.info.ActivityRunID) + "/" + e.info.ActivityID
+}
+
+// checkFresh refuses files that are past their time: what the service does with them is not published.
+func (e *execute) checkFresh() error {
+	for i, file := range e.in.TempFiles {
+		if !file.ExpiresAt.IsZero() && !e.now().Before(file.ExpiresAt) {
+			field := fmt.Sprintf("tempFiles[%d]", i)
+			return temporal.NewNonRetryableApplicationError(
+				fmt.Sprintf("%s (%s) expired: stage the files again and execute with the new handles", field, file.Name),
+				ErrorTypeStagedFileExpired, nil, ErrorDetails{Field: field})
+		}
+	}
+	return nil
+}
+
+// post sends the request, once. It is not cut short by a cancellation or by a worker that stops: the answer is worth
+// waiting for, since without it the agent may run and nobody knows.
+func (e *execute) post(ctx context.Context, key string) (*api.ExecuteAgentResponse, error) {
+	what := call{operation: e.c.Dialect.executeOperation(), execute: true}
+	uncut := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		var done context.CancelFunc
+		uncut, done = context.WithDeadline(uncut, deadline)
+		defer done()
+	}
+	accepted, err := fetch[api.ExecuteAgentResponse](uncut, e.c, what, func(ctx context.Context) (*http.Response, error) {
+		return e.c.execute(ctx, e.in.AgentID, e.c.Dialect.executeRequest(e.in, e.metadata(key)))
+	}, http.StatusAccepted)
+	if err == nil && !plainID(accepted.ExecutionID) {
+		err = &failure{call: what, connection: e.c.name, message: "answered 202 without an execution id"}
+	}
+	if err == nil {
+		return &accepted, nil
+	}
+	var failed *failure
+	if errors.As(err, &failed) && failed.outcome() == outcomeAmbiguous {
+		e.Doubtful++
+		e.Since = e.now()
+		e.decide(ctx, DecisionUnknown, "")
+		e.leaveWord(ctx)
+		return nil, e.unknownOutcome(failed, key)
+	}
+	e.decide(ctx, DecisionRejected, "")
+	e.leaveWord(ctx)
+	return nil, ended(ctx, err)
+}
+
+// lookInterval is the time between two looks within the grace period.
+const lookInterval = 5 * time.Second
+
+// goOnLooking ends an attempt that found nothing yet.
+func (e *execute) goOnLooking(ctx context.Context, key string) error {
+	e.decide(ctx, DecisionWaited, "")
+	e.leaveWord(ctx)
+	return e.unknownOutcome(&failure{call: call{operation: "ExecutionsList"}, message: fmt.Sprintf(
+		"no execution has shown up so far; it is looked for during another %s", (e.grace - e.now().Sub(e.Since)).Round(time.Second))}, key)
+}
+
+// unknownOutcome is the error of an attempt that may have started an agent. It is retried: the next one looks first.
+func (e *execute) unknownOutcome(f *failure, key string) error {
+	details := f.details()
+	details.ExecutionKey = key
+	return temporal.NewApplicationErrorWithOptions(
+		fmt.Sprintf("whether the agent was started is not known yet: %s (it is looked for by the metadata %s=%s)", f, MetadataExecutionKey, key),
+		ErrorTypeUnavailable, temporal.ApplicationErrorOptions{
+			NextRetryDelay: min(lookInterval, max(e.grace/4, 10*time.Millisecond)),
+			Details:        []any{details},
+		})
+}
+
+// leaveWord tells the next attempt how this one ended.
+func (e *execute) leaveWord(ctx context.Context) { activity.RecordHeartbeat(ctx, e.executeProgress) }
+
+// maxDecisions bounds the result: hours of waiting for capacity are one kind of decision, not thousands.
+const maxDecisions = 20
+
+func (e *execute) decide(ctx context.Context, decision Decision, executionID string) {
+	if n := len(e.Decided); n < maxDecisions && (n == 0 || e.Decided[n-1] != decision || executionID != "") {
+		e.Decided = append(e.Decided, decision)
+	}
+	activity.GetMetricsHandler(ctx).WithTags(map[string]string{"decision": string(decision)}).Counter(decisionsMetric).Inc(1)
+	activity.GetLogger(ctx).Info("Execute decision", "decision", decision, "agentId", e.in.AgentID, "executionId", executionID)
+}

@@ -1,0 +1,62 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+)
+
+// SweepDuplicatesInput is the input of asteroid.SweepDuplicates.
+type SweepDuplicatesInput struct {
+	// Connection is DefaultConnection when empty.
+	Connection string `json:"connection,omitempty"`
+	AgentID    string `json:"agentId"`
+	// ExecutionKey is that of [ExecuteAgentResult].
+	ExecutionKey string `json:"executionKey"`
+	// Keep is the execution to leave alone; empty for none.
+	Keep string `json:"keep,omitempty"`
+	// RunID, when set, leaves alone what another workflow run than this one started.
+	RunID string `json:"runId,omitempty"`
+}
+
+// SweepDuplicatesResult is the result of asteroid.SweepDuplicates.
+type SweepDuplicatesResult struct {
+	// Cancelled are the executions that were cancelled.
+	Cancelled []string `json:"cancelled,omitempty"`
+}
+
+// SweepDuplicates cancels every execution of an intent but one: duplicates that showed up after ExecuteAgent had
+// looked ([ExecuteAgentResult.MayHaveLateDuplicate]), or, without Keep, whatever an execute of unknown outcome started.
+// Reruns that people made are left alone. It looks once, and can be repeated without harm.
+//
+// Errors: asteroid.InvalidInput, and those of the API.
+func (a *Activities) SweepDuplicates(ctx context.Context, in SweepDuplicatesInput) (*SweepDuplicatesResult, error) {
+	c, err := a.connection(in.Connection)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkID("agentId", in.AgentID); err != nil {
+		return nil, err
+	}
+	if in.ExecutionKey == "" {
+		return nil, invalid("executionKey", "is required")
+	}
+	found, err := c.siblings(ctx, in.AgentID, in.ExecutionKey, time.Time{})
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	result := &SweepDuplicatesResult{}
+	for _, s := range found {
+		if s.id == in.Keep || s.status.Terminal() || in.RunID != "" && s.runID != in.RunID {
+			continue
+		}
+		if err := c.cancel(ctx, s.id); err != nil {
+			return nil, ended(ctx, err)
+		}
+		activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", s.id, "kept", in.Keep)
+		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"decision": string(DecisionDuplicateCancelled)}).Counter(decisionsMetric).Inc(1)
+		result.Cancelled = append(result.Cancelled, s.id)
+	}
+	return result, nil
+}

@@ -1,0 +1,185 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+)
+
+// wait returns the execution once it is over, or an error; where the run was cancelled on the way, both.
+func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
+	waitCtx, stopWaiting := workflow.WithCancel(ctx)
+	defer stopWaiting()
+	timedOut := false
+	if r.in.TimeoutSeconds > 0 {
+		left := time.Duration(r.in.TimeoutSeconds)*time.Second - workflow.Now(ctx).Sub(r.started)
+		workflow.Go(waitCtx, func(timerCtx workflow.Context) {
+			if workflow.Sleep(timerCtx, left) == nil {
+				timedOut = true
+				stopWaiting()
+			}
+		})
+	}
+	var missing []string
+	if len(r.staged) > 0 && r.in.OnMissingFiles != MissingFilesIgnore {
+		workflow.Go(waitCtx, func(checkCtx workflow.Context) {
+			checked, err := CheckUploads(checkCtx, activities.CheckUploadsInput{
+				Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Files: r.staged,
+			})
+			if err != nil && checkCtx.Err() == nil {
+				workflow.GetLogger(checkCtx).Warn("Could not look at the run's uploads", "executionId", r.executed.ExecutionID, "error", err)
+			}
+			if err == nil && len(checked.Missing) > 0 {
+				missing = checked.Missing
+				stopWaiting()
+			}
+		})
+	}
+	await := activities.AwaitExecutionInput{
+		Connection:      r.in.Connection,
+		ExecutionID:     r.executed.ExecutionID,
+		Until:           activities.UntilNeedsHuman,
+		LongPollSeconds: r.in.LongPollSeconds,
+	}
+	for {
+		execution, err := AwaitExecution(waitCtx, await)
+		switch {
+		case err != nil && waitCtx.Err() != nil:
+			return r.abort(ctx, timedOut, missing)
+		case err != nil:
+			return nil, err
+		case execution.Status.Terminal():
+			return execution, nil
+		}
+		// The agent asks. Once it is answered, which changes the status, the wait for the end begins anew.
+		r.observe(ctx, execution)
+		if execution.Status.NeedsHuman() {
+			await.Until, await.KnownStatus = activities.UntilChange, execution.Status
+		} else {
+			await.Until, await.KnownStatus = activities.UntilNeedsHuman, ""
+		}
+	}
+}
+
+// abort ends the agent's run, or leaves it: the workflow was cancelled, the deadline has passed, or the run has no files. It
+// works on a context of its own, since the workflow's may refuse every further activity.
+func (r *AgentRun) abort(ctx workflow.Context, timedOut bool, missing []string) (*activities.Execution, error) {
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	var execution *activities.Execution
+	if r.in.OnCancel != AbandonExecution || len(missing) > 0 {
+		r.to(ctx, PhaseCancelling)
+		var err error
+		if execution, err = r.cancel(ctx); err != nil {
+			workflow.GetLogger(ctx).Error("The agent's run could not be cancelled", "executionId", r.executed.ExecutionID, "error", err)
+		} else if execution.Status == activities.StatusCompleted && len(missing) == 0 {
+			return execution, nil // it was faster
+		}
+	}
+	id := r.executed.ExecutionID
+	switch {
+	case len(missing) > 0:
+		return execution, newError(activities.ErrorTypeStagedFileExpired, fmt.Sprintf(
+			"execution %s began without %s, although they had been staged for it%s", id, strings.Join(missing, ", "), aftermath(execution)), id, execution)
+	case timedOut:
+		return execution, newError(activities.ErrorTypeExecutionTimedOut, fmt.Sprintf(
+			"execution %s was not over after %d seconds%s", id, r.in.TimeoutSeconds, aftermath(execution)), id, execution)
+	default:
+		return execution, cancelledError(id, execution)
+	}
+}
+
+func aftermath(execution *activities.Execution) string {
+	if execution == nil {
+		return "; it may still be running"
+	}
+	return "; it is now " + string(execution.Status)
+}
+
+const (
+	// cancelPatience bounds how long a cancelled workflow waits for the agent's run to be over.
+	cancelPatience = 10 * time.Minute
+	// cancelRepeat is after how long a run that goes on is cancelled again: the service may refuse or forget.
+	cancelRepeat = time.Minute
+)
+
+// cancel asks for the run to be cancelled until it is over, whichever way it ends.
+func (r *AgentRun) cancel(ctx workflow.Context) (*activities.Execution, error) {
+	deadline := workflow.Now(ctx).Add(cancelPatience)
+	ctx = workflow.WithScheduleToCloseTimeout(ctx, cancelRepeat)
+	for {
+		_, err := SetExecutionStatus(ctx, activities.SetExecutionStatusInput{
+			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Status: activities.StatusCancelled,
+		})
+		if err == nil {
+			var execution *activities.Execution
+			execution, err = AwaitExecution(ctx, activities.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
+			if err == nil {
+				return execution, nil
+			}
+		}
+		if !workflow.Now(ctx).Before(deadline) {
+			return nil, err
+		}
+		_ = workflow.Sleep(ctx, capacityPause) // on a context that nobody cancels
+	}
+}
+
+// verdict decides whether a run that is over is an error.
+func (r *AgentRun) verdict(e *activities.Execution) error {
+	if e.Status == activities.StatusCompleted {
+		return nil
+	}
+	errorType, said := activities.ErrorTypeExecutionFailed, "failed"
+	switch {
+	case e.Status == activities.StatusCancelled && e.Reason == activities.ReasonUserRequested:
+		errorType, said = activities.ErrorTypeExecutionCancelled, "was cancelled"
+	case e.Status == activities.StatusCancelled:
+		said = "was ended by the service"
+	}
+	message := fmt.Sprintf("execution %s of agent %s %s", e.ExecutionID, e.AgentID, said)
+	if e.Reason != "" {
+		message += ": " + e.Reason
+	}
+	return newError(errorType, message, e.ExecutionID, e)
+}
+
+// again decides whether a run that ended with an error is followed by another one.
+func (r *AgentRun) again(e *activities.Execution, err error) bool {
+	switch {
+	case activities.IsExecutionFailed(err):
+		p := r.in.Reexecution
+		return p != nil && len(r.failed)+1 < p.MaximumExecutions && slices.Contains(p.reasons(), e.Reason)
+	case activities.IsStagedFileExpired(err):
+		return r.in.OnMissingFiles == MissingFilesReexecute && len(r.failed)+1 < maxRefusals
+	default:
+		return false
+	}
+}
+
+// pause is the time before the next execution, after so many that failed.
+func (p *Reexecution) pause(failed int) time.Duration {
+	if p == nil {
+		return 0 // files are missing, and waiting would not bring them
+	}
+	const most = 10 * time.Minute
+	pause := time.Duration(cmp.Or(p.InitialIntervalSeconds, 30)) * time.Second
+	for range failed - 1 {
+		pause = min(2*pause, most)
+	}
+	return min(pause, most)
+}
+
+// reasons are those that the service makes, and that have nothing to do with the agent's work.
+func (p *Reexecution) reasons() []string {
+	if len(p.Reasons) > 0 {
+		return p.Reasons
+	}
+	return []string{"worker_lost", "no_warm_environment", "no_activity"}
+}
