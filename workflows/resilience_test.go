@@ -69,6 +69,23 @@ func TestCapacityThatNeverComesIsAnErrorOfThatKind(t *testing.T) {
 	}
 }
 
+func TestTheServiceCanQueueAnAgentWithoutFiles(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testsuite.WithConcurrencyLimit(1))
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		if err := occupy(ctx, b, 5); err != nil {
+			return err
+		}
+		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
+			AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 60}, OnCapacityLimit: activities.CapacityQueue,
+		})
+		return err
+	})
+	require.NoError(t, b.GetWorkflowError())
+	require.Equal(t, 2, b.requests("AgentExecutePost"))
+	require.Equal(t, "completed", b.api.Executions()[1].Status)
+}
+
 func TestALostAnswerIsOneRunAllTheSame(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -1,0 +1,26 @@
+//go:build unix
+
+package activities_test
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+func TestANamedPipeDoesNotHangAWorker(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	env := newEnv(t, worker.Options{Connections: connect(testsuite.NewAPI(t)), FileRoots: []string{dir}})
+	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "file://" + path}}})
+	require.True(t, activities.IsInvalidInput(err), "%v", err)
+	require.Contains(t, err.Error(), "not a regular file")
+}

@@ -1,0 +1,114 @@
+package workflows_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+func TestFilesThatTheServiceKeepsRefusingAreStagedAFewTimesOnly(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.api.Inject("AgentExecutePost", testsuite.Answer(400, `{"code":400,"message":"no","errors":[{"parameter":"tempFiles","detail":"unknown"}]}`,
+		"Content-Type", "application/json"), 100)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x"}}})
+	require.True(t, activities.IsStagedFileExpired(err), "%v", err)
+	require.Equal(t, 4, b.requests("TempFilesStage"))
+}
+
+func TestACancelThatTheServiceNeverTakesIsGivenUpAndTold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"never"}`, "Content-Type", "application/json"), 100_000)
+	b.RegisterDelayedCallback(b.CancelWorkflow, time.Minute)
+	began := b.Now()
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 86400}})
+	var cancelled *temporal.CanceledError
+	require.True(t, errors.As(err, &cancelled), "%v", err)
+	require.InDelta(t, 11, b.Now().Sub(began).Minutes(), 1.5)
+	details, ok := activities.DetailsOf(err)
+	require.True(t, ok)
+	require.Equal(t, b.api.Executions()[0].ID, details.ExecutionID)
+	require.Empty(t, details.Status, "it is not known to be over")
+}
+
+func TestRunAgentKeepsTheTaskQueueAndPriorityOfItsContext(t *testing.T) {
+	t.Parallel()
+	spy := &optionsSpy{}
+	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{spy}})
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			TaskQueue: "elsewhere", Priority: temporal.Priority{PriorityKey: 2}, StartToCloseTimeout: time.Second, Summary: "mine",
+		})
+		ctx, cancel := workflow.WithCancel(ctx)
+		cancel() // nobody serves that queue here
+		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: "a", OnCancel: workflows.AbandonExecution})
+		return err
+	})
+	require.Equal(t, "elsewhere", spy.seen.TaskQueue)
+	require.Equal(t, 2, spy.seen.Priority.PriorityKey)
+	require.Equal(t, 2*time.Minute, spy.seen.StartToCloseTimeout)
+	require.Equal(t, "Execute agent a", spy.seen.Summary)
+}
+
+// registry notes what is registered.
+type registry map[string]workflow.RegisterOptions
+
+func (r registry) RegisterWorkflowWithOptions(_ any, options workflow.RegisterOptions) {
+	r[options.Name] = options
+}
+
+func TestWorkflowsArePinnedUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[workflow.VersioningBehavior]workflow.VersioningBehavior{
+		workflow.VersioningBehaviorUnspecified: workflow.VersioningBehaviorPinned,
+		workflow.VersioningBehaviorAutoUpgrade: workflow.VersioningBehaviorAutoUpgrade,
+	} {
+		registered := registry{}
+		workflows.Register(registered, workflow.RegisterOptions{VersioningBehavior: given})
+		require.Len(t, registered, 2)
+		for name, options := range registered {
+			require.Equal(t, want, options.VersioningBehavior, name)
+		}
+	}
+}
+
+func TestReexecutionPausesGrow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	lost := func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.CancelBy("no_activity")} }
+	agent := b.api.AddAgent("lost", lost, lost, lost)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, Reexecution: &workflows.Reexecution{MaximumExecutions: 3, InitialIntervalSeconds: 100}})
+	require.True(t, activities.IsExecutionFailed(err), "%v", err)
+	executions := b.api.Executions()
+	require.InDelta(t, 100, executions[1].CreatedAt.Sub(executions[0].TerminalAt).Seconds(), 5)
+	require.InDelta(t, 200, executions[2].CreatedAt.Sub(executions[1].TerminalAt).Seconds(), 5)
+}
+
+func TestBadBoundsAreRefused(t *testing.T) {
+	t.Parallel()
+	for field, in := range map[string]workflows.RunAgentInput{
+		"timeoutSeconds":                     {AgentID: "a", TimeoutSeconds: 1 << 62},
+		"capacityTimeoutSeconds":             {AgentID: "a", CapacityTimeoutSeconds: -1},
+		"reexecution.maximumExecutions":      {AgentID: "a", Reexecution: &workflows.Reexecution{MaximumExecutions: 1}},
+		"reexecution.initialIntervalSeconds": {AgentID: "a", Reexecution: &workflows.Reexecution{MaximumExecutions: 2, InitialIntervalSeconds: -1}},
+		"onMissingFiles":                     {AgentID: "a", OnMissingFiles: "shrug"},
+	} {
+		b := newBench(t)
+		_, err := b.runAgent(t, in)
+		require.True(t, activities.IsInvalidInput(err), "%v", err)
+		details, _ := activities.DetailsOf(err)
+		require.Equal(t, field, details.Field)
+		require.Empty(t, b.api.Requests())
+	}
+}
