@@ -95,14 +95,16 @@ const (
 // rerun whose original the list does not show leads to it.
 func (c *connection) siblings(ctx context.Context, agentID, key string, earliest time.Time) ([]sibling, error) {
 	organizationID, err := c.organization(ctx)
-	if err != nil {
+	if err != nil && !IsInvalidInput(err) {
 		return nil, err
 	}
+	// A key that spans several organizations executes without saying which, so it is not needed for a look either: to
+	// give up here would be to lose an agent that may be running.
 	var all []sibling
 	// The oldest first, so that what is created meanwhile does not shift the pages.
 	size, field, direction, name := int32(lookupPageSize), api.ExecutionSortFieldCreatedAt, api.SortDirectionAsc, MetadataExecutionKey
 	params := &api.ExecutionsListParams{
-		OrganizationID: &organizationID, PageSize: &size, SortField: &field, SortDirection: &direction,
+		OrganizationID: optional(organizationID), PageSize: &size, SortField: &field, SortDirection: &direction,
 		MetadataKey: &name, MetadataValue: &key,
 	}
 	if !earliest.IsZero() {

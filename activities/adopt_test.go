@@ -363,6 +363,42 @@ func TestTheLookupPagesAndFiltersInBothDialects(t *testing.T) {
 	}
 }
 
+func TestAServiceThatMatchesInexactlyIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	row := func(id, agent, key string) string {
+		return `{"id":"` + id + `","status":"running","agentId":"` + agent + `","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"` + key + `"}}`
+	}
+	var posts atomic.Int32
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			posts.Add(1)
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = w.Write([]byte(`{"executionId":"new"}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"page":1,"pageSize":100,"total":4,"items":[` + row("e-1", "a-1", "order-421") + "," + row("e-2", "a-1", "ORDER-42") + "," +
+			row("e-3", "a-2", "order-42") + "," + row("../e-4", "a-1", "order-42") + `]}`))
+	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "order-42"})
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, "new", result.ExecutionID)
+	require.EqualValues(t, 1, posts.Load())
+}
+
+func TestAKeyOfSeveralOrganizationsCanLookToo(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	connection := s.options.Connections[activities.DefaultConnection]
+	connection.APIKey = activities.StaticAPIKey(s.api.AddAPIKey(s.api.OrganizationID(), s.api.AddOrganization("Second")))
+	s.options.Connections[activities.DefaultConnection] = connection
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute.lost()
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.True(t, result.Adopted)
+	require.Len(t, s.api.Executions(), 1)
+}
+
 func TestALookThatFailsSendsNothing(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int32
