@@ -2,6 +2,8 @@ package activities_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -424,6 +426,21 @@ func TestTransportsWithoutTracesDoNotMakeALostAnswerSafe(t *testing.T) {
 	_, err := execute.next()
 	require.NoError(t, err)
 	require.Len(t, s.api.Executions(), 1)
+}
+
+func TestAResetConnectionDoesNotMakeALostAnswerSafe(t *testing.T) {
+	t.Parallel()
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = connection.(*net.TCPConn).SetLinger(0)
+			_ = connection.Close()
+		}
+	})}, activities.ExecuteAgentInput{AgentID: "a-1"})
+	err := execute.err()
+	require.Contains(t, err.Error(), "whether the agent was started is not known")
+	require.EqualValues(t, 1, (*execute.details)["doubtful"])
 }
 
 func TestAWorkerThatStopsStillHearsTheAnswer(t *testing.T) {
