@@ -118,7 +118,7 @@ func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentR
 			Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
 		})
 	}
-	r.state.ExecutionID, r.state.Status = executed.ExecutionID, executed.Status
+	r.state.ExecutionID, r.state.Status, r.state.Reason = executed.ExecutionID, executed.Status, ""
 	r.to(ctx, PhaseRunning)
 }
 

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -9,6 +10,8 @@ import (
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -67,22 +70,74 @@ func TestAResetAfterCompletionAdoptsAndAfterFailureRunsAgain(t *testing.T) {
 	require.Len(t, s.api.Executions(), 2)
 }
 
+// executeTwice executes an agent by two activities of one run.
+func executeTwice(ctx workflow.Context, in activities.ExecuteAgentInput) error {
+	for range 2 {
+		if _, err := workflows.ExecuteAgent(ctx, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runAgentAndContinue runs an agent, then the same again as a continuation.
+func runAgentAndContinue(ctx workflow.Context, in workflows.RunAgentInput) error {
+	if _, err := workflows.RunAgent(ctx, in); err != nil {
+		return err
+	}
+	if workflow.GetInfo(ctx).ContinuedExecutionRunID == "" {
+		return workflow.NewContinueAsNewError(ctx, runAgentAndContinue, in)
+	}
+	return nil
+}
+
+// runAgentAndFail runs an agent, and fails at the first attempt of the workflow.
+func runAgentAndFail(ctx workflow.Context, in workflows.RunAgentInput) error {
+	if _, err := workflows.RunAgent(ctx, in); err != nil {
+		return err
+	}
+	if workflow.GetInfo(ctx).Attempt == 1 {
+		return temporal.NewApplicationError("once more", "retry")
+	}
+	return nil
+}
+
+// Each row of the table in the comment of ExecuteAgent; resets have tests of their own.
 func TestWhichExecutesShareAnIdentity(t *testing.T) {
+	type scenario func(s *stack, agent, key string) (run client.WorkflowRun)
+	runAgent := func(agent, key string) workflows.RunAgentInput {
+		return workflows.RunAgentInput{AgentID: agent, Inputs: activities.Inputs{"seconds": 0}, IdempotencyKey: key}
+	}
 	for name, row := range map[string]struct {
-		key  string
-		runs int
-	}{"new runs are new intents": {"", 2}, "unless an IdempotencyKey says otherwise": {"order-42", 1}} {
-		t.Run(name, func(t *testing.T) {
-			s := newStack(t)
-			s.work()
-			for range 2 {
-				run := s.start(workflows.RunAgentName, workflows.RunAgentInput{
-					AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 0}, IdempotencyKey: row.key,
-				})
-				require.NoError(t, run.Get(s.ctx(), nil))
-			}
-			require.Len(t, s.api.Executions(), row.runs)
-		})
+		does           scenario
+		runs, runsWith int // executions without and with an IdempotencyKey
+	}{
+		"another activity of the same run": {func(s *stack, agent, key string) client.WorkflowRun {
+			return s.start(executeTwice, activities.ExecuteAgentInput{AgentID: agent, IdempotencyKey: key})
+		}, 2, 1},
+		"run again": {func(s *stack, agent, key string) client.WorkflowRun {
+			require.NoError(s.t, s.start(workflows.RunAgentName, runAgent(agent, key)).Get(s.ctx(), nil))
+			return s.start(workflows.RunAgentName, runAgent(agent, key))
+		}, 2, 1},
+		"continued as new": {func(s *stack, agent, key string) client.WorkflowRun {
+			return s.start(runAgentAndContinue, runAgent(agent, key))
+		}, 2, 1},
+		"workflow retried": {func(s *stack, agent, key string) client.WorkflowRun {
+			run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{
+				TaskQueue: s.queue, RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Millisecond, MaximumAttempts: 2},
+			}, runAgentAndFail, runAgent(agent, key))
+			require.NoError(s.t, err)
+			return run
+		}, 2, 1},
+	} {
+		for key, runs := range map[string]int{"": row.runs, "order-42": row.runsWith} {
+			t.Run(name+" "+key, func(t *testing.T) {
+				s := newStack(t)
+				s.work(executeTwice, runAgentAndContinue, runAgentAndFail)
+				require.NoError(t, row.does(s, s.api.AgentID("patient"), key).Get(s.ctx(), nil))
+				require.Len(t, s.api.Executions(), runs)
+			})
+		}
 	}
 }
 

@@ -74,12 +74,15 @@ func newStack(t *testing.T, options ...testsuite.Option) *stack {
 	return s
 }
 
-// work starts a worker and returns how to stop it.
-func (s *stack) work() (stop func()) {
+// work starts a worker, with workflows of the test's own, and returns how to stop it.
+func (s *stack) work(own ...any) (stop func()) {
 	s.t.Helper()
 	plugin, err := worker.NewPlugin(s.options)
 	require.NoError(s.t, err)
 	w := sdkworker.New(s.client, s.queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}, WorkerStopTimeout: 5 * time.Second})
+	for _, workflow := range own {
+		w.RegisterWorkflow(workflow)
+	}
 	require.NoError(s.t, w.Start())
 	stop = sync.OnceFunc(w.Stop)
 	s.t.Cleanup(stop)
