@@ -44,7 +44,9 @@ func (s *AgentState) markdown() string {
 	line("Files", s.fileList())
 	line("Execution", s.execution())
 	line("Asked", s.question())
-	line("Reason", code(s.Reason))
+	if s.Phase != PhaseNeedsHuman || len(s.Questions) == 0 { // else it only repeats the question
+		line("Reason", code(s.Reason))
+	}
 	line("Time", s.times())
 	if !s.Status.Terminal() {
 		line("Live view", link("watch the agent work", s.LiveViewURL))
@@ -134,7 +136,7 @@ const clockTime = "2006-01-02 15:04:05 UTC"
 func (s *AgentState) times() string {
 	started := "started " + s.Started.UTC().Format(clockTime)
 	if s.Ended.IsZero() {
-		return started + fmt.Sprintf(", %s since %s", s.Phase, s.Since.UTC().Format(clockTime))
+		return started + ", last change " + s.Since.UTC().Format(clockTime)
 	}
 	return started + fmt.Sprintf(", ended %s, %s in all", s.Ended.UTC().Format(clockTime), s.Ended.Sub(s.Started).Round(time.Second))
 }
