@@ -1,11 +1,13 @@
 package workflows_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
@@ -40,6 +42,43 @@ func TestACancelThatTheServiceNeverTakesIsGivenUpAndTold(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, b.api.Executions()[0].ID, details.ExecutionID)
 	require.Empty(t, details.Status, "it is not known to be over")
+}
+
+// On a real server an activity that is to be cancelled is not retried: when its worker dies, it ends in a timeout.
+func TestAnExecuteThatIsLostWhileTheWorkflowIsCancelledLeavesNoAgent(t *testing.T) {
+	t.Parallel()
+	lost := &lostExecute{}
+	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{lost}})
+	lost.then = b.CancelWorkflow
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient")})
+	var cancelled *temporal.CanceledError
+	require.True(t, errors.As(err, &cancelled), "%v", err)
+	require.Len(t, b.api.Executions(), 1)
+	require.Equal(t, "cancelled", b.api.Executions()[0].Status)
+}
+
+// lostExecute lets every execute be carried out, and its activity fail for good.
+type lostExecute struct {
+	interceptor.WorkerInterceptorBase
+	then func()
+}
+
+func (l *lostExecute) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &lostInbound{interceptor.ActivityInboundInterceptorBase{Next: next}, l}
+}
+
+type lostInbound struct {
+	interceptor.ActivityInboundInterceptorBase
+	lost *lostExecute
+}
+
+func (i *lostInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	result, err := i.Next.ExecuteActivity(ctx, in)
+	if activity.GetInfo(ctx).ActivityType.Name == activities.ExecuteAgentName {
+		i.lost.then()
+		return nil, temporal.NewNonRetryableApplicationError("lost", activities.ErrorTypeUnavailable, nil)
+	}
+	return result, err
 }
 
 func TestRunAgentKeepsTheTaskQueueAndPriorityOfItsContext(t *testing.T) {

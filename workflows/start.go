@@ -122,11 +122,15 @@ func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentR
 	r.to(ctx, PhaseRunning)
 }
 
-// unstarted ends a start that was cancelled. Whether the execute under way has started an agent is not known then, so
-// whatever it may have started is looked for, several times because it may show up late, and cancelled.
+// unstarted ends a start that did not succeed. When the workflow was cancelled it is not known whether the execute under
+// way has started an agent, whatever its error: the server retries no activity that is to be cancelled, so one whose worker
+// died ends in a timeout. What it may have started is looked for, several times because it may show up late, and cancelled.
 func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
-	if !temporal.IsCanceledError(err) || r.in.OnCancel == AbandonExecution || r.request.IdempotencyKey == "" {
+	if ctx.Err() == nil {
 		return err
+	}
+	if r.in.OnCancel == AbandonExecution || r.request.IdempotencyKey == "" {
+		return ctx.Err()
 	}
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
@@ -144,7 +148,7 @@ func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
 			return cancelledError(swept.Cancelled[0], nil)
 		}
 	}
-	return err
+	return temporal.NewCanceledError()
 }
 
 // sweepLate looks once more for duplicates of executes that may have been carried out twice.
