@@ -210,6 +210,28 @@ func TestARefusalAfterAnUnknownOutcomeDoesNotEndTheDoubt(t *testing.T) {
 	require.Len(t, s.api.Executions(), 1)
 }
 
+func TestDoubtOutlivesTheActivityThatWasRefused(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, testsuite.WithConcurrencyLimit(1))
+	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
+	execute := newExecute(t, s.options, in)
+	s.line.loseAnswers.Store(true)
+	require.Error(t, execute.err())
+	s.line.loseAnswers.Store(false)
+	s.line.hide.Store(true)
+	s.clock.pass(activities.DefaultLookupGrace)
+	err := execute.err()
+	require.True(t, activities.IsAtCapacity(err), "%v", err)
+	details, _ := activities.DetailsOf(err)
+	require.Equal(t, 1, details.Doubtful)
+
+	s.api.SetConcurrencyLimit(0)
+	in.FreshKey, in.Doubtful = false, details.Doubtful
+	result, err := newExecuteOf(t, s.options, in, "the next").next()
+	require.NoError(t, err)
+	require.True(t, result.MayHaveLateDuplicate)
+}
+
 func TestARefusedExecuteIsRepeatedWithoutALook(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithConcurrencyLimit(1))

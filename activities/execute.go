@@ -57,6 +57,9 @@ func (a *Activities) newExecute(ctx context.Context, c *connection, in ExecuteAg
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &e.executeProgress) != nil {
 		e.executeProgress = executeProgress{} // details of another version: as good as none
 	}
+	if e.Attempt == 0 {
+		e.Doubtful = in.Doubtful
+	}
 	if e.Attempt != e.info.Attempt-1 {
 		// The attempt before this one left no word: its worker died, perhaps with a request on the wire. (Or somebody
 		// reset the activity, which makes it the first attempt again.)
@@ -157,7 +160,7 @@ func (e *execute) checkFresh() error {
 			field := fmt.Sprintf("tempFiles[%d]", i)
 			return temporal.NewNonRetryableApplicationError(
 				fmt.Sprintf("%s (%s) expired: stage the files again and execute with the new handles", field, file.Name),
-				ErrorTypeStagedFileExpired, nil, ErrorDetails{Field: field})
+				ErrorTypeStagedFileExpired, nil, ErrorDetails{Field: field, Doubtful: e.Doubtful})
 		}
 	}
 	return nil
@@ -192,6 +195,9 @@ func (e *execute) post(ctx context.Context, key string) (*api.ExecuteAgentRespon
 	}
 	e.decide(ctx, DecisionRejected, "")
 	e.leaveWord(ctx)
+	if failed != nil {
+		failed.doubtful = e.Doubtful // refusing this request does not undo those before it
+	}
 	return nil, ended(ctx, err)
 }
 
@@ -209,7 +215,7 @@ func (e *execute) goOnLooking(ctx context.Context, key string) error {
 // unknownOutcome is the error of an attempt that may have started an agent. It is retried: the next one looks first.
 func (e *execute) unknownOutcome(f *failure, key string) error {
 	details := f.details()
-	details.ExecutionKey = key
+	details.ExecutionKey, details.Doubtful = key, e.Doubtful
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("whether the agent was started is not known yet: %s (it is looked for by the metadata %s=%s)", f, MetadataExecutionKey, key),
 		ErrorTypeUnavailable, temporal.ApplicationErrorOptions{

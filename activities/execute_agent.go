@@ -45,6 +45,9 @@ type ExecuteAgentInput struct {
 	// FreshKey says that nobody can have executed with this IdempotencyKey before, so that the first attempt need not
 	// look. RunAgent sets it for the keys that it makes.
 	FreshKey bool `json:"freshKey,omitempty"`
+	// Doubtful counts requests of earlier activities of this intent that may have started an agent all the same, as the
+	// details of their errors tell. Then this activity looks once more after its own request.
+	Doubtful int `json:"doubtful,omitempty"`
 }
 
 // ExecutionOptions override an agent's own settings for one run.

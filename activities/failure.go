@@ -27,6 +27,7 @@ type failure struct {
 	requestID   string
 	retryAfter  time.Duration
 	neverSent   bool // certain that the service saw nothing of it
+	doubtful    int  // requests before this one that may have started an agent
 	cause       error
 }
 
@@ -143,6 +144,7 @@ func (f *failure) details() ErrorDetails {
 		HTTPStatus:  f.status,
 		RequestID:   f.requestID,
 		ExecutionID: f.executionID,
+		Doubtful:    f.doubtful,
 		ProblemType: value(f.body.Type),
 		Reason:      value(f.body.Reason),
 		Capability:  value(f.body.Capability),

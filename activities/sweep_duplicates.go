@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -42,21 +43,27 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in SweepDuplicatesInpu
 	if in.ExecutionKey == "" {
 		return nil, invalid("executionKey", "is required")
 	}
-	found, err := c.siblings(ctx, in.AgentID, in.ExecutionKey, time.Time{})
-	if err != nil {
-		return nil, ended(ctx, err)
-	}
 	result := &SweepDuplicatesResult{}
-	for _, s := range found {
-		if s.id == in.Keep || s.status.Terminal() || in.RunID != "" && s.runID != in.RunID {
-			continue
-		}
-		if err := c.cancel(ctx, s.id); err != nil {
+	for key, number := in.ExecutionKey, 2; ; number++ {
+		found, err := c.siblings(ctx, in.AgentID, key, time.Time{})
+		if err != nil {
 			return nil, ended(ctx, err)
 		}
-		activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", s.id, "kept", in.Keep)
-		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"decision": string(DecisionDuplicateCancelled)}).Counter(decisionsMetric).Inc(1)
-		result.Cancelled = append(result.Cancelled, s.id)
+		for _, s := range found {
+			if s.id == in.Keep || s.status.Terminal() || in.RunID != "" && s.runID != in.RunID {
+				continue
+			}
+			if err := c.cancel(ctx, s.id); err != nil {
+				return nil, ended(ctx, err)
+			}
+			activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", s.id, "kept", in.Keep)
+			activity.GetMetricsHandler(ctx).WithTags(map[string]string{"decision": string(DecisionDuplicateCancelled)}).Counter(decisionsMetric).Inc(1)
+			result.Cancelled = append(result.Cancelled, s.id)
+		}
+		// What is to be left is of one number of the key; where nothing is, the intent may have gone on to the next.
+		if in.Keep != "" || len(found) == 0 {
+			return result, nil
+		}
+		key = in.ExecutionKey + "#" + strconv.Itoa(number)
 	}
-	return result, nil
 }

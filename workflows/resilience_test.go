@@ -120,6 +120,28 @@ func TestALateDuplicateIsSweptAtTheEnd(t *testing.T) {
 	require.Equal(t, "cancelled", executions[0].Status)
 }
 
+func TestALateDuplicateIsSweptAlsoWhenThereWasNoCapacityInBetween(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	works := func(d time.Duration) testsuite.Agent {
+		return func(testsuite.Run) []testsuite.Step {
+			return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", 1)}
+		}
+	}
+	agent := b.api.AddAgent("slow", works(6*time.Hour), works(time.Hour))
+	hidden := &hidingTransport{}
+	b.connect(func(c *activities.Connection) { c.Transport = hidden })
+	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
+	b.api.Inject("AgentExecutePost", testsuite.Answer(409, `{"code":409,"message":"full"}`, "Content-Type", "application/json"), 2)
+	hidden.hide.Store(true)
+	b.RegisterDelayedCallback(func() { hidden.hide.Store(false) }, 30*time.Minute)
+	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+	require.NoError(t, err)
+	executions := b.api.Executions()
+	require.Len(t, executions, 2)
+	require.Equal(t, []string{executions[0].ID}, result.DuplicatesCancelled)
+}
+
 // hidingTransport lists no executions while hide is set.
 type hidingTransport struct {
 	hide  atomic.Bool

@@ -175,7 +175,6 @@ type AgentRun struct {
 	staged   []activities.StagedFile
 	stagedAt time.Time // when the staging began; zero: nothing is staged
 	started  time.Time // when the execution id was known
-	executes int       // activities that may have executed the agent
 	failed   []string  // executions that were followed by another
 	late     []activities.SweepDuplicatesInput
 }

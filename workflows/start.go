@@ -98,11 +98,15 @@ func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*activ
 			options.ScheduleToCloseTimeout = min(options.ScheduleToCloseTimeout, left)
 		}
 	}
-	r.executes++
-	if r.executes > 1 {
-		r.request.FreshKey = false // an earlier one may have started the agent after all
+	executed, err := ExecuteAgent(workflow.WithActivityOptions(ctx, options), r.request)
+	// The next one looks first, and knows what this one could not find out.
+	r.request.FreshKey = false
+	details, told := activities.DetailsOf(err)
+	if err != nil && (!told || temporal.IsTimeoutError(err)) {
+		details.Doubtful++ // the last attempt could not tell
 	}
-	return ExecuteAgent(workflow.WithActivityOptions(ctx, options), r.request)
+	r.request.Doubtful = max(r.request.Doubtful, details.Doubtful)
+	return executed, err
 }
 
 func (r *AgentRun) capacityLeft(ctx workflow.Context, since time.Time) time.Duration {
@@ -111,6 +115,7 @@ func (r *AgentRun) capacityLeft(ctx workflow.Context, since time.Time) time.Dura
 }
 
 func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentResult) {
+	r.request.Doubtful = 0
 	executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, executed.DuplicatesCancelled...)
 	r.executed, r.started = executed, workflow.Now(ctx)
 	if executed.MayHaveLateDuplicate {
@@ -135,7 +140,7 @@ func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
 	r.to(ctx, PhaseCancelling)
-	for _, pause := range []time.Duration{0, 5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second} {
+	for _, pause := range []time.Duration{0, 5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute} {
 		_ = workflow.Sleep(ctx, pause) // on a context that nobody cancels
 		swept, sweepErr := SweepDuplicates(ctx, activities.SweepDuplicatesInput{
 			Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: r.request.IdempotencyKey,
