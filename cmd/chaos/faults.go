@@ -1,0 +1,107 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/testsuite"
+)
+
+// The time scale: what takes minutes in earnest takes seconds here, in the same proportions. A request is given up before
+// its attempt is, and the grace period exceeds the time after which a late request is carried out and listed.
+const (
+	requestTimeout = 1500 * time.Millisecond
+	attemptTimeout = 8 * time.Second
+	lookupGrace    = 5 * time.Second
+	stallTime      = 2500 * time.Millisecond // beyond the request's timeout
+	listDelay      = time.Second
+	listJitter     = time.Second
+	readDelay      = 500 * time.Millisecond
+	startDelay     = 200 * time.Millisecond
+	lateTime       = 1500 * time.Millisecond // an ordinary late request: listed after 3.5 seconds at most
+
+	// A late intent's second request is sent after about lookupGrace, and its agent works for lateWork. Half-way there the
+	// first request is carried out after all. The sweep has the other half to come through, whatever else is
+	// broken at that moment.
+	tooLateTime = 28 * time.Second
+	lateWork    = 42 * time.Second
+)
+
+const (
+	agentName      = "clerk"
+	inputSeconds   = "seconds"
+	inputFails     = "fails"
+	inputDigest    = "sha256"
+	plannedFailure = "the form was closed"
+)
+
+// clerk is the agent of all intents. It fails when it did not get the file that it should have.
+func clerk(run testsuite.Run) []testsuite.Step {
+	seconds, _ := run.Inputs[inputSeconds].(float64)
+	work := testsuite.Work(time.Duration(seconds * float64(time.Second)))
+	if fails, _ := run.Inputs[inputFails].(bool); fails {
+		return []testsuite.Step{work, testsuite.Fail(plannedFailure)}
+	}
+	digest, _ := run.Inputs[inputDigest].(string)
+	rerun := run.ParentExecutionID != "" // gets no files
+	if digest != "" && !rerun && (len(run.Files) != 1 || run.Files[0].SHA256 != digest) {
+		return []testsuite.Step{testsuite.Fail("it was started without its file")}
+	}
+	return []testsuite.Step{work, testsuite.Complete("success", "Filed it.", map[string]any{"sha256": digest})}
+}
+
+// The operations that start an agent. Late intents use the workflows dialect, so that the requests that are to be carried
+// out too late are theirs.
+const (
+	executeOperation     = "AgentExecutePost"
+	lateExecuteOperation = "WorkflowExecutePost"
+)
+
+const gatewayPage = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+
+// startAPI starts the fake with its faults.
+func startAPI(s settings, p *plan, log func(string)) (*testsuite.API, error) {
+	options := []testsuite.Option{
+		testsuite.WithSeed(s.seed),
+		testsuite.WithListDelay(listDelay),
+		testsuite.WithListJitter(listJitter),
+		testsuite.WithReadDelay(readDelay),
+		testsuite.WithStartDelay(startDelay),
+		testsuite.WithResultDelay(300 * time.Millisecond),
+		testsuite.WithCapacityStatus(p.capacityStatus),
+		testsuite.WithLog(log),
+	}
+	chance := func(probability float64, fault testsuite.Fault, operations ...string) {
+		for _, operation := range operations {
+			options = append(options, testsuite.WithChance(operation, probability, fault))
+		}
+	}
+	html := []string{"Content-Type", "text/html"}
+	chance(0.04, testsuite.LoseResponse(), executeOperation)
+	chance(0.04, testsuite.CommitLate(lateTime), executeOperation)
+	chance(0.02, testsuite.Answer(http.StatusInternalServerError, `{"code":500,"message":"Internal server error."}`, "Content-Type", "application/json"), executeOperation)
+	chance(0.02, testsuite.Answer(http.StatusBadGateway, gatewayPage, html...), executeOperation)
+	chance(0.03, testsuite.AnswerAfterCommit(http.StatusBadGateway, gatewayPage, html...), executeOperation)
+	chance(0.02, testsuite.AnswerAfterCommit(http.StatusServiceUnavailable, "upstream timed out", "Content-Type", "text/plain", "Retry-After", "1"), executeOperation)
+	chance(0.02, testsuite.AnswerAfterCommit(http.StatusRequestTimeout, ""), executeOperation)
+	chance(0.02, testsuite.Answer(http.StatusTooManyRequests, `{"code":429,"message":"Slow down."}`, "Content-Type", "application/json", "Retry-After", "1"), executeOperation)
+	chance(0.02, testsuite.ResetMidBody(), executeOperation)
+	chance(0.02, testsuite.Stall(stallTime), executeOperation)
+	chance(0.02, testsuite.TruncateJSON(), executeOperation)
+	chance(0.01, testsuite.WrongContentType(), executeOperation)
+
+	// Everything else that a run needs, the look for duplicates and the cancel among it.
+	others := []string{
+		"ExecutionGet", "ExecutionsList", "ExecutionActivitiesGet", "ExecutionFilesGet", "ExecutionStatusUpdate", "ExecutionSyncGet",
+		"TempFilesStage", "WhoamiGet",
+	}
+	chance(0.010, testsuite.LoseResponse(), others...)
+	chance(0.010, testsuite.Answer(http.StatusBadGateway, gatewayPage, html...), others...)
+	chance(0.005, testsuite.Answer(http.StatusTooManyRequests, "", "Retry-After", "1"), others...)
+	chance(0.005, testsuite.AnswerAfterCommit(http.StatusServiceUnavailable, ""), others...)
+	chance(0.005, testsuite.ResetMidBody(), others...)
+	chance(0.005, testsuite.Stall(stallTime), others...)
+	chance(0.005, testsuite.TruncateJSON(), others...)
+	chance(0.005, testsuite.WrongContentType(), others...)
+	return testsuite.StartAPI(options...)
+}

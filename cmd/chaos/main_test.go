@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test binary be what the program starts itself as.
+func TestMain(m *testing.M) {
+	if code, child := runChild(os.Args[1:]); child {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// TestEveryIntentIsCarriedOutOnce is a short run. With the build tag noadoption it must find duplicates instead.
+func TestEveryIntentIsCarriedOutOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a Temporal server and workers, and kills them")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	logs := t.TempDir()
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, []string{"--runs", "20", "--seed", "4", "--json", "--logs", logs}, &stdout, &stderr)
+	var got struct {
+		Seed, Intents, Created, AliveDuplicates, CancelledDuplicates, Reruns, Lost, Stuck, WorkerKills int
+		Seconds                                                                                        float64
+	}
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &got), stderr.String())
+	require.Equal(t, 1, strings.Count(stdout.String(), "\n"))
+	require.Equal(t, 4, got.Seed)
+	require.Equal(t, 20, got.Intents)
+	require.Positive(t, got.WorkerKills)
+	require.Positive(t, got.Seconds)
+	for _, name := range []string{"temporal.db", "temporal.log", "worker-1.log"} {
+		require.FileExists(t, filepath.Join(logs, name))
+	}
+	if !adoption {
+		require.Equal(t, 1, code, stderr.String())
+		require.Positive(t, got.AliveDuplicates, stderr.String())
+		return
+	}
+	require.Zero(t, code, stderr.String())
+	require.Zero(t, got.AliveDuplicates+got.Lost+got.Stuck, stderr.String())
+	require.Equal(t, got.Created-got.CancelledDuplicates, 20, "this seed cancels nothing before it has begun")
+}
+
+func TestAnInterruptEndsEverything(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a Temporal server and workers")
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	output, input := io.Pipe()
+	done := make(chan int, 1)
+	var stdout bytes.Buffer
+	go func() {
+		defer input.Close()
+		done <- run(ctx, []string{"--runs", "1000", "--seed", "1"}, &stdout, input)
+	}()
+	buffer := make([]byte, 1000)
+	said := ""
+	for !strings.Contains(said, "closed") { // everything is running
+		n, err := output.Read(buffer)
+		require.NoError(t, err, said)
+		said += string(buffer[:n])
+	}
+	go func() { _, _ = io.Copy(io.Discard, output) }()
+	interrupt()
+	select {
+	case code := <-done:
+		require.Equal(t, 130, code)
+		require.Empty(t, stdout.String())
+	case <-time.After(time.Minute):
+		t.Fatal("it still runs")
+	}
+}
+
+func TestAChildEndsWithItsParent(t *testing.T) {
+	t.Parallel()
+	// A worker that has no server to work for keeps trying, until the pipe closes.
+	w, err := startChild("worker", "", []string{"ASTEROID_API_KEY=none"}, workerChild, "127.0.0.1:1")
+	require.NoError(t, err)
+	require.NoError(t, w.command.Process.Signal(syscall.Signal(0)))
+	require.False(t, w.hasEnded())
+	require.NoError(t, w.stop(30*time.Second))
+	require.True(t, w.hasEnded())
+}
+
+func TestAChildThatCannotStartSaysWhy(t *testing.T) {
+	t.Parallel()
+	s, err := startChild("temporal", "", nil, serverChild, "none", "file")
+	require.NoError(t, err)
+	require.ErrorContains(t, s.awaitReady(t.Context(), time.Minute), `temporal ended before it was ready: chaos-server: port "none"`)
+}
+
+func TestMistakesAreToldInOneLineThatSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		says string
+		args []string
+	}{
+		{"--runs 0: give a number from 1 to 100000", []string{"--runs", "0"}},
+		{"--workers 33: give a number from 1 to 32", []string{"--workers", "33"}},
+		{"--concurrency -1", []string{"--concurrency", "-1"}},
+		{"create it first", []string{"--logs", filepath.Join(t.TempDir(), "none")}},
+		{"go run ./cmd/chaos --help", []string{"--bogus"}},
+		{"go run ./cmd/chaos --help", []string{"--seed", "-1"}},
+		{`"stray" is no flag`, []string{"stray"}},
+	} {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, 2, run(t.Context(), row.args, &stdout, &stderr), row.args)
+		require.Contains(t, stderr.String(), row.says)
+		require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+		require.Empty(t, stdout.String())
+	}
+}
+
+func TestHelpTellsTheFlags(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run(t.Context(), []string{"--help"}, &stdout, &stderr))
+	for _, flag := range []string{"-runs", "-seed", "-workers", "-concurrency", "-logs", "-json"} {
+		require.Contains(t, stderr.String(), flag)
+	}
+}
+
+func TestTheSameSeedMakesTheSamePlan(t *testing.T) {
+	t.Parallel()
+	s := settings{runs: 200, seed: 5, workers: 3, concurrency: 40}
+	a, b := newPlan(s), newPlan(s)
+	require.Equal(t, a, b)
+	other := s
+	other.seed = 6
+	require.NotEqual(t, a.intents, newPlan(other).intents)
+
+	late, others := a.queues()
+	require.Len(t, late, 3)
+	require.Len(t, others, 197)
+	var files, cancels, reruns, fails int
+	for _, in := range a.intents {
+		require.False(t, in.late && (in.cancelAfter > 0 || in.fails), "a late intent is there for the sweep at its end")
+		files += one(in.content != "")
+		cancels += one(in.cancelAfter > 0)
+		reruns += one(in.rerunAfter > 0)
+		fails += one(in.fails)
+	}
+	for name, n := range map[string]int{"files": files, "cancels": cancels, "reruns": reruns, "fails": fails} {
+		require.Positive(t, n, name)
+	}
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
