@@ -98,48 +98,32 @@ func TestALostAnswerIsOneRunAllTheSame(t *testing.T) {
 
 func TestALateDuplicateIsSweptAtTheEnd(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	works := func(d time.Duration) testsuite.Agent {
-		return func(testsuite.Run) []testsuite.Step {
-			return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", 1)}
-		}
+	for name, between := range map[string]int{"sent again": 0, "sent again when there was capacity": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			works := func(d time.Duration) testsuite.Agent {
+				return func(testsuite.Run) []testsuite.Step {
+					return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", 1)}
+				}
+			}
+			agent := b.api.AddAgent("slow", works(6*time.Hour), works(time.Hour))
+			// The first request is carried out, but its answer is lost and the list hides the run beyond the grace period.
+			hidden := &hidingTransport{}
+			b.connect(func(c *activities.Connection) { c.Transport = hidden })
+			b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
+			b.api.Inject("AgentExecutePost", testsuite.Answer(409, `{"code":409,"message":"full"}`, "Content-Type", "application/json"), between)
+			hidden.hide.Store(true)
+			b.RegisterDelayedCallback(func() { hidden.hide.Store(false) }, 30*time.Minute)
+			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+			require.NoError(t, err)
+			executions := b.api.Executions()
+			require.Len(t, executions, 2)
+			require.Equal(t, executions[1].ID, result.ExecutionID)
+			require.Equal(t, []string{executions[0].ID}, result.DuplicatesCancelled)
+			require.Equal(t, "cancelled", executions[0].Status)
+		})
 	}
-	agent := b.api.AddAgent("slow", works(6*time.Hour), works(time.Hour))
-	// The first request is carried out, but its answer is lost and the list hides the run beyond the grace period.
-	hidden := &hidingTransport{}
-	b.connect(func(c *activities.Connection) { c.Transport = hidden })
-	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
-	hidden.hide.Store(true)
-	b.RegisterDelayedCallback(func() { hidden.hide.Store(false) }, 30*time.Minute)
-	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
-	require.NoError(t, err)
-	executions := b.api.Executions()
-	require.Len(t, executions, 2)
-	require.Equal(t, executions[1].ID, result.ExecutionID)
-	require.Equal(t, []string{executions[0].ID}, result.DuplicatesCancelled)
-	require.Equal(t, "cancelled", executions[0].Status)
-}
-
-func TestALateDuplicateIsSweptAlsoWhenThereWasNoCapacityInBetween(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	works := func(d time.Duration) testsuite.Agent {
-		return func(testsuite.Run) []testsuite.Step {
-			return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", 1)}
-		}
-	}
-	agent := b.api.AddAgent("slow", works(6*time.Hour), works(time.Hour))
-	hidden := &hidingTransport{}
-	b.connect(func(c *activities.Connection) { c.Transport = hidden })
-	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
-	b.api.Inject("AgentExecutePost", testsuite.Answer(409, `{"code":409,"message":"full"}`, "Content-Type", "application/json"), 2)
-	hidden.hide.Store(true)
-	b.RegisterDelayedCallback(func() { hidden.hide.Store(false) }, 30*time.Minute)
-	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
-	require.NoError(t, err)
-	executions := b.api.Executions()
-	require.Len(t, executions, 2)
-	require.Equal(t, []string{executions[0].ID}, result.DuplicatesCancelled)
 }
 
 // hidingTransport lists no executions while hide is set.
