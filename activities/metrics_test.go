@@ -1,0 +1,77 @@
+package activities_test
+
+import (
+	"log/slog"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	sdktestsuite "go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+// decisions counts what is counted, by the label decision.
+type decisions struct {
+	mu     *sync.Mutex
+	counts map[string]int64
+	tags   map[string]string
+}
+
+func (d decisions) WithTags(tags map[string]string) client.MetricsHandler {
+	merged := maps.Clone(d.tags)
+	maps.Copy(merged, tags)
+	return decisions{d.mu, d.counts, merged}
+}
+
+func (d decisions) Counter(name string) client.MetricsCounter {
+	return counter(func(n int64) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if name == "asteroid_execute_decisions" {
+			d.counts[d.tags["decision"]] += n
+		}
+	})
+}
+
+func (decisions) Gauge(string) client.MetricsGauge { return gauge{} }
+func (decisions) Timer(string) client.MetricsTimer { return timer{} }
+
+type counter func(int64)
+
+func (c counter) Inc(n int64) { c(n) }
+
+type gauge struct{}
+
+func (gauge) Update(float64) {}
+
+type timer struct{}
+
+func (timer) Record(time.Duration) {}
+
+func TestEveryDecisionIsCountedUnderItsLabel(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	counted := decisions{&sync.Mutex{}, map[string]int64{}, map[string]string{}}
+	plugin, err := worker.NewPlugin(s.options)
+	require.NoError(t, err)
+	execute := func(key string) {
+		var suite sdktestsuite.WorkflowTestSuite
+		suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+		suite.SetMetricsHandler(counted)
+		env := suite.NewTestActivityEnvironment()
+		env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
+		_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: key})
+		require.NoError(t, err)
+	}
+	execute("order-42")
+	execute("order-42")
+	execute("order-43")
+	require.Equal(t, map[string]int64{"posted": 2, "adopted": 1}, counted.counts)
+}
