@@ -89,11 +89,10 @@ func TestRunAgentKeepsTheTaskQueueAndPriorityOfItsContext(t *testing.T) {
 		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 			TaskQueue: "elsewhere", Priority: temporal.Priority{PriorityKey: 2}, StartToCloseTimeout: time.Second, Summary: "mine",
 		})
-		ctx, cancel := workflow.WithCancel(ctx)
-		cancel() // nobody serves that queue here
-		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: "a", OnCancel: workflows.AbandonExecution})
+		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: "a"})
 		return err
 	})
+	require.True(t, activities.IsNotFound(b.GetWorkflowError()), "%v", b.GetWorkflowError())
 	require.Equal(t, "elsewhere", spy.seen.TaskQueue)
 	require.Equal(t, 2, spy.seen.Priority.PriorityKey)
 	require.Equal(t, 2*time.Minute, spy.seen.StartToCloseTimeout)
