@@ -69,16 +69,11 @@ func (e *execute) settle(ctx context.Context, key string, found []sibling, poste
 	return result, nil
 }
 
-// keep chooses the execution to go on with: the oldest that is going on or has completed, else the oldest that this
-// activity started.
+// keep chooses the execution to go on with: the oldest that this activity started, whatever has become of it, or that is
+// going on or has completed.
 func keep(found []sibling, activityID string) sibling {
 	for _, s := range found {
-		if s.status != StatusFailed && s.status != StatusCancelled {
-			return s
-		}
-	}
-	for _, s := range found {
-		if s.activity == activityID {
+		if s.activity == activityID || s.status != StatusFailed && s.status != StatusCancelled {
 			return s
 		}
 	}

@@ -322,6 +322,29 @@ func TestAFailedRunOfTheSameActivityIsAdopted(t *testing.T) {
 	require.Len(t, s.api.Executions(), 1)
 }
 
+func TestTheOldestIsKeptEvenWhenItHasFailed(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, Inputs: activities.Inputs{"fail": true}})
+	execute.lost()
+	s.clock.pass(time.Minute)
+	s.line.hide.Store(true)
+	require.Error(t, execute.err()) // looks in vain
+	execute.in = activities.ExecuteAgentInput{AgentID: s.agent}
+	s.clock.pass(activities.DefaultLookupGrace)
+	s.line.loseAnswers.Store(true)
+	require.Error(t, execute.err()) // sends again: this one would work
+	s.line.loseAnswers.Store(false)
+	s.line.hide.Store(false)
+	executions := s.api.Executions()
+	require.Len(t, executions, 2)
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, executions[0].ID, result.ExecutionID)
+	require.Equal(t, activities.StatusFailed, result.Status)
+	require.Equal(t, []string{executions[1].ID}, result.DuplicatesCancelled)
+}
+
 func TestRerunsOfPeopleAreNeitherAdoptedNorCountedNorCancelled(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
