@@ -180,6 +180,19 @@ func TestARunThatCompletesBeforeItsCancelIsTheResult(t *testing.T) {
 	require.Equal(t, activities.StatusCompleted, result.Status)
 }
 
+func TestACancelWhileNothingCanHaveStartedLooksForNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.api.Inject("AgentExecutePost", testsuite.Answer(409, `{"code":409,"message":"full"}`, "Content-Type", "application/json", "Retry-After", "60"), 1)
+	b.RegisterDelayedCallback(b.CancelWorkflow, 10*time.Second) // within the pause that the service asked for
+	began := b.Now()
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient")})
+	var cancelled *temporal.CanceledError
+	require.True(t, errors.As(err, &cancelled), "%v", err)
+	require.Less(t, b.Now().Sub(began), 30*time.Second)
+	require.Zero(t, b.requests("ExecutionsList"))
+}
+
 func TestWhatACancelledExecuteOfUnknownOutcomeStartedIsCancelled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -127,14 +127,14 @@ func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentR
 	r.to(ctx, PhaseRunning)
 }
 
-// unstarted ends a start that did not succeed. When the workflow was cancelled it is not known whether the execute under
-// way has started an agent, whatever its error: the server retries no activity that is to be cancelled, so one whose worker
-// died ends in a timeout. What it may have started is looked for, several times because it may show up late, and cancelled.
+// unstarted ends a start that did not succeed. When the workflow was cancelled, the execute under way may have started an
+// agent, unless its error says otherwise: the server retries no activity that is to be cancelled, so one whose worker died
+// ends in a timeout. What it may have started is looked for, several times because it may show up late, and cancelled.
 func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	if r.in.OnCancel == AbandonExecution || r.request.IdempotencyKey == "" {
+	if r.request.Doubtful == 0 || r.in.OnCancel == AbandonExecution || r.request.IdempotencyKey == "" {
 		return ctx.Err()
 	}
 	ctx, done := workflow.NewDisconnectedContext(ctx)
