@@ -3,24 +3,30 @@ package activities
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // sibling is an execution of the same intent.
 type sibling struct {
-	id       string
-	status   Status
-	created  time.Time
-	activity string // MetadataActivityID: which activity started it
-	runID    string // MetadataRunID
-	parent   string // of a rerun
+	id      string
+	status  Status
+	created time.Time
+	parent  string // of a rerun
+	starter
 }
+
+// starter is what an execution's metadata tells of who started it.
+type starter struct{ runID, activity string }
 
 // look finds the executions of the intent that can be adopted, the oldest first. Those that failed or were cancelled
 // are history, unless this activity started them; then the intent goes on under the next number of its key, which is
@@ -28,52 +34,87 @@ type sibling struct {
 func (e *execute) look(ctx context.Context, key string) (found []sibling, next string, err error) {
 	next = key
 	for number := 2; ; number++ {
-		found, err = e.c.siblings(ctx, e.in.AgentID, next, e.earliest())
+		all, err := e.c.siblings(ctx, e.in.AgentID, next, e.earliest())
 		if err != nil {
 			return nil, "", err
 		}
-		current := slices.ContainsFunc(found, func(s sibling) bool {
-			return s.activity == e.activityID() || s.status != StatusFailed && s.status != StatusCancelled
-		})
-		if current || len(found) == 0 {
+		found = e.notExcluded(all)
+		if len(all) == 0 || slices.ContainsFunc(found, func(s sibling) bool { return e.started(s) || !s.history() }) {
 			return found, next, nil
 		}
 		next = key + "#" + strconv.Itoa(number)
 	}
 }
 
+// siblings are those of one number of the key that this intent has not left behind.
+func (e *execute) siblings(ctx context.Context, key string) ([]sibling, error) {
+	all, err := e.c.siblings(ctx, e.in.AgentID, key, e.earliest())
+	return e.notExcluded(all), err
+}
+
+func (e *execute) notExcluded(all []sibling) []sibling {
+	return slices.DeleteFunc(all, func(s sibling) bool { return slices.Contains(e.in.ExcludeExecutions, s.id) })
+}
+
+// history reports whether a run counts for its intent no more.
+func (s sibling) history() bool { return s.status == StatusFailed || s.status == StatusCancelled }
+
+// started reports whether this activity started a run, or an earlier one of the same start of an agent.
+func (e *execute) started(s sibling) bool {
+	return s.activity == e.activityID() ||
+		!e.in.DoubtfulSince.IsZero() && s.runID == e.info.WorkflowExecution.RunID && s.created.After(e.in.DoubtfulSince.Add(-clockSkew))
+}
+
 // settle keeps the oldest of the executions that were found and cancels the others. posted is the one that this attempt
 // has just started, if any.
 func (e *execute) settle(ctx context.Context, key string, found []sibling, posted string) (*ExecuteAgentResult, error) {
-	keeper := keep(found, e.activityID())
-	result := &ExecuteAgentResult{
-		ExecutionID: keeper.id, Status: keeper.status, ExecutionKey: key,
-		Adopted:              keeper.id != posted,
-		MayHaveLateDuplicate: e.Doubtful > len(found),
+	keeper, own := e.keep(found), 0
+	result := &ExecuteAgentResult{ExecutionID: keeper.id, Status: keeper.status, ExecutionKey: key, Adopted: keeper.id != posted}
+	var resisting error
+	for _, s := range found {
+		if s.activity == e.activityID() {
+			own++
+		}
+		if s.id == keeper.id || s.status.Terminal() {
+			continue
+		}
+		if err := e.c.cancelDuplicate(ctx, s.id); err != nil {
+			resisting = err
+			activity.GetLogger(ctx).Warn("A duplicate could not be cancelled", "executionId", s.id, "kept", keeper.id, "error", err)
+			continue
+		}
+		e.decide(ctx, DecisionDuplicateCancelled, s.id)
+		e.Cancelled = append(e.Cancelled, s.id)
+		e.leaveWord(ctx)
+	}
+	if resisting != nil {
+		if e.Unsettled.IsZero() {
+			e.Unsettled = e.now()
+		}
+		if e.now().Sub(e.Unsettled) < e.grace {
+			e.Doubtful = max(e.Doubtful, 1) // the next attempt looks, and tries again
+			return nil, e.lookFailed(ctx, resisting, key)
+		}
 	}
 	if result.Adopted {
 		e.decide(ctx, DecisionAdopted, keeper.id)
 	}
-	for _, s := range found {
-		if s.id == keeper.id || s.status.Terminal() {
-			continue
-		}
-		if err := e.c.cancel(ctx, s.id); err != nil {
-			e.leaveWord(ctx)
-			return nil, ended(ctx, err)
-		}
-		e.decide(ctx, DecisionDuplicateCancelled, s.id)
-		result.DuplicatesCancelled = append(result.DuplicatesCancelled, s.id)
-	}
-	result.Decisions = e.Decided
+	result.MayHaveLateDuplicate = resisting != nil || e.Doubtful > own || posted != "" && e.shared()
+	result.DuplicatesCancelled, result.Decisions = e.Cancelled, e.Decided
 	return result, nil
 }
 
-// keep chooses the execution to go on with: the oldest that this activity started, whatever has become of it, or that is
-// going on or has completed.
-func keep(found []sibling, activityID string) sibling {
+// keep chooses the execution to go on with: the oldest that is this start's own, whatever has become of it, or that is going
+// on or has completed. Where others may share the key, a failed one of one's own counts last: they choose among
+// the same executions, and must not choose otherwise.
+func (e *execute) keep(found []sibling) sibling {
 	for _, s := range found {
-		if s.activity == activityID || s.status != StatusFailed && s.status != StatusCancelled {
+		if !s.history() || e.started(s) && !e.shared() {
+			return s
+		}
+	}
+	for _, s := range found {
+		if e.started(s) {
 			return s
 		}
 	}
@@ -106,7 +147,8 @@ func (c *connection) siblings(ctx context.Context, agentID, key string, earliest
 		params.CreatedAfter = &earliest
 	}
 	c.Dialect.filterByAgent(params, agentID)
-	for page := int32(1); page <= maxLookupPages; page++ {
+	seen, whole := int64(0), false
+	for page := int32(1); page <= maxLookupPages && !whole; page++ {
 		params.Page = &page
 		listed, err := fetch[api.ExecutionPage](ctx, c, call{operation: "ExecutionsList"}, func(ctx context.Context) (*http.Response, error) {
 			return c.api.ExecutionsList(ctx, params)
@@ -117,15 +159,17 @@ func (c *connection) siblings(ctx context.Context, agentID, key string, earliest
 		for _, item := range listed.Items {
 			// Compared here as well: how exactly the service matches is not published.
 			metadata := value(item.Metadata)
-			if metadata[MetadataExecutionKey] == key && plainID(item.ID) && (item.AgentID == agentID || value(item.WorkflowID) == agentID) {
-				starter, _ := metadata[MetadataActivityID].(string)
-				runID, _ := metadata[MetadataRunID].(string)
-				all = append(all, sibling{item.ID, Status(item.Status), item.CreatedAt, starter, runID, value(item.ParentExecutionID)})
+			if metadata[MetadataExecutionKey] == key && plainID(item.ID) && (strings.EqualFold(item.AgentID, agentID) || strings.EqualFold(value(item.WorkflowID), agentID)) {
+				text := func(name string) string { text, _ := metadata[name].(string); return text }
+				all = append(all, sibling{item.ID, Status(item.Status), item.CreatedAt, value(item.ParentExecutionID), starter{text(MetadataRunID), text(MetadataActivityID)}})
 			}
 		}
-		if len(listed.Items) < lookupPageSize {
-			break
-		}
+		seen += int64(len(listed.Items))
+		// A service may make its pages smaller than asked for.
+		whole = len(listed.Items) == 0 || seen >= listed.Total && (listed.Total > 0 || len(listed.Items) < lookupPageSize)
+	}
+	if !whole {
+		return nil, &failure{call: call{operation: "ExecutionsList"}, connection: c.name, message: fmt.Sprintf("lists more than %d pages for one key", maxLookupPages)}
 	}
 	return c.originals(ctx, all)
 }
@@ -135,6 +179,9 @@ func (c *connection) originals(ctx context.Context, all []sibling) ([]sibling, e
 	originals := slices.DeleteFunc(slices.Clone(all), func(s sibling) bool { return s.parent != "" })
 	if len(originals) == 0 && len(all) > 0 {
 		original, err := c.originalOf(ctx, all[0])
+		if failed, ok := errors.AsType[*failure](err); ok && failed.status == http.StatusNotFound {
+			return nil, nil // somebody has deleted it; that it is too new to be read is out of question, having a rerun
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -153,7 +200,7 @@ func (c *connection) originalOf(ctx context.Context, rerun sibling) (sibling, er
 		}
 		if e.ParentExecutionID == "" {
 			// What a rerun has copied of the metadata is the original's.
-			return sibling{id: e.ExecutionID, status: e.Status, created: e.CreatedAt, activity: rerun.activity, runID: rerun.runID}, nil
+			return sibling{id: e.ExecutionID, status: e.Status, created: e.CreatedAt, starter: rerun.starter}, nil
 		}
 		id = e.ParentExecutionID
 	}
@@ -161,8 +208,11 @@ func (c *connection) originalOf(ctx context.Context, rerun sibling) (sibling, er
 		message: fmt.Sprintf("is a rerun of a rerun more than %d times", maxLookupPages)}
 }
 
-// cancel ends an execution. One that is over already needs no cancelling.
-func (c *connection) cancel(ctx context.Context, id string) error {
-	_, err := c.setStatus(ctx, id, StatusCancelled)
+// cancelDuplicate ends an execution and makes sure that it is over.
+func (c *connection) cancelDuplicate(ctx context.Context, id string) error {
+	status, err := c.setStatus(ctx, id, StatusCancelled)
+	if err == nil && !status.Terminal() {
+		err = &failure{call: call{operation: "ExecutionStatusUpdate", executionID: id}, connection: c.name, message: "accepted, but the execution is still " + string(status)}
+	}
 	return err
 }

@@ -227,7 +227,10 @@ func TestDoubtOutlivesTheActivityThatWasRefused(t *testing.T) {
 
 	s.api.SetConcurrencyLimit(0)
 	in.FreshKey, in.Doubtful = false, details.Doubtful
-	result, err := newExecuteOf(t, s.options, in, "the next").next()
+	next := newExecuteOf(t, s.options, in, "the next")
+	require.True(t, activities.IsUnavailable(next.err()), "the grace period begins anew: when the request ended is not known")
+	s.clock.pass(activities.DefaultLookupGrace)
+	result, err := next.next()
 	require.NoError(t, err)
 	require.True(t, result.MayHaveLateDuplicate)
 }

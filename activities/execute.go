@@ -38,9 +38,12 @@ const decisionsMetric = "asteroid_execute_decisions"
 type executeProgress struct {
 	Attempt int32 `json:"attempt"`
 	// Doubtful counts requests that started an agent or may have; Since is when the last of them ended.
-	Doubtful int        `json:"doubtful,omitempty"`
-	Since    time.Time  `json:"since,omitzero"`
-	Decided  []Decision `json:"decided,omitempty"`
+	Doubtful int       `json:"doubtful,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	// Unsettled is since when a duplicate resists being cancelled; Cancelled are those that did not.
+	Unsettled time.Time  `json:"unsettled,omitzero"`
+	Cancelled []string   `json:"cancelled,omitempty"`
+	Decided   []Decision `json:"decided,omitempty"`
 }
 
 // execute is one attempt of asteroid.ExecuteAgent.
@@ -57,8 +60,8 @@ func (a *Activities) newExecute(ctx context.Context, c *connection, in ExecuteAg
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &e.executeProgress) != nil {
 		e.executeProgress = executeProgress{} // details of another version: as good as none
 	}
-	if e.Attempt == 0 {
-		e.Doubtful = in.Doubtful
+	if e.Attempt == 0 && in.Doubtful > 0 {
+		e.Doubtful, e.Since = in.Doubtful, a.now() // when the last of them ended is not told
 	}
 	if e.Attempt != e.info.Attempt-1 {
 		// The attempt before this one left no word: its worker died, perhaps with a request on the wire. (Or somebody
@@ -73,16 +76,18 @@ func (a *Activities) newExecute(ctx context.Context, c *connection, in ExecuteAg
 // attempt takes the steps that the comment of ExecuteAgent numbers.
 func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
 	key := first(e.in.IdempotencyKey, e.ownKey())
-	if e.Doubtful > 0 || e.shared() {
+	if e.Doubtful > 0 || e.shared() || e.late() || e.in.AdoptOnly {
 		found, next, err := e.look(ctx, key)
 		switch {
 		case err != nil:
-			e.leaveWord(ctx)
-			return nil, ended(ctx, err)
+			return nil, e.lookFailed(ctx, err, key)
 		case len(found) > 0:
 			return e.settle(ctx, next, found, "")
 		case e.Doubtful > 0 && e.now().Sub(e.Since) < e.grace:
 			return nil, e.goOnLooking(ctx, next)
+		case e.in.AdoptOnly:
+			return nil, temporal.NewNonRetryableApplicationError(fmt.Sprintf("no execution of agent %s has the metadata %s=%s", e.in.AgentID, MetadataExecutionKey, next),
+				ErrorTypeNotFound, nil, ErrorDetails{Operation: "ExecutionsList", ExecutionKey: next, Doubtful: e.Doubtful})
 		}
 		key = next
 	}
@@ -94,14 +99,17 @@ func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	posted := sibling{id: accepted.ExecutionID, status: Status(first(value(accepted.Status), string(StatusStarting)))}
+	posted := sibling{
+		id: accepted.ExecutionID, status: Status(first(value(accepted.Status), string(StatusStarting))),
+		starter: starter{runID: e.info.WorkflowExecution.RunID, activity: e.activityID()},
+	}
 	e.decide(ctx, DecisionPosted, posted.id)
-	if e.Doubtful == 0 {
+	if e.Doubtful == 0 && !e.shared() {
 		return &ExecuteAgentResult{ExecutionID: posted.id, Status: posted.status, ExecutionKey: key, Decisions: e.Decided}, nil
 	}
 	e.Doubtful++
 	e.Since = e.now()
-	found, err := e.c.siblings(ctx, e.in.AgentID, key, e.earliest())
+	found, err := e.siblings(ctx, key)
 	if err != nil {
 		// The execution is certain, only the look is missing: the sweep at the end makes up for it.
 		activity.GetLogger(ctx).Warn("Could not look for duplicates", "executionKey", key, "error", err)
@@ -114,6 +122,14 @@ func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
 
 // shared reports whether somebody else may have executed with the same key.
 func (e *execute) shared() bool { return e.in.IdempotencyKey != "" && !e.in.FreshKey }
+
+// late reports whether this first attempt begins so late that it may not be the first: an activity that somebody resets
+// begins to count anew, without the word that a worker which died has not left anyway.
+func (e *execute) late() bool {
+	return e.info.Attempt == 1 && e.info.StartedTime.Sub(e.info.ScheduledTime) > lateStart
+}
+
+const lateStart = 30 * time.Second
 
 // earliest is when the first execution of the intent can have been created; zero where that is not known. The service's
 // clock may differ from Temporal's.
@@ -195,10 +211,23 @@ func (e *execute) post(ctx context.Context, key string) (*api.ExecuteAgentRespon
 	}
 	e.decide(ctx, DecisionRejected, "")
 	e.leaveWord(ctx)
-	if failed != nil {
-		failed.doubtful = e.Doubtful // refusing this request does not undo those before it
+	if failed != nil && e.Doubtful > 0 {
+		failed.doubtful, failed.executionKey = e.Doubtful, key // refusing this request does not undo those before it
 	}
 	return nil, ended(ctx, err)
+}
+
+// lookFailed ends an attempt that could not look. In doubt that is never final: an agent may be at work.
+func (e *execute) lookFailed(ctx context.Context, err error, key string) error {
+	e.leaveWord(ctx)
+	if e.Doubtful == 0 {
+		return ended(ctx, err)
+	}
+	var failed *failure
+	if !errors.As(err, &failed) {
+		failed = &failure{call: call{operation: "ExecutionsList"}, message: err.Error()}
+	}
+	return e.unknownOutcome(failed, key)
 }
 
 // lookInterval is the time between two looks within the grace period.
@@ -219,7 +248,7 @@ func (e *execute) unknownOutcome(f *failure, key string) error {
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("whether the agent was started is not known yet: %s (it is looked for by the metadata %s=%s)", f, MetadataExecutionKey, key),
 		ErrorTypeUnavailable, temporal.ApplicationErrorOptions{
-			NextRetryDelay: min(lookInterval, max(e.grace/4, 10*time.Millisecond)),
+			NextRetryDelay: max(f.retryAfter, min(lookInterval, max(e.grace/4, 10*time.Millisecond))),
 			Details:        []any{details},
 		})
 }
@@ -231,8 +260,11 @@ func (e *execute) leaveWord(ctx context.Context) { activity.RecordHeartbeat(ctx,
 const maxDecisions = 20
 
 func (e *execute) decide(ctx context.Context, decision Decision, executionID string) {
-	if n := len(e.Decided); n < maxDecisions && (n == 0 || e.Decided[n-1] != decision || executionID != "") {
+	if n := len(e.Decided); n == 0 || e.Decided[n-1] != decision || executionID != "" {
 		e.Decided = append(e.Decided, decision)
+		if n == maxDecisions {
+			e.Decided = slices.Delete(e.Decided, n/2, n/2+1)
+		}
 	}
 	activity.GetMetricsHandler(ctx).WithTags(map[string]string{"decision": string(decision)}).Counter(decisionsMetric).Inc(1)
 	activity.GetLogger(ctx).Info("Execute decision", "decision", decision, "agentId", e.in.AgentID, "executionId", executionID)

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 )
@@ -46,8 +47,17 @@ type ExecuteAgentInput struct {
 	// look. RunAgent sets it for the keys that it makes.
 	FreshKey bool `json:"freshKey,omitempty"`
 	// Doubtful counts requests of earlier activities of this intent that may have started an agent all the same, as the
-	// details of their errors tell. Then this activity looks once more after its own request.
+	// details of their errors tell. Then this activity looks before it sends, during the whole grace period, and once more
+	// after its own request.
 	Doubtful int `json:"doubtful,omitempty"`
+	// DoubtfulSince is when the first of those activities was scheduled: what the same workflow run started from then on is
+	// adopted even if it has failed. The zero time when there are none.
+	DoubtfulSince time.Time `json:"doubtfulSince,omitzero"`
+	// ExcludeExecutions are history, whatever their status: they are neither adopted nor cancelled.
+	ExcludeExecutions []string `json:"excludeExecutions,omitempty"`
+	// AdoptOnly sends nothing: the activity looks for an execution of the intent and fails with asteroid.NotFound when none
+	// has shown up by the end of the grace period.
+	AdoptOnly bool `json:"adoptOnly,omitempty"`
 }
 
 // ExecutionOptions override an agent's own settings for one run.
@@ -85,11 +95,12 @@ type ExecuteAgentResult struct {
 	Adopted bool `json:"adopted,omitempty"`
 	// DuplicatesCancelled are further executions of the same intent, which an attempt of unknown outcome had started.
 	DuplicatesCancelled []string `json:"duplicatesCancelled,omitempty"`
-	// MayHaveLateDuplicate is true when more requests may have been carried out than executions were found: sweep
-	// once more later, with asteroid.SweepDuplicates.
+	// MayHaveLateDuplicate is true when more requests may have been carried out than executions were found, when somebody
+	// else may have executed with the same key meanwhile, and when a duplicate could not be cancelled yet: sweep once more
+	// later, with asteroid.SweepDuplicates.
 	MayHaveLateDuplicate bool `json:"mayHaveLateDuplicate,omitempty"`
 	// Decisions tell, in their order, what the attempts did that are known of: posted, rejected, unknown, waited, adopted,
-	// duplicate cancelled.
+	// duplicate cancelled. Of more than twenty the first and the last are kept.
 	Decisions []Decision `json:"decisions,omitempty"`
 }
 
@@ -104,14 +115,15 @@ type ExecuteAgentResult struct {
 //  1. The identity is namespace, workflow id, run id and activity id, so that all attempts of one activity share it. For
 //     an activity that no workflow started it is its own id and run id. IdempotencyKey replaces it.
 //  2. The first attempt of a fresh identity sends its request straight away: nothing can exist yet. With an
-//     IdempotencyKey it looks first, unless FreshKey is set.
+//     IdempotencyKey it looks first and afterwards, unless FreshKey is set. One that begins half a minute late looks first,
+//     too: somebody may have reset the activity.
 //  3. One attempt makes one request. Refused (4xx but 408), it created nothing; without an answer, or with 408 or 5xx,
 //     its outcome is unknown.
 //  4. An attempt that follows one of unknown outcome, a worker that died among them, looks for the identity first and
 //     adopts what it finds. It goes on looking, a try every few seconds, for Options.LookupGrace. Only then does it
 //     send again.
 //  5. After sending in doubt it looks once more. Of several executions the oldest is kept, the others are cancelled
-//     and named in the result.
+//     and named in the result. One that cannot be cancelled now is tried again for LookupGrace, then left to the sweep.
 //
 // An execution with a parentExecutionId is a rerun that a person made; the service copies the metadata to it. It is
 // never adopted, counted or cancelled. Where only a rerun is found, its original is adopted.
@@ -135,15 +147,16 @@ type ExecuteAgentResult struct {
 // Two agents run for a while if the service carries out a request more than LookupGrace after it went unanswered, or
 // hides the execution from its list for as long: then a second request is sent. The younger of the two is cancelled as
 // soon as both are seen, at the latest by the sweep at the end of RunAgent; one that shows up later still is not seen at
-// all. Who cannot afford that sets LookupGrace to hours, or has the agent check whether its work is already done. Two
-// executes with one IdempotencyKey at the same moment, in two workflows, can both find nothing and both send; give
-// the workflows themselves one id, and Temporal lets only one run.
+// all. Who cannot afford that sets LookupGrace to hours, or has the agent check whether its work is already done. The grace
+// period is measured by the workers' clocks, so they have to agree. Two executes with one IdempotencyKey at the same moment, in two
+// workflows, can both find nothing and both send, and then the younger is cancelled under its workflow; give
+// the workflows themselves one id, and Temporal lets only one run. An execution that somebody deletes is as if it had never been.
 //
 // # Errors
 //
 // asteroid.InvalidInput before anything is sent when the input breaks a rule; asteroid.StagedFileExpired when a staged
 // file is too old; asteroid.AtCapacity, retryable, when there is no room; asteroid.Unavailable, retryable, while it is
-// not known whether the agent was started; and those of the API.
+// not known whether the agent was started, whatever the look for it answers; asteroid.NotFound with AdoptOnly; and those of the API.
 func (a *Activities) ExecuteAgent(ctx context.Context, in ExecuteAgentInput) (*ExecuteAgentResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {

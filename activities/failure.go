@@ -28,7 +28,9 @@ type failure struct {
 	retryAfter  time.Duration
 	neverSent   bool // certain that the service saw nothing of it
 	doubtful    int  // requests before this one that may have started an agent
-	cause       error
+	// executionKey finds what they started.
+	executionKey string
+	cause        error
 }
 
 func (f *failure) Error() string {
@@ -144,7 +146,7 @@ func (f *failure) details() ErrorDetails {
 		HTTPStatus:  f.status,
 		RequestID:   f.requestID,
 		ExecutionID: f.executionID,
-		Doubtful:    f.doubtful,
+		Doubtful:    f.doubtful, ExecutionKey: f.executionKey,
 		ProblemType: value(f.body.Type),
 		Reason:      value(f.body.Reason),
 		Capability:  value(f.body.Capability),

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -49,6 +50,7 @@ type attemptInterceptor struct {
 	interceptor.WorkerInterceptorBase
 	attempt int32
 	id      string
+	late    time.Duration // between scheduled and started
 }
 
 func (i *attemptInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
@@ -73,6 +75,7 @@ func (o *attemptOutbound) GetInfo(ctx context.Context) activity.Info {
 	info := o.Next.GetInfo(ctx)
 	info.Attempt = o.as.attempt
 	info.ActivityID = cmp.Or(o.as.id, info.ActivityID)
+	info.StartedTime = info.StartedTime.Add(o.as.late)
 	return info
 }
 
@@ -111,11 +114,12 @@ type retries[Out any] struct {
 	attempt int32
 	details *map[string]any
 	id      string // of the activity, when it is not the environment's
+	late    time.Duration
 }
 
 func (r *retries[Out]) next() (*Out, error) {
 	r.attempt++
-	env := newEnvWith(r.t, r.options, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{&attemptInterceptor{attempt: r.attempt, id: r.id}}})
+	env := newEnvWith(r.t, r.options, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{&attemptInterceptor{attempt: r.attempt, id: r.id, late: r.late}}})
 	if r.details != nil {
 		env.SetHeartbeatDetails(*r.details)
 	}

@@ -32,6 +32,9 @@ type StageFilesInput struct {
 type StageFilesResult struct {
 	// Files are in the order of the input.
 	Files []StagedFile `json:"files"`
+	// LifetimeSeconds is how long the first of them to expire still lives: a duration, as the worker's clock may not be the
+	// workflow's.
+	LifetimeSeconds int64 `json:"lifetimeSeconds,omitempty"`
 }
 
 // StagedFile is a file that waits at the service for one execution. Pass it on unchanged.
@@ -126,7 +129,16 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 	if err := context.Cause(ctx); err != nil {
 		return nil, ended(ctx, err)
 	}
+	result.LifetimeSeconds = a.lifetime(result.Files)
 	return result, nil
+}
+
+func (a *Activities) lifetime(files []StagedFile) int64 {
+	left := StagedFileLifetime
+	for _, file := range files {
+		left = min(left, file.ExpiresAt.Sub(a.now()))
+	}
+	return max(int64(left/time.Second), 1)
 }
 
 // resumableFiles returns what an earlier attempt staged and that lives beyond the given time.

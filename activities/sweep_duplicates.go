@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 )
 
 // SweepDuplicatesInput is the input of asteroid.SweepDuplicates.
@@ -17,8 +18,6 @@ type SweepDuplicatesInput struct {
 	ExecutionKey string `json:"executionKey"`
 	// Keep is the execution to leave alone; empty for none.
 	Keep string `json:"keep,omitempty"`
-	// RunID, when set, leaves alone what another workflow run than this one started.
-	RunID string `json:"runId,omitempty"`
 }
 
 // SweepDuplicatesResult is the result of asteroid.SweepDuplicates.
@@ -31,7 +30,8 @@ type SweepDuplicatesResult struct {
 // looked ([ExecuteAgentResult.MayHaveLateDuplicate]), or, without Keep, whatever an execute of unknown outcome started.
 // Reruns that people made are left alone. It looks once, and can be repeated without harm.
 //
-// Errors: asteroid.InvalidInput, and those of the API.
+// Errors: asteroid.InvalidInput; asteroid.Unavailable, retried, when one of them could not be cancelled, whatever the service
+// said; and those of the API. What was cancelled before that is in the result of the attempt that succeeds.
 func (a *Activities) SweepDuplicates(ctx context.Context, in SweepDuplicatesInput) (*SweepDuplicatesResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
@@ -44,26 +44,37 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in SweepDuplicatesInpu
 		return nil, invalid("executionKey", "is required")
 	}
 	result := &SweepDuplicatesResult{}
+	if activity.HasHeartbeatDetails(ctx) {
+		_ = activity.GetHeartbeatDetails(ctx, result) // of another version: as if there were none
+	}
+	var resisting error
 	for key, number := in.ExecutionKey, 2; ; number++ {
 		found, err := c.siblings(ctx, in.AgentID, key, time.Time{})
 		if err != nil {
 			return nil, ended(ctx, err)
 		}
 		for _, s := range found {
-			if s.id == in.Keep || s.status.Terminal() || in.RunID != "" && s.runID != in.RunID {
+			if s.id == in.Keep || s.status.Terminal() {
 				continue
 			}
-			if err := c.cancel(ctx, s.id); err != nil {
-				return nil, ended(ctx, err)
+			if err := c.cancelDuplicate(ctx, s.id); err != nil {
+				resisting = err
+				continue
 			}
 			activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", s.id, "kept", in.Keep)
 			activity.GetMetricsHandler(ctx).WithTags(map[string]string{"decision": string(DecisionDuplicateCancelled)}).Counter(decisionsMetric).Inc(1)
 			result.Cancelled = append(result.Cancelled, s.id)
+			activity.RecordHeartbeat(ctx, result)
 		}
 		// What is to be left is of one number of the key; where nothing is, the intent may have gone on to the next.
 		if in.Keep != "" || len(found) == 0 {
-			return result, nil
+			break
 		}
 		key = in.ExecutionKey + "#" + strconv.Itoa(number)
 	}
+	if resisting != nil {
+		return nil, temporal.NewApplicationErrorWithOptions("a duplicate could not be cancelled: "+resisting.Error()+" (it is tried again)",
+			ErrorTypeUnavailable, temporal.ApplicationErrorOptions{Details: []any{ErrorDetails{ExecutionKey: in.ExecutionKey}}})
+	}
+	return result, nil
 }

@@ -17,6 +17,8 @@ func plainID(id string) bool { return plainIDPattern.MatchString(id) }
 // inputNamePattern is what the prompts' placeholders can hold (fundamentals/nodes/ai-task).
 var inputNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+var numberedKeyPattern = regexp.MustCompile(`#[0-9]+$`)
+
 const idRule = "must be an id as the service gives it, of letters, digits, and - _ . ~"
 
 func checkID(field, id string) error {
@@ -87,8 +89,13 @@ func (in *ExecuteAgentInput) Validate() error {
 	default:
 		return invalid("onCapacityLimit", fmt.Sprintf("%q is neither %q nor %q", clip(string(in.OnCapacityLimit)), CapacityReject, CapacityQueue))
 	}
-	if strings.TrimSpace(in.IdempotencyKey) != in.IdempotencyKey || len(in.IdempotencyKey) > maxKey {
+	switch {
+	case strings.TrimSpace(in.IdempotencyKey) != in.IdempotencyKey || len(in.IdempotencyKey) > maxKey:
 		return invalid("idempotencyKey", fmt.Sprintf("must have at most %d bytes and no white space around it", maxKey))
+	case numberedKeyPattern.MatchString(in.IdempotencyKey):
+		return invalid("idempotencyKey", "must not end in # and a number, which are added when an intent is executed again")
+	case in.Doubtful < 0:
+		return invalid("doubtful", "must not be negative")
 	}
 	return checkTempFiles(in.TempFiles)
 }

@@ -3,6 +3,8 @@ package workflows_test
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,7 +51,7 @@ func TestAnExecuteThatIsLostWhileTheWorkflowIsCancelledLeavesNoAgent(t *testing.
 	t.Parallel()
 	lost := &lostExecute{}
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{lost}})
-	lost.then = b.CancelWorkflow
+	lost.then = sync.OnceFunc(b.CancelWorkflow)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient")})
 	var cancelled *temporal.CanceledError
 	require.True(t, errors.As(err, &cancelled), "%v", err)
@@ -57,10 +59,11 @@ func TestAnExecuteThatIsLostWhileTheWorkflowIsCancelledLeavesNoAgent(t *testing.
 	require.Equal(t, "cancelled", b.api.Executions()[0].Status)
 }
 
-// lostExecute lets every execute be carried out, and its activity fail for good.
+// lostExecute lets the first execute be carried out, and its activity fail for good.
 type lostExecute struct {
 	interceptor.WorkerInterceptorBase
-	then func()
+	then  func()
+	times atomic.Int32
 }
 
 func (l *lostExecute) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
@@ -74,7 +77,7 @@ type lostInbound struct {
 
 func (i *lostInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := i.Next.ExecuteActivity(ctx, in)
-	if activity.GetInfo(ctx).ActivityType.Name == activities.ExecuteAgentName {
+	if activity.GetInfo(ctx).ActivityType.Name == activities.ExecuteAgentName && i.lost.times.Add(1) == 1 {
 		i.lost.then()
 		return nil, temporal.NewNonRetryableApplicationError("lost", activities.ErrorTypeUnavailable, nil)
 	}

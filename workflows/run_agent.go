@@ -50,7 +50,8 @@ type OnMissingFiles string
 
 const (
 	// MissingFilesFail cancels the run and fails with asteroid.StagedFileExpired. The run's uploads are looked at once it
-	// has started; where the service lists none for two minutes, they count as missing.
+	// has started; where the service lists none for two minutes, they count as missing, and a run that completes meanwhile
+	// waits for that. A run that is adopted by an IdempotencyKey of yours is not looked at: its files may be others.
 	MissingFilesFail OnMissingFiles = "fail"
 	// MissingFilesReexecute cancels the run, stages the files again and executes the agent anew, at most three times.
 	MissingFilesReexecute OnMissingFiles = "reexecute"
@@ -81,7 +82,8 @@ const (
 )
 
 // OnCancel says what becomes of the agent's run when the workflow is cancelled or TimeoutSeconds have passed. A worker
-// that stops, a reset or a pause of the workflow never touches it.
+// that stops, a reset or a pause of the workflow never touches it. With an IdempotencyKey it may be a run that another
+// workflow has started.
 type OnCancel string
 
 const (
@@ -136,7 +138,8 @@ type RunAgentResult struct {
 // if it is going on or has completed; a new run of the workflow, its retry or its continuation as new mean a new one.
 // With an IdempotencyKey these share the run as well. See [activities.Activities.ExecuteAgent] for the whole table and
 // for what can still go wrong. When an execute may have been carried out twice, RunAgent looks for a late duplicate once
-// more at its end and cancels it.
+// more at its end and cancels it. It does not fail with an execute whose outcome is unknown before it has looked for what that may have
+// started, a quarter of an hour long (three minutes when the workflow is cancelled); what it finds, it goes on with.
 //
 // # No capacity
 //
@@ -155,7 +158,8 @@ type RunAgentResult struct {
 //     the agent's run is left as it is.
 //   - a CanceledError when the workflow is cancelled. With CancelExecution the agent's run is over by then, unless the
 //     service refused to cancel it for ten minutes: its details tell the status. If the run turns out to have completed
-//     first, that result is returned instead.
+//     first, that result is returned instead. Where an execute was under way whose outcome is unknown, and what it may have
+//     started did not show up, the details hold the executionKey.
 func RunAgent(ctx workflow.Context, in RunAgentInput) (*RunAgentResult, error) {
 	run, err := StartAgent(ctx, in)
 	if err != nil {
@@ -171,12 +175,12 @@ type AgentRun struct {
 	state   *AgentState
 	agents  *agents
 
-	executed activities.ExecuteAgentResult
-	staged   []activities.StagedFile
-	stagedAt time.Time // when the staging began; zero: nothing is staged
-	started  time.Time // when the execution id was known
-	failed   []string  // executions that were followed by another
-	late     []activities.SweepDuplicatesInput
+	executed  activities.ExecuteAgentResult
+	staged    []activities.StagedFile
+	expiresAt time.Time // when the first of them does; zero: nothing is staged
+	started   time.Time // when the execution id was known
+	failed    []string  // executions that were followed by another
+	late      []activities.SweepDuplicatesInput
 }
 
 // StartAgent stages the files and executes the agent. It returns as soon as the execution id is known; call
@@ -191,6 +195,9 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	if run.request.IdempotencyKey == "" {
 		run.request.IdempotencyKey = agents.intent(ctx)
 		run.request.FreshKey = run.request.IdempotencyKey != "" && !wasReset(ctx)
+		if wasReset(ctx) {
+			run.request.Doubtful = 1 // what the run before the reset had under way
+		}
 	}
 	if err := run.start(composed(ctx)); err != nil {
 		run.end(ctx, err)
@@ -240,11 +247,12 @@ func (r *AgentRun) finish(ctx workflow.Context) (*activities.Execution, error) {
 			return execution, err
 		}
 		r.failed = append(r.failed, r.executed.ExecutionID)
+		r.request.FreshKey, r.request.ExcludeExecutions = false, r.failed
 		r.to(ctx, PhaseBackoff)
 		if err := workflow.Sleep(ctx, r.in.Reexecution.pause(len(r.failed))); err != nil {
 			return nil, err
 		}
-		r.stagedAt = time.Time{}
+		r.expiresAt = time.Time{}
 		if err := r.start(ctx); err != nil {
 			return nil, err
 		}

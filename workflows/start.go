@@ -15,9 +15,9 @@ import (
 const (
 	// maxRefusals bounds how often the service may refuse files that were just staged.
 	maxRefusals = 3
-	// renewAfter is the age at which staged files are staged again rather than used. What is left of their hour bounds
-	// a wait for capacity.
-	renewAfter = 50 * time.Minute
+	// renewBefore is how long before their end staged files are staged again rather than used. What is left of their hour
+	// bounds a wait for capacity.
+	renewBefore = 10 * time.Minute
 	// capacityPause is the time before the second execute after a refusal for lack of capacity. The retry policy makes it
 	// longer from then on.
 	capacityPause = 5 * time.Second
@@ -29,23 +29,24 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 	var waitingSince time.Time // when there was no capacity first
 	for {
 		if err := r.stage(ctx); err != nil {
-			return err
+			return r.unstarted(ctx, err)
 		}
+		fresh := !r.stale(ctx)
 		executed, err := r.execute(ctx, waitingSince)
 		switch {
 		case err == nil:
 			r.began(ctx, *executed)
 			return nil
-		case activities.IsStagedFileExpired(err) && (r.stale(ctx) || refused < maxRefusals):
+		case activities.IsStagedFileExpired(err) && (fresh && r.stale(ctx) || refused < maxRefusals): // waiting is no refusal
 			refused++
-			r.stagedAt = time.Time{}
-		case activities.IsAtCapacity(err), !waitingSince.IsZero() && isScheduleToClose(err):
+			r.expiresAt = time.Time{}
+		case activities.IsAtCapacity(err), !waitingSince.IsZero() && outOfTime(err):
 			if waitingSince.IsZero() {
 				waitingSince = workflow.Now(ctx)
 			}
 			pause := nextDelay(err)
 			if r.capacityLeft(ctx, waitingSince) <= pause {
-				return err
+				return r.unstarted(ctx, err)
 			}
 			r.awaitCapacity(ctx, waitingSince)
 			if err := workflow.Sleep(ctx, pause); err != nil {
@@ -74,12 +75,16 @@ func (r *AgentRun) stage(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	r.stagedAt, r.staged, r.request.TempFiles, r.state.Files = began, staged.Files, staged.Files, staged.Files
+	r.expiresAt = began.Add(activities.StagedFileLifetime)
+	if left := staged.LifetimeSeconds; left > 0 {
+		r.expiresAt = workflow.Now(ctx).Add(time.Duration(left) * time.Second)
+	}
+	r.staged, r.request.TempFiles, r.state.Files = staged.Files, staged.Files, staged.Files
 	return nil
 }
 
 func (r *AgentRun) stale(ctx workflow.Context) bool {
-	return r.stagedAt.IsZero() || workflow.Now(ctx).Sub(r.stagedAt) >= renewAfter
+	return r.expiresAt.IsZero() || r.expiresAt.Sub(workflow.Now(ctx)) <= renewBefore
 }
 
 // execute runs one activity. The first refusal for lack of capacity comes back at once, so that the workflow can tell; from
@@ -94,19 +99,37 @@ func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*activ
 		// Never 0, which would mean the default; staging may have taken the rest of the time.
 		options.ScheduleToCloseTimeout = max(r.capacityLeft(ctx, waitingSince), time.Second)
 		if len(r.in.Files) > 0 {
-			left := activities.StagedFileLifetime - workflow.Now(ctx).Sub(r.stagedAt)
+			left := r.expiresAt.Sub(workflow.Now(ctx))
+			if left <= 0 { // which the server would refuse, again and again
+				return nil, newError(activities.ErrorTypeStagedFileExpired, "staging the files took longer than the service keeps them", "", nil)
+			}
 			options.ScheduleToCloseTimeout = min(options.ScheduleToCloseTimeout, left)
 		}
 	}
+	scheduled := workflow.Now(ctx)
 	executed, err := ExecuteAgent(workflow.WithActivityOptions(ctx, options), r.request)
-	// The next one looks first, and knows what this one could not find out.
-	r.request.FreshKey = false
+	if err != nil {
+		r.doubt(scheduled, err)
+	}
+	return executed, err
+}
+
+// doubt takes over what an execute that failed could not find out. The next one then looks first.
+func (r *AgentRun) doubt(scheduled time.Time, err error) {
 	details, told := activities.DetailsOf(err)
-	if err != nil && (!told || temporal.IsTimeoutError(err)) {
+	if !told || temporal.IsTimeoutError(err) {
 		details.Doubtful++ // the last attempt could not tell
 	}
+	if details.Doubtful == 0 {
+		return
+	}
+	r.request.FreshKey = false
 	r.request.Doubtful = max(r.request.Doubtful, details.Doubtful)
-	return executed, err
+	if r.request.DoubtfulSince.IsZero() {
+		r.request.DoubtfulSince = scheduled
+	}
+	// Without the interceptor the key was the activity's own.
+	r.request.IdempotencyKey = cmp.Or(r.request.IdempotencyKey, details.ExecutionKey)
 }
 
 func (r *AgentRun) capacityLeft(ctx workflow.Context, since time.Time) time.Duration {
@@ -115,7 +138,7 @@ func (r *AgentRun) capacityLeft(ctx workflow.Context, since time.Time) time.Dura
 }
 
 func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentResult) {
-	r.request.Doubtful = 0
+	r.request.Doubtful, r.request.DoubtfulSince = 0, time.Time{}
 	executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, executed.DuplicatesCancelled...)
 	r.executed, r.started = executed, workflow.Now(ctx)
 	if executed.MayHaveLateDuplicate {
@@ -127,55 +150,97 @@ func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentR
 	r.to(ctx, PhaseRunning)
 }
 
-// unstarted ends a start that did not succeed. When the workflow was cancelled, the execute under way may have started an
-// agent, unless its error says otherwise: the server retries no activity that is to be cancelled, so one whose worker died
-// ends in a timeout. What it may have started is looked for, several times because it may show up late, and cancelled.
+const (
+	// doubtPatience bounds the last look of a start that failed while an agent may be at work, cancelDoubtPatience that of one
+	// that was cancelled.
+	doubtPatience       = 15 * time.Minute
+	cancelDoubtPatience = 3 * time.Minute
+)
+
+// unstarted ends a start that did not succeed, with err or with the workflow's cancellation. An execute of unknown outcome may
+// have started an agent nevertheless, which must be neither lost nor left alone: it is looked for, and where it is found the start
+// has succeeded after all. When the workflow was cancelled, what comes next then cancels it. (The server retries no
+// activity that is to be cancelled, so one whose worker died ends in a timeout.)
 func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
-	if ctx.Err() == nil {
+	cancelled := ctx.Err() != nil
+	if cancelled {
+		err = temporal.NewCanceledError()
+	}
+	if r.request.Doubtful == 0 || r.request.IdempotencyKey == "" || cancelled && r.in.OnCancel == AbandonExecution {
 		return err
 	}
-	if r.request.Doubtful == 0 || r.in.OnCancel == AbandonExecution || r.request.IdempotencyKey == "" {
-		return ctx.Err()
+	look, patience := r.request, doubtPatience
+	look.AdoptOnly, look.TempFiles = true, nil
+	lookCtx := ctx
+	if cancelled {
+		var done workflow.CancelFunc
+		lookCtx, done = workflow.NewDisconnectedContext(ctx)
+		defer done()
+		patience = cancelDoubtPatience
+		r.to(lookCtx, PhaseCancelling)
 	}
-	ctx, done := workflow.NewDisconnectedContext(ctx)
-	defer done()
-	r.to(ctx, PhaseCancelling)
-	for _, pause := range []time.Duration{0, 5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute} {
-		_ = workflow.Sleep(ctx, pause) // on a context that nobody cancels
-		swept, sweepErr := SweepDuplicates(ctx, activities.SweepDuplicatesInput{
-			Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: r.request.IdempotencyKey,
-			RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
-		})
-		if sweepErr != nil {
-			workflow.GetLogger(ctx).Error("Could not look for what a cancelled execute started", "executionKey", r.request.IdempotencyKey, "error", sweepErr)
-		} else if len(swept.Cancelled) > 0 {
-			r.state.ExecutionID, r.state.Status = swept.Cancelled[0], activities.StatusCancelled
-			return cancelledError(swept.Cancelled[0], nil)
-		}
+	options := workflow.GetActivityOptions(lookCtx)
+	options.ScheduleToCloseTimeout, options.Summary = patience, "Look for an execution of agent "+r.in.AgentID
+	found, lookErr := ExecuteAgent(workflow.WithActivityOptions(lookCtx, options), look)
+	switch {
+	case lookErr == nil:
+		r.began(lookCtx, *found)
+		return nil
+	case !cancelled && ctx.Err() != nil:
+		return r.unstarted(ctx, err)
+	case !activities.IsNotFound(lookErr):
+		workflow.GetLogger(ctx).Error("Could not look for what an execute of unknown outcome may have started",
+			"executionKey", r.request.IdempotencyKey, "error", lookErr)
 	}
-	return temporal.NewCanceledError()
+	if cancelled {
+		err = temporal.NewCanceledError(activities.ErrorDetails{ExecutionKey: r.request.IdempotencyKey, Doubtful: r.request.Doubtful})
+	}
+	return err
 }
+
+const (
+	// sweepPatience bounds the last look for duplicates: it must not keep a result back for long.
+	sweepPatience = 5 * time.Minute
+	// A cancelled start has not kept the grace period, so its duplicates are looked for during lateWindow after it.
+	lateWindow = 150 * time.Second
+	latePause  = 30 * time.Second
+)
 
 // sweepLate looks once more for duplicates of executes that may have been carried out twice.
 func (r *AgentRun) sweepLate(ctx workflow.Context) {
 	if len(r.late) == 0 {
 		return
 	}
+	until := workflow.Now(ctx)
+	if ctx.Err() != nil {
+		until = r.started.Add(lateWindow)
+	}
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
 	for _, late := range r.late {
-		swept, err := SweepDuplicates(ctx, late)
-		if err != nil {
-			workflow.GetLogger(ctx).Error("Could not look for late duplicates", "executionKey", late.ExecutionKey, "error", err)
-			continue
+		for {
+			swept, err := SweepDuplicates(workflow.WithScheduleToCloseTimeout(ctx, sweepPatience), late)
+			if err != nil {
+				workflow.GetLogger(ctx).Error("Could not look for late duplicates", "executionKey", late.ExecutionKey, "error", err)
+			} else {
+				r.executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, swept.Cancelled...)
+			}
+			left := until.Sub(workflow.Now(ctx))
+			if left <= 0 {
+				break
+			}
+			_ = workflow.Sleep(ctx, min(left, latePause)) // on a context that nobody cancels
 		}
-		r.executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, swept.Cancelled...)
 	}
 }
 
-func isScheduleToClose(err error) bool {
-	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
-	return ok && timeout.TimeoutType() == enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE
+// outOfTime reports whether an activity ended because its next attempt would have come too late.
+func outOfTime(err error) bool {
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
+		return timeout.TimeoutType() == enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE
+	}
+	failed, ok := errors.AsType[*temporal.ActivityError](err)
+	return ok && failed.RetryState() == enums.RETRY_STATE_TIMEOUT
 }
 
 // nextDelay is what the service asked for, or a default.

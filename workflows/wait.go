@@ -27,8 +27,11 @@ func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
 		})
 	}
 	var missing []string
-	if len(r.staged) > 0 && r.in.OnMissingFiles != MissingFilesIgnore {
+	checking := r.checksUploads()
+	if checking {
 		workflow.Go(waitCtx, func(checkCtx workflow.Context) {
+			defer func() { checking = false }()
+			checkCtx = workflow.WithScheduleToCloseTimeout(checkCtx, checkPatience)
 			checked, err := CheckUploads(checkCtx, activities.CheckUploadsInput{
 				Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Files: r.staged,
 			})
@@ -54,6 +57,12 @@ func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
 			return r.abort(ctx, timedOut, missing)
 		case err != nil:
 			return nil, err
+		case execution.Status == activities.StatusCompleted:
+			// One that completed quickly may have done so without its files.
+			if workflow.Await(waitCtx, func() bool { return !checking }) != nil || len(missing) > 0 {
+				return r.abort(ctx, timedOut, missing)
+			}
+			return execution, nil
 		case execution.Status.Terminal():
 			return execution, nil
 		}
@@ -65,6 +74,12 @@ func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
 			await.Until, await.KnownStatus = activities.UntilNeedsHuman, ""
 		}
 	}
+}
+
+// checksUploads says whether the run's uploads are looked at: not those of a run that somebody else may have started, with
+// files of its own.
+func (r *AgentRun) checksUploads() bool {
+	return len(r.staged) > 0 && r.in.OnMissingFiles != MissingFilesIgnore && !(r.executed.Adopted && r.in.IdempotencyKey != "")
 }
 
 // abort ends the agent's run, or leaves it: the workflow was cancelled, the deadline has passed, or the run has no files. It
@@ -103,6 +118,8 @@ func aftermath(execution *activities.Execution) string {
 }
 
 const (
+	// checkPatience bounds the look at a run's uploads, for which its result may have to wait.
+	checkPatience = 5 * time.Minute
 	// cancelPatience bounds how long a cancelled workflow waits for the agent's run to be over.
 	cancelPatience = 10 * time.Minute
 	// cancelRepeat is after how long a run that goes on is cancelled again: the service may refuse or forget.
@@ -140,6 +157,8 @@ func (r *AgentRun) verdict(e *activities.Execution) error {
 	switch {
 	case e.Status == activities.StatusCancelled && e.Reason == activities.ReasonUserRequested:
 		errorType, said = activities.ErrorTypeExecutionCancelled, "was cancelled"
+	case e.Status == activities.StatusCancelled && e.Reason == "":
+		said = "was cancelled, for a reason that the service does not tell"
 	case e.Status == activities.StatusCancelled:
 		said = "was ended by the service"
 	}
