@@ -87,19 +87,18 @@ func (e *execute) settle(ctx context.Context, key string, found []sibling, poste
 		e.Cancelled = append(e.Cancelled, s.id)
 		e.leaveWord(ctx)
 	}
-	if resisting != nil {
-		if e.Unsettled.IsZero() {
-			e.Unsettled = e.now()
-		}
-		if e.now().Sub(e.Unsettled) < e.grace {
-			e.Doubtful = max(e.Doubtful, 1) // the next attempt looks, and tries again
-			return nil, e.lookFailed(ctx, resisting, key)
-		}
+	unsettled := resisting != nil
+	if unsettled && e.Unsettled.IsZero() {
+		e.Unsettled = e.now()
+	}
+	if unsettled && e.now().Sub(e.Unsettled) < e.grace {
+		e.Doubtful = max(e.Doubtful, 1) // the next attempt looks, and tries again
+		return nil, e.lookFailed(ctx, resisting, key)
 	}
 	if result.Adopted {
 		e.decide(ctx, DecisionAdopted, keeper.id)
 	}
-	result.MayHaveLateDuplicate = resisting != nil || e.Doubtful > own || posted != "" && e.shared()
+	result.MayHaveLateDuplicate = unsettled || e.Doubtful > own || posted != "" && e.shared()
 	result.DuplicatesCancelled, result.Decisions = e.Cancelled, e.Decided
 	return result, nil
 }

@@ -40,6 +40,8 @@ type executeProgress struct {
 	// Doubtful counts requests that started an agent or may have; Since is when the last of them ended.
 	Doubtful int       `json:"doubtful,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
+	// Explained says that what earlier workflow runs may have started was found, and is over.
+	Explained bool `json:"explained,omitempty"`
 	// Unsettled is since when a duplicate resists being cancelled; Cancelled are those that did not.
 	Unsettled time.Time  `json:"unsettled,omitzero"`
 	Cancelled []string   `json:"cancelled,omitempty"`
@@ -78,6 +80,9 @@ func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
 	key := first(e.in.IdempotencyKey, e.ownKey())
 	if e.Doubtful > 0 || e.shared() || e.late() || e.in.AdoptOnly {
 		found, next, err := e.look(ctx, key)
+		if err == nil && next != key {
+			e.explain()
+		}
 		switch {
 		case err != nil:
 			return nil, e.lookFailed(ctx, err, key)
@@ -118,6 +123,14 @@ func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
 		found = append(found, posted) // not listed yet, so surely the youngest
 	}
 	return e.settle(ctx, key, found, posted.id)
+}
+
+// explain takes back the doubt about an earlier run of the workflow, before a reset, when the look finds that its run of the
+// agent has failed: then nothing of it is still to come.
+func (e *execute) explain() {
+	if e.in.Doubtful > 0 && e.in.DoubtfulSince.IsZero() && !e.Explained {
+		e.Doubtful, e.Explained = max(e.Doubtful-e.in.Doubtful, 0), true
+	}
 }
 
 // shared reports whether somebody else may have executed with the same key.

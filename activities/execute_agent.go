@@ -51,7 +51,8 @@ type ExecuteAgentInput struct {
 	// after its own request.
 	Doubtful int `json:"doubtful,omitempty"`
 	// DoubtfulSince is when the first of those activities was scheduled: what the same workflow run started from then on is
-	// adopted even if it has failed. The zero time when there are none.
+	// adopted even if it has failed. The zero time when they were of an earlier workflow run: then one run of the agent that has failed
+	// explains them.
 	DoubtfulSince time.Time `json:"doubtfulSince,omitzero"`
 	// ExcludeExecutions are history, whatever their status: they are neither adopted nor cancelled.
 	ExcludeExecutions []string `json:"excludeExecutions,omitempty"`

@@ -155,7 +155,7 @@ func TestACancelAfterTwoDoubtfulRequestsLeavesNoAgent(t *testing.T) {
 	after := &afterExecute{}
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{after, &waits{}}}, testsuite.WithListDelay(135*time.Second))
 	cancelled := false
-	after.then = func(info activity.Info, result any, err error) (any, error) {
+	after.then = func(_ activity.Info, result any, err error) (any, error) {
 		if b.requests("AgentExecutePost") == 2 && !cancelled {
 			cancelled = true
 			b.CancelWorkflow()
