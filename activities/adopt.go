@@ -70,7 +70,7 @@ func (e *execute) started(s sibling) bool {
 func (e *execute) settle(ctx context.Context, key string, found []sibling, posted string) (*ExecuteAgentResult, error) {
 	keeper, own := e.keep(found), 0
 	result := &ExecuteAgentResult{ExecutionID: keeper.id, Status: keeper.status, ExecutionKey: key, Adopted: keeper.id != posted}
-	var resisting error
+	var resisting []error
 	for _, s := range found {
 		if s.activity == e.activityID() {
 			own++
@@ -79,7 +79,7 @@ func (e *execute) settle(ctx context.Context, key string, found []sibling, poste
 			continue
 		}
 		if err := e.c.cancelDuplicate(ctx, s.id); err != nil {
-			resisting = err
+			resisting = append(resisting, err)
 			activity.GetLogger(ctx).Warn("A duplicate could not be cancelled", "executionId", s.id, "kept", keeper.id, "error", err)
 			continue
 		}
@@ -87,13 +87,13 @@ func (e *execute) settle(ctx context.Context, key string, found []sibling, poste
 		e.Cancelled = append(e.Cancelled, s.id)
 		e.leaveWord(ctx)
 	}
-	unsettled := resisting != nil
+	unsettled := len(resisting) > 0
 	if unsettled && e.Unsettled.IsZero() {
 		e.Unsettled = e.now()
 	}
 	if unsettled && e.now().Sub(e.Unsettled) < e.grace {
 		e.Doubtful = max(e.Doubtful, 1) // the next attempt looks, and tries again
-		return nil, e.lookFailed(ctx, resisting, key)
+		return nil, e.lookFailed(ctx, errors.Join(resisting...), key)
 	}
 	if result.Adopted {
 		e.decide(ctx, DecisionAdopted, keeper.id)
