@@ -184,6 +184,7 @@ func TestOfManyDecisionsTheLastAreKept(t *testing.T) {
 	}
 	require.NoError(t, err)
 	require.Contains(t, result.Decisions, activities.DecisionPosted)
+	require.Len(t, result.Decisions, 20)
 }
 
 func TestADeletedOriginalIsForgottenWhateverItsReruns(t *testing.T) {
@@ -419,4 +420,54 @@ func TestAnOwnFailedRunDoesNotEndThatOfAnother(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, started.ExecutionID, found.ExecutionID)
 	require.Len(t, s.alive(t), 1)
+}
+
+// After a reset nobody knows what the run before it had under way. One run of the agent that has failed explains it.
+func TestAFailedRunExplainsTheDoubtAfterAReset(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true, Inputs: activities.Inputs{"fail": true}}
+	_, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	s.clock.pass(time.Minute)
+	in.FreshKey, in.Doubtful, in.Inputs = false, 1, nil
+	again, err := newExecuteOf(t, s.options, in, "after the reset").next()
+	require.NoError(t, err)
+	require.Equal(t, "k#2", again.ExecutionKey)
+}
+
+func TestAFailedRunOfAnEarlierStartIsHistory(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Inputs: activities.Inputs{"fail": true}}
+	_, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	s.clock.pass(time.Minute)
+	in.Doubtful, in.DoubtfulSince, in.Inputs = 1, s.clock.Now(), nil
+	later := newExecuteOf(t, s.options, in, "the next start")
+	require.True(t, activities.IsUnavailable(later.err()))
+	s.clock.pass(activities.DefaultLookupGrace)
+	again, err := later.next()
+	require.NoError(t, err)
+	require.Equal(t, "k#2", again.ExecutionKey)
+}
+
+// Of runs that have all failed, one's own is the one to tell of.
+func TestOfFailedRunsTheOwnIsAdopted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42", Inputs: activities.Inputs{"fail": true}}
+	_, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	s.line.hide.Store(true)
+	s.line.loseAnswers.Store(true)
+	own := newExecuteOf(t, s.options, in, "own")
+	require.Error(t, own.err()) // sent at the same moment, and under the same key
+	s.line.hide.Store(false)
+	s.line.loseAnswers.Store(false)
+	s.clock.pass(time.Minute)
+	found, err := own.next()
+	require.NoError(t, err)
+	require.Equal(t, s.api.Executions()[1].ID, found.ExecutionID)
+	require.Len(t, s.api.Executions(), 2)
 }
