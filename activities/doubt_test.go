@@ -471,3 +471,24 @@ func TestOfFailedRunsTheOwnIsAdopted(t *testing.T) {
 	require.Equal(t, s.api.Executions()[1].ID, found.ExecutionID)
 	require.Len(t, s.api.Executions(), 2)
 }
+
+func TestASweepThatKeepsNothingGoesThroughTheNumbersOfTheKey(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Inputs: activities.Inputs{"fail": true}}
+	_, err := newExecute(t, s.options, in).next()
+	require.NoError(t, err)
+	s.clock.pass(time.Minute)
+	in.Inputs = nil
+	second, err := newExecuteOf(t, s.options, in, "again").next()
+	require.NoError(t, err)
+	require.Equal(t, "k#2", second.ExecutionKey)
+	sweep := func(keep string) []string {
+		swept, err := run[activities.SweepDuplicatesResult](newEnv(t, s.options), activities.SweepDuplicatesName,
+			activities.SweepDuplicatesInput{AgentID: s.agent, ExecutionKey: "k", Keep: keep})
+		require.NoError(t, err)
+		return swept.Cancelled
+	}
+	require.Empty(t, sweep(s.api.Executions()[0].ID), "what is to be left is of the first number")
+	require.Equal(t, []string{second.ExecutionID}, sweep(""))
+}

@@ -74,6 +74,67 @@ func TestStagingForMoreThanAnHourWhileWaitingForCapacityIsSurvived(t *testing.T)
 	require.Len(t, b.api.Executions(), 1)
 }
 
+// The service answers nothing usable when the files' hour ends: hours of patience are left all the same.
+func TestAnOutageAtTheEndOfTheFilesHourDoesNotEndTheWaitForCapacity(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	f := &outage{full: full{now: b.Now, until: b.Now().Add(2 * time.Hour), lost: true}, from: b.Now().Add(40 * time.Minute), to: b.Now().Add(100 * time.Minute)}
+	b.connect(func(c *activities.Connection) { c.Transport = f })
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x", Name: "x.txt"}}})
+	require.NoError(t, err)
+	require.Len(t, b.api.Executions(), 1)
+}
+
+// outage answers 503 to every execute for a while, before and after which the service is full.
+type outage struct {
+	full
+	from, to time.Time
+}
+
+func (o *outage) RoundTrip(r *http.Request) (*http.Response, error) {
+	status := 0
+	switch now := o.now(); {
+	case !strings.HasSuffix(r.URL.Path, "/execute"):
+	case now.After(o.from) && now.Before(o.to):
+		status = http.StatusServiceUnavailable
+	case now.Before(o.until):
+		status = http.StatusConflict
+	}
+	if status == 0 {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	_, _ = io.Copy(io.Discard, r.Body)
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"text/plain"}}, Request: r, Body: io.NopCloser(strings.NewReader("no"))}, nil
+}
+
+func TestStagingThatOutlastsTheWaitForCapacityEndsIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	f := &slowStaging{full: full{now: b.Now, until: b.Now().Add(10 * time.Hour)}, from: b.Now().Add(10 * time.Minute), to: b.Now().Add(90 * time.Minute)}
+	b.connect(func(c *activities.Connection) { c.Transport = f })
+	_, err := b.runAgent(t, workflows.RunAgentInput{
+		AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x", Name: "x.txt"}}, CapacityTimeoutSeconds: 3600,
+	})
+	require.True(t, activities.IsAtCapacity(err), "%v", err)
+}
+
+func TestATimeoutIsADoubtWhateverTheAttemptBeforeItTold(t *testing.T) {
+	t.Parallel()
+	after := &afterExecute{}
+	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{after}}, testsuite.WithListDelay(20*time.Second))
+	calls := 0
+	after.then = func(_ activity.Info, result any, err error) (any, error) {
+		if calls++; calls == 1 {
+			told := temporal.NewApplicationError("full", activities.ErrorTypeAtCapacity, activities.ErrorDetails{HTTPStatus: 409})
+			return nil, temporal.NewTimeoutError(enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, told)
+		}
+		return result, err
+	}
+	_, err := b.runAgent(t, tenHours(b))
+	require.NoError(t, err)
+	require.Len(t, b.api.Executions(), 1)
+}
+
 func TestAStartThatFailsForGoodInDoubtLooksForItsRunFirst(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(b *bench){

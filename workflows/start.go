@@ -234,13 +234,14 @@ func (r *AgentRun) sweepLate(ctx workflow.Context) {
 	}
 }
 
-// outOfTime reports whether an activity ended because its next attempt would have come too late.
+// outOfTime reports whether an activity ended because its time was up or its next attempt would have come too late: attempts
+// are unlimited, so an error that is retried comes back for no other reason.
 func outOfTime(err error) bool {
 	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		return timeout.TimeoutType() == enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE
 	}
-	failed, ok := errors.AsType[*temporal.ActivityError](err)
-	return ok && failed.RetryState() == enums.RETRY_STATE_TIMEOUT
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && !failed.NonRetryable()
 }
 
 // nextDelay is what the service asked for, or a default.
