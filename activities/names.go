@@ -10,6 +10,9 @@ const (
 	SendMessageName        = "asteroid.SendMessage"
 	SweepDuplicatesName    = "asteroid.SweepDuplicates"
 	CheckUploadsName       = "asteroid.CheckUploads"
+	AttachFilesName        = "asteroid.AttachFiles"
+	ListFilesName          = "asteroid.ListFiles"
+	SaveFilesName          = "asteroid.SaveFiles"
 )
 
 // The metadata that ExecuteAgent writes into every execution. Every key that begins with [MetadataPrefix] is reserved:
