@@ -132,6 +132,7 @@ func (a *Activities) Register(registry Registry) {
 		AttachFilesName:        a.AttachFiles,
 		ListFilesName:          a.ListFiles,
 		SaveFilesName:          a.SaveFiles,
+		CheckDestinationName:   a.CheckDestination,
 	} {
 		registry.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

@@ -13,6 +13,7 @@ const (
 	AttachFilesName        = "asteroid.AttachFiles"
 	ListFilesName          = "asteroid.ListFiles"
 	SaveFilesName          = "asteroid.SaveFiles"
+	CheckDestinationName   = "asteroid.CheckDestination"
 )
 
 // The metadata that ExecuteAgent writes into every execution. Every key that begins with [MetadataPrefix] is reserved:
