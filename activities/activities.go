@@ -19,6 +19,18 @@ type Options struct {
 	// FileRoots are the directories beneath which file: references may lie, as absolute paths. Neither .. nor a
 	// symbolic link leads out of them. None means that file: references are refused.
 	FileRoots []string
+	// OutputRoots are the directories beneath which SaveFiles may write to a file: destination, likewise.
+	OutputRoots []string
+	// HTTPS says what https: references can reach: by default the public internet, and nothing else.
+	HTTPS HTTPSOptions
+	// Stores add further places to read files from and to save them to, by URI scheme, such as s3.
+	Stores map[string]Store
+	// MaxUploadBytes bounds the files of one call together, before any is sent. DefaultMaxUploadBytes, the service's
+	// published quota for an execution, when 0; unbounded when negative.
+	MaxUploadBytes int64
+	// SettleInterval is how long two listings of a run's files lie apart that must agree before its files are taken for
+	// complete. 2 seconds when 0.
+	SettleInterval time.Duration
 	// Now tells the time; nil means time.Now. In a workflow test with virtual time give the environment's Now, so that
 	// the expiry of staged files agrees with it.
 	Now func() time.Time
@@ -30,19 +42,26 @@ type Options struct {
 	RequestTimeout time.Duration
 }
 
-// DefaultLookupGrace and DefaultRequestTimeout are what Options mean by 0.
+// DefaultLookupGrace, DefaultRequestTimeout and DefaultSettleInterval are what Options mean by 0.
 const (
 	DefaultLookupGrace    = 2 * time.Minute
 	DefaultRequestTimeout = 30 * time.Second
+	DefaultSettleInterval = 2 * time.Second
 )
 
 // Activities are the activities of a worker. Make them with [New]; they are safe for concurrent use. Register them
 // all with [Activities.Register], or add the plugin of package worker, which does.
 type Activities struct {
 	connections map[string]*connection
-	opener      opener
 	now         func() time.Time
 	grace       time.Duration
+
+	roots     roots
+	outputs   roots
+	https     *httpsFiles
+	stores    map[string]Store
+	maxUpload int64
+	settle    time.Duration
 }
 
 // New checks the options and makes the activities. It sends nothing and asks for no key.
@@ -50,13 +69,16 @@ func New(options Options) (*Activities, error) {
 	if len(options.Connections) == 0 {
 		return nil, errors.New("asteroid: no connections: give at least \"default\", for example activities.ConnectionFromEnv()")
 	}
-	if options.LookupGrace < 0 || options.RequestTimeout < 0 {
-		return nil, errors.New("asteroid: LookupGrace and RequestTimeout must not be negative")
+	if options.LookupGrace < 0 || options.RequestTimeout < 0 || options.SettleInterval < 0 {
+		return nil, errors.New("asteroid: LookupGrace, RequestTimeout and SettleInterval must not be negative")
 	}
 	a := &Activities{
 		connections: make(map[string]*connection, len(options.Connections)),
 		now:         options.Now,
 		grace:       cmp.Or(options.LookupGrace, DefaultLookupGrace),
+		stores:      maps.Clone(options.Stores),
+		maxUpload:   cmp.Or(options.MaxUploadBytes, DefaultMaxUploadBytes),
+		settle:      cmp.Or(options.SettleInterval, DefaultSettleInterval),
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -71,11 +93,24 @@ func New(options Options) (*Activities, error) {
 		}
 		a.connections[name] = c
 	}
-	var err error
-	if a.opener, err = newOpener(options.FileRoots); err != nil {
+	if err := a.openPlaces(options); err != nil {
 		return nil, fmt.Errorf("asteroid: %w", err)
 	}
 	return a, nil
+}
+
+// openPlaces checks the options that say where files may lie.
+func (a *Activities) openPlaces(options Options) (err error) {
+	if a.roots, err = newRoots("FileRoots", options.FileRoots); err != nil {
+		return err
+	}
+	if a.outputs, err = newRoots("OutputRoots", options.OutputRoots); err != nil {
+		return err
+	}
+	if a.https, err = newHTTPSFiles(options.HTTPS); err != nil {
+		return err
+	}
+	return checkStores(options.Stores)
 }
 
 // Registry is the part of a worker (or of a test environment) that takes activities.
@@ -94,6 +129,10 @@ func (a *Activities) Register(registry Registry) {
 		SendMessageName:        a.SendMessage,
 		SweepDuplicatesName:    a.SweepDuplicates,
 		CheckUploadsName:       a.CheckUploads,
+		AttachFilesName:        a.AttachFiles,
+		ListFilesName:          a.ListFiles,
+		SaveFilesName:          a.SaveFiles,
+		CheckDestinationName:   a.CheckDestination,
 	} {
 		registry.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

@@ -164,10 +164,10 @@ func TestKeptFilesAreInEveryHeartbeat(t *testing.T) {
 		_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
 	})})
 	kept := activities.StagedFile{ID: "k", Name: "c.txt", ExpiresAt: time.Now().Add(time.Hour)}
-	env.SetHeartbeatDetails(activities.StageProgress{Staged: map[int]activities.StagedFile{2: kept}})
-	beats := make(chan activities.StageProgress, 10)
+	env.SetHeartbeatDetails(activities.Progress[activities.StagedFile]{Done: map[string]activities.StagedFile{"2": kept}})
+	beats := make(chan activities.Progress[activities.StagedFile], 10)
 	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
-		var beat activities.StageProgress
+		var beat activities.Progress[activities.StagedFile]
 		_ = details.Get(&beat)
 		beats <- beat
 	})
@@ -176,7 +176,7 @@ func TestKeptFilesAreInEveryHeartbeat(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	beat := <-beats
-	require.Contains(t, beat.Staged, 2)
+	require.Contains(t, beat.Done, "2")
 	require.Equal(t, 2, beat.TotalFiles)
 }
 

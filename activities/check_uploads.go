@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -49,14 +48,11 @@ func (a *Activities) CheckUploads(ctx context.Context, in CheckUploadsInput) (*C
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return nil, err
 	}
-	what := call{operation: "ExecutionFilesGet", executionID: in.ExecutionID}
-	listed, err := fetch[api.AgentFilesResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
-		return c.api.ExecutionFilesGet(ctx, in.ExecutionID)
-	}, http.StatusOK)
+	listed, err := c.files(ctx, in.ExecutionID)
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
-	missing := missingFiles(in.Files, listed.Directories["uploads"])
+	missing := missingFiles(in.Files, inDirectory(listed, uploadsDirectory))
 	if len(missing) > 0 && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < uploadsPatience {
 		return nil, temporal.NewApplicationErrorWithOptions(
 			fmt.Sprintf("execution %s does not list %s yet", in.ExecutionID, strings.Join(missing, ", ")), ErrorTypeStillRunning,

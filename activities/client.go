@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ type connection struct {
 	name           string
 	requestTimeout time.Duration
 	api            *api.Client
+	base           *url.URL
+	links          *http.Client // for signed links: it sends no key
 
 	asking         chan struct{} // held while organizationID is asked for
 	organizationID string        // what the service said, when Connection.OrganizationID is empty
@@ -56,6 +59,10 @@ func newConnection(name string, settings Connection, requestTimeout time.Duratio
 		}
 	}
 	c := &connection{Connection: settings, name: name, requestTimeout: requestTimeout, asking: make(chan struct{}, 1)}
+	if c.base, err = url.Parse(settings.BaseURL); err != nil {
+		return nil, fmt.Errorf("connection %q: %w", name, err)
+	}
+	c.links = c.newLinkClient()
 	c.api, err = api.NewClient(settings.BaseURL, api.WithHTTPClient(&http.Client{
 		Transport: settings.Transport,
 		// Following a redirect would carry the key, which net/http does not know to be a secret, to wherever it
@@ -93,8 +100,9 @@ type keySent struct{}
 
 // answer is what an accepted call returned.
 type answer struct {
-	status int
-	body   []byte
+	status   int
+	body     []byte
+	location string
 }
 
 // send makes one request and reads its answer, once: nothing here retries. An answer with another status than accept
@@ -153,7 +161,7 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 			failed.message = fmt.Sprintf("answered %d with more than %d bytes", status, maxAnswer)
 			return answer{}, failed
 		default:
-			return answer{status: status, body: raw}, nil
+			return answer{status: status, body: raw, location: response.Header.Get("Location")}, nil
 		}
 	}
 	failed.message, failed.body = decodeErrorBody(failed.contentType, []byte(redact(string(raw))))

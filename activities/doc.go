@@ -14,6 +14,10 @@
 //	asteroid.GetExecution        read an execution now
 //	asteroid.SetExecutionStatus  pause, resume or cancel it
 //	asteroid.SendMessage         answer the agent's question
+//	asteroid.AttachFiles         give it more files while it works
+//	asteroid.ListFiles           refer to what it left, for the next agent
+//	asteroid.SaveFiles           copy what it left to where it stays
+//	asteroid.CheckDestination    see whether the worker takes the place for that
 //	asteroid.CheckUploads        see whether a run has the files that were staged for it
 //	asteroid.SweepDuplicates     cancel what an execute of unknown outcome started once too often
 //
@@ -37,16 +41,19 @@
 // predicate, never by message; [DetailsOf] gives the HTTP status, request id and execution id.
 //
 //	type                         predicate             when                                             retried
-//	asteroid.InvalidInput        IsInvalidInput        the input breaks a rule, or the API answered     no
+//	asteroid.InvalidInput        IsInvalidInput        the input breaks a rule, a reference leads       no
+//	                                                   where it must not, or the API answered
 //	                                                   400, 413, 415, 422 or an unlisted 4xx
-//	asteroid.Unauthorized        IsUnauthorized        401: the key is wrong; 403: it may not do this   no
+//	asteroid.Unauthorized        IsUnauthorized        401: the key is wrong; 403: it may not do this;  no
+//	                                                   a file is not open to the worker
 //	asteroid.PaymentRequired     IsPaymentRequired     402: plan or balance does not allow the run      no
 //	asteroid.NotFound            IsNotFound            404, 410: no such agent, execution or file       no (1)
 //	asteroid.AtCapacity          IsAtCapacity          execute answered 409 or 429: nothing was         yes
 //	                                                   created, there is no room for another run now
 //	asteroid.RateLimited         IsRateLimited         429 anywhere else                                yes
 //	asteroid.Unavailable         IsUnavailable         408, 409, 5xx, no answer, or one that is not     yes (2)
-//	                                                   what the contract promises
+//	                                                   what the contract promises; a file that cannot
+//	                                                   be read or written now, or arrived damaged
 //	asteroid.StagedFileExpired   IsStagedFileExpired   a staged file is too old, used up or foreign:    no
 //	                                                   stage again and execute with the new handles
 //	asteroid.StillRunning        IsStillRunning        AwaitExecution looked and the run goes on        yes

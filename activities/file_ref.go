@@ -1,7 +1,7 @@
 package activities
 
 import (
-	"encoding/base64"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,13 +9,15 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
-	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
+	"sync"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // FileRef names a file without holding it. The activity opens it on the worker and streams it, so that the content
@@ -25,185 +27,192 @@ import (
 //
 //	file:///srv/claims/1042.csv              on the worker's disk, beneath one of Options.FileRoots
 //	data:text/csv;base64,YSxiCjEsMgo=        the content itself, for a few kilobytes: it does stand in history
+//	https://files.example.com/1042.csv       on the public internet, see HTTPSOptions; a query stands in history
+//	asteroid-execution://<execution id>/downloads/report.pdf
+//	                                         a file of another run of the same organization, in one of the directories
+//	                                         uploads, downloads, workspace, shared and debug
+//	s3:, gs:, azblob:, ...                   what Options.Stores adds
+//
+// What is special in a URI (space, %, #, ?) is percent-encoded in it.
 type FileRef struct {
 	URI string `json:"uri"`
 	// Name is what the agent sees; empty means the URI's own last element. The service gets it in ASCII and unique
 	// within the call.
 	Name string `json:"name,omitempty"`
-	// ContentType is a media type such as text/csv; empty means that of a data: URI, else the one that the name's ending
-	// or the first bytes suggest.
+	// ContentType is a media type such as text/csv; empty means what the scheme knows (of data:, https: and the like),
+	// else what the name's ending or the first bytes suggest.
 	ContentType string `json:"contentType,omitempty"`
 }
 
-// maxInline bounds a data: reference, decoded. Temporal refuses payloads of more than 2 MiB anyway.
-const maxInline = 1 << 20
+// maxFiles bounds the files of one call: their names and ids have to fit into heartbeats and results.
+const maxFiles = 1000
 
 // source is a reference that has been looked at and can be opened.
 type source struct {
+	field       string // of the input, for errors
 	name        string
 	contentType string
-	size        int64
-	open        func() (io.ReadCloser, error)
+	size        int64 // unknownSize when that is only known at its end
+	open        func(ctx context.Context) (io.ReadCloser, error)
 }
 
-// opener opens references by scheme.
-type opener struct{ roots []string }
+const unknownSize = -1
 
-func newOpener(roots []string) (opener, error) {
-	cleaned := make([]string, len(roots))
-	for i, root := range roots {
-		if !filepath.IsAbs(root) {
-			return opener{}, fmt.Errorf("FileRoots[%d] %q is not an absolute path", i, root)
-		}
-		info, err := os.Stat(root)
-		if err != nil {
-			return opener{}, fmt.Errorf("FileRoots[%d]: %w", i, err)
-		}
-		if !info.IsDir() {
-			return opener{}, fmt.Errorf("FileRoots[%d] %q is not a directory", i, root)
-		}
-		cleaned[i] = filepath.Clean(root)
-	}
-	return opener{roots: cleaned}, nil
+// finder looks at the references of one call.
+type finder struct {
+	*Activities
+	connection *connection
+	scheduled  time.Time
+
+	mu       sync.Mutex
+	listings map[string]func() ([]api.AgentFile, error) // by execution id
 }
 
-// find looks at a reference. Its errors name the field: asteroid.InvalidInput where the reference is wrong, else
-// asteroid.Unavailable, since a disk that does not answer now may do so later.
-func (o opener) find(field string, ref FileRef) (*source, error) {
+// find looks at a reference. Its errors name the field and are those that the activity returns.
+func (f *finder) find(ctx context.Context, field string, ref FileRef) (*source, error) {
 	scheme, _, ok := strings.Cut(ref.URI, ":")
 	if !ok {
-		return nil, invalid(field+".uri", fmt.Sprintf("%q has no scheme: write file:///path or data:...", clip(ref.URI)))
+		return nil, invalid(field+".uri", fmt.Sprintf("%q has no scheme: write file:///path, https://host/path or data:...", clip(ref.URI)))
 	}
 	var found *source
 	var err error
-	switch strings.ToLower(scheme) {
+	switch scheme = strings.ToLower(scheme); scheme {
 	case "file":
-		found, err = o.findFile(ref.URI)
+		found, err = f.roots.find(ref.URI)
 	case "data":
 		found, err = findData(ref.URI)
+	case "https":
+		found, err = f.https.find(ctx, ref.URI)
+	case ExecutionScheme:
+		found, err = f.findOutput(ctx, ref.URI)
 	default:
-		err = fmt.Errorf("the scheme %q is not known: use file: or data:", clip(scheme))
-	}
-	if trouble := (*ioError)(nil); errors.As(err, &trouble) {
-		return nil, temporal.NewApplicationErrorWithOptions(field+".uri: "+err.Error()+"; it is tried again", ErrorTypeUnavailable,
-			temporal.ApplicationErrorOptions{Details: []any{ErrorDetails{Field: field + ".uri"}}})
+		found, err = f.findStored(ctx, scheme, ref.URI)
 	}
 	if err != nil {
-		return nil, invalid(field+".uri", err.Error())
+		return nil, referenceError(ctx, field+".uri", err)
 	}
+	found.field = field + ".uri"
 	found.name = first(ref.Name, found.name, "file")
 	found.contentType = first(ref.ContentType, found.contentType)
 	// It becomes a header of the upload, where a line break would begin another one.
-	if media, _, err := mime.ParseMediaType(found.contentType); err != nil || !strings.Contains(media, "/") || strings.ContainsAny(found.contentType, "\r\n") {
-		return nil, invalid(field+".contentType", fmt.Sprintf("%q is not a media type such as text/csv", clip(found.contentType)))
+	if !isMediaType(found.contentType) {
+		if ref.ContentType != "" {
+			return nil, invalid(field+".contentType", fmt.Sprintf("%q is not a media type such as text/csv", clip(ref.ContentType)))
+		}
+		found.contentType = anyContent
 	}
 	return found, nil
 }
 
-// ioError is trouble with the disk, which may pass.
-type ioError struct{ error }
+// anyContent is the media type that says nothing.
+const anyContent = "application/octet-stream"
 
-func (o opener) findFile(uri string) (*source, error) {
+func isMediaType(text string) bool {
+	media, _, err := mime.ParseMediaType(text)
+	return err == nil && strings.Contains(media, "/") && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// refError is trouble with what a reference names, other than that the reference itself is wrong.
+type refError struct {
+	errorType  string
+	retryAfter time.Duration
+	error
+}
+
+func (e *refError) Unwrap() error { return e.error }
+
+// unreadable is trouble with a disk or a network, which may pass.
+func unreadable(format string, args ...any) error {
+	return &refError{errorType: ErrorTypeUnavailable, error: fmt.Errorf(format, args...)}
+}
+
+// wrong is a reference, or what it leads to, that no retry makes right.
+func wrong(format string, args ...any) error {
+	return &refError{errorType: ErrorTypeInvalidInput, error: fmt.Errorf(format, args...)}
+}
+
+func notThere(format string, args ...any) error {
+	return &refError{errorType: ErrorTypeNotFound, error: fmt.Errorf(format, args...)}
+}
+
+func notAllowed(format string, args ...any) error {
+	return &refError{errorType: ErrorTypeUnauthorized, error: fmt.Errorf(format, args...)}
+}
+
+// referenceError is what an activity returns for trouble with a reference: asteroid.Unavailable, NotFound or Unauthorized
+// where the trouble is with what it names, asteroid.InvalidInput where the reference itself is wrong.
+func referenceError(ctx context.Context, field string, err error) error {
+	return transferError(ctx, field, ErrorDetails{Field: field}, err)
+}
+
+// transferError is referenceError for a file that no field of the input names.
+func transferError(ctx context.Context, what string, details ErrorDetails, err error) error {
+	var asked *failure
+	var final *temporal.ApplicationError
+	if ctx.Err() != nil || errors.As(err, &asked) || errors.As(err, &final) {
+		return ended(ctx, err)
+	}
+	trouble := &refError{errorType: ErrorTypeInvalidInput}
+	errors.As(err, &trouble)
+	message, retry := what+": "+err.Error(), trouble.errorType == ErrorTypeUnavailable
+	if retry {
+		message += "; it is tried again"
+	}
+	return temporal.NewApplicationErrorWithOptions(message, trouble.errorType, temporal.ApplicationErrorOptions{
+		NonRetryable:   !retry,
+		NextRetryDelay: trouble.retryAfter,
+		Details:        []any{details},
+	})
+}
+
+// storeError says what an error of a Store, or of a file system, means.
+func storeError(what string, err error) error {
+	switch known := (*refError)(nil); {
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return notThere("%s does not exist", what)
+	case errors.Is(err, fs.ErrPermission):
+		return notAllowed("%s is not open to this worker: %w", what, err)
+	case errors.Is(err, fs.ErrInvalid):
+		return wrong("%s is refused: %w", what, err)
+	default:
+		return unreadable("%s: %w", what, err)
+	}
+}
+
+// parseURI reads a URI that names a place, such as s3://bucket/key.
+func parseURI(uri string) (*url.URL, error) {
 	parsed, err := url.Parse(uri)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%q is not a URI: write a path with spaces or %% percent-encoded", clip(uri))
-	case parsed.Host != "" && parsed.Host != "localhost", parsed.Opaque != "", parsed.Path == "":
-		return nil, fmt.Errorf("%q must be absolute: file:///path/to/file", clip(uri))
-	case parsed.RawQuery != "", parsed.Fragment != "", strings.HasSuffix(uri, "#"), strings.HasSuffix(uri, "?"):
-		return nil, fmt.Errorf("%q has a query or fragment: write # as %%23 and ? as %%3F where they belong to the name", clip(uri))
-	case len(o.roots) == 0:
-		return nil, errors.New("this worker opens no file: references: give it FileRoots")
+	case err != nil: // its text would repeat all of the URI
+		return nil, fmt.Errorf("%q is not a URI: percent-encode what is special in it", clip(uri))
+	case parsed.User != nil:
+		return nil, errors.New("the URI holds a user name or password, which would stand in history: give the worker access instead")
+	case parsed.Opaque != "":
+		return nil, fmt.Errorf("%q is not a URI like %s://place/name", clip(uri), parsed.Scheme)
+	case parsed.Fragment != "", strings.HasSuffix(uri, "#"):
+		return nil, fmt.Errorf("%q has a fragment: write # as %%23 where it belongs to the name", clip(uri))
+	case strings.Contains(parsed.Path, "\x00"):
+		return nil, fmt.Errorf("%q holds a zero byte", clip(uri))
 	}
-	name := filepath.Clean(filepath.FromSlash(parsed.Path))
-	for _, root := range o.roots {
-		below, err := filepath.Rel(root, name)
-		if err != nil || !filepath.IsLocal(below) {
-			continue
-		}
-		return findBeneath(root, below)
-	}
-	return nil, fmt.Errorf("%s lies beneath none of this worker's FileRoots", clip(name))
+	return parsed, nil
 }
 
-// findBeneath looks at a file through os.Root: a symbolic link cannot lead out of the root, whoever put it there and
-// whenever. The file is closed again, so that thousands of references do not hold thousands of open files.
-func findBeneath(root, below string) (*source, error) {
-	file, size, err := openBeneath(root, below)
-	if err != nil {
-		return nil, err
+// Schemes returns the schemes that this worker's references can have, in alphabetical order.
+func (a *Activities) schemes() []string {
+	known := []string{"data", ExecutionScheme}
+	if len(a.roots) > 0 {
+		known = append(known, "file")
 	}
-	defer func() { _ = file.Close() }()
-	contentType, err := detect(below, file)
-	if err != nil {
-		return nil, &ioError{fmt.Errorf("%s cannot be read: %w", filepath.Join(root, below), err)}
+	if !a.https.options.Disabled {
+		known = append(known, "https")
 	}
-	return &source{name: filepath.Base(below), contentType: contentType, size: size, open: func() (io.ReadCloser, error) {
-		file, now, err := openBeneath(root, below)
-		if err == nil && now != size {
-			_ = file.Close()
-			return nil, &ioError{fmt.Errorf("%s changed from %d to %d bytes while it was being staged", filepath.Join(root, below), size, now)}
-		}
-		return file, err
-	}}, nil
-}
-
-func openBeneath(root, below string) (*os.File, int64, error) {
-	path := filepath.Join(root, below)
-	dir, err := os.OpenRoot(root)
-	if err != nil {
-		return nil, 0, &ioError{fmt.Errorf("the file root cannot be opened: %w", err)}
+	for scheme := range a.stores {
+		known = append(known, scheme)
 	}
-	defer func() { _ = dir.Close() }()
-	// Looked at before it is opened: opening a named pipe would wait for somebody to write to it.
-	info, err := dir.Stat(below)
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is not a regular file", path)
-	}
-	var file *os.File
-	if err == nil {
-		file, err = dir.Open(below)
-	}
-	var system syscall.Errno
-	switch {
-	case err == nil:
-		return file, info.Size(), nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, 0, fmt.Errorf("there is no file %s on this worker: is the path on a disk that every worker sees?", path)
-	case errors.Is(err, fs.ErrPermission), !errors.As(err, &system): // what is no system error is a way out of the root
-		return nil, 0, fmt.Errorf("%s cannot be opened: %w", path, err)
-	default:
-		return nil, 0, &ioError{fmt.Errorf("%s cannot be opened: %w", path, err)}
-	}
-}
-
-// findData reads a data: URI (RFC 2397).
-func findData(uri string) (*source, error) {
-	head, content, found := strings.Cut(uri[len("data:"):], ",")
-	if !found {
-		return nil, errors.New("a data: URI needs a comma before its content: data:text/plain,hello")
-	}
-	mediaType, isBase64 := strings.CutSuffix(head, ";base64")
-	decoded, err := url.PathUnescape(content)
-	if err != nil {
-		return nil, errors.New("the content of the data: URI is not percent-encoded text")
-	}
-	if isBase64 {
-		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(decoded, "="))
-		if err != nil {
-			return nil, errors.New("the content of the data: URI is not base64")
-		}
-		decoded = string(raw)
-	}
-	if len(decoded) > maxInline {
-		return nil, fmt.Errorf("the data: URI holds %d bytes, more than %d: put them into a file and refer to that", len(decoded), maxInline)
-	}
-	if mediaType == "" || strings.HasPrefix(mediaType, ";") {
-		mediaType = "text/plain" + first(mediaType, ";charset=US-ASCII")
-	}
-	return &source{contentType: mediaType, size: int64(len(decoded)), open: func() (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader(decoded)), nil
-	}}, nil
+	slices.Sort(known)
+	return known
 }
 
 // contentTypes adds to what package mime knows everywhere; its further knowledge differs from machine to machine.
@@ -219,17 +228,20 @@ var contentTypes = map[string]string{
 	".zip":  "application/zip",
 }
 
-// detect returns the content type that the name's ending says, else the one that the first bytes suggest.
-func detect(name string, file io.ReadSeeker) (string, error) {
+// typeByName returns the content type that the name's ending says, or nothing.
+func typeByName(name string) string {
 	ending := strings.ToLower(path.Ext(name))
-	if known := first(contentTypes[ending], mime.TypeByExtension(ending)); known != "" {
-		return known, nil
+	return first(contentTypes[ending], mime.TypeByExtension(ending))
+}
+
+// typeOf returns the content type of a file: what it was said to be, unless that says nothing, else what the name's ending
+// says, else what the first bytes suggest; head is nil where they are not known.
+func typeOf(said, name string, head []byte) string {
+	if said != "" && said != anyContent && said != "binary/octet-stream" && isMediaType(said) {
+		return said
 	}
-	head := make([]byte, 512)
-	n, err := io.ReadFull(file, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", err
+	if known := typeByName(name); known != "" || head == nil {
+		return first(known, anyContent)
 	}
-	_, err = file.Seek(0, io.SeekStart)
-	return http.DetectContentType(head[:n]), err
+	return http.DetectContentType(head)
 }

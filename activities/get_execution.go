@@ -133,6 +133,8 @@ type activityPayload struct {
 	ActivityType                string               `json:"activityType"`
 	Message                     string               `json:"message"`
 	Status                      string               `json:"status"`
+	FileName                    string               `json:"fileName"`
+	Source                      string               `json:"source"`
 	FailedPayload               *api.FailedDetail    `json:"failedPayload"`
 	PausedPayload               *api.PausedDetail    `json:"pausedPayload"`
 	AwaitingConfirmationPayload *api.ReasonDetail    `json:"awaitingConfirmationPayload"`

@@ -36,7 +36,7 @@ func TestStaging2GiBTakesNoMemoryToSpeakOf(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	require.NoError(t, os.Truncate(path, size))
 	var received atomic.Int64
-	env := newEnv(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{FileRoots: []string{dir}, MaxUploadBytes: -1, Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		received.Store(n)
 		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "sparse.bin"}}})

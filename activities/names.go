@@ -10,6 +10,10 @@ const (
 	SendMessageName        = "asteroid.SendMessage"
 	SweepDuplicatesName    = "asteroid.SweepDuplicates"
 	CheckUploadsName       = "asteroid.CheckUploads"
+	AttachFilesName        = "asteroid.AttachFiles"
+	ListFilesName          = "asteroid.ListFiles"
+	SaveFilesName          = "asteroid.SaveFiles"
+	CheckDestinationName   = "asteroid.CheckDestination"
 )
 
 // The metadata that ExecuteAgent writes into every execution. Every key that begins with [MetadataPrefix] is reserved:

@@ -37,6 +37,11 @@ type Options struct {
 	// These are those of [activities.Options].
 	Connections    map[string]activities.Connection
 	FileRoots      []string
+	OutputRoots    []string
+	HTTPS          activities.HTTPSOptions
+	Stores         map[string]activities.Store
+	MaxUploadBytes int64
+	SettleInterval time.Duration
 	Now            func() time.Time
 	LookupGrace    time.Duration
 	RequestTimeout time.Duration
@@ -51,6 +56,11 @@ func NewPlugin(options Options) (*temporal.SimplePlugin, error) {
 	acts, err := activities.New(activities.Options{
 		Connections:    options.Connections,
 		FileRoots:      options.FileRoots,
+		OutputRoots:    options.OutputRoots,
+		HTTPS:          options.HTTPS,
+		Stores:         options.Stores,
+		MaxUploadBytes: options.MaxUploadBytes,
+		SettleInterval: options.SettleInterval,
 		Now:            options.Now,
 		LookupGrace:    options.LookupGrace,
 		RequestTimeout: options.RequestTimeout,

@@ -13,11 +13,7 @@ import (
 // StageFiles runs asteroid.StageFiles; see [activities.Activities.StageFiles]. Unless the context's options say
 // otherwise an attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
 func StageFiles(ctx workflow.Context, in activities.StageFilesInput) (*activities.StageFilesResult, error) {
-	names := make([]string, len(in.Files))
-	for i, ref := range in.Files {
-		names[i] = fileLabel(ref)
-	}
-	return call[activities.StageFilesResult](withDefaults(ctx, stageDefaults(), summary("Stage "+strings.Join(names, ", "))),
+	return call[activities.StageFilesResult](withDefaults(ctx, transferDefaults(), summary("Stage "+fileLabels(in.Files))),
 		activities.StageFilesName, in)
 }
 
@@ -72,6 +68,34 @@ func CheckUploads(ctx workflow.Context, in activities.CheckUploadsInput) (*activ
 		activities.CheckUploadsName, in)
 }
 
+// AttachFiles runs asteroid.AttachFiles; see [activities.Activities.AttachFiles]. Unless the context's options say otherwise an
+// attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
+func AttachFiles(ctx workflow.Context, in activities.AttachFilesInput) (*activities.AttachFilesResult, error) {
+	return call[activities.AttachFilesResult](withDefaults(ctx, transferDefaults(), summary("Attach "+fileLabels(in.Files)+" to execution "+in.ExecutionID)),
+		activities.AttachFilesName, in)
+}
+
+// ListFiles runs asteroid.ListFiles; see [activities.Activities.ListFiles]. Unless the context's options say otherwise an
+// attempt may take five minutes, and it is retried for an hour.
+func ListFiles(ctx workflow.Context, in activities.ListFilesInput) (*activities.ListFilesResult, error) {
+	return call[activities.ListFilesResult](withDefaults(ctx, listDefaults(), summary("List the files of execution "+in.ExecutionID)),
+		activities.ListFilesName, in)
+}
+
+// SaveFiles runs asteroid.SaveFiles; see [activities.Activities.SaveFiles]. Unless the context's options say otherwise an
+// attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
+func SaveFiles(ctx workflow.Context, in activities.SaveFilesInput) (*activities.SaveFilesResult, error) {
+	return call[activities.SaveFilesResult](withDefaults(ctx, transferDefaults(), summary("Save the files of execution "+in.ExecutionID)),
+		activities.SaveFilesName, in)
+}
+
+// CheckDestination runs asteroid.CheckDestination; see [activities.Activities.CheckDestination]. Unless the context's options
+// say otherwise it is retried for an hour.
+func CheckDestination(ctx workflow.Context, in activities.CheckDestinationInput) (*activities.CheckDestinationResult, error) {
+	return call[activities.CheckDestinationResult](withDefaults(ctx, callDefaults(), summary("Check where files are to be saved")),
+		activities.CheckDestinationName, in)
+}
+
 func call[Out, In any](ctx workflow.Context, name string, in In) (*Out, error) {
 	var out Out
 	if err := workflow.ExecuteActivity(ctx, name, in).Get(ctx, &out); err != nil {
@@ -89,6 +113,14 @@ func summary(text string) string {
 	return text
 }
 
+func fileLabels(refs []activities.FileRef) string {
+	labels := make([]string, len(refs))
+	for i, ref := range refs {
+		labels[i] = fileLabel(ref)
+	}
+	return strings.Join(labels, ", ")
+}
+
 // fileLabel is how a person knows a file: never the content of a data: reference.
 func fileLabel(ref activities.FileRef) string {
 	switch {
@@ -97,6 +129,7 @@ func fileLabel(ref activities.FileRef) string {
 	case strings.HasPrefix(strings.ToLower(ref.URI), "data:"):
 		return "inline data"
 	default:
-		return path.Base(ref.URI)
+		uri, _, _ := strings.Cut(ref.URI, "?") // a query may hold a signature
+		return path.Base(uri)
 	}
 }

@@ -43,6 +43,7 @@ func (s *AgentState) markdown() string {
 	page.WriteString("\n**Agent** " + code(s.title()) + " " + s.headline() + "\n\n")
 	line("Files", s.fileList())
 	line("Execution", s.execution())
+	line("Left behind", s.outputList())
 	line("Asked", s.question())
 	if s.Phase != PhaseNeedsHuman || len(s.Questions) == 0 { // else it only repeats the question
 		line("Reason", code(s.Reason))
@@ -74,6 +75,8 @@ func (s *AgentState) headline() string {
 		return "**waits for a person**"
 	case PhaseCancelling:
 		return "is being cancelled"
+	case PhaseCollecting:
+		return "completed, and its files are being collected"
 	case PhaseBackoff:
 		return "failed and will be executed again"
 	case PhaseCompleted:
@@ -92,12 +95,36 @@ func (s *AgentState) headline() string {
 func (s *AgentState) fileList() string {
 	labels := make([]string, 0, len(s.requested))
 	for _, f := range s.Files {
-		labels = append(labels, fmt.Sprintf("%s (%s, %s)", code(f.Name), f.ContentType, size(f.Size)))
+		labels = append(labels, fileWithSize(f.Name, f.ContentType, f.Size))
 	}
 	if len(labels) == 0 {
 		for _, name := range s.requested {
 			labels = append(labels, code(name))
 		}
+	}
+	return some(labels)
+}
+
+func (s *AgentState) outputList() string {
+	labels := make([]string, len(s.Outputs))
+	for i, f := range s.Outputs {
+		labels[i] = fileWithSize(f.Name, f.ContentType, f.Size)
+	}
+	return some(labels)
+}
+
+func fileWithSize(name, contentType string, bytes int64) string {
+	if contentType == "" {
+		return fmt.Sprintf("%s (%s)", code(name), size(bytes))
+	}
+	return fmt.Sprintf("%s (%s, %s)", code(name), code(contentType), size(bytes))
+}
+
+// some keeps a thousand files from filling the page.
+func some(labels []string) string {
+	const most = 10
+	if len(labels) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(labels[:most], ", "), len(labels)-most)
 	}
 	return strings.Join(labels, ", ")
 }

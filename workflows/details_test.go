@@ -26,7 +26,7 @@ func TestThePageTellsWhichAgentRanWithWhatAndWhatCameOfIt(t *testing.T) {
 	page := workflows.Markdown(state, []string{"claims.csv"}, `{"reference":"C-1042"}`)
 	for _, part := range []string{
 		"`Claims clerk` completed, outcome `success`",
-		"`claims.csv` (text/csv, 6.9 kB)",
+		"`claims.csv` (`text/csv`, 6.9 kB)",
 		"`e-1`, [its page](https://platform.asteroid.ai/executions/e-1)",
 		"started 2026-11-23 09:00:00 UTC, ended 2026-11-23 09:01:30 UTC, 1m30s in all",
 		"(https://files.asteroid.ai/e-1%281%29)",

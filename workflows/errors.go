@@ -1,7 +1,9 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -31,6 +33,15 @@ func invalid(field, rule string) error {
 	return temporal.NewNonRetryableApplicationError(field+": "+rule, activities.ErrorTypeInvalidInput, nil, activities.ErrorDetails{Field: field})
 }
 
+// invalidBelow is an asteroid.InvalidInput about a part of an input, as one about the whole.
+func invalidBelow(field string, err error, details activities.ErrorDetails) error {
+	said, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
+		return err
+	}
+	return invalid(field+"."+details.Field, strings.TrimPrefix(said.Message(), details.Field+": "))
+}
+
 // maxSeconds is ten years: more is a mistake, and soon overflows.
 const maxSeconds = 10 * 365 * 24 * 3600
 
@@ -50,6 +61,12 @@ func (in *RunAgentInput) validate() error {
 		return invalid("capacityTimeoutSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for six hours", in.CapacityTimeoutSeconds, maxSeconds))
 	case in.LongPollSeconds < 0 || in.LongPollSeconds > 25:
 		return invalid("longPollSeconds", fmt.Sprintf("is %d: must be 1 to 25, or 0 for off", in.LongPollSeconds))
+	}
+	if c := in.Collect; c != nil {
+		err := c.FileSelection.Validate()
+		if details, ok := activities.DetailsOf(err); ok {
+			return invalidBelow("collect", err, details)
+		}
 	}
 	if p := in.Reexecution; p != nil {
 		switch {

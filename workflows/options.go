@@ -17,7 +17,7 @@ const unlimited = math.MaxInt32
 
 // The default activity options, of which a typed call takes what its context leaves unset. They are functions, so that
 // nobody can change them for others.
-func stageDefaults() workflow.ActivityOptions {
+func transferDefaults() workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		StartToCloseTimeout:    time.Hour,
 		ScheduleToCloseTimeout: patience,
@@ -42,6 +42,14 @@ func awaitDefaults() workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		StartToCloseTimeout: 2 * time.Minute,                    // the longest long poll, a read, and another for the reason
 		RetryPolicy:         retry(time.Second, 30*time.Second), // the poll interval
+	}
+}
+
+func listDefaults() workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		StartToCloseTimeout:    5 * time.Minute, // longer than a listing may keep changing
+		ScheduleToCloseTimeout: time.Hour,
+		RetryPolicy:            retry(time.Second, 30*time.Second),
 	}
 }
 

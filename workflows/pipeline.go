@@ -1,12 +1,10 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"strings"
+	"slices"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid/activities"
@@ -24,6 +22,8 @@ type PipelineStep struct {
 	ExecutionIDInput string `json:"executionIdInput,omitempty"`
 	// ResultInput is the name of the input that gets the result of the step before; empty for none.
 	ResultInput string `json:"resultInput,omitempty"`
+	// TakeFiles adds the files that the step before collected to this one's.
+	TakeFiles bool `json:"takeFiles,omitempty"`
 }
 
 // PipelineResult has a result for each step.
@@ -31,8 +31,8 @@ type PipelineResult struct {
 	Steps []RunAgentResult `json:"steps"`
 }
 
-// Pipeline is the workflow asteroid.Pipeline: it runs agents one after the other and feeds the execution id and the
-// result of each into the next. It ends with the first step that fails, and that step's error; see [RunAgent].
+// Pipeline is the workflow asteroid.Pipeline: it runs agents one after the other and feeds the execution id, the
+// result and the files of each into the next. It ends with the first step that fails, and that step's error; see [RunAgent].
 func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
 	if len(in.Steps) == 0 {
 		return nil, invalid("steps", "name at least one agent")
@@ -40,6 +40,9 @@ func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
 	for i, step := range in.Steps {
 		if err := step.validate(i); err != nil {
 			return nil, err
+		}
+		if step.TakeFiles && in.Steps[i-1].Collect == nil {
+			return nil, invalid(fmt.Sprintf("steps[%d].takeFiles", i), "needs the step before to collect files")
 		}
 	}
 	result := &PipelineResult{}
@@ -60,8 +63,8 @@ func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
 func (s *PipelineStep) validate(i int) error {
 	field := fmt.Sprintf("steps[%d]", i)
 	switch {
-	case i == 0 && (s.ExecutionIDInput != "" || s.ResultInput != ""):
-		return invalid(field, "has no step before it to take an execution id or a result from")
+	case i == 0 && (s.ExecutionIDInput != "" || s.ResultInput != "" || s.TakeFiles):
+		return invalid(field, "has no step before it to take an execution id, a result or files from")
 	case s.ExecutionIDInput != "" && s.ExecutionIDInput == s.ResultInput:
 		return invalid(field+".resultInput", "is the same input as executionIdInput")
 	}
@@ -74,8 +77,7 @@ func (s *PipelineStep) validate(i int) error {
 	fed.feed(RunAgentResult{})
 	err := fed.RunAgentInput.validate()
 	if details, ok := activities.DetailsOf(err); ok {
-		said, _ := errors.AsType[*temporal.ApplicationError](err)
-		return invalid(field+"."+details.Field, strings.TrimPrefix(said.Message(), details.Field+": "))
+		return invalidBelow(field, err, details)
 	}
 	return err
 }
@@ -93,4 +95,7 @@ func (s *PipelineStep) feed(before RunAgentResult) {
 		inputs[s.ResultInput] = before.Result()
 	}
 	s.Inputs = inputs
+	if s.TakeFiles {
+		s.Files = append(slices.Clone(s.Files), activities.References(before.Outputs)...)
+	}
 }

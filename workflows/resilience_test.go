@@ -333,6 +333,8 @@ func TestEveryStepOfAPipelineIsCheckedBeforeTheFirstAgentStarts(t *testing.T) {
 	t.Parallel()
 	good := workflows.RunAgentInput{AgentID: "a"}
 	for field, steps := range map[string][]workflows.PipelineStep{
+		"steps[1].takeFiles":        {{RunAgentInput: workflows.RunAgentInput{AgentID: "a"}}, {RunAgentInput: workflows.RunAgentInput{AgentID: "b"}, TakeFiles: true}},
+		"steps[0].collect.names[0]": {{RunAgentInput: workflows.RunAgentInput{AgentID: "a", Collect: &workflows.Collect{FileSelection: activities.FileSelection{Names: []string{"["}}}}}},
 		"steps[1].agentId":     {{RunAgentInput: good}, {}},
 		"steps[1].inputs":      {{RunAgentInput: good}, {RunAgentInput: good, ExecutionIDInput: "execution-id"}},
 		"steps[1].resultInput": {{RunAgentInput: good}, {RunAgentInput: good, ExecutionIDInput: "x", ResultInput: "x"}},

@@ -38,6 +38,8 @@ type RunAgentInput struct {
 	TimeoutSeconds int64 `json:"timeoutSeconds,omitempty"`
 	// Reexecution runs the agent again when it failed for a reason that another run may not have; nil never does.
 	Reexecution *Reexecution `json:"reexecution,omitempty"`
+	// Collect takes along files that the agent leaves; nil takes none.
+	Collect *Collect `json:"collect,omitempty"`
 	// OnFailure is FailureIsError when empty.
 	OnFailure OnFailure `json:"onFailure,omitempty"`
 	// OnCancel is CancelExecution when empty.
@@ -115,6 +117,8 @@ type RunAgentResult struct {
 	activities.Execution
 	// Files are the files as the agent saw them, in the order of the input.
 	Files []activities.StagedFile `json:"files,omitempty"`
+	// Outputs are the files that Collect asked for.
+	Outputs []activities.OutputFile `json:"outputs,omitempty"`
 	// ExecutionKey, Adopted and DuplicatesCancelled are those of [activities.ExecuteAgentResult], with what the sweep at
 	// the end cancelled.
 	ExecutionKey        string   `json:"executionKey,omitempty"`
@@ -124,7 +128,8 @@ type RunAgentResult struct {
 	FailedExecutions []string `json:"failedExecutions,omitempty"`
 }
 
-// RunAgent runs an agent to its end: it stages the files, executes the agent, waits, and returns the result. It is both
+// RunAgent runs an agent to its end: it stages the files, executes the agent, waits, collects what it leaves, and returns the
+// result. It is both
 // the workflow asteroid.RunAgent and a function for your own workflows. The wait costs one scheduled activity in
 // history, whatever it takes, and one more each time the agent asks somebody and is answered.
 //
@@ -155,7 +160,7 @@ type RunAgentResult struct {
 //   - asteroid.ExecutionTimedOut: TimeoutSeconds passed
 //   - asteroid.StagedFileExpired: the agent began without a file, see OnMissingFiles
 //   - asteroid.InvalidInput and what else the activities return. Where the wait itself fails (the key was revoked, say),
-//     the agent's run is left as it is.
+//     the agent's run is left as it is. Where the files of a completed run cannot be collected, GetExecution has its result.
 //   - a CanceledError when the workflow is cancelled. With CancelExecution the agent's run is over by then, unless the
 //     service refused to cancel it for ten minutes: its details tell the status. If the run turns out to have completed
 //     first, that result is returned instead. Where an execute was under way whose outcome is unknown, and what it may have
@@ -199,7 +204,11 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 			run.request.Doubtful = 1 // what the run before the reset had under way
 		}
 	}
-	if err := run.start(composed(ctx)); err != nil {
+	err := run.checkDestination(composed(ctx))
+	if err == nil {
+		err = run.start(composed(ctx))
+	}
+	if err != nil {
 		run.end(ctx, err)
 		return nil, err
 	}
@@ -218,13 +227,17 @@ func (r *AgentRun) ExecutionID() string { return r.executed.ExecutionID }
 // Result waits until the agent's run is over and returns what it left; see [RunAgent] for the errors. Call it once.
 func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	execution, err := r.finish(composed(ctx))
+	var outputs []activities.OutputFile
+	if err == nil && execution.Status == activities.StatusCompleted {
+		outputs, err = r.collect(composed(ctx))
+	}
 	r.sweepLate(composed(ctx))
 	r.end(ctx, err)
 	if err != nil {
 		return nil, err
 	}
 	return &RunAgentResult{
-		Execution: *execution, Files: r.staged,
+		Execution: *execution, Files: r.staged, Outputs: outputs,
 		ExecutionKey: r.executed.ExecutionKey, Adopted: r.executed.Adopted, DuplicatesCancelled: r.executed.DuplicatesCancelled,
 		FailedExecutions: r.failed,
 	}, nil

@@ -27,6 +27,8 @@ type bench struct {
 	api     *testsuite.API
 	options sdkworker.Options
 	t       *testing.T
+
+	outputRoots []string
 }
 
 func newBench(t *testing.T, options ...testsuite.Option) *bench {
@@ -42,7 +44,7 @@ func newBenchWith(t *testing.T, workerOptions sdkworker.Options, options ...test
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
 	api := testsuite.NewAPI(t, append([]testsuite.Option{testsuite.WithClock(env.Now)}, options...)...)
-	return &bench{env, api, workerOptions, t}
+	return &bench{TestWorkflowEnvironment: env, api: api, options: workerOptions, t: t}
 }
 
 // connect puts the plugin in, with a connection that was changed; it is done without a change where a test does not.
@@ -50,7 +52,9 @@ func (b *bench) connect(change func(*activities.Connection)) {
 	b.t.Helper()
 	c := connection(b.api)
 	change(&c)
-	plugin, err := worker.NewPlugin(worker.Options{Connections: map[string]activities.Connection{"default": c}, Now: b.Now})
+	plugin, err := worker.NewPlugin(worker.Options{
+		Connections: map[string]activities.Connection{"default": c}, Now: b.Now, OutputRoots: b.outputRoots, SettleInterval: time.Millisecond,
+	})
 	require.NoError(b.t, err)
 	b.options.Plugins = []sdkworker.Plugin{plugin}
 	b.SetWorkerOptions(b.options)

@@ -33,6 +33,7 @@ const (
 	PhaseNeedsHuman         Phase = "needsHuman"         // it asks somebody
 	PhaseCancelling         Phase = "cancelling"         // its run is being cancelled
 	PhaseBackoff            Phase = "backoff"            // it failed and will be executed again
+	PhaseCollecting         Phase = "collecting"         // it completed, and its files are being collected
 	PhaseCompleted          Phase = "completed"
 	PhaseFailed             Phase = "failed" // Error or Status says why
 )
@@ -55,7 +56,9 @@ type AgentState struct {
 	Questions []activities.Question   `json:"questions,omitempty"`
 	Outcome   string                  `json:"outcome,omitempty"`
 	Files     []activities.StagedFile `json:"files,omitempty"`
-	Error     string                  `json:"error,omitempty"`
+	// Outputs are the files that were collected.
+	Outputs []activities.OutputFile `json:"outputs,omitempty"`
+	Error   string                  `json:"error,omitempty"`
 
 	PlatformURL  string `json:"platformUrl,omitempty"`
 	LiveViewURL  string `json:"liveViewUrl,omitempty"`

@@ -1,0 +1,200 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+// AttachFilesInput is the input of asteroid.AttachFiles.
+type AttachFilesInput struct {
+	// Connection is DefaultConnection when empty.
+	Connection  string `json:"connection,omitempty"`
+	ExecutionID string `json:"executionId"`
+	// Files are at least one and at most a thousand.
+	Files []FileRef `json:"files"`
+}
+
+// AttachFilesResult is the result of asteroid.AttachFiles.
+type AttachFilesResult struct {
+	// Files are in the order of the input.
+	Files []AttachedFile `json:"files"`
+}
+
+// AttachedFile is a file that a running execution was given.
+type AttachedFile struct {
+	// Name is that under which the agent sees it, in the directory uploads.
+	Name string `json:"name"`
+	// Size is in bytes.
+	Size        int64  `json:"size"`
+	ContentType string `json:"contentType"`
+	// AlreadySent is true when an earlier attempt turned out to have delivered the file.
+	AlreadySent bool `json:"alreadySent,omitempty"`
+}
+
+const (
+	uploadsDirectory = "uploads"
+	// attachGrace is how long a file whose upload may have succeeded is looked for before it is sent again.
+	attachGrace = 30 * time.Second
+	// attachPause is the time between two such looks.
+	attachPause = 5 * time.Second
+)
+
+// AttachFiles gives files to an execution that is at work
+// (https://docs.asteroid.ai/api-reference/files/upload-files-to-execution). References, names and limits are those of StageFiles.
+// The files are sent one after the other.
+//
+// The API has no idempotency key for this. An attempt that follows another one looks at the run's uploads first, for half a minute
+// if need be, and does not send a file again that is there under its name and with its size since the activity was scheduled.
+// What it does not find by then it sends: a file may arrive twice if the service lists it later than that.
+//
+// Errors: those of StageFiles; asteroid.InvalidInput also when the run is over; asteroid.NotFound, retryable during the
+// first minute.
+func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*AttachFilesResult, error) {
+	c, err := a.connection(in.Connection)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkID("executionId", in.ExecutionID); err != nil {
+		return nil, err
+	}
+	if err := checkCount(len(in.Files)); err != nil {
+		return nil, err
+	}
+	progress, stop := newReporter[AttachedFile](ctx)
+	defer stop()
+	// Without a heartbeat of it, an earlier attempt may have sent any of them.
+	unknown := activity.GetInfo(ctx).Attempt > 1 && !activity.HasHeartbeatDetails(ctx)
+	done := func(i int) bool { _, ok := progress.has(index(i)); return ok }
+
+	// All of them are looked at, since the names depend on each other.
+	sources, err := a.find(ctx, c, in.Files, func(int) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	limit, err := a.newQuota(sources)
+	if err != nil {
+		return nil, err
+	}
+	wanted := make([]string, len(sources))
+	var doubtful []int
+	for i, s := range sources {
+		wanted[i] = s.name
+		if !done(i) {
+			progress.expect(s)
+			if unknown || slices.Contains(progress.Sending, index(i)) {
+				doubtful = append(doubtful, i)
+			}
+		}
+	}
+	names := uniqueNames(wanted)
+	if err := a.findAttached(ctx, c, in.ExecutionID, sources, names, doubtful, progress); err != nil {
+		return nil, err
+	}
+	for i, s := range sources {
+		if done(i) {
+			continue
+		}
+		progress.sends([]string{index(i)}, time.Time{})
+		file, err := a.attach(ctx, c, in.ExecutionID, s, names[i], limit, progress.moved)
+		if failed, ok := errors.AsType[*failure](err); ok && failed.outcome() != outcomeAmbiguous {
+			progress.sends(nil, time.Time{}) // this one did not arrive for sure
+		}
+		if err != nil {
+			return nil, a.refusedAttachment(ctx, c, in.ExecutionID, err)
+		}
+		progress.finished(index(i), *file)
+	}
+	result := &AttachFilesResult{Files: make([]AttachedFile, len(in.Files))}
+	for i := range in.Files {
+		result.Files[i], _ = progress.has(index(i))
+	}
+	return result, nil
+}
+
+// attach sends one file.
+func (a *Activities) attach(ctx context.Context, c *connection, executionID string, s *source, name string, limit *quota, moved func(n int)) (*AttachedFile, error) {
+	what := call{operation: "ExecutionContextFilesUpload", executionID: executionID, subject: name, timeout: -1}
+	attached := &AttachedFile{Name: name, ContentType: s.contentType}
+	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *upload) error {
+		_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
+			return c.api.ExecutionContextFilesUploadWithBody(ctx, executionID, body.contentType, body, body.edit)
+		}, http.StatusOK)
+		attached.Size = body.size()
+		return err
+	})
+	return attached, err
+}
+
+// findAttached looks for files that an earlier attempt may have sent. While one is missing it fails, to be called again, until
+// the time for that is over.
+func (a *Activities) findAttached(ctx context.Context, c *connection, executionID string, sources []*source, names []string, doubtful []int, progress *reporter[AttachedFile]) error {
+	if len(doubtful) == 0 {
+		return nil
+	}
+	listed, err := c.files(ctx, executionID)
+	if err != nil {
+		return a.forgiveEarlyNotFound(ctx, err)
+	}
+	uploads := inDirectory(listed, uploadsDirectory)
+	since := activity.GetInfo(ctx).ScheduledTime.Add(-clockSkew)
+	var missing []string
+	for _, i := range doubtful {
+		at := slices.IndexFunc(uploads, func(u api.AgentFile) bool {
+			return renamed(u.FileName, names[i]) && (sources[i].size < 0 || u.FileSize == sources[i].size) &&
+				(u.CreatedAt == nil || u.CreatedAt.After(since))
+		})
+		if at < 0 {
+			missing = append(missing, index(i))
+			continue
+		}
+		progress.finished(index(i), AttachedFile{Name: uploads[at].FileName, Size: uploads[at].FileSize, ContentType: sources[i].contentType, AlreadySent: true})
+		uploads = slices.Delete(uploads, at, at+1)
+	}
+	began := progress.Looking
+	if began.IsZero() {
+		began = a.now()
+	}
+	if len(missing) == 0 || a.now().Sub(began) >= attachGrace {
+		progress.sends(nil, time.Time{})
+		return nil
+	}
+	progress.sends(missing, began)
+	return temporal.NewApplicationErrorWithOptions(
+		fmt.Sprintf("execution %s does not list %d files that may have been sent; they are looked for again", executionID, len(missing)),
+		ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
+			Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: attachPause,
+			Details: []any{ErrorDetails{ExecutionID: executionID}},
+		})
+}
+
+// renamed reports whether the service may list a file that was sent as wanted under this name: it may have added a number, to
+// tell it from another one.
+func renamed(listed, wanted string) bool {
+	ending := path.Ext(wanted)
+	rest, prefixed := strings.CutPrefix(listed, strings.TrimSuffix(wanted, ending))
+	rest, suffixed := strings.CutSuffix(rest, ending)
+	return prefixed && suffixed && strings.Trim(rest, "-_ ()0123456789") == ""
+}
+
+// refusedAttachment explains a refusal that has nothing to do with the files: the service's own text does not.
+func (a *Activities) refusedAttachment(ctx context.Context, c *connection, executionID string, err error) error {
+	failed, ok := errors.AsType[*failure](err)
+	if !ok || failed.status != http.StatusBadRequest {
+		return a.forgiveEarlyNotFound(ctx, err)
+	}
+	if e, readErr := c.execution(ctx, executionID); readErr == nil && e.Status.Terminal() {
+		failed.message += fmt.Sprintf("; the execution is %s and takes no more files", e.Status)
+	}
+	return ended(ctx, failed)
+}

@@ -1,0 +1,176 @@
+package activities
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// HTTPSOptions say what https: references can reach. The zero value lets them reach the public internet, and
+// nothing else: loopback, private, link-local, multicast, reserved and metadata addresses are refused after the name is resolved, for each
+// redirect too. A proxy of the environment is not used, since it would see to the names where this worker cannot.
+type HTTPSOptions struct {
+	// Disabled refuses every https: reference.
+	Disabled bool
+	// Hosts, if any, are the only ones that references and their redirects may name: files.example.com, or .example.com for
+	// all beneath it.
+	Hosts []string
+	// Networks may be reached although they are not public, such as 10.20.0.0/16.
+	Networks []netip.Prefix
+	// RootCAs are trusted instead of the system's, if set.
+	RootCAs *x509.CertPool
+	// MaxBytes bounds a file; 0 means no more than Options.MaxUploadBytes does.
+	MaxBytes int64
+	// Timeout bounds the fetching of a file, with all redirects and resumptions. 15 minutes when 0.
+	Timeout time.Duration
+}
+
+const (
+	defaultFetchTimeout = 15 * time.Minute
+	maxRedirects        = 5
+	// peekTimeout bounds the first look at a file.
+	peekTimeout = 30 * time.Second
+)
+
+// httpsFiles fetches https: references.
+type httpsFiles struct {
+	options HTTPSOptions
+	client  *http.Client
+}
+
+func newHTTPSFiles(options HTTPSOptions) (*httpsFiles, error) {
+	if options.MaxBytes < 0 || options.Timeout < 0 {
+		return nil, errors.New("HTTPS.MaxBytes and HTTPS.Timeout must not be negative")
+	}
+	for i, host := range options.Hosts {
+		if host == "" || strings.ContainsAny(host, "/:* ") {
+			return nil, fmt.Errorf("HTTPS.Hosts[%d] %q is not a host: write files.example.com, or .example.com for all beneath it", i, host)
+		}
+	}
+	for i, network := range options.Networks {
+		if !network.IsValid() {
+			return nil, fmt.Errorf("HTTPS.Networks[%d] is not a network: use netip.MustParsePrefix(\"10.20.0.0/16\")", i)
+		}
+	}
+	if options.Timeout == 0 {
+		options.Timeout = defaultFetchTimeout
+	}
+	f := &httpsFiles{options: options}
+	addresses := guard{allowed: options.Networks}
+	dialer := &net.Dialer{
+		Timeout: 10 * time.Second,
+		// Called with the address that is about to be connected to: a name that resolves to something else the second time
+		// changes nothing.
+		Control: func(_, address string, _ syscall.RawConn) error {
+			target, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return &blockedError{fmt.Errorf("%q is not an address", address)}
+			}
+			if err := addresses.check(target.Addr()); err != nil {
+				return &blockedError{err}
+			}
+			return nil
+		},
+	}
+	f.client = &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  nil,
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        &tls.Config{RootCAs: options.RootCAs, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    10 * time.Second,
+			ResponseHeaderTimeout:  30 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableCompression:     true,
+			ForceAttemptHTTP2:      true,
+			IdleConnTimeout:        30 * time.Second,
+		},
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return &blockedError{fmt.Errorf("redirected more than %d times", maxRedirects)}
+			}
+			r.Header.Del("Referer") // would tell the next host the query of this one
+			if err := f.allow(r.URL); err != nil {
+				return &blockedError{fmt.Errorf("redirected to %s: %w", bare(r.URL), err)}
+			}
+			return nil
+		},
+	}
+	return f, nil
+}
+
+// blockedError is a refusal of ours: the reference is wrong, and no retry makes it right.
+type blockedError struct{ error }
+
+func (e *blockedError) Unwrap() error { return e.error }
+
+// bare is an address without its query, which may hold a signature.
+func bare(u *url.URL) string {
+	if u == nil {
+		return "the address"
+	}
+	return clip(u.Scheme + "://" + u.Host + u.EscapedPath())
+}
+
+// allow checks what can be checked of an address before its host is resolved.
+func (f *httpsFiles) allow(u *url.URL) error {
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	switch {
+	case u.Scheme != "https":
+		return errors.New("only https is fetched")
+	case host == "":
+		return errors.New("it names no host")
+	case len(f.options.Hosts) == 0:
+		return nil
+	}
+	if !slices.ContainsFunc(f.options.Hosts, func(allowed string) bool {
+		allowed = strings.ToLower(allowed)
+		return host == allowed || strings.HasPrefix(allowed, ".") && strings.HasSuffix(host, allowed)
+	}) {
+		return fmt.Errorf("the host %s is not one of this worker's HTTPSOptions.Hosts", clip(host))
+	}
+	return nil
+}
+
+// find asks for the first bytes only, which tells size and type: a HEAD would be refused by a link that is signed for GET.
+func (f *httpsFiles) find(ctx context.Context, uri string) (*source, error) {
+	if f.options.Disabled {
+		return nil, errors.New("this worker fetches no https: references: its HTTPSOptions.Disabled is set")
+	}
+	address, err := parseURI(uri)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.allow(address); err != nil {
+		return nil, err
+	}
+	file := &remote{
+		client: f.client, name: bare(address), size: unknownSize, timeout: f.options.Timeout, most: f.options.MaxBytes,
+		locate: func(context.Context) (string, error) { return uri, nil },
+	}
+	said, head, err := file.peek(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if f.options.MaxBytes > 0 && file.size > f.options.MaxBytes {
+		return nil, fmt.Errorf("%s has %d bytes, more than the %d that this worker fetches", file.name, file.size, f.options.MaxBytes)
+	}
+	name := path.Base(address.Path)
+	if strings.HasSuffix(address.Path, "/") || address.Path == "" {
+		name = ""
+	}
+	return &source{name: name, contentType: typeOf(said, name, head), size: file.size, open: func(ctx context.Context) (io.ReadCloser, error) {
+		return file.open(ctx)
+	}}, nil
+}

@@ -1,0 +1,274 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// remote is a file that is fetched over HTTP.
+type remote struct {
+	client *http.Client
+	// locate returns where the file is. It is asked again when the address no longer serves.
+	locate func(ctx context.Context) (string, error)
+	// renewable says that the next answer of locate may serve where this one is refused.
+	renewable bool
+	name      string        // for errors
+	size      int64         // unknownSize when that is not known
+	timeout   time.Duration // for all of it; none when 0
+	most      int64         // bytes; unbounded when 0
+}
+
+// maxStumbles is how often in a row a fetch may break off without having brought a byte.
+const maxStumbles = 4
+
+// stumblePause is the wait before the third request in a row; each further one comes so much later.
+const stumblePause = 500 * time.Millisecond
+
+var errChanged = errors.New("it changed while it was being fetched")
+
+// peek asks for the first bytes. It sets the size, if it is told.
+func (r *remote) peek(ctx context.Context) (contentType string, head []byte, err error) {
+	const some = 512 // what http.DetectContentType looks at
+	ctx, cancel := context.WithTimeoutCause(ctx, peekTimeout, fmt.Errorf("no answer within %s", peekTimeout))
+	defer cancel()
+	response, err := r.get(ctx, "bytes=0-"+strconv.Itoa(some-1), "")
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, total, ranged := contentRange(response.Header)
+	switch {
+	case response.StatusCode == http.StatusPartialContent && ranged:
+		r.size = total
+	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && total == 0:
+		r.size = 0 // there is no first byte
+		return "", []byte{}, nil
+	case response.StatusCode == http.StatusOK:
+		r.size = max(response.ContentLength, unknownSize)
+	default:
+		return "", nil, r.refused(response)
+	}
+	head = make([]byte, some)
+	n, err := io.ReadFull(response.Body, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", nil, r.broken(ctx, err)
+	}
+	return response.Header.Get("Content-Type"), head[:n], nil
+}
+
+// get makes one request and returns its answer, whatever its status. Where it gets none it fails.
+func (r *remote) get(ctx context.Context, byteRange, validator string) (*http.Response, error) {
+	address, err := r.locate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be asked for", r.name)
+	}
+	request.Header.Set("User-Agent", userAgent)
+	request.Header.Set("Accept-Encoding", "identity") // sizes, ranges and digests are those of the file itself
+	if byteRange != "" {
+		request.Header.Set("Range", byteRange)
+	}
+	if validator != "" {
+		request.Header.Set("If-Range", validator)
+	}
+	response, err := r.client.Do(request)
+	if err != nil {
+		return nil, r.broken(ctx, err)
+	}
+	return response, nil
+}
+
+// broken says why a fetch broke off. The address is left out: it may hold a signature.
+func (r *remote) broken(ctx context.Context, err error) error {
+	if blocked := (*blockedError)(nil); errors.As(err, &blocked) {
+		return wrong("%s: %w", r.name, blocked.error)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return unreadable("%s: %w", r.name, err)
+}
+
+// refused says what the status of an answer means that brings no file.
+func (r *remote) refused(response *http.Response) error {
+	said := fmt.Sprintf("%s: answered %d %s", r.name, response.StatusCode, http.StatusText(response.StatusCode))
+	switch status := response.StatusCode; {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return notAllowed("%s: the file is not open to this worker, or its link has expired", said)
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return notThere("%s", said)
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+		return &refError{errorType: ErrorTypeUnavailable, retryAfter: retryAfter(response.Header, time.Now()), error: errors.New(said)}
+	default:
+		return wrong("%s", said)
+	}
+}
+
+// contentRange reads where an answer begins and how long the whole is, unknownSize if that is not told.
+func contentRange(header http.Header) (start, total int64, ok bool) {
+	unit, rest, _ := strings.Cut(header.Get("Content-Range"), " ")
+	where, of, found := strings.Cut(rest, "/")
+	if unit != "bytes" || !found {
+		return 0, unknownSize, false
+	}
+	total, err := strconv.ParseInt(of, 10, 64)
+	if err != nil || total < 0 {
+		total = unknownSize
+	}
+	begin, _, _ := strings.Cut(where, "-")
+	start, err = strconv.ParseInt(begin, 10, 64)
+	return start, total, err == nil
+}
+
+// remoteBody reads a file to its end, with as many requests as that takes: one that breaks off is continued from where it
+// was, with a fresh link if the old one has expired, and started over where the host knows no ranges.
+type remoteBody struct {
+	*remote
+	ctx       context.Context
+	cancel    context.CancelFunc
+	offset    int64
+	validator string
+	digests   digests
+	stumbles  int
+	failed    error         // the last one, which ends it
+	body      io.ReadCloser // nil between two requests
+}
+
+// open begins to fetch. Its errors are those of the first request.
+func (r *remote) open(ctx context.Context) (*remoteBody, error) {
+	b := &remoteBody{remote: r, cancel: func() {}}
+	b.ctx = ctx
+	if r.timeout > 0 {
+		b.ctx, b.cancel = context.WithTimeoutCause(ctx, r.timeout, fmt.Errorf("not fetched within %s", r.timeout))
+	}
+	for b.body == nil {
+		if err := b.request(); err != nil && !b.stumble(err) {
+			b.cancel()
+			return nil, b.failed
+		}
+	}
+	return b, nil
+}
+
+func (b *remoteBody) Read(p []byte) (int, error) {
+	for b.failed == nil {
+		if b.body == nil {
+			if err := b.request(); err != nil && !b.stumble(err) {
+				break
+			}
+			continue
+		}
+		n, err := b.body.Read(p)
+		b.offset += int64(n)
+		switch {
+		case b.size >= 0 && b.offset > b.size:
+			b.failed = unreadable("%s has more than the %d bytes that were announced", b.name, b.size)
+		case b.most > 0 && b.offset > b.most:
+			b.failed = wrong("%s has more than the %d bytes that this worker fetches", b.name, b.most)
+		case n > 0:
+			b.stumbles = 0
+			return n, nil // an error comes again with the next call
+		case errors.Is(err, io.EOF) && (b.size < 0 || b.offset == b.size):
+			b.failed = io.EOF
+		case err != nil:
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("ended after %d of %d bytes", b.offset, b.size)
+			}
+			b.drop()
+			b.stumble(b.broken(b.ctx, err))
+		}
+	}
+	return 0, b.failed
+}
+
+// stumble decides whether to go on after an error.
+func (b *remoteBody) stumble(err error) bool {
+	var trouble *refError
+	b.stumbles++
+	passing := errors.As(err, &trouble) && !errors.Is(err, errChanged) && (trouble.errorType == ErrorTypeUnavailable && trouble.retryAfter == 0 ||
+		trouble.errorType == ErrorTypeUnauthorized && b.renewable)
+	if passing && b.stumbles < maxStumbles && pause(b.ctx, time.Duration(b.stumbles-1)*stumblePause) {
+		return true
+	}
+	if b.renewable && errors.As(err, &trouble) && trouble.errorType == ErrorTypeUnauthorized {
+		err = unreadable("%w", trouble.error) // a link that works may come later
+	}
+	b.failed = err
+	return false
+}
+
+// request asks for what is still missing.
+func (b *remoteBody) request() error {
+	byteRange, validator := "", ""
+	if b.offset > 0 {
+		byteRange, validator = fmt.Sprintf("bytes=%d-", b.offset), b.validator
+	}
+	response, err := b.get(b.ctx, byteRange, validator)
+	if err != nil {
+		return err
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			_ = response.Body.Close()
+		}
+	}()
+	changed := unreadable("%s: %w", b.name, errChanged)
+	start, total, ranged := contentRange(response.Header)
+	again := validatorOf(response.Header)
+	switch {
+	case response.StatusCode == http.StatusPartialContent && ranged && b.offset > 0:
+		if start != b.offset || total >= 0 && b.size >= 0 && total != b.size || again != "" && again != b.validator {
+			return changed
+		}
+	case response.StatusCode == http.StatusOK:
+		if b.size >= 0 && response.ContentLength >= 0 && response.ContentLength != b.size || b.offset > 0 && again != b.validator {
+			return changed
+		}
+		b.validator, b.digests = again, digestsOf(response.Header)
+		if b.offset > 0 { // the host knows no ranges
+			if _, err := io.CopyN(io.Discard, response.Body, b.offset); err != nil {
+				return b.broken(b.ctx, err)
+			}
+		}
+	default:
+		return b.refused(response)
+	}
+	keep, b.body = true, response.Body
+	return nil
+}
+
+// validatorOf is what tells one version of a file from another, in the form that If-Range takes.
+func validatorOf(header http.Header) string {
+	if tag := header.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+		return tag
+	}
+	return header.Get("Last-Modified")
+}
+
+func (b *remoteBody) drop() {
+	if b.body != nil {
+		_ = b.body.Close()
+		b.body = nil
+	}
+}
+
+// Close ends the fetch. It must not meet a Read.
+func (b *remoteBody) Close() error {
+	b.cancel()
+	b.drop()
+	return nil
+}

@@ -1,0 +1,202 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+)
+
+// Progress is the heartbeat of an activity that moves files: what the web UI shows while it is pending, and where the next
+// attempt goes on.
+type Progress[File any] struct {
+	// Done holds finished files, those of earlier attempts too: by their index in the input, or by their id at the service.
+	Done map[string]File `json:"done,omitempty"`
+	// Sending are those that may or may not have arrived. Only AttachFiles, whose requests cannot be repeated, tells them.
+	Sending []string `json:"sending,omitempty"`
+	// Looking is since when AttachFiles looks for those.
+	Looking time.Time `json:"looking,omitzero"`
+	// Files and Bytes count what this attempt has moved, of what it has to move. TotalBytes leaves out files whose size is
+	// only known at their end.
+	Files      int   `json:"files"`
+	TotalFiles int   `json:"totalFiles"`
+	Bytes      int64 `json:"bytes"`
+	TotalBytes int64 `json:"totalBytes"`
+}
+
+// reporter collects what the transfers of one attempt have done and tells it in heartbeats.
+type reporter[File any] struct {
+	ctx context.Context
+	mu  sync.Mutex
+	Progress[File]
+}
+
+// newReporter begins to beat, until stop is called, with what an earlier attempt has left.
+func newReporter[File any](ctx context.Context) (r *reporter[File], stop func()) {
+	r = &reporter[File]{ctx: ctx}
+	if activity.HasHeartbeatDetails(ctx) {
+		_ = activity.GetHeartbeatDetails(ctx, &r.Progress) // of another version: as if there were none
+	}
+	r.Files, r.TotalFiles, r.Bytes, r.TotalBytes = 0, 0, 0, 0
+	if r.Done == nil {
+		r.Done = map[string]File{}
+	}
+	return r, r.start()
+}
+
+// has returns what has become of a file in an earlier attempt.
+func (r *reporter[File]) has(key string) (File, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	file, ok := r.Done[key]
+	return file, ok
+}
+
+// forget makes a file one that is still to be moved.
+func (r *reporter[File]) forget(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.Done, key)
+}
+
+// expect counts files that are to be moved.
+func (r *reporter[File]) expect(sources ...*source) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range sources {
+		r.TotalFiles++
+		r.TotalBytes += max(s.size, 0)
+	}
+}
+
+func (r *reporter[File]) moved(bytes int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Bytes += int64(bytes)
+}
+
+// finished is told at once: a file that is not in a heartbeat is moved again by the next attempt.
+func (r *reporter[File]) finished(key string, file File) {
+	r.mu.Lock()
+	r.Done[key] = file
+	r.Files++
+	last := r.Files == r.TotalFiles
+	r.mu.Unlock()
+	if last {
+		r.beat() // the activity is about to end, which tells more
+	} else {
+		r.flush()
+	}
+}
+
+// sends sets what may or may not have arrived, and since when that is looked for, and tells it before it is true.
+func (r *reporter[File]) sends(keys []string, looking time.Time) {
+	r.mu.Lock()
+	r.Sending, r.Looking = keys, looking
+	r.mu.Unlock()
+	r.flush()
+}
+
+func (r *reporter[File]) beat() Progress[File] {
+	r.mu.Lock()
+	snapshot := r.Progress
+	snapshot.Done = maps.Clone(r.Done)
+	r.mu.Unlock()
+	activity.RecordHeartbeat(r.ctx, snapshot)
+	return snapshot
+}
+
+// flush beats past the worker, which holds heartbeats back for up to 80 % of their timeout, and would take them along if it
+// were killed.
+func (r *reporter[File]) flush() {
+	snapshot := r.beat()
+	service := activity.GetClient(r.ctx)
+	// The SDK's test environments have a client whose service ends the process at the first call.
+	if service == nil || strings.Contains(fmt.Sprintf("%T", service.WorkflowService()), "Mock") {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
+	defer cancel()
+	info := activity.GetInfo(r.ctx)
+	options := client.RecordActivityHeartbeatOptions{
+		TaskToken: info.TaskToken, Namespace: info.Namespace, ActivityType: info.ActivityType.Name, TaskQueue: info.TaskQueue,
+		WorkflowID: info.WorkflowExecution.ID, Details: []any{snapshot},
+	}
+	if info.WorkflowType != nil {
+		options.WorkflowType = info.WorkflowType.Name
+	}
+	// Where it fails the heartbeat of the worker still comes; a cancellation comes with that, too.
+	if err := service.RecordActivityHeartbeatWithOptions(ctx, options); err != nil {
+		activity.GetLogger(r.ctx).Debug("A heartbeat was not taken at once", "error", err)
+	}
+}
+
+// start beats at a third of the heartbeat timeout, so that one lost beat does no harm, until stop is called.
+func (r *reporter[File]) start() (stop func()) {
+	every := activity.GetInfo(r.ctx).HeartbeatTimeout / 3
+	if every <= 0 {
+		every = 10 * time.Second
+	}
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				r.beat()
+			case <-r.ctx.Done():
+				return
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); group.Wait() }
+}
+
+// atOnce is how many files of one call are on the wire together.
+const atOnce = 4
+
+// each does something for 0 to n-1, a few at a time. The first error ends the others and is returned.
+func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for i := range n {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			if ctx.Err() != nil {
+				return
+			}
+			if err := do(ctx, i); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// pause waits, unless the context ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func index(i int) string { return strconv.Itoa(i) }

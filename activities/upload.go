@@ -1,0 +1,200 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultMaxUploadBytes is what the service takes for one execution (fundamentals/files: 200 MB).
+const DefaultMaxUploadBytes = 200 * 1000 * 1000
+
+// stallTimeout ends a transfer of which nothing moves, neither a byte out nor the answer in.
+const stallTimeout = 2 * time.Minute
+
+// quota is how many bytes the files of one call may still have. It is taken up front for files whose size is known, by the
+// read for others.
+type quota struct {
+	whole int64 // unbounded when negative
+	left  atomic.Int64
+}
+
+// newQuota refuses files that are too much for the quota, before anything is sent.
+func (a *Activities) newQuota(sources []*source) (*quota, error) {
+	q := &quota{whole: a.maxUpload}
+	if q.whole < 0 {
+		return q, nil
+	}
+	var total int64
+	for _, s := range sources {
+		if s != nil {
+			total += max(s.size, 0)
+		}
+	}
+	if total > q.whole {
+		return nil, invalid("files", fmt.Sprintf("have %d bytes together, more than the %d that an execution takes: give it fewer, or smaller ones "+
+			"(a worker whose organization has more raises Options.MaxUploadBytes)", total, q.whole))
+	}
+	q.left.Store(q.whole - total)
+	return q, nil
+}
+
+func (q *quota) take(n int) error {
+	if q.whole >= 0 && q.left.Add(-int64(n)) < 0 {
+		return wrong("goes on beyond the %d bytes that an execution takes", q.whole)
+	}
+	return nil
+}
+
+// upload is the body of a multipart form with one file, which is read as it is sent.
+type upload struct {
+	contentType string
+	length      int64 // of the whole form; unknownSize when the file's is not known
+	form        io.Reader
+	sent        func(n int)
+
+	mu     sync.Mutex // Close must not meet a Read
+	file   *uploadedFile
+	closed bool
+}
+
+// openUpload opens the file and puts the form's head and tail around it. Its errors are those of the source.
+func openUpload(ctx context.Context, s *source, name string, limit *quota, sent func(n int)) (*upload, error) {
+	opened, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var frame strings.Builder
+	form := multipart.NewWriter(&frame)
+	header := textproto.MIMEHeader{}
+	// Neither needs escaping: names are made by uniqueNames, content types are checked when a reference is looked at.
+	header.Set("Content-Disposition", `form-data; name="files"; filename="`+name+`"`)
+	header.Set("Content-Type", s.contentType)
+	_, _ = form.CreatePart(header) // a strings.Builder never fails
+	headLength := frame.Len()
+	_ = form.Close()
+	head, tail := frame.String()[:headLength], frame.String()[headLength:]
+
+	u := &upload{contentType: form.FormDataContentType(), length: unknownSize, sent: sent}
+	u.file = &uploadedFile{ReadCloser: opened, left: s.size}
+	if s.size < 0 {
+		u.file.limit = limit
+	} else {
+		u.length = int64(len(head)) + s.size + int64(len(tail))
+	}
+	u.form = io.MultiReader(strings.NewReader(head), u.file, strings.NewReader(tail))
+	return u, nil
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return 0, errors.New("closed")
+	}
+	n, err := u.form.Read(p)
+	u.sent(n)
+	return n, err
+}
+
+// Close is called by the transport, and by whoever opened the upload, in case it never got there.
+func (u *upload) Close() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return nil
+	}
+	u.closed = true
+	return u.file.Close()
+}
+
+// trouble is what went wrong with reading the file, as opposed to sending it. It does not wait for a Read.
+func (u *upload) trouble() error {
+	if err := u.file.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// size is how much of the file was read.
+func (u *upload) size() int64 { return u.file.read.Load() }
+
+// edit tells the request what its body is.
+func (u *upload) edit(_ context.Context, r *http.Request) error {
+	r.ContentLength = u.length
+	return nil
+}
+
+// uploadedFile reads as much of a file as was announced, and knows when that fails.
+type uploadedFile struct {
+	io.ReadCloser
+	left   int64  // of the size that was announced; unknownSize
+	limit  *quota // for a file of unknown size
+	read   atomic.Int64
+	failed atomic.Pointer[error]
+}
+
+func (f *uploadedFile) Read(p []byte) (int, error) {
+	switch failed := f.failed.Load(); {
+	case failed != nil:
+		return 0, *failed
+	case f.left == 0: // a file that has grown must not run past the length that was announced
+		return 0, io.EOF
+	case f.left > 0 && int64(len(p)) > f.left:
+		p = p[:f.left]
+	}
+	n, err := f.ReadCloser.Read(p)
+	f.read.Add(int64(n))
+	if f.left > 0 {
+		f.left -= int64(n)
+	} else if over := f.limit.take(n); over != nil {
+		err = over
+	}
+	switch {
+	case err == nil, errors.Is(err, io.EOF) && f.left <= 0:
+		return n, err
+	case errors.Is(err, io.EOF):
+		err = unreadable("ended %d bytes early: it changed while it was being sent", f.left)
+	default:
+		err = storeError("the file could not be read", err)
+	}
+	f.failed.Store(&err)
+	return n, err
+}
+
+var errStalled = errors.New("nothing moved for " + stallTimeout.String())
+
+// watchStall returns a context that ends when alive has not been called for so long.
+func watchStall(ctx context.Context, limit time.Duration) (watched context.Context, alive, stop func()) {
+	watched, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(limit, func() { cancel(errStalled) })
+	return watched, func() { timer.Reset(limit) }, func() { timer.Stop(); cancel(nil) }
+}
+
+// transfer sends one file by means of a request, and tells trouble with the file from trouble with the service.
+func (a *Activities) transfer(ctx context.Context, s *source, name string, limit *quota, sent func(n int),
+	request func(ctx context.Context, body *upload) error) error {
+	outer := ctx
+	ctx, alive, stop := watchStall(ctx, stallTimeout)
+	defer stop()
+	body, err := openUpload(ctx, s, name, limit, func(n int) { alive(); sent(n) })
+	if err != nil {
+		return referenceError(outer, s.field, err)
+	}
+	err = request(ctx, body)
+	trouble := body.trouble() // before stop, which makes trouble of its own
+	stop()                    // so that Close need not wait for a Read
+	_ = body.Close()
+	if err != nil && trouble != nil {
+		return referenceError(outer, s.field, trouble)
+	}
+	return err
+}
