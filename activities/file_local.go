@@ -39,13 +39,13 @@ func (r roots) beneath(uri, option string) (root, below string, err error) {
 	parsed, err := url.Parse(uri)
 	switch {
 	case err != nil:
-		return "", "", fmt.Errorf("%q is not a URI: write a path with spaces or %% percent-encoded", clip(uri))
+		return "", "", fmt.Errorf("%q is not a URI: write a path with spaces or %% percent-encoded", shown(uri))
 	case parsed.Host != "" && parsed.Host != "localhost", parsed.Opaque != "", parsed.User != nil, parsed.Path == "":
-		return "", "", fmt.Errorf("%q must be absolute: file:///path/to/file", clip(uri))
+		return "", "", fmt.Errorf("%q must be absolute: file:///path/to/file", shown(uri))
 	case parsed.RawQuery != "", parsed.Fragment != "", strings.HasSuffix(uri, "#"), strings.HasSuffix(uri, "?"):
-		return "", "", fmt.Errorf("%q has a query or fragment: write # as %%23 and ? as %%3F where they belong to the name", clip(uri))
+		return "", "", fmt.Errorf("%q has a query or fragment: write # as %%23 and ? as %%3F where they belong to the name", shown(uri))
 	case strings.Contains(parsed.Path, "\x00"):
-		return "", "", fmt.Errorf("%q holds a zero byte", clip(uri))
+		return "", "", fmt.Errorf("%q holds a zero byte", shown(uri))
 	case len(r) == 0:
 		return "", "", fmt.Errorf("this worker has no %s, so it takes no file: URI here", option)
 	}
