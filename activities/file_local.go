@@ -40,7 +40,9 @@ func (r roots) beneath(uri, option string) (root, below string, err error) {
 	switch {
 	case err != nil:
 		return "", "", fmt.Errorf("%q is not a URI: write a path with spaces or %% percent-encoded", shown(uri))
-	case parsed.Host != "" && parsed.Host != "localhost", parsed.Opaque != "", parsed.User != nil, parsed.Path == "":
+	case parsed.User != nil:
+		return "", "", errors.New("a file: URI has no user: file:///path/to/file")
+	case parsed.Host != "" && parsed.Host != "localhost", parsed.Opaque != "", parsed.Path == "":
 		return "", "", fmt.Errorf("%q must be absolute: file:///path/to/file", shown(uri))
 	case parsed.RawQuery != "", parsed.Fragment != "", strings.HasSuffix(uri, "#"), strings.HasSuffix(uri, "?"):
 		return "", "", fmt.Errorf("%q has a query or fragment: write # as %%23 and ? as %%3F where they belong to the name", shown(uri))
