@@ -149,8 +149,11 @@ func referenceError(ctx context.Context, field string, err error) error {
 func transferError(ctx context.Context, what string, details ErrorDetails, err error) error {
 	var asked *failure
 	var final *temporal.ApplicationError
-	if ctx.Err() != nil || errors.As(err, &asked) || errors.As(err, &final) {
+	if ctx.Err() != nil || errors.As(err, &asked) {
 		return ended(ctx, err)
+	}
+	if errors.As(err, &final) { // with what is around it, it would have another type
+		return final
 	}
 	trouble := &refError{errorType: ErrorTypeInvalidInput}
 	errors.As(err, &trouble)
