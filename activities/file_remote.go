@@ -232,7 +232,7 @@ func (b *remoteBody) stumble(err error) bool {
 	passing := errors.As(err, &trouble) && !errors.Is(err, errChanged) && (trouble.errorType == ErrorTypeUnavailable && trouble.retryAfter == 0 ||
 		trouble.errorType == ErrorTypeUnauthorized && b.renewable)
 	if asked, ok := errors.AsType[*failure](err); ok { // for a fresh link
-		passing = asked.outcome() != outcomeRejected && asked.retryAfter == 0
+		passing = (asked.cause != nil || asked.status >= 500) && asked.retryAfter == 0
 	}
 	if passing && b.stumbles < maxStumbles && b.breaks < maxBreaks && pause(b.ctx, time.Duration(b.stumbles-1)*stumblePause) {
 		return true
