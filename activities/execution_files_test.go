@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -250,7 +251,8 @@ func listing(t *testing.T, files string, link func(r *http.Request) string, serv
 }
 
 func fileJSON(id, directory, where, name string, size int) string {
-	return fmt.Sprintf(`{"id":%q,"directory":%q,"filePath":%q,"fileName":%q,"fileSize":%d}`, id, directory, where, name, size)
+	text, _ := json.Marshal(map[string]any{"id": id, "directory": directory, "filePath": where, "fileName": name, "fileSize": size})
+	return string(text)
 }
 
 func TestLinksThatAnybodyCouldReadAreNotFollowed(t *testing.T) {

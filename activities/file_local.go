@@ -134,8 +134,10 @@ func diskError(path, done string, err error) error {
 		return notThere("there is no file %s on this worker: is the path on a disk that every worker sees?", path)
 	case errors.Is(err, fs.ErrPermission):
 		return notAllowed("%s cannot be %s: %w", path, done, err)
-	case !errors.As(err, &system), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
-		return wrong("%s cannot be %s: %w", path, done, err) // what is no system error is a way out of the root
+	case !errors.As(err, &system), // a way out of the root
+		errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR),
+		errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ENOTEMPTY): // a directory in the way
+		return wrong("%s cannot be %s: %w", path, done, err)
 	default:
 		return unreadable("%s cannot be %s: %w", path, done, err)
 	}
