@@ -148,11 +148,10 @@ func referenceError(ctx context.Context, field string, err error) error {
 // transferError is referenceError for a file that no field of the input names.
 func transferError(ctx context.Context, what string, details ErrorDetails, err error) error {
 	var asked *failure
-	var final *temporal.ApplicationError
 	if ctx.Err() != nil || errors.As(err, &asked) {
 		return ended(ctx, err)
 	}
-	if errors.As(err, &final) { // with what is around it, it would have another type
+	if final, ok := errors.AsType[*temporal.ApplicationError](err); ok { // with what is around it, it would have another type
 		return final
 	}
 	trouble := &refError{errorType: ErrorTypeInvalidInput}

@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -71,7 +73,7 @@ func newSink(t *testing.T) *sink {
 			_, err = form.NextPart() // only a whole form has an end
 		}
 		s.mu.Lock()
-		s.received = append(s.received, received{part.FileName(), part.Header.Get("Content-Type"), content, r.ContentLength, err == io.EOF})
+		s.received = append(s.received, received{part.FileName(), part.Header.Get("Content-Type"), content, r.ContentLength, errors.Is(err, io.EOF)})
 		s.mu.Unlock()
 		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": part.FileName()}}})
 	})
@@ -111,7 +113,7 @@ func secure(t *testing.T, handler http.HandlerFunc) (base string, options activi
 	return server.URL, activities.HTTPSOptions{RootCAs: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 }
 
-// log keeps the headers of requests, each with the path and query under ":path".
+// headerLog keeps the headers of requests, each with the path and query under ":path".
 type headerLog struct {
 	mu      sync.Mutex
 	headers []http.Header
@@ -232,18 +234,14 @@ func (s *memoryStore) put(uri string, content []byte, info activities.FileInfo) 
 func (s *memoryStore) all() map[string]stored {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	files := map[string]stored{}
-	for uri, file := range s.files {
-		files[uri] = file
-	}
-	return files
+	return maps.Clone(s.files)
 }
 
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// hasType is which of the error types an error has.
+// requireType wants an error of one of the types.
 func requireType(t *testing.T, errorType string, err error) {
 	t.Helper()
 	is := map[string]func(error) bool{

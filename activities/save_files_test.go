@@ -337,7 +337,7 @@ func TestAnOutputRootIsNotLeft(t *testing.T) {
 		"execution": {func(root, outside string) error {
 			return errors.Join(os.Mkdir(filepath.Join(root, "here"), 0o700), os.Symlink(outside, filepath.Join(root, "here", "e-1")))
 		}, badInput},
-		"directory": {func(root, outside string) error {
+		"directory": {func(root, _ string) error {
 			return errors.Join(os.MkdirAll(filepath.Join(root, "here", "e-1"), 0o700), os.Symlink("../../../outside", filepath.Join(root, "here", "e-1", "downloads")))
 		}, badInput},
 		"a file in the way": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, "here"), nil, 0o600) }, badInput},
@@ -417,7 +417,7 @@ func TestAFileThatCannotBeWrittenIsUnauthorized(t *testing.T) {
 	}
 	api, _, id := finished(t, nil, download("x", []byte("y")))
 	root := t.TempDir()
-	require.NoError(t, os.Chmod(root, 0o500)) //nolint:gosec // a directory that can be read
+	require.NoError(t, os.Chmod(root, 0o500))
 	requireType(t, closed, saving(t, connect(api), id, root, activities.FileSelection{}).err())
 }
 
