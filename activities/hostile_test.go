@@ -159,13 +159,15 @@ func TestHostileReferencesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		many[i].URI = "data:,x"
 	}
 	for name, refs := range map[string][]activities.FileRef{
-		"none":            {},
-		"10,000":          many,
-		"1001":            many[:1001],
-		"too much":        {big, {URI: "data:,fine"}, big},
-		"too much inline": {{URI: "data:," + strings.Repeat("x", 1001)}},
-		"content type":    {{URI: "data:,x", ContentType: "text"}},
-		"header":          {{URI: "data:,x", ContentType: "text/plain\r\nX-Evil: 1"}},
+		"none":                                {},
+		"10,000":                              many,
+		"1001":                                many[:1001],
+		"too much":                            {big, {URI: "data:,fine"}, big},
+		"too much inline":                     {{URI: "data:," + strings.Repeat("x", 1001)}},
+		"content type":                        {{URI: "data:,x", ContentType: "text"}},
+		"control character in a content type": {{URI: "data:,x", ContentType: "text/plain; a=\"\x01\""}},
+		"content type beyond ASCII":           {{URI: "data:,x", ContentType: "text/plain; a=\"é\""}},
+		"header":                              {{URI: "data:,x", ContentType: "text/plain\r\nX-Evil: 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
