@@ -86,7 +86,7 @@ func newFuzzedFinder(f *testing.F) *finder {
 // never repeats a query, and fails with an error type of this package.
 func FuzzReferences(f *testing.F) {
 	find := newFuzzedFinder(f)
-	root := "file://" + string(find.roots[0])
+	root := "file://" + find.roots[0]
 	for _, uri := range []string{
 		"", ":", "//x", "/etc/passwd", "\x00", "x", "ftp://x/y", "http://x/y", "s3://x/y", "mem://x/there", "mem:there", "mem://x/%2e%2e", "mem://user:topsecret@x/there",
 		"data:,x", "data:text/csv;base64,YQ==", "data:;base64,!", "data:%zz", "data:a\r\nb,x", "DATA:,%00",
