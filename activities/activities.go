@@ -29,7 +29,8 @@ type Options struct {
 	// published quota for an execution, when 0; unbounded when negative.
 	MaxUploadBytes int64
 	// SettleInterval is how long two listings of a run's files lie apart that must agree before its files are taken for
-	// complete. 2 seconds when 0.
+	// complete. It should exceed the time that the service takes to list a file that its log does not tell of yet. 2 seconds
+	// when 0.
 	SettleInterval time.Duration
 	// Now tells the time; nil means time.Now. In a workflow test with virtual time give the environment's Now, so that
 	// the expiry of staged files agrees with it.

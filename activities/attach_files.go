@@ -73,8 +73,11 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 	}
 	progress, stop := newReporter[AttachedFile](ctx)
 	defer stop()
-	// Without a heartbeat of it, an earlier attempt may have sent any of them.
+	// Without a heartbeat of it, an earlier attempt may have sent any of them. So the first tells at once that it has not.
 	unknown := activity.GetInfo(ctx).Attempt > 1 && !activity.HasHeartbeatDetails(ctx)
+	if !unknown {
+		progress.beat()
+	}
 	done := func(i int) bool { _, ok := progress.has(index(i)); return ok }
 
 	// All of them are looked at, since the names depend on each other.
@@ -82,7 +85,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 	if err != nil {
 		return nil, err
 	}
-	limit, err := a.newQuota(sources)
+	limit, err := a.newQuota(sources, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +108,9 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 		if done(i) {
 			continue
 		}
-		progress.sends([]string{index(i)}, time.Time{})
-		file, err := a.attach(ctx, c, in.ExecutionID, s, names[i], limit, progress.moved)
+		file, err := a.attach(ctx, c, in.ExecutionID, s, names[i], limit, progress.moved, func() {
+			progress.sends([]string{index(i)}, time.Time{})
+		})
 		if failed, ok := errors.AsType[*failure](err); ok && failed.outcome() != outcomeAmbiguous {
 			progress.sends(nil, time.Time{}) // this one did not arrive for sure
 		}
@@ -122,11 +126,12 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 	return result, nil
 }
 
-// attach sends one file.
-func (a *Activities) attach(ctx context.Context, c *connection, executionID string, s *source, name string, limit *quota, moved func(n int)) (*AttachedFile, error) {
+// attach sends one file, after it has said so.
+func (a *Activities) attach(ctx context.Context, c *connection, executionID string, s *source, name string, limit *quota, moved func(n int), sends func()) (*AttachedFile, error) {
 	what := call{operation: "ExecutionContextFilesUpload", executionID: executionID, subject: name, timeout: -1}
 	attached := &AttachedFile{Name: name, ContentType: s.contentType}
 	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *upload) error {
+		sends()
 		_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
 			return c.api.ExecutionContextFilesUploadWithBody(ctx, executionID, body.contentType, body, body.edit)
 		}, http.StatusOK)
@@ -150,10 +155,15 @@ func (a *Activities) findAttached(ctx context.Context, c *connection, executionI
 	since := activity.GetInfo(ctx).ScheduledTime.Add(-clockSkew)
 	var missing []string
 	for _, i := range doubtful {
-		at := slices.IndexFunc(uploads, func(u api.AgentFile) bool {
-			return renamed(u.FileName, names[i]) && (sources[i].size < 0 || u.FileSize == sources[i].size) &&
-				(u.CreatedAt == nil || u.CreatedAt.After(since))
-		})
+		find := func(named func(listed string) bool) int {
+			return slices.IndexFunc(uploads, func(u api.AgentFile) bool {
+				return named(u.FileName) && (sources[i].size < 0 || u.FileSize == sources[i].size) && (u.CreatedAt == nil || u.CreatedAt.After(since))
+			})
+		}
+		at := find(func(listed string) bool { return listed == names[i] })
+		if at < 0 {
+			at = find(func(listed string) bool { return renamed(listed, names[i]) && !slices.Contains(names, listed) })
+		}
 		if at < 0 {
 			missing = append(missing, index(i))
 			continue

@@ -136,6 +136,9 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 			return answer{}, err // asking for the organization failed, which tells more
 		}
 		failed.neverSent = surelyUnsent(err)
+		if strings.Contains(err.Error(), "Location") { // net/http repeats one that it cannot read, signature and all
+			err = errors.New("redirected to what is no address")
+		}
 		if cause := context.Cause(ctx); cause != nil && !failed.neverSent {
 			err = cause
 		}

@@ -3,7 +3,7 @@ package activities
 import (
 	"bytes"
 	"cmp"
-	"crypto/md5"
+	"crypto/md5" //nolint:gosec // it is looked for damage, not for forgery
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -41,7 +41,7 @@ func digestsOf(header http.Header) digests {
 		}
 	}
 	for _, name := range []string{"Digest", "Repr-Digest", "X-Goog-Hash"} {
-		for _, item := range strings.Split(strings.Join(header.Values(name), ","), ",") {
+		for item := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
 			if algorithm, encoded, ok := strings.Cut(item, "="); ok {
 				add(algorithm, encoded)
 			}

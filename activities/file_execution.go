@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,7 +32,7 @@ func (f *finder) findOutput(ctx context.Context, uri string) (*source, error) {
 	executionID, where := parsed.Host, strings.TrimPrefix(parsed.Path, "/")
 	directory, name, _ := strings.Cut(where, "/")
 	if !plainID(executionID) || directory == "" || name == "" || parsed.RawQuery != "" {
-		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", clip(uri), ExecutionScheme)
+		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", bare(parsed), ExecutionScheme)
 	}
 	listed, err := f.listing(ctx, executionID)
 	if err != nil {
@@ -49,8 +48,7 @@ func (f *finder) findOutput(ctx context.Context, uri string) (*source, error) {
 	}
 	remote := f.connection.output(executionID, *file)
 	return &source{
-		name: file.FileName, contentType: typeOf(value(file.MimeType), file.FileName, nil), size: file.FileSize,
-		open: func(ctx context.Context) (io.ReadCloser, error) { return remote.open(ctx) },
+		name: file.FileName, contentType: typeOf(value(file.MimeType), file.FileName, nil), size: remote.size, open: remote.openChecked,
 	}, nil
 }
 
@@ -84,17 +82,20 @@ func (c *connection) files(ctx context.Context, executionID string) ([]api.Agent
 	return files, nil
 }
 
-// outputNamed returns the file with this name, or at this path, in a directory; of several the newest.
+// outputNamed returns the file at this path in a directory, else the one with this name in any of its folders; of several the newest.
 func outputNamed(files []api.AgentFile, directory, name string) *api.AgentFile {
-	var found *api.AgentFile
-	for i, file := range files {
-		switch {
-		case file.Directory != directory || file.FileName != name && relativePath(file) != name:
-		case found == nil, value(file.UpdatedAt).After(value(found.UpdatedAt)):
-			found = &files[i]
+	for _, nameOf := range []func(api.AgentFile) string{relativePath, func(file api.AgentFile) string { return file.FileName }} {
+		var found *api.AgentFile
+		for i, file := range files {
+			if file.Directory == directory && nameOf(file) == name && (found == nil || value(file.UpdatedAt).After(value(found.UpdatedAt))) {
+				found = &files[i]
+			}
+		}
+		if found != nil {
+			return found
 		}
 	}
-	return found
+	return nil
 }
 
 // relativePath is where a file lies in its directory: its name, or that below folders of the agent's.
@@ -126,7 +127,7 @@ func names(files []api.AgentFile) string {
 // output is the content of an execution's file. Each address that the service gives for it lives for a short time only.
 func (c *connection) output(executionID string, file api.AgentFile) *remote {
 	return &remote{
-		client: c.links, renewable: true, size: file.FileSize,
+		client: c.links, renewable: true, size: max(file.FileSize, unknownSize),
 		name:   "execution " + executionID + ", " + file.Directory + "/" + clip(file.FileName),
 		locate: func(ctx context.Context) (string, error) { return c.link(ctx, executionID, file.ID) },
 	}
@@ -143,7 +144,9 @@ func (c *connection) link(ctx context.Context, executionID, fileID string) (stri
 		return "", err
 	}
 	address, err := c.base.Parse(answer.location)
-	if err == nil {
+	if err != nil { // its text would repeat the signature
+		err = errors.New("it is no address")
+	} else {
 		err = c.allowLink(address)
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ var guarded = prefixes(
 	"168.63.129.16/32", // a cloud's own service on a public address
 	"192.0.0.0/24",     // protocol assignments; metadata services live there
 	"192.0.2.0/24",     // documentation
+	"192.88.99.0/24",   // relays of 6to4
 	"198.18.0.0/15",    // benchmarks
 	"198.51.100.0/24",  // documentation
 	"203.0.113.0/24",   // documentation

@@ -115,14 +115,6 @@ type blockedError struct{ error }
 
 func (e *blockedError) Unwrap() error { return e.error }
 
-// bare is an address without its query, which may hold a signature.
-func bare(u *url.URL) string {
-	if u == nil {
-		return "the address"
-	}
-	return clip(u.Scheme + "://" + u.Host + u.EscapedPath())
-}
-
 // allow checks what can be checked of an address before its host is resolved.
 func (f *httpsFiles) allow(u *url.URL) error {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
@@ -131,6 +123,8 @@ func (f *httpsFiles) allow(u *url.URL) error {
 		return errors.New("only https is fetched")
 	case host == "":
 		return errors.New("it names no host")
+	case number(host):
+		return fmt.Errorf("%s is a number: write the address as 192.0.2.1", clip(host))
 	case len(f.options.Hosts) == 0:
 		return nil
 	}
@@ -141,6 +135,17 @@ func (f *httpsFiles) allow(u *url.URL) error {
 		return fmt.Errorf("the host %s is not one of this worker's HTTPSOptions.Hosts", clip(host))
 	}
 	return nil
+}
+
+// number is whether some systems take a host for an IPv4 address that is written in a way of the seventies, such as 127.1 or
+// 0x7f000001. It would be refused when it is connected to, but only there, and not for good where it cannot be resolved.
+func number(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	last := host[strings.LastIndex(host, ".")+1:]
+	hex, isHex := strings.CutPrefix(last, "0x")
+	return isHex && strings.Trim(hex, "0123456789abcdef") == "" || strings.Trim(last, "0123456789") == ""
 }
 
 // find asks for the first bytes only, which tells size and type: a HEAD would be refused by a link that is signed for GET.

@@ -39,13 +39,15 @@ func (r roots) beneath(uri, option string) (root, below string, err error) {
 	parsed, err := url.Parse(uri)
 	switch {
 	case err != nil:
-		return "", "", fmt.Errorf("%q is not a URI: write a path with spaces or %% percent-encoded", clip(uri))
-	case parsed.Host != "" && parsed.Host != "localhost", parsed.Opaque != "", parsed.User != nil, parsed.Path == "":
-		return "", "", fmt.Errorf("%q must be absolute: file:///path/to/file", clip(uri))
+		return "", "", fmt.Errorf("%q is not a URI: write a path with spaces or %% percent-encoded", shown(uri))
+	case parsed.User != nil:
+		return "", "", errors.New("a file: URI has no user: file:///path/to/file")
+	case parsed.Host != "" && parsed.Host != "localhost", parsed.Opaque != "", parsed.Path == "":
+		return "", "", fmt.Errorf("%q must be absolute: file:///path/to/file", shown(uri))
 	case parsed.RawQuery != "", parsed.Fragment != "", strings.HasSuffix(uri, "#"), strings.HasSuffix(uri, "?"):
-		return "", "", fmt.Errorf("%q has a query or fragment: write # as %%23 and ? as %%3F where they belong to the name", clip(uri))
+		return "", "", fmt.Errorf("%q has a query or fragment: write # as %%23 and ? as %%3F where they belong to the name", shown(uri))
 	case strings.Contains(parsed.Path, "\x00"):
-		return "", "", fmt.Errorf("%q holds a zero byte", clip(uri))
+		return "", "", fmt.Errorf("%q holds a zero byte", shown(uri))
 	case len(r) == 0:
 		return "", "", fmt.Errorf("this worker has no %s, so it takes no file: URI here", option)
 	}
@@ -132,8 +134,10 @@ func diskError(path, done string, err error) error {
 		return notThere("there is no file %s on this worker: is the path on a disk that every worker sees?", path)
 	case errors.Is(err, fs.ErrPermission):
 		return notAllowed("%s cannot be %s: %w", path, done, err)
-	case !errors.As(err, &system), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
-		return wrong("%s cannot be %s: %w", path, done, err) // what is no system error is a way out of the root
+	case !errors.As(err, &system), // a way out of the root
+		errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR),
+		errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ENOTEMPTY): // a directory in the way
+		return wrong("%s cannot be %s: %w", path, done, err)
 	default:
 		return unreadable("%s cannot be %s: %w", path, done, err)
 	}

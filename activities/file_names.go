@@ -13,19 +13,48 @@ func uniqueNames(wanted []string) []string {
 	names := make([]string, len(wanted))
 	taken := make(map[string]bool, len(wanted))
 	for i, name := range wanted {
-		names[i] = unique(taken, asciiName(name))
+		clean := asciiName(name)
+		ending := path.Ext(clean)
+		names[i] = numbered("", strings.TrimSuffix(clean, ending), ending, func(name string) bool { return taken[name] })
+		taken[strings.ToLower(names[i])] = true
 	}
 	return names
 }
 
-// unique puts a number before the ending of a name that is taken.
-func unique(taken map[string]bool, name string) string {
-	ending := path.Ext(name)
-	stem := strings.TrimSuffix(name, ending)
-	for n := 2; taken[strings.ToLower(name)]; n++ {
-		name = stem + "-" + strconv.Itoa(n) + ending
+// outputPaths gives files paths that can be side by side.
+type outputPaths struct{ files, folders map[string]bool }
+
+func newOutputPaths() *outputPaths { return &outputPaths{map[string]bool{}, map[string]bool{}} }
+
+// reserve takes a path as it is.
+func (p *outputPaths) reserve(name string) {
+	name = strings.ToLower(name)
+	p.files[name] = true
+	for folder := path.Dir(name); folder != "." && folder != "/"; folder = path.Dir(folder) {
+		p.folders[folder] = true
 	}
-	taken[strings.ToLower(name)] = true
+}
+
+// unique takes a path, with numbers in it where needed: no two files lie at the same, even where letter case does not count, and
+// none where another one has a folder.
+func (p *outputPaths) unique(name string) string {
+	folder, last := path.Split(name)
+	clean := ""
+	for element := range strings.SplitSeq(strings.TrimSuffix(folder, "/"), "/") {
+		clean = numbered(clean, element, "", func(name string) bool { return p.files[name] })
+	}
+	ending := path.Ext(last)
+	clean = numbered(clean, strings.TrimSuffix(last, ending), ending, func(name string) bool { return p.files[name] || p.folders[name] })
+	p.reserve(clean)
+	return clean
+}
+
+// numbered puts a number before the ending of a name that is taken in its folder.
+func numbered(folder, stem, ending string, taken func(lower string) bool) string {
+	name := path.Join(folder, stem+ending)
+	for n := 2; taken(strings.ToLower(name)); n++ {
+		name = path.Join(folder, stem+"-"+strconv.Itoa(n)+ending)
+	}
 	return name
 }
 
@@ -76,10 +105,13 @@ func shorten(name string) string {
 	return strings.ToValidUTF8(name[:maxName-len(ending)], "") + ending
 }
 
-// usable replaces a name that a system reads in its own way, or not at all.
+// usable replaces a name that a system reads in its own way, or not at all, or that SaveFiles would take for a part of its own.
 func usable(name string) string {
-	if strings.Trim(name, "._ ") == "" {
+	switch {
+	case strings.Trim(name, "._ ") == "":
 		return "file"
+	case strings.HasPrefix(strings.ToLower(name), partPrefix):
+		return "_" + name
 	}
 	return name
 }

@@ -72,7 +72,7 @@ type finder struct {
 func (f *finder) find(ctx context.Context, field string, ref FileRef) (*source, error) {
 	scheme, _, ok := strings.Cut(ref.URI, ":")
 	if !ok {
-		return nil, invalid(field+".uri", fmt.Sprintf("%q has no scheme: write file:///path, https://host/path or data:...", clip(ref.URI)))
+		return nil, invalid(field+".uri", fmt.Sprintf("%q has no scheme: write file:///path, https://host/path or data:...", shown(ref.URI)))
 	}
 	var found *source
 	var err error
@@ -148,13 +148,18 @@ func referenceError(ctx context.Context, field string, err error) error {
 // transferError is referenceError for a file that no field of the input names.
 func transferError(ctx context.Context, what string, details ErrorDetails, err error) error {
 	var asked *failure
-	var final *temporal.ApplicationError
-	if ctx.Err() != nil || errors.As(err, &asked) || errors.As(err, &final) {
+	if ctx.Err() != nil || errors.As(err, &asked) {
 		return ended(ctx, err)
+	}
+	if final, ok := errors.AsType[*temporal.ApplicationError](err); ok { // with what is around it, it would have another type
+		return final
 	}
 	trouble := &refError{errorType: ErrorTypeInvalidInput}
 	errors.As(err, &trouble)
-	message, retry := what+": "+err.Error(), trouble.errorType == ErrorTypeUnavailable
+	message, retry := err.Error(), trouble.errorType == ErrorTypeUnavailable
+	if !strings.HasPrefix(message, what) {
+		message = what + ": " + message
+	}
 	if retry {
 		message += "; it is tried again"
 	}
@@ -185,21 +190,30 @@ func storeError(what string, err error) error {
 func parseURI(uri string) (*url.URL, error) {
 	parsed, err := url.Parse(uri)
 	switch {
-	case err != nil: // its text would repeat all of the URI
-		return nil, fmt.Errorf("%q is not a URI: percent-encode what is special in it", clip(uri))
+	case err != nil: // its text would repeat all of the URI, and where a password begins cannot be told
+		return nil, errors.New("it is not a URI: percent-encode what is special in it")
 	case parsed.User != nil:
 		return nil, errors.New("the URI holds a user name or password, which would stand in history: give the worker access instead")
 	case parsed.Opaque != "":
-		return nil, fmt.Errorf("%q is not a URI like %s://place/name", clip(uri), parsed.Scheme)
+		return nil, fmt.Errorf("it is not a URI like %s://place/name", parsed.Scheme)
 	case parsed.Fragment != "", strings.HasSuffix(uri, "#"):
-		return nil, fmt.Errorf("%q has a fragment: write # as %%23 where it belongs to the name", clip(uri))
+		return nil, fmt.Errorf("%q has a fragment: write # as %%23 where it belongs to the name", bare(parsed))
 	case strings.Contains(parsed.Path, "\x00"):
-		return nil, fmt.Errorf("%q holds a zero byte", clip(uri))
+		return nil, fmt.Errorf("%q holds a zero byte", bare(parsed))
 	}
 	return parsed, nil
 }
 
-// Schemes returns the schemes that this worker's references can have, in alphabetical order.
+// bare is an address for an error: a query may hold a signature.
+func bare(u *url.URL) string { return clip(u.Scheme + "://" + u.Host + u.EscapedPath()) }
+
+// shown is bare for what may be no address.
+func shown(uri string) string {
+	before, _, _ := strings.Cut(uri, "?")
+	return clip(before)
+}
+
+// schemes returns the schemes that this worker's references can have, in alphabetical order.
 func (a *Activities) schemes() []string {
 	known := []string{"data", ExecutionScheme}
 	if len(a.roots) > 0 {

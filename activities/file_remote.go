@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"net/http"
 	"net/url"
@@ -25,8 +26,12 @@ type remote struct {
 	most      int64         // bytes; unbounded when 0
 }
 
-// maxStumbles is how often in a row a fetch may break off without having brought a byte.
-const maxStumbles = 4
+const (
+	// maxStumbles is how often in a row a fetch may break off without having brought a byte.
+	maxStumbles = 4
+	// maxBreaks is how often it may break off altogether: a host that sends a byte at a time is not waited for.
+	maxBreaks = 100
+)
 
 // stumblePause is the wait before the third request in a row; each further one comes so much later.
 const stumblePause = 500 * time.Millisecond
@@ -39,6 +44,10 @@ func (r *remote) peek(ctx context.Context) (contentType string, head []byte, err
 	ctx, cancel := context.WithTimeoutCause(ctx, peekTimeout, fmt.Errorf("no answer within %s", peekTimeout))
 	defer cancel()
 	response, err := r.get(ctx, "bytes=0-"+strconv.Itoa(some-1), "")
+	if err == nil && response.StatusCode == http.StatusRequestedRangeNotSatisfiable { // an empty file has no first byte
+		_ = response.Body.Close()
+		response, err = r.get(ctx, "", "")
+	}
 	if err != nil {
 		return "", nil, err
 	}
@@ -47,9 +56,6 @@ func (r *remote) peek(ctx context.Context) (contentType string, head []byte, err
 	switch {
 	case response.StatusCode == http.StatusPartialContent && ranged:
 		r.size = total
-	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && total == 0:
-		r.size = 0 // there is no first byte
-		return "", []byte{}, nil
 	case response.StatusCode == http.StatusOK:
 		r.size = max(response.ContentLength, unknownSize)
 	default:
@@ -99,6 +105,9 @@ func (r *remote) broken(ctx context.Context, err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
+	if strings.Contains(err.Error(), "?") { // a header that cannot be read, say, is repeated as a whole
+		err = errors.New("the answer, or where it redirects to, cannot be read")
+	}
 	return unreadable("%s: %w", r.name, err)
 }
 
@@ -139,17 +148,20 @@ type remoteBody struct {
 	*remote
 	ctx       context.Context
 	cancel    context.CancelFunc
+	size      int64 // unknownSize until the end is seen
 	offset    int64
-	validator string
+	validator string       // what tells this version from another one; empty where the host does not say
+	passed    maphash.Hash // of what was read, where there is no validator
 	digests   digests
-	stumbles  int
+	stumbles  int           // in a row
+	breaks    int           // altogether
 	failed    error         // the last one, which ends it
 	body      io.ReadCloser // nil between two requests
 }
 
 // open begins to fetch. Its errors are those of the first request.
 func (r *remote) open(ctx context.Context) (*remoteBody, error) {
-	b := &remoteBody{remote: r, cancel: func() {}}
+	b := &remoteBody{remote: r, cancel: func() {}, size: r.size}
 	b.ctx = ctx
 	if r.timeout > 0 {
 		b.ctx, b.cancel = context.WithTimeoutCause(ctx, r.timeout, fmt.Errorf("not fetched within %s", r.timeout))
@@ -163,6 +175,21 @@ func (r *remote) open(ctx context.Context) (*remoteBody, error) {
 	return b, nil
 }
 
+// openChecked is open, and becomes an error in place of the end where the host tells a checksum that the content does not have.
+func (r *remote) openChecked(ctx context.Context) (io.ReadCloser, error) {
+	body, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(body.digests) == 0 {
+		return body, nil
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{newCheckedReader(r.name, body, r.size, body.digests), body}, nil
+}
+
 func (b *remoteBody) Read(p []byte) (int, error) {
 	for b.failed == nil {
 		if b.body == nil {
@@ -173,6 +200,9 @@ func (b *remoteBody) Read(p []byte) (int, error) {
 		}
 		n, err := b.body.Read(p)
 		b.offset += int64(n)
+		if b.validator == "" {
+			_, _ = b.passed.Write(p[:n]) // a hash never fails
+		}
 		switch {
 		case b.size >= 0 && b.offset > b.size:
 			b.failed = unreadable("%s has more than the %d bytes that were announced", b.name, b.size)
@@ -181,7 +211,7 @@ func (b *remoteBody) Read(p []byte) (int, error) {
 		case n > 0:
 			b.stumbles = 0
 			return n, nil // an error comes again with the next call
-		case errors.Is(err, io.EOF) && (b.size < 0 || b.offset == b.size):
+		case err != nil && b.offset == b.size, errors.Is(err, io.EOF) && b.size < 0:
 			b.failed = io.EOF
 		case err != nil:
 			if errors.Is(err, io.EOF) {
@@ -198,9 +228,13 @@ func (b *remoteBody) Read(p []byte) (int, error) {
 func (b *remoteBody) stumble(err error) bool {
 	var trouble *refError
 	b.stumbles++
+	b.breaks++
 	passing := errors.As(err, &trouble) && !errors.Is(err, errChanged) && (trouble.errorType == ErrorTypeUnavailable && trouble.retryAfter == 0 ||
 		trouble.errorType == ErrorTypeUnauthorized && b.renewable)
-	if passing && b.stumbles < maxStumbles && pause(b.ctx, time.Duration(b.stumbles-1)*stumblePause) {
+	if asked, ok := errors.AsType[*failure](err); ok { // for a fresh link
+		passing = (asked.cause != nil || asked.status >= 500) && asked.retryAfter == 0
+	}
+	if passing && b.stumbles < maxStumbles && b.breaks < maxBreaks && pause(b.ctx, time.Duration(b.stumbles-1)*stumblePause) {
 		return true
 	}
 	if b.renewable && errors.As(err, &trouble) && trouble.errorType == ErrorTypeUnauthorized {
@@ -212,42 +246,56 @@ func (b *remoteBody) stumble(err error) bool {
 
 // request asks for what is still missing.
 func (b *remoteBody) request() error {
-	byteRange, validator := "", ""
-	if b.offset > 0 {
-		byteRange, validator = fmt.Sprintf("bytes=%d-", b.offset), b.validator
+	byteRange := ""
+	if b.offset > 0 && b.validator != "" {
+		byteRange = fmt.Sprintf("bytes=%d-", b.offset)
 	}
-	response, err := b.get(b.ctx, byteRange, validator)
+	response, err := b.get(b.ctx, byteRange, b.validator)
 	if err != nil {
 		return err
 	}
-	keep := false
-	defer func() {
-		if !keep {
-			_ = response.Body.Close()
-		}
-	}()
+	if err := b.accept(response); err != nil {
+		_ = response.Body.Close()
+		return err
+	}
+	b.body = response.Body
+	return nil
+}
+
+// accept leaves the answer's body where the file goes on.
+func (b *remoteBody) accept(response *http.Response) error {
 	changed := unreadable("%s: %w", b.name, errChanged)
 	start, total, ranged := contentRange(response.Header)
 	again := validatorOf(response.Header)
-	switch {
-	case response.StatusCode == http.StatusPartialContent && ranged && b.offset > 0:
+	switch status := response.StatusCode; {
+	case status == http.StatusRequestedRangeNotSatisfiable && b.offset > 0 && total == b.offset:
+		_ = response.Body.Close() // says so in words
+		response.Body, b.size = http.NoBody, total
+		return nil
+	case status == http.StatusPartialContent && ranged && b.offset > 0:
 		if start != b.offset || total >= 0 && b.size >= 0 && total != b.size || again != "" && again != b.validator {
 			return changed
 		}
-	case response.StatusCode == http.StatusOK:
-		if b.size >= 0 && response.ContentLength >= 0 && response.ContentLength != b.size || b.offset > 0 && again != b.validator {
-			return changed
-		}
-		b.validator, b.digests = again, digestsOf(response.Header)
-		if b.offset > 0 { // the host knows no ranges
-			if _, err := io.CopyN(io.Discard, response.Body, b.offset); err != nil {
-				return b.broken(b.ctx, err)
-			}
-		}
-	default:
+		return nil
+	case status != http.StatusOK:
 		return b.refused(response)
+	case b.size >= 0 && response.ContentLength >= 0 && response.ContentLength != b.size:
+		return changed
+	case b.offset == 0:
+		b.validator, b.digests = again, digestsOf(response.Header)
+		return nil
+	case b.validator != "" && again != b.validator:
+		return changed
 	}
-	keep, b.body = true, response.Body
+	// The host knows no ranges, or not whether this is still the same: then what was read tells.
+	var same maphash.Hash
+	same.SetSeed(b.passed.Seed())
+	if _, err := io.CopyN(&same, response.Body, b.offset); err != nil {
+		return b.broken(b.ctx, err)
+	}
+	if b.validator == "" && same.Sum64() != b.passed.Sum64() {
+		return changed
+	}
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*sourc
 	}
 	info, err := store.Stat(ctx, parsed)
 	if err != nil {
-		return nil, storeError(clip(uri), err)
+		return nil, storeError(bare(parsed), err)
 	}
 	name := info.Name
 	if name == "" && !strings.HasSuffix(parsed.Path, "/") {
@@ -87,7 +87,7 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*sourc
 		open: func(ctx context.Context) (io.ReadCloser, error) {
 			file, err := store.Open(ctx, parsed)
 			if err != nil {
-				return nil, storeError(clip(uri), err)
+				return nil, storeError(bare(parsed), err)
 			}
 			return file, nil
 		},

@@ -119,8 +119,12 @@ func (s *FileSelection) has(file api.AgentFile) bool {
 	if len(s.Directories) == 0 && file.Directory != "downloads" || len(s.Directories) > 0 && !slices.Contains(s.Directories, file.Directory) {
 		return false
 	}
+	return s.names(file.FileName)
+}
+
+func (s *FileSelection) names(name string) bool {
 	return len(s.Names) == 0 || slices.ContainsFunc(s.Names, func(pattern string) bool {
-		matches, _ := path.Match(pattern, path.Base(file.FileName)) // checked before
+		matches, _ := path.Match(pattern, path.Base(name)) // checked before
 		return matches
 	})
 }
@@ -137,7 +141,9 @@ func (a *Activities) settled(ctx context.Context, c *connection, executionID str
 		if err != nil {
 			return nil, a.forgiveEarlyNotFound(ctx, err)
 		}
-		awaited := lacks(listed, added) && time.Since(began) < addedPatience
+		awaited := time.Since(began) < addedPatience && slices.ContainsFunc(added, func(name string) bool {
+			return selection.names(name) && !slices.ContainsFunc(listed, func(file api.AgentFile) bool { return file.FileName == name })
+		})
 		listed = slices.DeleteFunc(listed, func(file api.AgentFile) bool { return !selection.has(file) })
 		slices.SortFunc(listed, func(x, y api.AgentFile) int {
 			return cmp.Or(cmp.Compare(x.Directory, y.Directory), cmp.Compare(relativePath(x), relativePath(y)), cmp.Compare(x.ID, y.ID))
@@ -171,12 +177,6 @@ func (c *connection) addedFiles(ctx context.Context, executionID string) ([]stri
 		}
 	}
 	return names, err
-}
-
-func lacks(listed []api.AgentFile, names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		return !slices.ContainsFunc(listed, func(file api.AgentFile) bool { return file.FileName == name })
-	})
 }
 
 // outputType is the content type that the service says, if it is one, or nothing.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -32,8 +34,9 @@ type Progress[File any] struct {
 
 // reporter collects what the transfers of one attempt have done and tells it in heartbeats.
 type reporter[File any] struct {
-	ctx context.Context
-	mu  sync.Mutex
+	ctx     context.Context
+	telling sync.Mutex // held from a snapshot until it is told, so that the last one told is the newest
+	mu      sync.Mutex
 	Progress[File]
 }
 
@@ -41,7 +44,10 @@ type reporter[File any] struct {
 func newReporter[File any](ctx context.Context) (r *reporter[File], stop func()) {
 	r = &reporter[File]{ctx: ctx}
 	if activity.HasHeartbeatDetails(ctx) {
-		_ = activity.GetHeartbeatDetails(ctx, &r.Progress) // of another version: as if there were none
+		var before Progress[File]
+		if activity.GetHeartbeatDetails(ctx, &before) == nil { // else of another version: as if there were none
+			r.Progress = before
+		}
 	}
 	r.Files, r.TotalFiles, r.Bytes, r.TotalBytes = 0, 0, 0, 0
 	if r.Done == nil {
@@ -103,7 +109,13 @@ func (r *reporter[File]) sends(keys []string, looking time.Time) {
 	r.flush()
 }
 
-func (r *reporter[File]) beat() Progress[File] {
+func (r *reporter[File]) beat() {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.tell()
+}
+
+func (r *reporter[File]) tell() Progress[File] {
 	r.mu.Lock()
 	snapshot := r.Progress
 	snapshot.Done = maps.Clone(r.Done)
@@ -115,7 +127,9 @@ func (r *reporter[File]) beat() Progress[File] {
 // flush beats past the worker, which holds heartbeats back for up to 80 % of their timeout, and would take them along if it
 // were killed.
 func (r *reporter[File]) flush() {
-	snapshot := r.beat()
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	snapshot := r.tell()
 	service := activity.GetClient(r.ctx)
 	// The SDK's test environments have a client whose service ends the process at the first call.
 	if service == nil || strings.Contains(fmt.Sprintf("%T", service.WorkflowService()), "Mock") {
@@ -165,16 +179,24 @@ func (r *reporter[File]) start() (stop func()) {
 // atOnce is how many files of one call are on the wire together.
 const atOnce = 4
 
-// each does something for 0 to n-1, a few at a time. The first error ends the others and is returned.
+// each does something for 0 to n-1, a few at a time. The first error ends the others and is returned. A panic becomes one of
+// the caller's, where it ends the activity instead of the worker.
 func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
+	var panicked atomic.Pointer[string]
 	places := make(chan struct{}, atOnce)
 	for i := range n {
 		places <- struct{}{}
 		group.Go(func() {
-			defer func() { <-places }()
+			defer func() {
+				if reason := recover(); reason != nil {
+					panicked.Store(new(fmt.Sprintf("%v\n%s", reason, debug.Stack())))
+					cancel(nil)
+				}
+				<-places
+			}()
 			if ctx.Err() != nil {
 				return
 			}
@@ -184,6 +206,9 @@ func each(ctx context.Context, n int, do func(ctx context.Context, i int) error)
 		})
 	}
 	group.Wait()
+	if reason := panicked.Load(); reason != nil {
+		panic(*reason)
+	}
 	return context.Cause(ctx)
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
@@ -68,17 +70,9 @@ func (a *Activities) SaveFiles(ctx context.Context, in SaveFilesInput) (*SaveFil
 	if err != nil {
 		return nil, ended(ctx, err)
 	}
-	targets := make([]*url.URL, len(listed))
-	taken := map[string]bool{}
-	for i, file := range listed {
-		targets[i] = base.JoinPath(in.ExecutionID, "x")
-		targets[i].Path, targets[i].RawPath = strings.TrimSuffix(targets[i].Path, "x")+unique(taken, safePath(file.Directory)+"/"+safePath(relativePath(file))), ""
-		if _, saved := progress.has(file.ID); !saved {
-			progress.expect(&source{size: file.FileSize})
-		}
-	}
+	targets := newTargets(base, in.ExecutionID, listed, progress)
 	err = each(ctx, len(listed), func(ctx context.Context, i int) error {
-		if _, saved := progress.has(listed[i].ID); saved {
+		if targets[i] == nil {
 			return nil
 		}
 		saved, err := a.saveFile(ctx, c, in.ExecutionID, listed[i], store, targets[i], checksums[listed[i].ID], progress.moved)
@@ -99,6 +93,32 @@ func (a *Activities) SaveFiles(ctx context.Context, in SaveFilesInput) (*SaveFil
 	return result, nil
 }
 
+// newTargets says where each file goes that is not saved yet; the others stay nil.
+func newTargets(base *url.URL, executionID string, listed []api.AgentFile, progress *reporter[OutputFile]) []*url.URL {
+	base = base.JoinPath(executionID, "/")
+	paths := newOutputPaths()
+	targets := make([]*url.URL, len(listed))
+	// What an earlier attempt has saved keeps its place, even if more files are listed now.
+	for i, file := range listed {
+		saved, ok := progress.has(file.ID)
+		if at, err := url.Parse(saved.URI); ok && err == nil && saved.Size == file.FileSize {
+			if below, here := strings.CutPrefix(at.Path, base.Path); here {
+				paths.reserve(below)
+				continue
+			}
+		}
+		progress.forget(file.ID)
+		progress.expect(&source{size: file.FileSize})
+		targets[i] = new(*base)
+	}
+	for i, file := range listed {
+		if targets[i] != nil {
+			targets[i].Path, targets[i].RawPath = base.Path+paths.unique(safePath(file.Directory)+"/"+safePath(relativePath(file))), ""
+		}
+	}
+	return targets
+}
+
 // sink returns where a destination leads.
 func (a *Activities) sink(destination string) (Store, *url.URL, error) {
 	scheme, _, ok := strings.Cut(destination, ":")
@@ -106,13 +126,15 @@ func (a *Activities) sink(destination string) (Store, *url.URL, error) {
 	case destination == "":
 		return nil, nil, errors.New("is required: name where the files are to be put, such as file:///srv/results")
 	case !ok:
-		return nil, nil, fmt.Errorf("%q has no scheme: write file:///srv/results, or s3://bucket/results where the worker has a store for s3", clip(destination))
+		return nil, nil, fmt.Errorf("%q has no scheme: write file:///srv/results, or s3://bucket/results where the worker has a store for s3", shown(destination))
 	case scheme == "file":
 		if _, _, err := a.outputs.beneath(destination, "OutputRoots"); err != nil {
 			return nil, nil, err
 		}
 		base, err := url.Parse(destination)
 		return outputDisk{a.outputs}, base, err
+	case slices.Contains(ownSchemes, scheme):
+		return nil, nil, fmt.Errorf("%s: is nowhere to put files: write file:///srv/results, or s3://bucket/results where the worker has a store for s3", scheme)
 	}
 	store, err := a.store(scheme)
 	if err != nil {
@@ -133,22 +155,21 @@ func (a *Activities) saveFile(ctx context.Context, c *connection, executionID st
 		return nil, fail(err)
 	}
 	defer func() { _ = body.Close() }()
-	for algorithm, digest := range body.digests {
-		if expect == nil {
-			expect = digests{}
-		}
-		expect[algorithm] = digest
-	}
-	content := newCheckedReader(field, &countingReader{body, func(n int) { alive(); moved(n) }}, file.FileSize, expect)
+	// Whoever alters the content can alter the host's checksum too, but not the service's.
+	merged := maps.Clone(body.digests)
+	maps.Copy(merged, expect)
+	content := newCheckedReader(field, &countingReader{body, func(n int) { alive(); moved(n) }}, file.FileSize, merged)
 	info := FileInfo{Name: file.FileName, ContentType: typeOf(outputType(file), file.FileName, nil), Size: file.FileSize}
 	if err := store.Write(watched, target, content, info); err != nil {
 		if content.failed != nil {
 			err = content.failed // what the store says of it tells less
+		} else if cause := context.Cause(watched); cause != nil {
+			err = cause
 		}
-		return nil, fail(storeError(clip(target.String()), err))
+		return nil, fail(storeError(bare(target), err))
 	}
 	if content.failed != nil || !content.ended {
-		return nil, fail(unreadable("%s: the store ended before the file did", clip(target.String())))
+		return nil, fail(unreadable("%s: the store ended before the file did", bare(target)))
 	}
 	return &OutputFile{
 		FileRef:   FileRef{URI: target.String(), Name: file.FileName, ContentType: info.ContentType},
@@ -183,10 +204,14 @@ func (c *connection) sharedChecksums(ctx context.Context, executionID string, li
 	}
 	checksums := map[string]digests{}
 	for _, file := range shared {
+		var same []api.SharedFile
 		for _, k := range kept.Files {
 			if value(k.LastModifiedByExecutionID) == executionID && k.FileName == file.FileName && k.FileSize == file.FileSize {
-				checksums[file.ID] = hexDigest(value(k.Checksum))
+				same = append(same, k)
 			}
+		}
+		if len(same) == 1 { // of several with this name it cannot be told which it is
+			checksums[file.ID] = hexDigest(value(same[0].Checksum))
 		}
 	}
 	return checksums, nil

@@ -70,9 +70,11 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 	progress, stop := newReporter[StagedFile](ctx)
 	defer stop()
 	names := make([]string, len(in.Files))
+	var before int64
 	for i := range in.Files {
 		if kept, ok := progress.has(index(i)); ok && kept.ExpiresAt.After(a.now().Add(stagedReserve)) {
 			names[i] = kept.Name
+			before += kept.Size
 		} else {
 			progress.forget(index(i))
 		}
@@ -81,7 +83,7 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 	if err != nil {
 		return nil, err
 	}
-	limit, err := a.newQuota(sources)
+	limit, err := a.newQuota(sources, before)
 	if err != nil {
 		return nil, err
 	}

@@ -27,13 +27,13 @@ type quota struct {
 	left  atomic.Int64
 }
 
-// newQuota refuses files that are too much for the quota, before anything is sent.
-func (a *Activities) newQuota(sources []*source) (*quota, error) {
+// newQuota refuses files that are too much for the quota together with what an earlier attempt has sent, before anything is sent.
+func (a *Activities) newQuota(sources []*source, sent int64) (*quota, error) {
 	q := &quota{whole: a.maxUpload}
 	if q.whole < 0 {
 		return q, nil
 	}
-	var total int64
+	total := sent
 	for _, s := range sources {
 		if s != nil {
 			total += max(s.size, 0)
@@ -84,7 +84,7 @@ func openUpload(ctx context.Context, s *source, name string, limit *quota, sent 
 	head, tail := frame.String()[:headLength], frame.String()[headLength:]
 
 	u := &upload{contentType: form.FormDataContentType(), length: unknownSize, sent: sent}
-	u.file = &uploadedFile{ReadCloser: opened, left: s.size}
+	u.file = &uploadedFile{ReadCloser: opened, size: s.size, left: s.size}
 	if s.size < 0 {
 		u.file.limit = limit
 	} else {
@@ -127,6 +127,9 @@ func (u *upload) trouble() error {
 // size is how much of the file was read.
 func (u *upload) size() int64 { return u.file.read.Load() }
 
+// whole is whether that is all of it.
+func (u *upload) whole() bool { return u.file.ended.Load() || u.size() == u.file.size }
+
 // edit tells the request what its body is.
 func (u *upload) edit(_ context.Context, r *http.Request) error {
 	r.ContentLength = u.length
@@ -136,9 +139,11 @@ func (u *upload) edit(_ context.Context, r *http.Request) error {
 // uploadedFile reads as much of a file as was announced, and knows when that fails.
 type uploadedFile struct {
 	io.ReadCloser
-	left   int64  // of the size that was announced; unknownSize
+	size   int64  // that was announced; unknownSize
+	left   int64  // of that
 	limit  *quota // for a file of unknown size
 	read   atomic.Int64
+	ended  atomic.Bool
 	failed atomic.Pointer[error]
 }
 
@@ -146,8 +151,8 @@ func (f *uploadedFile) Read(p []byte) (int, error) {
 	switch failed := f.failed.Load(); {
 	case failed != nil:
 		return 0, *failed
-	case f.left == 0: // a file that has grown must not run past the length that was announced
-		return 0, io.EOF
+	case f.left == 0:
+		return 0, f.end()
 	case f.left > 0 && int64(len(p)) > f.left:
 		p = p[:f.left]
 	}
@@ -159,8 +164,11 @@ func (f *uploadedFile) Read(p []byte) (int, error) {
 		err = over
 	}
 	switch {
-	case err == nil, errors.Is(err, io.EOF) && f.left <= 0:
-		return n, err
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF) && f.left <= 0:
+		f.ended.Store(true)
+		return n, io.EOF
 	case errors.Is(err, io.EOF):
 		err = unreadable("ended %d bytes early: it changed while it was being sent", f.left)
 	default:
@@ -168,6 +176,21 @@ func (f *uploadedFile) Read(p []byte) (int, error) {
 	}
 	f.failed.Store(&err)
 	return n, err
+}
+
+// end makes sure that the file has no more than was announced: what is sent would not be all of it.
+func (f *uploadedFile) end() error {
+	n, err := f.ReadCloser.Read(make([]byte, 1))
+	switch {
+	case n > 0:
+		err = unreadable("has more than the %d bytes that it had: it changed while it was being sent", f.size)
+	case err == nil, errors.Is(err, io.EOF):
+		return err
+	default:
+		err = storeError("the file could not be read", err)
+	}
+	f.failed.Store(&err)
+	return err
 }
 
 var errStalled = errors.New("nothing moved for " + stallTimeout.String())
@@ -193,8 +216,11 @@ func (a *Activities) transfer(ctx context.Context, s *source, name string, limit
 	trouble := body.trouble() // before stop, which makes trouble of its own
 	stop()                    // so that Close need not wait for a Read
 	_ = body.Close()
-	if err != nil && trouble != nil {
+	switch {
+	case trouble != nil:
 		return referenceError(outer, s.field, trouble)
+	case err == nil && !body.whole():
+		return referenceError(outer, s.field, unreadable("the service answered before it had all of the file"))
 	}
 	return err
 }

@@ -53,7 +53,8 @@
 //   - Any UUID is a profile, a pool or a group, and any version from 1 on exists.
 //   - A staged file serves one accepted execution; a refused request does not use it up.
 //   - Lists are newest first, with pages of 50 unless told otherwise, and of 100 at most.
-//   - A signed link lives for five minutes, and a recording is a line of text.
+//   - A signed link lives for five minutes, see [WithLinkLifetime], takes ranges, and tells the file's SHA-256 in ETag and
+//     Repr-Digest. A recording is a line of text.
 //
 // # Faults
 //
@@ -76,6 +77,7 @@
 //	ResetMidBody       yes                half an answer, then a reset
 //	AnswerAfterCommit  yes                another answer
 //	TruncateJSON       yes                half the body as if it were all
+//	AlterBody          yes                the body with one byte changed
 //	WrongContentType   yes                the answer, as text/html
 //	Stall              if it still waits  the answer, late
 //	Answer             no                 another answer

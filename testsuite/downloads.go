@@ -1,10 +1,11 @@
 package testsuite
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,10 +17,9 @@ import (
 )
 
 const (
-	signedPath     = "/signed/"
-	signedLifetime = 5 * time.Minute
-	recordingFile  = "recording"
-	recordingName  = "recording.mp4"
+	signedPath    = "/signed/"
+	recordingFile = "recording"
+	recordingName = "recording.mp4"
 )
 
 // linker makes signed links for one answer.
@@ -43,7 +43,7 @@ func (s *service) linker(r *http.Request, now time.Time) linker {
 	case "localhost":
 		host = "127.0.0.1"
 	}
-	return linker{service: s, host: net.JoinHostPort(host, port), expires: now.Add(signedLifetime).Unix()}
+	return linker{service: s, host: net.JoinHostPort(host, port), expires: now.Add(s.linkLifetime).Unix()}
 }
 
 func (l linker) file(e *execution, f *executionFile) string { return l.link(e.id, f.id, f.name) }
@@ -99,8 +99,8 @@ func (e *execution) recorded() bool {
 	return terminal(e.status) && !e.startedAt.IsZero() && e.purgedAt.IsZero()
 }
 
-// download serves a signed link, with ranges. No key is needed, nor wanted: a client that sends one has
-// followed the redirect to another host with it.
+// download serves a signed link, with ranges, a validator and a checksum, as object stores do. No key is needed, nor
+// wanted: a client that sends one has followed the redirect to another host with it.
 func (s *service) download(w http.ResponseWriter, r *http.Request) {
 	executionID, fileID := r.PathValue("executionId"), r.PathValue("fileId")
 	if used := usedKeyHeader(r.Header); used != "" {
@@ -114,7 +114,7 @@ func (s *service) download(w http.ResponseWriter, r *http.Request) {
 	}
 
 	var content io.ReadSeekCloser
-	var contentType string
+	var contentType, checksum string
 	var modified time.Time
 	refused := s.locked(func(now time.Time) reply {
 		expires, _ := strconv.ParseInt(r.URL.Query().Get("expires"), 10, 64)
@@ -127,19 +127,23 @@ func (s *service) download(w http.ResponseWriter, r *http.Request) {
 			return plain(http.StatusNotFound, "The file is gone.")
 		}
 		if fileID == recordingFile {
-			recording := fmt.Sprintf("recording of execution %s\n", e.id)
-			content, contentType, modified = nopCloser{bytes.NewReader([]byte(recording))}, "video/mp4", e.terminalAt
+			recording := s.spool.bytes(fmt.Appendf(nil, "recording of execution %s\n", e.id))
+			content, _ = recording.open() // it is in memory
+			contentType, checksum, modified = "video/mp4", recording.sha256, e.terminalAt
 			return reply{}
 		}
 		i := slices.IndexFunc(e.files, func(f *executionFile) bool { return f.id == fileID })
 		if i < 0 {
 			return plain(http.StatusNotFound, "The file is gone.")
 		}
+		file := e.files[i]
 		var err error
-		if content, err = e.files[i].blob.open(); err != nil {
+		if content, err = file.blob.open(); errors.Is(err, errDiscarded) {
+			return plain(http.StatusNotFound, "The file is gone: "+err.Error()+".")
+		} else if err != nil {
 			return plain(http.StatusInternalServerError, err.Error())
 		}
-		contentType, modified = e.files[i].contentType, e.files[i].createdAt
+		contentType, checksum, modified = file.contentType, file.blob.sha256, file.createdAt
 		return reply{}
 	})
 	if refused.status != 0 {
@@ -148,6 +152,9 @@ func (s *service) download(w http.ResponseWriter, r *http.Request) {
 	}
 	defer content.Close()
 	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("ETag", strconv.Quote(checksum))
+	raw, _ := hex.DecodeString(checksum) // it is ours
+	w.Header().Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(raw)+":")
 	http.ServeContent(w, r, "", modified, content)
 }
 

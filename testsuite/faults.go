@@ -61,6 +61,18 @@ func ResetMidBody() Fault {
 	}}
 }
 
+// AlterBody carries the request out and flips a byte in the middle of the answer's body. Length and header, with any
+// checksum in it, stay as they were.
+func AlterBody() Fault {
+	return Fault{"AlterBody", func(x *exchange) {
+		answer := x.carryOut()
+		if body := answer.body.Bytes(); len(body) > 0 {
+			body[len(body)/2] ^= 0xff
+		}
+		x.send(answer, answer.body.Len())
+	}}
+}
+
 // Stall does nothing for d, by the real clock, and then serves the request as ever. If the client goes away
 // meanwhile, or the API is closed, the request is not carried out.
 func Stall(d time.Duration) Fault {

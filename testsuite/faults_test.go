@@ -267,6 +267,28 @@ func TestTruncatedJSONHasALengthThatFits(t *testing.T) {
 	require.Equal(t, "TruncateJSON", c.lastRequest().Fault)
 }
 
+func TestAnAlteredBodyDiffersInOneByteOnly(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	c.api.AddAgent("clerk", says(testsuite.WriteFile("downloads", "a.txt", "text/plain", []byte("0123456789")), done(nil)))
+	id := c.execute("clerk", `{}`)
+	clock.Add(time.Second)
+	files := "/agents/v2/executions/" + id + "/files"
+	file := c.get(files).json(t)["directories"].(map[string]any)["downloads"].([]any)[0].(map[string]any)
+	right := fetch(t, file["downloadUrl"].(string), nil)
+	c.api.Inject("Download", testsuite.AlterBody(), 1)
+	altered := fetch(t, file["downloadUrl"].(string), nil)
+	require.Equal(t, http.StatusOK, altered.status)
+	require.Equal(t, "01234\xca6789", altered.body)
+	for _, name := range []string{"Content-Length", "Content-Type", "ETag", "Repr-Digest"} {
+		require.Equal(t, right.header.Get(name), altered.header.Get(name), name)
+	}
+	require.Equal(t, "AlterBody", c.lastRequest().Fault)
+
+	c.api.Inject("ExecutionFileDownloadRedirect", testsuite.AlterBody(), 1) // of what has no body nothing is changed
+	require.Equal(t, http.StatusSeeOther, c.get(files+"/"+file["id"].(string)+"/download").status)
+}
+
 func TestAWrongContentTypeIsOverTheRealBody(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)

@@ -2,6 +2,7 @@ package testsuite_test
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -178,6 +179,64 @@ func TestOutputsAreDownloadedFromAnotherHostWithoutTheKey(t *testing.T) {
 	clock.Add(5 * time.Minute)
 	require.Equal(t, http.StatusForbidden, fetch(t, link, nil).status)
 	require.Equal(t, http.StatusNotFound, c.get("/agents/v2/executions/"+id+"/files/"+uuidA+"/download").status)
+}
+
+func TestASignedLinkTellsVersionAndChecksum(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t, testsuite.WithLinkLifetime(10*time.Second))
+	c.api.AddAgent("clerk", says(testsuite.WriteFile("downloads", "a.txt", "text/plain", []byte("0123456789")), done(nil)))
+	id := c.execute("clerk", `{}`)
+	clock.Add(time.Second)
+	file := c.get("/agents/v2/executions/" + id + "/files").json(t)["directories"].(map[string]any)["downloads"].([]any)[0].(map[string]any)
+	for link, content := range map[string]string{
+		file["downloadUrl"].(string): "0123456789",
+		c.get("/agents/v2/executions/" + id + "/recording").header.Get("Location"): "recording of execution " + id + "\n",
+	} {
+		whole := fetch(t, link, nil)
+		require.Equal(t, content, whole.body)
+		require.Equal(t, `"`+sum(content)+`"`, whole.header.Get("ETag"))
+		raw := sha256.Sum256([]byte(content))
+		require.Equal(t, "sha-256=:"+base64.StdEncoding.EncodeToString(raw[:])+":", whole.header.Get("Repr-Digest"))
+
+		same := map[string]string{"Range": "bytes=4-", "If-Range": whole.header.Get("ETag")}
+		require.Equal(t, content[4:], fetch(t, link, same).body)
+		other := map[string]string{"Range": "bytes=4-", "If-Range": `"other"`}
+		require.Equal(t, content, fetch(t, link, other).body)
+	}
+	clock.Add(10*time.Second - time.Nanosecond)
+	require.Equal(t, http.StatusOK, fetch(t, file["downloadUrl"].(string), nil).status)
+	clock.Add(time.Nanosecond)
+	require.Equal(t, http.StatusForbidden, fetch(t, file["downloadUrl"].(string), nil).status)
+}
+
+func TestDiscardedUploadsHaveASizeAndNoContent(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t, testsuite.WithDiscardedUploads())
+	var opening error
+	c.api.AddAgent("clerk", func(run testsuite.Run) []testsuite.Step {
+		_, opening = run.Files[0].Open()
+		return []testsuite.Step{
+			testsuite.CopyFile("downloads", "copy", run.Files[0]), testsuite.WriteFile("downloads", "own", "text/plain", []byte("kept")), done(nil),
+		}
+	})
+	id := c.execute("clerk", `{`+c.stage(part{"files", "a.txt", "text/csv", "0123456789"}, part{"files", "a.txt", "", ""})+`}`)
+	require.ErrorContains(t, opening, "WithDiscardedUploads")
+	execution, _ := c.api.Execution(id)
+	require.Equal(t, []int64{10, 0}, []int64{execution.Files[0].Size, execution.Files[1].Size})
+	require.Equal(t, []string{"a.txt", "a-1.txt"}, []string{execution.Files[0].Name, execution.Files[1].Name})
+	require.Equal(t, "text/csv", execution.Files[0].ContentType)
+	require.Empty(t, execution.Files[0].SHA256)
+
+	context := "/agents/v2/executions/" + id + "/context-files"
+	require.Equal(t, http.StatusBadRequest, c.upload(context, part{"file", "a.txt", "", "a"}).status)
+	require.Equal(t, "Files uploaded.", c.upload(context, part{"files", "b.txt", "", "a"}).body)
+	clock.Add(time.Second)
+	directories := c.get("/agents/v2/executions/" + id + "/files").json(t)["directories"].(map[string]any)
+	require.Len(t, directories["uploads"], 3)
+	for i, status := range []int{http.StatusNotFound, http.StatusOK} {
+		file := directories["downloads"].([]any)[i].(map[string]any)
+		require.Equal(t, status, fetch(t, file["downloadUrl"].(string), nil).status)
+	}
 }
 
 func fetch(t *testing.T, link string, headers map[string]string) response {

@@ -15,8 +15,10 @@ type options struct {
 	startDelay     time.Duration
 	resultDelay    time.Duration
 	fileSyncDelay  time.Duration
+	linkLifetime   time.Duration
 	longPoll       bool
 	keysOnDownload bool
+	discardUploads bool
 	log            func(message string)
 
 	faultOptions
@@ -29,6 +31,7 @@ func defaultOptions() options {
 		organization: "Example Organization",
 		apiKey:       "test-" + newUUID(),
 		startDelay:   time.Second,
+		linkLifetime: 5 * time.Minute,
 		longPoll:     true,
 		log:          func(message string) { log.Print("fake Asteroid API: ", message) },
 	}
@@ -68,6 +71,15 @@ func WithResultDelay(d time.Duration) Option { return func(o *options) { o.resul
 // WithFileSyncDelay makes an agent's files show up in listings only d after they were written, as the
 // service's background copying does.
 func WithFileSyncDelay(d time.Duration) Option { return func(o *options) { o.fileSyncDelay = d } }
+
+// WithLinkLifetime sets how long a signed link can be fetched, by the API's clock and in whole seconds; the default is
+// five minutes. A download that has begun by then goes on.
+func WithLinkLifetime(d time.Duration) Option { return func(o *options) { o.linkLifetime = d } }
+
+// WithDiscardedUploads makes the API count what is uploaded instead of keeping it, which takes it next to no time, memory
+// or disk: for measuring how fast a client uploads. Forms are as strictly read as ever. An uploaded file has its size, an empty
+// SHA256, and no content: opening it fails, and so does its download, with 404. What agents write is kept.
+func WithDiscardedUploads() Option { return func(o *options) { o.discardUploads = true } }
 
 // WithoutLongPoll makes the API answer the long poll as a server that is too old to have it: a plain 404
 // without a JSON body.

@@ -25,8 +25,11 @@ type blob struct {
 	data   []byte
 	path   string // set if the content is on disk
 	size   int64
-	sha256 string // lower-case hex
+	sha256 string // lower-case hex; empty if the content was not kept
 }
+
+// errDiscarded is the error of opening what was not kept.
+var errDiscarded = errors.New("the contents of uploads are not kept, see WithDiscardedUploads")
 
 // take reads r to its end. However long r is, no more than spoolInMemory and a copy buffer is held in memory.
 func (s *spool) take(r io.Reader) (*blob, error) {
@@ -87,6 +90,9 @@ func (s *spool) close() error {
 }
 
 func (b *blob) open() (io.ReadSeekCloser, error) {
+	if b.sha256 == "" {
+		return nil, errDiscarded
+	}
 	if b.path != "" {
 		return os.Open(b.path)
 	}

@@ -2,6 +2,7 @@ package testsuite
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -100,9 +101,11 @@ func (s *service) receive(r *http.Request) (uploads []upload, err error) {
 	if media != "multipart/form-data" || parameters["boundary"] == "" {
 		return nil, fmt.Errorf("the body is %q, not multipart/form-data with a boundary", media)
 	}
+	if s.discardUploads {
+		return countForm(r.Body, parameters["boundary"])
+	}
 	body := &endReader{Reader: r.Body, end: []byte("--" + parameters["boundary"] + "--")}
 	form := multipart.NewReader(body, parameters["boundary"])
-	var names []string
 	for {
 		part, err := form.NextRawPart()
 		if errors.Is(err, io.EOF) && body.ended {
@@ -111,25 +114,32 @@ func (s *service) receive(r *http.Request) (uploads []upload, err error) {
 		if err != nil {
 			return uploads, err
 		}
-		name := strings.ToValidUTF8(part.FileName(), "\ufffd") // JSON could not say it otherwise
-		if part.FormName() != "files" || !plainName(name) {
-			return uploads, fmt.Errorf("part %q with file name %q: each part must be a file named files", part.FormName(), name)
-		}
-		content, err := s.spool.take(part)
+		u, err := newUpload(uploads, part)
 		if err != nil {
 			return uploads, err
 		}
-		u := upload{name: uniqueName(names, name), contentType: part.Header.Get("Content-Type"), blob: content}
-		if u.contentType == "" {
-			u.contentType = "application/octet-stream"
+		if u.blob, err = s.spool.take(part); err != nil {
+			return uploads, err
 		}
-		names = append(names, u.name)
 		uploads = append(uploads, u)
 	}
 	if len(uploads) == 0 {
 		return nil, errors.New("the form has no files")
 	}
 	return uploads, nil
+}
+
+// newUpload reads the head of one more part of a form.
+func newUpload(before []upload, part *multipart.Part) (upload, error) {
+	name := strings.ToValidUTF8(part.FileName(), "\ufffd") // JSON could not say it otherwise
+	if part.FormName() != "files" || !plainName(name) {
+		return upload{}, fmt.Errorf("part %q with file name %q: each part must be a file named files", part.FormName(), name)
+	}
+	var taken []string
+	for _, other := range before {
+		taken = append(taken, other.name)
+	}
+	return upload{name: uniqueName(taken, name), contentType: cmp.Or(part.Header.Get("Content-Type"), "application/octet-stream")}, nil
 }
 
 // endReader notices the end mark of a form. To mime/multipart, a form that is cut off between two parts ends there.

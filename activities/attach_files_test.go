@@ -1,0 +1,301 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+// attaching is a run that works for two hours, and the attempts to give it files.
+func attaching(t *testing.T, through hook, refs ...activities.FileRef) (*testsuite.API, *clock, string, *retries[activities.AttachFilesResult]) {
+	t.Helper()
+	clock := newClock()
+	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
+	id := executeOn(t, api, worker.Options{Connections: connect(api)}, testsuite.Work(2*time.Hour), testsuite.Complete("success", "Done.", nil))
+	connections := connect(api)
+	if through != nil {
+		connections = connectThrough(api, through)
+	}
+	return api, clock, id, &retries[activities.AttachFilesResult]{
+		t: t, name: activities.AttachFilesName, in: activities.AttachFilesInput{ExecutionID: id, Files: refs},
+		options: worker.Options{Connections: connections, Now: clock.Now},
+	}
+}
+
+const uploadOperation = "ExecutionContextFilesUpload"
+
+// given are the names of the files that an execution has been given.
+func given(api *testsuite.API, id string) []string {
+	execution, _ := api.Execution(id)
+	var names []string
+	for _, file := range execution.Files {
+		names = append(names, file.Name)
+	}
+	return names
+}
+
+func TestFilesAreGivenToARunAtWork(t *testing.T) {
+	t.Parallel()
+	big := strings.Repeat("0123456789", 100_000)
+	api, _, id, attach := attaching(t, nil,
+		activities.FileRef{URI: "data:text/csv,a%0A1", Name: "a.csv"}, activities.FileRef{URI: "data:," + big, Name: "a.csv"}, activities.FileRef{URI: "data:,"})
+	attached, err := attach.next()
+	require.NoError(t, err)
+	require.Equal(t, []activities.AttachedFile{
+		{Name: "a.csv", Size: 3, ContentType: "text/csv"}, {Name: "a-2.csv", Size: 1_000_000, ContentType: "text/plain;charset=US-ASCII"},
+		{Name: "file", ContentType: "text/plain;charset=US-ASCII"},
+	}, attached.Files)
+	execution, _ := api.Execution(id)
+	require.Equal(t, []string{"a.csv", "a-2.csv", "file"}, given(api, id))
+	require.Equal(t, sum([]byte(big)), execution.Files[1].SHA256)
+	require.Equal(t, 3, count(api, uploadOperation))
+	require.Zero(t, count(api, "ExecutionFilesGet"), "a first attempt has nothing to look for")
+}
+
+func TestAttachFilesRefusesWhatStageFilesDoes(t *testing.T) {
+	t.Parallel()
+	many := make([]activities.FileRef, 1001)
+	api, _, id, attach := attaching(t, nil)
+	attach.options.MaxUploadBytes = 10
+	before := len(api.Requests())
+	for _, in := range []activities.AttachFilesInput{
+		{ExecutionID: id}, {ExecutionID: id, Files: many}, {ExecutionID: id, Files: []activities.FileRef{{URI: "file:///etc/passwd"}}},
+		{ExecutionID: id, Files: []activities.FileRef{{URI: "data:,01234567890"}}}, {Files: []activities.FileRef{{URI: "data:,x"}}},
+		{ExecutionID: "../x", Files: []activities.FileRef{{URI: "data:,x"}}}, {ExecutionID: id, Connection: "other", Files: []activities.FileRef{{URI: "data:,x"}}},
+	} {
+		attach.in = in
+		requireType(t, badInput, attach.err())
+	}
+	require.Len(t, api.Requests(), before)
+}
+
+func TestAFileWhoseAnswerWasLostIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	api, _, id, attach := attaching(t, nil,
+		activities.FileRef{URI: "data:,a", Name: "a.txt"}, activities.FileRef{URI: "data:,bb", Name: "b.txt"}, activities.FileRef{URI: "data:,c", Name: "c.txt"})
+	api.Inject(uploadOperation, testsuite.Fault{}, 1)
+	api.Inject(uploadOperation, testsuite.LoseResponse(), 1)
+	requireType(t, passing, attach.err())
+	require.Equal(t, []string{"a.txt", "b.txt"}, given(api, id))
+	attached, err := attach.next()
+	require.NoError(t, err)
+	require.Equal(t, []string{"a.txt", "b.txt", "c.txt"}, given(api, id))
+	require.Equal(t, []activities.AttachedFile{
+		{Name: "a.txt", Size: 1, ContentType: "text/plain;charset=US-ASCII"}, {Name: "b.txt", Size: 2, ContentType: "text/plain;charset=US-ASCII", AlreadySent: true},
+		{Name: "c.txt", Size: 1, ContentType: "text/plain;charset=US-ASCII"},
+	}, attached.Files)
+}
+
+func TestAFileThatNeverLeftIsSentAtOnce(t *testing.T) {
+	t.Parallel()
+	var attempts atomic.Int32
+	api, _, id, attach := attaching(t, func(r *http.Request) error {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/context-files") && attempts.Add(1) == 1 {
+			return &net.OpError{Op: "dial", Err: errors.New("refused")}
+		}
+		return nil
+	}, activities.FileRef{URI: "data:,a"})
+	requireType(t, passing, attach.err())
+	_, err := attach.next()
+	require.NoError(t, err)
+	require.Equal(t, []string{"file"}, given(api, id))
+	require.Zero(t, count(api, "ExecutionFilesGet"), "there was nothing to look for")
+}
+
+func TestAFileThatWasRefusedIsSentAtOnce(t *testing.T) {
+	t.Parallel()
+	api, _, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a"})
+	api.Inject(uploadOperation, testsuite.Answer(http.StatusTooManyRequests, ""), 1)
+	require.True(t, activities.IsRateLimited(attach.err()))
+	_, err := attach.next()
+	require.NoError(t, err)
+	require.Equal(t, []string{"file"}, given(api, id))
+	require.Zero(t, count(api, "ExecutionFilesGet"))
+}
+
+func TestAnAttemptThatFailedBeforeItSentAnythingLeavesNoDoubt(t *testing.T) {
+	t.Parallel()
+	for _, failsAt := range []string{"stat", "open"} {
+		t.Run(failsAt, func(t *testing.T) {
+			t.Parallel()
+			store, failed := newMemoryStore(), atomic.Bool{}
+			store.put("mem://b/x", []byte("abc"), activities.FileInfo{Size: 3})
+			store.fail = func(op string, _ *url.URL) error {
+				if op == failsAt && failed.CompareAndSwap(false, true) {
+					return errors.New("not now")
+				}
+				return nil
+			}
+			api, _, id, attach := attaching(t, nil, activities.FileRef{URI: "mem://b/x"})
+			attach.options.Stores = map[string]activities.Store{"mem": store}
+			requireType(t, passing, attach.err())
+			_, err := attach.next()
+			require.NoError(t, err)
+			require.Equal(t, []string{"x"}, given(api, id))
+			require.Zero(t, count(api, "ExecutionFilesGet"))
+		})
+	}
+}
+
+func TestWhatAWorkerThatDiedHasSentIsLookedFor(t *testing.T) {
+	t.Parallel()
+	api, clock, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a", Name: "a.txt"}, activities.FileRef{URI: "data:,b", Name: "b.txt"})
+	api.Inject(uploadOperation, testsuite.Fault{}, 1)
+	api.Inject(uploadOperation, testsuite.Answer(http.StatusBadGateway, ""), 1)
+	attach.lost()
+	require.Equal(t, []string{"a.txt"}, given(api, id))
+	requireType(t, activities.ErrorTypeStillRunning, attach.err()) // a.txt is there, b.txt may come
+	clock.pass(30 * time.Second)
+	attached, err := attach.next()
+	require.NoError(t, err)
+	require.Equal(t, []string{"a.txt", "b.txt"}, given(api, id))
+	require.True(t, attached.Files[0].AlreadySent)
+	require.False(t, attached.Files[1].AlreadySent)
+}
+
+func TestAFileThatIsListedLateIsLookedForHalfAMinute(t *testing.T) {
+	t.Parallel()
+	for _, late := range []bool{true, false} {
+		api, clock, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a", Name: "a.txt"})
+		fault := testsuite.Answer(http.StatusBadGateway, "") // it did not arrive
+		if late {
+			fault = testsuite.LoseResponse()
+		}
+		api.Inject(uploadOperation, fault, 1)
+		requireType(t, passing, attach.err())
+		api.Inject("ExecutionFilesGet", testsuite.Answer(200, `{"directories":{}}`, "Content-Type", "application/json"), 2)
+		for range 2 {
+			err := attach.err()
+			requireType(t, activities.ErrorTypeStillRunning, err)
+			var application *temporal.ApplicationError
+			require.ErrorAs(t, err, &application)
+			require.Equal(t, 5*time.Second, application.NextRetryDelay())
+			require.Equal(t, temporal.ApplicationErrorCategoryBenign, application.Category())
+			clock.pass(29 * time.Second / 2)
+		}
+		require.Equal(t, 1, count(api, uploadOperation), "29 seconds after the first look")
+		if !late {
+			requireType(t, activities.ErrorTypeStillRunning, attach.err())
+			clock.pass(time.Second)
+		}
+		attached, err := attach.next()
+		require.NoError(t, err)
+		require.Equal(t, late, attached.Files[0].AlreadySent)
+		require.Equal(t, []string{"a.txt"}, given(api, id))
+	}
+}
+
+func TestAListingThatCannotBeReadSendsNothing(t *testing.T) {
+	t.Parallel()
+	api, clock, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a", Name: "a.txt"})
+	api.Inject(uploadOperation, testsuite.LoseResponse(), 1)
+	requireType(t, passing, attach.err())
+	api.Inject("ExecutionFilesGet", testsuite.Answer(500, ""), 1)
+	clock.pass(time.Hour)
+	requireType(t, passing, attach.err())
+	attached, err := attach.next()
+	require.NoError(t, err)
+	require.True(t, attached.Files[0].AlreadySent)
+	require.Equal(t, []string{"a.txt"}, given(api, id))
+}
+
+func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
+	t.Parallel()
+	const old, other, ours = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2099-01-02T00:00:00Z"
+	upload := func(name string, size int, created string) string {
+		return strings.Replace(fileJSON("f", "uploads", "/uploads/"+name, name, size), "}", `,"createdAt":"`+created+`"}`, 1)
+	}
+	for name, row := range map[string]struct {
+		listed string
+		found  [2]bool // of a.txt and a-2.txt, both with one byte
+	}{
+		"before the activity":                    {upload("a.txt", 1, old), [2]bool{false, false}},
+		"another size":                           {upload("a.txt", 2, ours), [2]bool{false, false}},
+		"another name":                           {upload("b.txt", 1, ours), [2]bool{false, false}},
+		"another ending":                         {upload("a.csv", 1, ours), [2]bool{false, false}},
+		"the first one":                          {upload("a.txt", 1, ours), [2]bool{true, false}},
+		"the second one":                         {upload("a-2.txt", 1, ours), [2]bool{false, true}},
+		"both":                                   {upload("a-2.txt", 1, ours) + "," + upload("a.txt", 1, ours), [2]bool{true, true}},
+		"numbered by the service":                {upload("a.txt", 1, old) + "," + upload("a-1.txt", 1, ours), [2]bool{true, false}},
+		"numbered by the service in its own way": {upload("a (3).txt", 1, ours) + "," + upload("a-2_1.txt", 1, other), [2]bool{true, true}},
+		"one that may be either":                 {upload("a-2_1.txt", 1, ours), [2]bool{true, false}},
+		"in another directory":                   {`],"downloads":[` + upload("a.txt", 1, ours), [2]bool{false, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			attach := &retries[activities.AttachFilesResult]{
+				t: t, name: activities.AttachFilesName, attempt: 1,
+				options: worker.Options{Connections: listing(t, `{"directories":{"uploads":[`+row.listed+`]}}`, nil, nil)},
+				in: activities.AttachFilesInput{
+					ExecutionID: "e-1", Files: []activities.FileRef{{URI: "data:,a", Name: "a.txt"}, {URI: "data:,b", Name: "a.txt"}},
+				},
+			}
+			attached, err := attach.next()
+			if row.found == [2]bool{true, true} {
+				require.NoError(t, err)
+				require.True(t, attached.Files[0].AlreadySent && attached.Files[1].AlreadySent)
+				return
+			}
+			requireType(t, activities.ErrorTypeStillRunning, err)
+			done, _ := (*attach.details)["done"].(map[string]any)
+			require.Equal(t, row.found, [2]bool{done["0"] != nil, done["1"] != nil})
+		})
+	}
+}
+
+func TestARunThatIsOverTakesNoFiles(t *testing.T) {
+	t.Parallel()
+	api, clock, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a"})
+	clock.pass(3 * time.Hour)
+	err := attach.err()
+	requireType(t, badInput, err)
+	require.ErrorContains(t, err, "the execution is completed and takes no more files")
+	details, _ := activities.DetailsOf(err)
+	require.Equal(t, id, details.ExecutionID)
+
+	api.Inject("ExecutionGet", testsuite.Answer(500, ""), 1) // the refusal counts all the same
+	requireType(t, badInput, attach.err())
+
+	attach.in = activities.AttachFilesInput{ExecutionID: "11111111-1111-4111-8111-111111111111", Files: []activities.FileRef{{URI: "data:,a"}}}
+	requireType(t, missing, attach.err())
+}
+
+func TestAnAttachmentIsCancelledInMidBody(t *testing.T) {
+	t.Parallel()
+	began, gone := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancelCause(context.Background())
+	dir := t.TempDir()
+	ref := writeFile(t, dir, "big.bin", string(content(64<<20)))
+	env := newEnvWith(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		for buffer := make([]byte, 10); ; {
+			if _, err := r.Body.Read(buffer); err != nil {
+				close(gone)
+				return
+			}
+			if r.Context().Err() != nil {
+				close(gone)
+				return
+			}
+		}
+	})}, sdkworker.Options{BackgroundActivityContext: ctx})
+	go func() { <-began; cancel(temporal.NewCanceledError()) }()
+	_, err := env.ExecuteActivity(activities.AttachFilesName, activities.AttachFilesInput{ExecutionID: "e-1", Files: []activities.FileRef{ref}})
+	var cancelled *temporal.CanceledError
+	require.ErrorAs(t, err, &cancelled)
+	<-gone
+}

@@ -1,0 +1,344 @@
+package activities_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+const (
+	badInput = activities.ErrorTypeInvalidInput
+	missing  = activities.ErrorTypeNotFound
+	closed   = activities.ErrorTypeUnauthorized
+	passing  = activities.ErrorTypeUnavailable
+)
+
+func TestHostileReferencesAreRefusedBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	root, outside := filepath.Join(parent, "root"), filepath.Join(parent, "outside")
+	require.NoError(t, os.Mkdir(root, 0o700))
+	require.NoError(t, os.Mkdir(outside, 0o700))
+	writeFile(t, parent, "root-secret.txt", "secret")
+	writeFile(t, outside, "secret.txt", "secret")
+	writeFile(t, root, "fine.txt", "fine")
+	require.NoError(t, os.Mkdir(filepath.Join(root, "folder"), 0o700))
+	for link, target := range map[string]string{
+		"absolute": filepath.Join(outside, "secret.txt"), "relative": "../outside/secret.txt", "folder-out": outside, "up": "..", "loop": "loop",
+		"dangling": "nowhere", "to-device": "/dev/null", "to-root-itself": ".",
+	} {
+		require.NoError(t, os.Symlink(target, filepath.Join(root, link)))
+	}
+	big := writeFile(t, root, "big.bin", strings.Repeat("x", 600))
+	api := testsuite.NewAPI(t)
+	options := worker.Options{Connections: connect(api), FileRoots: []string{root, "/dev"}, MaxUploadBytes: 1000}
+
+	rows := map[string]string{
+		// Out of the root.
+		"file://" + root + "/../outside/secret.txt":           badInput,
+		"file://" + root + "/folder/../../outside/secret.txt": badInput,
+		"file://" + root + "/%2e%2e/outside/secret.txt":       badInput,
+		"file://" + root + "/..%2foutside%2fsecret.txt":       badInput,
+		"file://" + root + "/%2e%2e%2f%2e%2e%2fetc%2fpasswd":  badInput,
+		"file://" + root + "/%252e%252e/outside/secret.txt":   missing, // a folder of that name
+		"file://" + root + "-secret.txt":                      badInput,
+		"file://" + root + "/absolute":                        badInput,
+		"file://" + root + "/relative":                        badInput,
+		"file://" + root + "/folder-out/secret.txt":           badInput,
+		"file://" + root + "/up/outside/secret.txt":           badInput,
+		"file://" + root + "/to-device":                       badInput,
+		"file://" + root + "/loop":                            badInput,
+		"file://" + root + "/dangling":                        missing,
+		"file://" + root + "/fine.txt/more":                   badInput,
+		"file://" + root + "/" + strings.Repeat("n", 300):     badInput,
+		"file://" + root + "/fine.txt%00.csv":                 badInput,
+		"file://" + root + "/fine.txt\x00":                    badInput,
+		"file://" + root + "/none.txt":                        missing,
+		"file:///etc/passwd":                                  badInput,
+		"file:////etc/passwd":                                 badInput,
+		"file:/etc/passwd":                                    badInput,
+		"file://localhost/etc/passwd":                         badInput,
+		"FILE:///etc/passwd":                                  badInput,
+		"file://user:password@" + root + "/fine.txt":          badInput,
+		"file://host" + root + "/fine.txt":                    badInput,
+		"file:":                                               badInput,
+		"file://":                                             badInput,
+		"file://" + root + "/%zz":                             badInput,
+		`file://` + root + `\..\outside\secret.txt`:           badInput,
+		"file://" + root + "/folder":                          badInput,
+		"file://" + root + "/to-root-itself":                  badInput,
+		"file://" + root:                                      badInput,
+		"file:///dev/null":                                    badInput,
+		"file:///dev/zero":                                    badInput,
+		"file:///dev/stdin":                                   badInput,
+		// Not on the public internet.
+		"https://127.0.0.1/x":                                badInput,
+		"https://127.0.0.1:8443/x":                           badInput,
+		"https://localhost/x":                                badInput,
+		"https://[::1]/x":                                    badInput,
+		"https://[::]/x":                                     badInput,
+		"https://0.0.0.0/x":                                  badInput,
+		"https://[::ffff:127.0.0.1]/x":                       badInput,
+		"https://[::ffff:7f00:1]/x":                          badInput,
+		"https://[::127.0.0.1]/x":                            badInput,
+		"https://[64:ff9b::7f00:1]/x":                        badInput,
+		"https://[2002:7f00:1::]/x":                          badInput,
+		"https://[fe80::1%25lo]/x":                           badInput,
+		"https://2130706433/x":                               badInput,
+		"https://0x7f000001/x":                               badInput,
+		"https://0177.0.0.1/x":                               badInput,
+		"https://127.1/x":                                    badInput,
+		"https://0/x":                                        badInput,
+		"https://10.0.0.1/x":                                 badInput,
+		"https://192.168.1.1/x":                              badInput,
+		"https://169.254.169.254/latest/meta-data/":          badInput,
+		"https://[::ffff:169.254.169.254]/latest/meta-data/": badInput,
+		"https://[fd00:ec2::254]/latest/meta-data/":          badInput,
+		"https://100.100.100.200/latest/meta-data/":          badInput,
+		"https://168.63.129.16/machine":                      badInput,
+		// Not what a reference is.
+		"http://example.com/x":                    badInput,
+		"HTTP://example.com/x":                    badInput,
+		"ftp://example.com/x":                     badInput,
+		"gopher://example.com/x":                  badInput,
+		"s3://bucket/key":                         badInput,
+		"https://user@example.com/x":              badInput,
+		"https://user:password@example.com/x":     badInput,
+		"https:///x":                              badInput,
+		"https://":                                badInput,
+		"https:example.com":                       badInput,
+		"https://example.com/x#fragment":          badInput,
+		"https://example.com/%00":                 badInput,
+		"https://exa mple.com/":                   badInput,
+		"https://example.com\r\nHost: evil/":      badInput,
+		"":                                        badInput,
+		":":                                       badInput,
+		"//example.com/x":                         badInput,
+		"/etc/passwd":                             badInput,
+		"javascript:alert(1)":                     badInput,
+		"\x00":                                    badInput,
+		"data:":                                   badInput,
+		"data:text/plain":                         badInput,
+		"data:text/plain;base64,%00":              badInput,
+		"data:a\r\nb,x":                           badInput,
+		"data:," + strings.Repeat("x", 1<<20+1):   badInput,
+		"asteroid-execution:":                     badInput,
+		"asteroid-execution://":                   badInput,
+		"asteroid-execution://e/":                 badInput,
+		"asteroid-execution://e/downloads":        badInput,
+		"asteroid-execution://e/downloads/":       badInput,
+		"asteroid-execution://../downloads/x":     badInput,
+		"asteroid-execution://e%2f../downloads/x": badInput,
+		"asteroid-execution://e:80/downloads/x":   badInput,
+		"asteroid-execution://user@e/downloads/x": badInput,
+		"asteroid-execution://e/downloads/x?y":    badInput,
+		"asteroid-execution://e/downloads/x%00":   badInput,
+	}
+	for uri, errorType := range rows {
+		t.Run(fmt.Sprintf("%.80q", uri), func(t *testing.T) {
+			t.Parallel()
+			_, err := stage(t, options, activities.FileRef{URI: "data:,fine"}, activities.FileRef{URI: uri})
+			requireType(t, errorType, err)
+			require.ErrorContains(t, err, "files[1].uri")
+			require.NotContains(t, err.Error(), "password@")
+			require.Less(t, len(err.Error()), 1000)
+		})
+	}
+	many := make([]activities.FileRef, 10_000)
+	for i := range many {
+		many[i].URI = "data:,x"
+	}
+	for name, refs := range map[string][]activities.FileRef{
+		"none":                                {},
+		"10,000":                              many,
+		"1001":                                many[:1001],
+		"too much":                            {big, {URI: "data:,fine"}, big},
+		"too much inline":                     {{URI: "data:," + strings.Repeat("x", 1001)}},
+		"content type":                        {{URI: "data:,x", ContentType: "text"}},
+		"control character in a content type": {{URI: "data:,x", ContentType: "text/plain; a=\"\x01\""}},
+		"content type beyond ASCII":           {{URI: "data:,x", ContentType: "text/plain; a=\"é\""}},
+		"header":                              {{URI: "data:,x", ContentType: "text/plain\r\nX-Evil: 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := stage(t, options, refs...)
+			requireType(t, badInput, err)
+			require.ErrorContains(t, err, "files")
+		})
+	}
+	t.Cleanup(func() { require.Empty(t, api.Requests()) }) // after the parallel rows
+}
+
+func TestAFileThatIsNotOpenToTheWorkerIsUnauthorized(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	dir := t.TempDir()
+	ref := writeFile(t, dir, "x", "y")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "x"), 0))
+	_, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{dir}}, ref)
+	requireType(t, closed, err)
+}
+
+func TestHostileHTTPSHosts(t *testing.T) {
+	t.Parallel()
+	raw := func(answer string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = conn.Write([]byte(answer))
+			_ = conn.Close()
+		}
+	}
+	redirect := func(to string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", strings.ReplaceAll(to, "PORT", r.Host[strings.LastIndex(r.Host, ":")+1:]))
+			w.WriteHeader(http.StatusFound)
+		}
+	}
+	chunked := func(w http.ResponseWriter, n int) {
+		_ = http.NewResponseController(w).Flush()
+		_, _ = w.Write(content(n))
+	}
+	announce := func(size string) http.HandlerFunc { // at the first look, 10 bytes later
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Range") == "bytes=0-511" {
+				w.Header().Set("Content-Range", "bytes 0-511/"+size)
+				w.WriteHeader(http.StatusPartialContent)
+				return
+			}
+			chunked(w, 10)
+		}
+	}
+	for name, row := range map[string]struct {
+		serve     http.HandlerFunc
+		errorType string
+		says      string
+	}{
+		"redirect to IPv6 loopback":      {redirect("https://[::1]:PORT/"), badInput, "public internet"},
+		"redirect to a private address":  {redirect("https://10.0.0.1/"), badInput, "public internet"},
+		"redirect to a metadata service": {redirect("https://169.254.169.254/latest/meta-data/"), badInput, "public internet"},
+		"redirect to a number":           {redirect("https://2130706433:PORT/"), badInput, "number"},
+		"redirect by IPv6 translation":   {redirect("https://[64:ff9b::7f00:1]:PORT/"), badInput, "public internet"},
+		"redirect to http":               {redirect("http://127.0.0.1:PORT/"), badInput, "only https"},
+		"redirect to a file":             {redirect("file:///etc/passwd"), badInput, "only https"},
+		"redirect without an address":    {raw("HTTP/1.1 302 Found\r\n\r\n"), badInput, "302"},
+		"endless body": {func(w http.ResponseWriter, _ *http.Request) {
+			for block := content(1 << 16); ; {
+				if _, err := w.Write(block); err != nil {
+					return
+				}
+			}
+		}, badInput, "goes on beyond the 1048576 bytes"},
+		"endless header":                 {raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: "+strings.Repeat("a", 1000)+"\r\n", 100) + "\r\n"), passing, ""},
+		"a length longer than the body":  {raw("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 100\r\n\r\n0123456789"), passing, "unexpected EOF"},
+		"more than announced":            {announce("9"), passing, "more than the 9 bytes"},
+		"less than announced":            {announce("11"), passing, "10 of 11 bytes"},
+		"nonsense instead of a range":    {announce("x"), "", ""},
+		"a negative size":                {announce("-5"), "", ""},
+		"a length shorter than the body": {raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n0123456789"), "", ""}, // what comes after it belongs to no answer
+		"a length beyond the quota":      {raw("HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n0"), badInput, "have 1048577 bytes together"},
+		"a length beyond every number":   {raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n0"), passing, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sink := newSink(t)
+			base, https := secure(t, row.serve)
+			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1 << 20}, activities.FileRef{URI: base + "/x"})
+			if row.errorType == "" {
+				require.NoError(t, err)
+				require.Len(t, sink.files(), 1)
+				return
+			}
+			requireType(t, row.errorType, err)
+			require.ErrorContains(t, err, row.says)
+			require.Empty(t, sink.files())
+		})
+	}
+}
+
+func TestFilesOfUnknownSizeShareTheQuota(t *testing.T) {
+	t.Parallel()
+	sink := newSink(t)
+	base, https := secure(t, func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		_, _ = w.Write(content(600))
+	})
+	refs := []activities.FileRef{{URI: base + "/a"}, {URI: base + "/b"}}
+	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, refs...)
+	requireType(t, badInput, err)
+	require.Less(t, len(sink.files()), 2)
+	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, activities.FileRef{URI: "data:," + strings.Repeat("x", 600)}, refs[0])
+	requireType(t, badInput, err)
+	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1200}, refs...)
+	require.NoError(t, err)
+	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: -1}, refs...)
+	require.NoError(t, err)
+}
+
+func TestFilesThatWereSentBeforeCountForTheQuota(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: newSink(t).connections, MaxUploadBytes: 1000})
+	kept := activities.StagedFile{ID: "k", Name: "a", Size: 600, ExpiresAt: time.Now().Add(time.Hour)}
+	env.SetHeartbeatDetails(activities.Progress[activities.StagedFile]{Done: map[string]activities.StagedFile{"0": kept}})
+	_, err := run[activities.StageFilesResult](env, activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{
+		{URI: "data:,a"}, {URI: "data:," + strings.Repeat("x", 401)},
+	}})
+	requireType(t, badInput, err)
+	require.ErrorContains(t, err, "have 1001 bytes together")
+}
+
+func TestAThousandFilesAreStaged(t *testing.T) {
+	t.Parallel()
+	sink := newSink(t)
+	refs := make([]activities.FileRef, 1000)
+	for i := range refs {
+		refs[i] = activities.FileRef{URI: "data:,x", Name: "same.txt"}
+	}
+	staged, err := stage(t, worker.Options{Connections: sink.connections}, refs...)
+	require.NoError(t, err)
+	names := map[string]bool{}
+	for _, file := range staged.Files {
+		names[file.Name] = true
+	}
+	require.Len(t, names, 1000)
+}
+
+func TestAServiceThatAnswersTooEarlyHasNotStagedTheFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ref := writeFile(t, dir, "big.bin", string(content(32<<20)))
+	_, err := stage(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"tempFiles":[{"id":"t-1","name":"big.bin"}]}`))
+	})}, ref)
+	requireType(t, passing, err)
+}
+
+func TestAFileThatChangesWhileItIsSentIsNotStaged(t *testing.T) {
+	t.Parallel()
+	for name, now := range map[string]int{"grown": 10_001, "shrunk": 9_999} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sink, store := newSink(t), newMemoryStore()
+			store.put("mem://x/y", content(now), activities.FileInfo{Size: 10_000})
+			_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]activities.Store{"mem": store}}, activities.FileRef{URI: "mem://x/y"})
+			requireType(t, passing, err)
+			require.ErrorContains(t, err, "changed while it was being sent")
+			require.Empty(t, sink.files())
+		})
+	}
+}
