@@ -17,6 +17,7 @@ func TestMain(m *testing.M) {
 	if code, child := runChild(os.Args[1:]); child {
 		os.Exit(code)
 	}
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // each process would wait a second for reports of the race detector
 	os.Exit(m.Run())
 }
 
