@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"time"
+)
+
+// This program starts itself for the clients and servers that it measures. The first argument says what it is to be.
+//
+// A server writes one line of JSON on its standard output once it can be reached, and ends when its standard input does, so
+// that it cannot outlive a parent that was killed. A client does its work and writes one line of JSON about it.
+var childRoles = map[string]func(args []string) error{
+	discardingAPIChild: func([]string) error { return serveDiscardingAPI() },
+	sinkChild:          func([]string) error { return serveSink() },
+	copyChild:          func(args []string) error { return runClient(args, copyFile) },
+	stageChild:         func(args []string) error { return runClient(args, stageFile) },
+}
+
+// runChild runs a child process, if the arguments are those of one, and returns its exit code.
+func runChild(args []string) (code int, child bool) {
+	if len(args) == 0 || childRoles[args[0]] == nil {
+		return 0, false
+	}
+	signal.Ignore(os.Interrupt) // goes to the whole terminal; the parent decides
+	if err := childRoles[args[0]](args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1, true
+	}
+	return 0, true
+}
+
+// serveUntilParentGoes tells the parent where the server is and returns when that no longer wants it.
+func serveUntilParentGoes(where any) error {
+	if err := json.NewEncoder(os.Stdout).Encode(where); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// startServer starts a server, reads into where what it says of itself, and returns what ends it.
+func startServer(ctx context.Context, role string, where any) (stop func(), err error) {
+	command, said, err := childCommand(ctx, role)
+	if err != nil {
+		return nil, err
+	}
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", role, err)
+	}
+	stop = func() {
+		_ = stdin.Close()
+		_ = command.Wait() // it is of no use any more, however it ends
+	}
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, where)
+	}
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("%s did not start: %w: %s", role, err, bytes.TrimSpace(said.Bytes()))
+	}
+	return stop, nil
+}
+
+// transfer is what one client did.
+type transfer struct {
+	// Seconds are those of the transfer, without the start of the process.
+	Seconds float64 `json:"seconds"`
+	// PeakMemory is the most that the process had of the machine's memory, in bytes; 0 if it does not tell.
+	PeakMemory int64 `json:"peakMemory"`
+	// CPU is what all of the process took.
+	CPU time.Duration `json:"-"`
+}
+
+// startClient runs a client to its end.
+func startClient(ctx context.Context, role string, environment []string, args ...string) (transfer, error) {
+	command, said, err := childCommand(ctx, role, args...)
+	if err != nil {
+		return transfer{}, err
+	}
+	command.Env = append(os.Environ(), environment...)
+	line, err := command.Output()
+	if err != nil {
+		return transfer{}, fmt.Errorf("%s: %w: %s", role, err, bytes.TrimSpace(said.Bytes()))
+	}
+	done := transfer{CPU: command.ProcessState.UserTime() + command.ProcessState.SystemTime()}
+	return done, json.Unmarshal(line, &done)
+}
+
+func childCommand(ctx context.Context, role string, args ...string) (command *exec.Cmd, said *bytes.Buffer, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find this program, to start it again: %w", err)
+	}
+	command = exec.CommandContext(ctx, self, append([]string{role}, args...)...) //nolint:gosec // the arguments are this program's own
+	said = &bytes.Buffer{}
+	command.Stderr = said
+	return command, said, nil
+}
+
+// runClient is the life of a client: the file that it sends, and what else it needs to know, are its arguments.
+func runClient(args []string, send func(ctx context.Context, path string, args []string) (time.Duration, error)) error {
+	if len(args) == 0 {
+		return errors.New("which file?")
+	}
+	took, err := send(context.Background(), args[0], args[1:])
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(transfer{Seconds: took.Seconds(), PeakMemory: peakMemory()})
+}

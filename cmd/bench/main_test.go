@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test binary be what the program starts itself as.
+func TestMain(m *testing.M) {
+	if code, child := runChild(os.Args[1:]); child {
+		os.Exit(code)
+	}
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // each process would wait a second for reports of the race detector
+	os.Exit(m.Run())
+}
+
+// bench runs the program in a directory for temporary files that must be empty again at the end.
+func bench(ctx context.Context, t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	var out, errs bytes.Buffer
+	code = run(ctx, args, &out, &errs)
+	left, err := filepath.Glob(filepath.Join(temp, "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+	return code, out.String(), errs.String()
+}
+
+func TestWrongCommandLinesAreOneLineThatSaysWhatToDo(t *testing.T) {
+	for _, args := range [][]string{
+		{}, {"download"}, {"upload", "now"}, {"upload", "--rounds", "0"}, {"upload", "--rounds", "many"}, {"upload", "--files", "2"},
+		{"upload", "--size", "0"}, {"upload", "--size", "-1MiB"}, {"upload", "--size", "1GB"}, {"upload", "--size", "65GiB"}, {"upload", "--size", "9999999999GiB"},
+	} {
+		code, stdout, stderr := bench(t.Context(), t, args...)
+		require.Equal(t, 2, code, args)
+		require.Empty(t, stdout, args)
+		require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		require.True(t, strings.HasPrefix(stderr, "bench: "), stderr)
+	}
+}
+
+func TestHelpTellsWhatThereIs(t *testing.T) {
+	for args, want := range map[string]string{"--help": "  upload ", "-h": "  upload ", "upload --help": "-rounds many"} {
+		code, _, stderr := bench(t.Context(), t, strings.Fields(args)...)
+		require.Zero(t, code, args)
+		require.Contains(t, stderr, want, args)
+		require.NotContains(t, stderr, "bench: ", args)
+	}
+}
+
+// members decodes one line of JSON into its numbers.
+func members(t *testing.T, line string) map[string]float64 {
+	t.Helper()
+	require.Equal(t, 1, strings.Count(line, "\n"), line)
+	var numbers map[string]float64
+	require.NoError(t, json.Unmarshal([]byte(line), &numbers), line)
+	return numbers
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/log"
+	sdktestsuite "go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+)
+
+const (
+	copyChild  = "bench-copy"
+	stageChild = "bench-stage"
+)
+
+// copyFile sends the file over a bare connection to the sink whose address is the argument: the most that a client which
+// touches every byte can do.
+func copyFile(ctx context.Context, path string, args []string) (time.Duration, error) {
+	if len(args) != 1 {
+		return 0, errors.New("where to?")
+	}
+	file, err := os.Open(path) //nolint:gosec // the parent says which
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }()
+	began := time.Now()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	var sent int64
+	buffer := make([]byte, copyStep)
+	for {
+		n, err := file.Read(buffer)
+		if _, err := conn.Write(buffer[:n]); err != nil {
+			return 0, err
+		}
+		sent += int64(n)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		return 0, err
+	}
+	var received int64
+	if _, err := fmt.Fscan(conn, &received); err != nil || received != sent {
+		return 0, fmt.Errorf("%d of %d bytes arrived: %w", received, sent, err)
+	}
+	return time.Since(began), nil
+}
+
+// stageFile sends the file through the activity, as a worker does, to the API that the environment names.
+func stageFile(_ context.Context, path string, _ []string) (time.Duration, error) {
+	info, err := os.Stat(path) //nolint:gosec // the parent says which
+	if err != nil {
+		return 0, err
+	}
+	made, err := activities.New(activities.Options{
+		Connections:    map[string]activities.Connection{activities.DefaultConnection: activities.ConnectionFromEnv()},
+		FileRoots:      []string{filepath.Dir(path)},
+		MaxUploadBytes: -1,
+	})
+	if err != nil {
+		return 0, err
+	}
+	sdkworker.SetBinaryChecksum("bench") // what a worker computes once, from all of its program, before it begins to work
+	var suite sdktestsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestActivityEnvironment()
+	env.SetTestTimeout(time.Hour)
+	made.Register(env)
+	in := activities.StageFilesInput{Files: []activities.FileRef{{URI: (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()}}}
+
+	began := time.Now()
+	value, err := env.ExecuteActivity(activities.StageFilesName, in)
+	took := time.Since(began)
+	if err != nil {
+		return 0, err
+	}
+	var staged activities.StageFilesResult
+	if err := value.Get(&staged); err != nil {
+		return 0, err
+	}
+	if staged.Files[0].Size != info.Size() {
+		return 0, fmt.Errorf("%d of %d bytes were staged", staged.Files[0].Size, info.Size())
+	}
+	return took, nil
+}
+
+var errNoCurl = errors.New("there is no curl on this machine")
+
+// curlFile sends the file as a form, as the API's documentation shows it.
+func curlFile(ctx context.Context, path string, api apiPlace) (transfer, error) {
+	program, err := exec.LookPath("curl")
+	if err != nil {
+		return transfer{}, errNoCurl
+	}
+	command := exec.CommandContext(ctx, program, "-q", "--noproxy", "*", "--silent", "--show-error", "--fail", //nolint:gosec // ours
+		"--output", os.DevNull, "--write-out", "%{time_total} %{size_upload}",
+		"--header", "X-Asteroid-Agents-Api-Key: "+api.APIKey, "--form", "files=@"+filepath.Base(path),
+		api.BaseURL+"/agents/v2/temp-files/"+api.OrganizationID)
+	command.Dir = filepath.Dir(path)
+	var said bytes.Buffer
+	command.Stderr = &said
+	output, err := command.Output()
+	if err != nil {
+		return transfer{}, fmt.Errorf("curl: %w: %s", err, bytes.TrimSpace(said.Bytes()))
+	}
+	done := transfer{CPU: command.ProcessState.UserTime() + command.ProcessState.SystemTime()}
+	var sent int64
+	if _, err := fmt.Sscan(string(output), &done.Seconds, &sent); err != nil {
+		return transfer{}, fmt.Errorf("curl said %q: %w", output, err)
+	}
+	if info, err := os.Stat(path); err != nil || sent < info.Size() {
+		return transfer{}, fmt.Errorf("curl sent %d bytes of the file: %w", sent, err)
+	}
+	return done, nil
+}

@@ -1,0 +1,111 @@
+package blobstore_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
+	sdktestsuite "go.temporal.io/sdk/testsuite"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+)
+
+// worker is the activities of a worker with a bucket mem://scratch, and the API that they talk to.
+type worker struct {
+	*sdktestsuite.TestActivityEnvironment
+	api     *testsuite.API
+	store   activities.Store
+	elapsed atomic.Int64 // virtual time since the start
+}
+
+func newWorker(t *testing.T) *worker {
+	t.Helper()
+	w := &worker{store: open(t, "mem://scratch")["mem"]}
+	begin := time.Now()
+	now := func() time.Time { return begin.Add(time.Duration(w.elapsed.Load())) }
+	w.api = testsuite.NewAPI(t, testsuite.WithClock(now))
+	made, err := activities.New(activities.Options{
+		Connections: map[string]activities.Connection{
+			activities.DefaultConnection: {APIKey: activities.StaticAPIKey(w.api.APIKey()), BaseURL: w.api.BaseURL()},
+		},
+		Stores: map[string]activities.Store{"mem": w.store}, SettleInterval: time.Millisecond, Now: now,
+	})
+	require.NoError(t, err)
+	var suite sdktestsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	w.TestActivityEnvironment = suite.NewTestActivityEnvironment()
+	made.Register(w)
+	return w
+}
+
+func do[Out any](t *testing.T, w *worker, name string, in any) *Out {
+	t.Helper()
+	value, err := w.ExecuteActivity(name, in)
+	require.NoError(t, err)
+	out := new(Out)
+	require.NoError(t, value.Get(out))
+	return out
+}
+
+func TestFilesGoFromABucketToAnAgentAndItsDownloadsToABucket(t *testing.T) {
+	w := newWorker(t)
+	claims := strings.Repeat("1042,17.50\n", 100_000)
+	write(t, w.store, "mem://scratch/2026/claims.csv", claims)
+
+	staged := do[activities.StageFilesResult](t, w, activities.StageFilesName, activities.StageFilesInput{
+		Files: []activities.FileRef{{URI: "mem://scratch/2026/claims.csv"}},
+	})
+	require.Equal(t, "claims.csv", staged.Files[0].Name)
+	require.Equal(t, "text/csv", staged.Files[0].ContentType)
+	require.EqualValues(t, len(claims), staged.Files[0].Size)
+
+	started := do[activities.ExecuteAgentResult](t, w, activities.ExecuteAgentName, activities.ExecuteAgentInput{
+		AgentID: w.api.AgentID("inventory"), TempFiles: staged.Files,
+	})
+	w.elapsed.Store(int64(10 * time.Minute))
+	saved := do[activities.SaveFilesResult](t, w, activities.SaveFilesName, activities.SaveFilesInput{
+		ExecutionID: started.ExecutionID, Destination: "mem://scratch/results",
+	})
+	require.Len(t, saved.Files, 1)
+	require.Equal(t, "mem://scratch/results/"+started.ExecutionID+"/downloads/inventory.json", saved.Files[0].URI)
+	inventory := read(t, w.store, saved.Files[0].URI)
+	require.Contains(t, inventory, digest(claims), "the agent saw the bucket's file")
+	require.Equal(t, digest(inventory), saved.Files[0].SHA256)
+	info, err := w.store.Stat(t.Context(), parse(t, saved.Files[0].URI))
+	require.NoError(t, err)
+	require.Equal(t, activities.FileInfo{ContentType: "application/json", Size: int64(len(inventory))}, info)
+
+	// What was saved goes into the next step as it is.
+	next := do[activities.StageFilesResult](t, w, activities.StageFilesName, activities.StageFilesInput{Files: activities.References(saved.Files)})
+	require.Equal(t, "inventory.json", next.Files[0].Name)
+}
+
+func digest(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])
+}
+
+func TestRefusedReferencesFailAsTheirKindAndSendNothing(t *testing.T) {
+	w := newWorker(t)
+	write(t, w.store, "mem://scratch/claims.csv", "x")
+	for uri, is := range map[string]func(error) bool{
+		"mem://other/claims.csv":            activities.IsUnauthorized,
+		"mem://scratch/absent.csv":          activities.IsNotFound,
+		"mem://scratch/claims.csv?region=x": activities.IsInvalidInput,
+		"mem://scratch/../claims.csv":       activities.IsInvalidInput,
+		"s3://scratch/claims.csv":           activities.IsInvalidInput,
+	} {
+		_, err := w.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "mem://scratch/claims.csv"}, {URI: uri}}})
+		require.Error(t, err)
+		require.True(t, is(err), "%s: %v", uri, err)
+		require.Contains(t, err.Error(), "files[1].uri", uri)
+	}
+	require.Empty(t, w.api.Requests())
+}
