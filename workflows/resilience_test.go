@@ -335,10 +335,10 @@ func TestEveryStepOfAPipelineIsCheckedBeforeTheFirstAgentStarts(t *testing.T) {
 	for field, steps := range map[string][]workflows.PipelineStep{
 		"steps[1].takeFiles":        {{RunAgentInput: workflows.RunAgentInput{AgentID: "a"}}, {RunAgentInput: workflows.RunAgentInput{AgentID: "b"}, TakeFiles: true}},
 		"steps[0].collect.names[0]": {{RunAgentInput: workflows.RunAgentInput{AgentID: "a", Collect: &workflows.Collect{FileSelection: activities.FileSelection{Names: []string{"["}}}}}},
-		"steps[1].agentId":     {{RunAgentInput: good}, {}},
-		"steps[1].inputs":      {{RunAgentInput: good}, {RunAgentInput: good, ExecutionIDInput: "execution-id"}},
-		"steps[1].resultInput": {{RunAgentInput: good}, {RunAgentInput: good, ExecutionIDInput: "x", ResultInput: "x"}},
-		"steps[0]":             {{RunAgentInput: good, ResultInput: "x"}},
+		"steps[1].agentId":          {{RunAgentInput: good}, {}},
+		"steps[1].inputs":           {{RunAgentInput: good}, {RunAgentInput: good, ExecutionIDInput: "execution-id"}},
+		"steps[1].resultInput":      {{RunAgentInput: good}, {RunAgentInput: good, ExecutionIDInput: "x", ResultInput: "x"}},
+		"steps[0]":                  {{RunAgentInput: good, ResultInput: "x"}},
 	} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()

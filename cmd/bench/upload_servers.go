@@ -1,13 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"time"
+
+	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
 const (
@@ -24,21 +23,12 @@ type apiPlace struct {
 
 // serveDiscardingAPI takes uploads and keeps nothing of them, so that what is measured is the client.
 func serveDiscardingAPI() error {
-	// TODO: testsuite.StartAPI(testsuite.WithDiscardedUploads()) instead of this stand-in, once it is there.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	api, err := testsuite.StartAPI(testsuite.WithDiscardedUploads())
 	if err != nil {
 		return err
 	}
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// io.Discard alone would read in steps of 8 KiB.
-		if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r.Body, make([]byte, 256<<10)); err != nil {
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "discarded", "name": contentName}}})
-	})}
-	go func() { _ = server.Serve(listener) }() // until the process ends
-	return serveUntilParentGoes(apiPlace{"http://" + listener.Addr().String(), "bench", "bench"})
+	defer func() { _ = api.Close() }() // the parent learns of trouble from its clients
+	return serveUntilParentGoes(apiPlace{api.BaseURL(), api.OrganizationID(), api.APIKey()})
 }
 
 // copyStep is how much the plain copy reads and writes at a time, on both sides.
