@@ -32,6 +32,8 @@ type execution struct {
 	Status      activities.Status `json:"status"`
 	Outcome     string            `json:"outcome"`
 	Result      json.RawMessage   `json:"result"`
+	// Outputs are where the files that the agent left can be found.
+	Outputs []string `json:"outputs,omitempty"`
 }
 
 // demonstrate runs the agents and prints what comes of it.
@@ -103,21 +105,25 @@ func service(settings settings) string {
 	return "a fake of the Asteroid API"
 }
 
-// start starts the sample workflow: the first agent gets the files and inputs, each further one the execution id and
-// result of the one before.
+// start starts the sample workflow: the first agent gets the files and inputs, each further one the execution id, the
+// result and the downloads of the one before.
 func (s *stack) start(ctx context.Context, settings settings, files []*localFile) (client.WorkflowRun, error) {
 	var pipeline workflows.PipelineInput
 	var names []string
 	for i, agent := range settings.agents {
 		id := s.ids[agent]
 		step := workflows.PipelineStep{RunAgentInput: workflows.RunAgentInput{AgentID: id}}
+		if settings.save != "" || i < len(settings.agents)-1 {
+			step.Collect = &workflows.Collect{Destination: settings.save}
+		}
 		if i == 0 {
 			step.Inputs = settings.inputs
 			for _, f := range files {
 				step.Files = append(step.Files, f.ref())
 			}
 		} else {
-			step.ExecutionIDInput, step.ResultInput = "executionId", "result"
+			// Where nothing is saved, the files go on by reference, from the service to the service.
+			step.ExecutionIDInput, step.ResultInput, step.TakeFiles = "executionId", "result", settings.save == ""
 		}
 		pipeline.Steps = append(pipeline.Steps, step)
 		names = append(names, s.names[id])
@@ -130,7 +136,7 @@ func (s *stack) start(ctx context.Context, settings settings, files []*localFile
 		ID:            "asteroid-demo-" + time.Now().UTC().Format("20060102-150405.000"),
 		TaskQueue:     taskQueue,
 		StaticSummary: summary,
-		StaticDetails: "Each agent starts from the execution id and the result of the one before it.",
+		StaticDetails: "Each agent starts from the execution id, the result and the downloads of the one before it.",
 	}, workflows.PipelineName, pipeline)
 }
 
@@ -219,6 +225,9 @@ func (s *stack) executions(result *workflows.PipelineResult) []execution {
 		executions[i] = execution{Agent: s.names[step.AgentID], ExecutionID: step.ExecutionID, Status: step.Status}
 		if r := step.ExecutionResult; r != nil {
 			executions[i].Outcome, executions[i].Result = r.Outcome, r.Result
+		}
+		for _, output := range step.Outputs {
+			executions[i].Outputs = append(executions[i].Outputs, output.URI)
 		}
 	}
 	return executions

@@ -154,6 +154,9 @@ func (r *report) print(out io.Writer) {
 		if text != "" {
 			fmt.Fprintln(out, "    "+text)
 		}
+		for _, uri := range e.Outputs {
+			fmt.Fprintln(out, "    left "+uri)
+		}
 	}
 	if len(r.Files) > 0 {
 		fmt.Fprintln(out, "\nFiles, by SHA-256 here and as the agent saw them:")

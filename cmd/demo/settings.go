@@ -7,7 +7,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/temporal-asteroid/asteroid/activities"
@@ -18,6 +20,8 @@ type settings struct {
 	files  []string
 	agents []string
 	inputs activities.Inputs
+	save   string // where the agents' files go: a URI, or empty
+	bucket []string
 	db     string
 	uiPort int
 	keep   bool
@@ -33,7 +37,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		s.files = append(s.files, path)
 		return nil
 	})
-	flags.Func("agent", "run this agent, a name of the fake's or an `id`; repeatable: each starts from the execution id and result of the one before (default: inventory, then report)", func(agent string) error {
+	flags.Func("agent", "run this agent, a name of the fake's or an `id`; repeatable: each starts from the execution id, the result and the downloads of the one before (default: inventory, then report)", func(agent string) error {
 		s.agents = append(s.agents, agent)
 		return nil
 	})
@@ -43,6 +47,11 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 			return fmt.Errorf("%q is not name=value", pair)
 		}
 		s.inputs[name] = inputValue(text)
+		return nil
+	})
+	flags.StringVar(&s.save, "save", "", "save what the agents leave beneath this `directory`, or URI of one of the buckets")
+	flags.Func("bucket", "let --save use this bucket, the `URL` as gocloud.dev has it: s3://name?region=..., gs://name, azblob://name, mem://name; repeatable", func(url string) error {
+		s.bucket = append(s.bucket, url)
 		return nil
 	})
 	flags.StringVar(&s.db, "db", "", "keep the Temporal server's data in this `file` (default: in memory)")
@@ -66,6 +75,16 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 }
 
 func (s *settings) check() error {
+	if s.save != "" && !strings.Contains(s.save, "://") {
+		directory, err := filepath.Abs(s.save)
+		if err != nil {
+			return err
+		}
+		if info, err := os.Stat(directory); err != nil || !info.IsDir() {
+			return fmt.Errorf("--save %s: there is no such directory", s.save)
+		}
+		s.save = (&url.URL{Scheme: "file", Path: filepath.ToSlash(directory)}).String()
+	}
 	if s.uiPort < 0 || s.uiPort > 65535 {
 		return fmt.Errorf("--ui-port %d: a port is 1 to 65535, or 0 for a free one", s.uiPort)
 	}

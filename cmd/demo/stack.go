@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +17,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/blobstore"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
@@ -57,10 +60,26 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 			return nil, err
 		}
 	}
-	plugin, err := worker.NewPlugin(worker.Options{
+	stores, closeBuckets, err := blobstore.Open(ctx, settings.bucket...)
+	if err != nil {
+		return nil, fmt.Errorf("--bucket: %w", err)
+	}
+	s.closers = append(s.closers, func() { _ = closeBuckets() })
+	options := worker.Options{
 		Connections: map[string]activities.Connection{activities.DefaultConnection: connection},
 		FileRoots:   fileRoots(files),
-	})
+		Stores:      stores,
+	}
+	if directory, ok := strings.CutPrefix(settings.save, "file://"); ok {
+		if directory, err = url.PathUnescape(directory); err != nil {
+			return nil, fmt.Errorf("--save %s is not a file: URI", settings.save)
+		}
+		options.OutputRoots = []string{filepath.FromSlash(directory)}
+	}
+	if !settings.live {
+		options.SettleInterval = 100 * time.Millisecond // the fake's files are there at once
+	}
+	plugin, err := worker.NewPlugin(options)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,10 @@ import (
 var server *devserver.Server // nil under -short
 
 func TestMain(m *testing.M) {
+	if settings := os.Getenv(childEnv); settings != "" {
+		fmt.Fprintln(os.Stderr, workAsChild(settings))
+		os.Exit(1)
+	}
 	flag.Parse()
 	os.Exit(func() int {
 		if !testing.Short() {

@@ -1,0 +1,96 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+// childEnv holds what a worker in a process of its own needs to know; the test's binary is that process when it is set.
+const childEnv = "ASTEROID_INTEGRATION_WORKER"
+
+type childWorker struct{ Temporal, Queue, BaseURL, APIKey, Root string }
+
+// workAsChild works until somebody kills it.
+func workAsChild(settings string) error {
+	var c childWorker
+	if err := json.Unmarshal([]byte(settings), &c); err != nil {
+		return err
+	}
+	temporal, err := client.Dial(client.Options{HostPort: c.Temporal})
+	if err != nil {
+		return err
+	}
+	plugin, err := worker.NewPlugin(worker.Options{
+		Connections: map[string]activities.Connection{"default": {APIKey: activities.StaticAPIKey(c.APIKey), BaseURL: c.BaseURL}},
+		FileRoots:   []string{c.Root},
+	})
+	if err != nil {
+		return err
+	}
+	return sdkworker.New(temporal, c.Queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}}).Run(nil)
+}
+
+// child starts a worker that can be killed.
+func (s *stack) child() *exec.Cmd {
+	s.t.Helper()
+	connection := s.options.Connections[activities.DefaultConnection]
+	settings, err := json.Marshal(childWorker{server.HostPort(), s.queue, connection.BaseURL, s.api.APIKey(), s.options.FileRoots[0]})
+	require.NoError(s.t, err)
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childEnv+"="+string(settings))
+	require.NoError(s.t, child.Start())
+	s.t.Cleanup(func() {
+		_ = child.Process.Kill()
+		_ = child.Wait()
+	})
+	return child
+}
+
+func TestAWorkerThatIsKilledInTheMiddleOfAnUploadLeavesWhatIsDone(t *testing.T) {
+	s := newStack(t)
+	var files []activities.FileRef
+	for i := range 10 {
+		path := filepath.Join(s.options.FileRoots[0], fmt.Sprintf("%d.txt", i))
+		require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
+		files = append(files, activities.FileRef{URI: "file://" + path})
+	}
+	staged := func() (finished, begun int) {
+		for _, r := range s.api.Requests() {
+			if r.Operation == "TempFilesStage" {
+				begun++
+				if r.Status == 200 {
+					finished++
+				}
+			}
+		}
+		return finished, begun
+	}
+	// The seventh and all that come after it hang.
+	for range 6 {
+		s.api.Inject("TempFilesStage", testsuite.Stall(0), 1)
+	}
+	s.api.Inject("TempFilesStage", testsuite.Stall(time.Hour), 4)
+	child := s.child()
+	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("inventory"), Files: files})
+	require.Eventually(t, func() bool { finished, begun := staged(); return finished == 6 && begun == 10 }, time.Minute, 20*time.Millisecond)
+	require.NoError(t, child.Process.Kill())
+	s.work()
+	require.NoError(t, run.Get(s.ctx(), nil))
+	_, begun := staged()
+	require.LessOrEqual(t, begun, 10+4, "the next attempt sends at most the four that were not finished")
+	require.Len(t, s.api.Executions()[0].Files, 10)
+}
