@@ -38,6 +38,8 @@ type Options struct {
 	// LookupGrace is how long ExecuteAgent looks for an execution that a request of unknown outcome may have started,
 	// before it sends another. It should exceed the time that the service takes to list a new execution. 2 minutes when 0.
 	LookupGrace time.Duration
+	// Events is EventsWatch when empty. Workers of one task queue should agree.
+	Events Events
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose timeout of the activities.
 	// 30 seconds when 0.
 	RequestTimeout time.Duration

@@ -59,6 +59,9 @@ type ExecuteAgentInput struct {
 	// AdoptOnly sends nothing: the activity looks for an execution of the intent and fails with asteroid.NotFound when none
 	// has shown up by the end of the grace period.
 	AdoptOnly bool `json:"adoptOnly,omitempty"`
+	// Signal asks for an [ExecutionEventSignal] to the workflow whenever the execution changes. RunAgent sets it; a workflow
+	// that does not handle the signal should not.
+	Signal bool `json:"signal,omitempty"`
 }
 
 // ExecutionOptions override an agent's own settings for one run.
@@ -103,6 +106,9 @@ type ExecuteAgentResult struct {
 	// Decisions tell, in their order, what the attempts did that are known of: posted, rejected, unknown, waited, adopted,
 	// duplicate cancelled. Of more than twenty the first and the last are kept.
 	Decisions []Decision `json:"decisions,omitempty"`
+	// Events is EventsWatch or EventsWebhooks when signals will come, as Signal asked, and empty when the workflow has to poll:
+	// the worker was told to, the watch could not be started, or the execution belongs to another workflow.
+	Events Events `json:"events,omitempty"`
 }
 
 // ExecuteAgent starts an agent and returns the execution's id at once; the agent works on for minutes or hours. Follow

@@ -14,7 +14,11 @@ const (
 	ListFilesName          = "asteroid.ListFiles"
 	SaveFilesName          = "asteroid.SaveFiles"
 	CheckDestinationName   = "asteroid.CheckDestination"
+	WatchExecutionsName    = "asteroid.WatchExecutions"
 )
+
+// WatchWorkflowName is the workflow type that ExecuteAgent starts where [EventsWatch] asks for it; package workflows has it.
+const WatchWorkflowName = "asteroid.Watch"
 
 // The metadata that ExecuteAgent writes into every execution. Every key that begins with [MetadataPrefix] is reserved:
 // an input that sets one is refused.
@@ -32,4 +36,6 @@ const (
 	// MetadataActivityID tells which activity started an execution: the run id of the workflow (or of the standalone
 	// activity), a slash, and the activity id.
 	MetadataActivityID = "temporal_activity_id"
+	// MetadataSignal names the signal that the workflow wants when the execution changes. Absent, it wants none.
+	MetadataSignal = "temporal_signal"
 )

@@ -44,6 +44,7 @@ type Options struct {
 	SettleInterval time.Duration
 	Now            func() time.Time
 	LookupGrace    time.Duration
+	Events         activities.Events
 	RequestTimeout time.Duration
 	// VersioningBehavior is that of the workflows asteroid.RunAgent and asteroid.Pipeline, for a worker that uses
 	// worker versioning; unspecified means pinned.
@@ -63,6 +64,7 @@ func NewPlugin(options Options) (*temporal.SimplePlugin, error) {
 		SettleInterval: options.SettleInterval,
 		Now:            options.Now,
 		LookupGrace:    options.LookupGrace,
+		Events:         options.Events,
 		RequestTimeout: options.RequestTimeout,
 	})
 	if err != nil {

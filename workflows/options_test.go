@@ -108,7 +108,7 @@ func TestRunAgentTakesEverythingThatExecuteAgentTakes(t *testing.T) {
 		switch field.Name {
 		case "TempFiles": // made of Files
 		case "DynamicData": // deprecated, and Inputs does the same
-		case "FreshKey", "Doubtful", "DoubtfulSince", "ExcludeExecutions", "AdoptOnly": // RunAgent knows
+		case "FreshKey", "Doubtful", "DoubtfulSince", "ExcludeExecutions", "AdoptOnly", "Signal": // RunAgent knows
 		default:
 			own, ok := runAgent.FieldByName(field.Name)
 			require.True(t, ok, "RunAgentInput lacks %s", field.Name)

@@ -33,6 +33,9 @@ type RunAgentInput struct {
 	CapacityTimeoutSeconds int64 `json:"capacityTimeoutSeconds,omitempty"`
 	// LongPollSeconds is that of [activities.AwaitExecutionInput].
 	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
+	// BackstopSeconds is how often the execution is read although the worker watches or takes webhooks, in case an event is
+	// lost; 0 means ten minutes. Without either, and with LongPollSeconds, it is not used.
+	BackstopSeconds int64 `json:"backstopSeconds,omitempty"`
 	// TimeoutSeconds is the agent's own deadline, counted from when its execution id is known. When it passes, OnCancel
 	// decides what becomes of the agent's run, and RunAgent fails with asteroid.ExecutionTimedOut. 0 is none.
 	TimeoutSeconds int64 `json:"timeoutSeconds,omitempty"`

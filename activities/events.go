@@ -1,0 +1,46 @@
+package activities
+
+// Events says how a workflow hears that an execution of its own has changed. Whatever it says, the workflow reads the
+// execution before it acts, and polls as well: an event that is lost, repeated, late or forged costs a read or some latency.
+type Events string
+
+const (
+	// EventsWatch has the workflow asteroid.Watch list the executions of a connection, for all of a namespace's workflows
+	// together, and signal those whose execution has changed. The default.
+	EventsWatch Events = "watch"
+	// EventsWebhooks relies on the service's webhooks, which a worker.WebhookHandler turns into signals.
+	EventsWebhooks Events = "webhooks"
+	// EventsPoll has each workflow poll for itself.
+	EventsPoll Events = "poll"
+)
+
+// ExecutionEventSignal is the signal that tells a workflow of a change; its argument is an [ExecutionEvent].
+const ExecutionEventSignal = "asteroid.executionEvent"
+
+// ExecutionEvent says that something has happened to an execution. It is a hint: the execution is read before anything is
+// done, so only ExecutionID has to be right.
+type ExecutionEvent struct {
+	ExecutionID string `json:"executionId"`
+	// Status is what whoever signals has seen; empty when the event does not tell.
+	Status Status `json:"status,omitempty"`
+	// Event and EventID are a webhook's own, such as EXECUTION_COMPLETED.
+	Event   string `json:"event,omitempty"`
+	EventID string `json:"eventId,omitempty"`
+}
+
+// WatchExecutionsInput is the input of the workflow asteroid.Watch and of its activity asteroid.WatchExecutions.
+type WatchExecutionsInput struct {
+	// Connection is DefaultConnection when empty.
+	Connection string `json:"connection,omitempty"`
+	// TaskQueue is where the activity runs; empty is the workflow's own.
+	TaskQueue string `json:"taskQueue,omitempty"`
+	// Known is what the watch before this one knew, in a form of its own.
+	Known []byte `json:"known,omitempty"`
+}
+
+// WatchExecutionsResult is the result of asteroid.WatchExecutions.
+type WatchExecutionsResult struct {
+	Known []byte `json:"known,omitempty"`
+	// Idle is true when there has been nothing to watch for a while.
+	Idle bool `json:"idle,omitempty"`
+}
