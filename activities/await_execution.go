@@ -24,6 +24,8 @@ const (
 	UntilNeedsHuman AwaitUntil = "needsHuman"
 	// UntilChange waits for any status but AwaitExecutionInput.KnownStatus.
 	UntilChange AwaitUntil = "change"
+	// UntilHalt is UntilChange for a caller to whom starting and running are the same.
+	UntilHalt AwaitUntil = "halt"
 )
 
 // AwaitExecutionInput is the input of asteroid.AwaitExecution.
@@ -33,9 +35,14 @@ type AwaitExecutionInput struct {
 	ExecutionID string `json:"executionId"`
 	// Until is UntilTerminal when empty.
 	Until AwaitUntil `json:"until,omitempty"`
-	// KnownStatus is the status that the caller has seen, required with UntilChange and meaningless without it.
+	// KnownStatus is the status that the caller has seen, required with UntilChange and UntilHalt and meaningless without.
 	// Polling skips statuses: a run may go from starting to completed.
 	KnownStatus Status `json:"knownStatus,omitempty"`
+	// KnownSince is the Execution.StatusChangedAt that the caller has seen with a KnownStatus that halts the run. Where it is
+	// given, the same status at a later time is a change too, another question say; each look then reads the run's activities as well.
+	KnownSince time.Time `json:"knownSince,omitzero"`
+	// Watched has each attempt make sure that the connection's watch is at work, for a caller that waits for its signals.
+	Watched bool `json:"watched,omitempty"`
 	// LongPollSeconds, 1 to 25, asks the service to hold each request so long if nothing happens. The end is then seen
 	// within a second or so, but every waiting run holds an activity slot. 0 is off. A service without the long poll is
 	// polled.
@@ -49,14 +56,17 @@ func (in *AwaitExecutionInput) validate() error {
 	switch in.Until {
 	case "", UntilTerminal, UntilNeedsHuman:
 		if in.KnownStatus != "" {
-			return invalid("knownStatus", fmt.Sprintf("goes with until %q only", UntilChange))
+			return invalid("knownStatus", fmt.Sprintf("goes with until %q or %q only", UntilChange, UntilHalt))
 		}
-	case UntilChange:
+		if !in.KnownSince.IsZero() {
+			return invalid("knownSince", "goes with a knownStatus only")
+		}
+	case UntilChange, UntilHalt:
 		if in.KnownStatus == "" {
-			return invalid("knownStatus", fmt.Sprintf("is required with until %q", UntilChange))
+			return invalid("knownStatus", fmt.Sprintf("is required with until %q", in.Until))
 		}
 	default:
-		return invalid("until", fmt.Sprintf("%q is none of %q, %q, %q", clip(string(in.Until)), UntilTerminal, UntilNeedsHuman, UntilChange))
+		return invalid("until", fmt.Sprintf("%q is none of %q, %q, %q, %q", clip(string(in.Until)), UntilTerminal, UntilNeedsHuman, UntilChange, UntilHalt))
 	}
 	if in.LongPollSeconds < 0 || in.LongPollSeconds > 25 {
 		return invalid("longPollSeconds", fmt.Sprintf("is %d: must be 1 to 25, or 0 for off", in.LongPollSeconds))
@@ -69,6 +79,8 @@ func (in *AwaitExecutionInput) over(s Status) bool {
 	switch in.Until {
 	case UntilChange:
 		return s != in.KnownStatus
+	case UntilHalt:
+		return s != in.KnownStatus && (s.Class() != ClassProcessing || in.KnownStatus.Class() != ClassProcessing)
 	case UntilNeedsHuman:
 		return s.Terminal() || s.NeedsHuman()
 	default:
@@ -84,6 +96,12 @@ const (
 	resultPatience = time.Minute
 	// unknownPatience is how long a status may be one that this version does not know.
 	unknownPatience = time.Hour
+
+	// The caller's retry policy may look again every ten minutes, which is for a run that goes on. What should be over soon is
+	// looked at sooner.
+	resultPause  = 5 * time.Second
+	failurePause = 15 * time.Second
+	tooNewPause  = 2 * time.Second
 )
 
 // awaitProgress is what one attempt tells the next, in heartbeat details: since when things have not been as they
@@ -156,7 +174,7 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 				ErrorTypeUnknownStatus, nil, ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
 		}
 	}
-	if !in.over(e.Status) {
+	if !in.over(e.Status) && !c.haltedAnew(ctx, in, e) {
 		if held && e.Status.Class() == ClassProcessing {
 			return nil, stillRunning(e, time.Second) // the long poll was the interval
 		}
@@ -169,11 +187,20 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 			after.NoResultSince = a.now()
 		}
 		if a.now().Sub(after.NoResultSince) < resultPatience {
-			return nil, stillRunning(e, 0)
+			return nil, stillRunning(e, resultPause)
 		}
 	}
 	activity.GetLogger(ctx).Info("Execution seen", "executionId", e.ExecutionID, "status", e.Status, "reason", e.Reason)
 	return e, nil
+}
+
+// haltedAnew reports whether a run that was halted went on meanwhile and has the same status again. Whether it did cannot
+// be said while its activities cannot be read, and the next look will tell.
+func (c *connection) haltedAnew(ctx context.Context, in AwaitExecutionInput, e *Execution) bool {
+	if in.KnownSince.IsZero() || e.Status != in.KnownStatus {
+		return false
+	}
+	return c.addReason(ctx, e) == nil && e.StatusChangedAt.After(in.KnownSince)
 }
 
 // stillRunning is an expected answer, not a fault: benign errors are logged at debug level and not counted. The retry
@@ -192,6 +219,9 @@ func (a *Activities) pollFailed(ctx context.Context, err error, before awaitProg
 	*after = before
 	if after.FailingSince.IsZero() {
 		after.FailingSince = a.now()
+	}
+	if failed, ok := errors.AsType[*failure](err); ok && failed.retryAfter == 0 {
+		failed.retryAfter = failurePause
 	}
 	err = a.forgiveEarlyNotFound(ctx, err)
 	var said *temporal.ApplicationError

@@ -21,6 +21,9 @@ type Execution struct {
 	// Reason says why a run was paused, failed or cancelled. It is the service's own text or code; empty when it
 	// gives none, and always empty while the run is queued, at work or completed.
 	Reason string `json:"reason,omitempty"`
+	// StatusChangedAt is when the run was halted, failed or was cancelled, by the service's clock; zero whenever Reason is empty
+	// for want of an activity that tells.
+	StatusChangedAt time.Time `json:"statusChangedAt,omitzero"`
 	// Questions are what the agent wants to know while its status is paused_by_agent. Empty when it only gave a Reason.
 	Questions []Question `json:"questions,omitempty"`
 	// ExecutionResult is set once the run has completed. A completed run without one is possible, if rare.

@@ -52,7 +52,7 @@ func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error 
 	var failed *failure
 	if errors.As(err, &failed) && failed.status == http.StatusNotFound && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < replicaLag {
 		return temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
-			ErrorTypeNotFound, temporal.ApplicationErrorOptions{Details: []any{failed.details()}})
+			ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewPause, Details: []any{failed.details()}})
 	}
 	return ended(ctx, err)
 }
@@ -113,6 +113,7 @@ func (c *connection) addReason(ctx context.Context, e *Execution) error {
 	for _, payload := range activities {
 		if payload.ActivityType == "status_changed" && Status(payload.Status) == e.Status {
 			e.Reason, e.Questions = payload.reason()
+			e.StatusChangedAt = payload.timestamp
 			break
 		}
 	}

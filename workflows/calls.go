@@ -28,8 +28,15 @@ func ExecuteAgent(ctx workflow.Context, in activities.ExecuteAgentInput) (*activ
 // AwaitExecution runs asteroid.AwaitExecution; see [activities.Activities.AwaitExecution]. Unless the context's options
 // say otherwise it polls at intervals from one to thirty seconds, without end. Bound it with ScheduleToCloseTimeout.
 func AwaitExecution(ctx workflow.Context, in activities.AwaitExecutionInput) (*activities.Execution, error) {
-	return call[activities.Execution](withDefaults(ctx, awaitDefaults(), summary("Await execution "+in.ExecutionID)),
-		activities.AwaitExecutionName, in)
+	var out activities.Execution
+	if err := awaitExecution(ctx, in).Get(ctx, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+func awaitExecution(ctx workflow.Context, in activities.AwaitExecutionInput) workflow.Future {
+	return workflow.ExecuteActivity(withDefaults(ctx, awaitDefaults(), summary("Await execution "+in.ExecutionID)), activities.AwaitExecutionName, in)
 }
 
 // GetExecution runs asteroid.GetExecution; see [activities.Activities.GetExecution]. Unless the context's options say

@@ -17,11 +17,12 @@ import (
 func (a *agents) markdown() string {
 	const inFull, atAll = 10, 50 // the newest agents; a workflow may run thousands
 	var page strings.Builder
-	if hidden := len(a.list) - atAll; hidden > 0 {
+	if hidden := len(a.runs) - atAll; hidden > 0 {
 		page.WriteString("\n" + strconv.Itoa(hidden) + " earlier agents are not shown.\n")
 	}
-	for i, agent := range a.list {
-		switch behind := len(a.list) - i; {
+	for i, r := range a.runs {
+		agent := r.state
+		switch behind := len(a.runs) - i; {
 		case behind <= inFull || agent.Ended.IsZero() && behind <= atAll:
 			page.WriteString(agent.markdown())
 		case behind <= atAll:
@@ -43,6 +44,8 @@ func (s *AgentState) markdown() string {
 	page.WriteString("\n**Agent** " + code(s.title()) + " " + s.headline() + "\n\n")
 	line("Files", s.fileList())
 	line("Execution", s.execution())
+	line("Status", s.statuses())
+	line("Earlier attempts", s.earlier())
 	line("Left behind", s.outputList())
 	line("Asked", s.question())
 	if s.Phase != PhaseNeedsHuman || len(s.Questions) == 0 { // else it only repeats the question
@@ -71,7 +74,12 @@ func (s *AgentState) headline() string {
 		return "is **waiting for capacity** since " + s.Since.UTC().Format(clockTime)
 	case PhaseRunning:
 		return "is at work"
+	case PhasePaused:
+		return "is **paused** by somebody"
 	case PhaseNeedsHuman:
+		if s.Overdue {
+			return "**waits for a person**, and nobody has answered in time"
+		}
 		return "**waits for a person**"
 	case PhaseCancelling:
 		return "is being cancelled"
@@ -140,6 +148,39 @@ func (s *AgentState) execution() string {
 	return text
 }
 
+// statuses are the last ones, each with its time; the day only where it changes.
+func (s *AgentState) statuses() string {
+	const most = 12
+	shown := s.Statuses
+	text, day := "", ""
+	if len(shown) > most {
+		shown, text = shown[len(shown)-most:], "..., "
+	}
+	for i, at := range shown {
+		since := at.Since.UTC()
+		format := "15:04:05"
+		if today := since.Format(time.DateOnly); today != day {
+			day, format = today, time.DateTime
+		}
+		if i > 0 {
+			text += ", "
+		}
+		text += code(string(at.Status)) + " " + since.Format(format)
+	}
+	if text != "" {
+		text += " UTC"
+	}
+	return text
+}
+
+func (s *AgentState) earlier() string {
+	labels := make([]string, len(s.FailedExecutions))
+	for i, id := range s.FailedExecutions {
+		labels[i] = code(id)
+	}
+	return some(labels)
+}
+
 func (s *AgentState) question() string {
 	if s.Phase != PhaseNeedsHuman {
 		return ""
@@ -147,6 +188,12 @@ func (s *AgentState) question() string {
 	var asked []string
 	for _, q := range s.Questions {
 		text := code(q.Question)
+		if q.Header != "" {
+			text = code(q.Header) + ": " + text
+		}
+		if q.MultiSelect {
+			text += ", several answers are possible"
+		}
 		for _, o := range q.Options {
 			text += "\n  - " + code(o.Label)
 			if o.Description != "" {

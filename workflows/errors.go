@@ -59,6 +59,10 @@ func (in *RunAgentInput) validate() error {
 		return invalid("timeoutSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for none", in.TimeoutSeconds, maxSeconds))
 	case in.CapacityTimeoutSeconds < 0 || in.CapacityTimeoutSeconds > maxSeconds:
 		return invalid("capacityTimeoutSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for six hours", in.CapacityTimeoutSeconds, maxSeconds))
+	case in.HumanTimeoutSeconds < 0 || in.HumanTimeoutSeconds > maxSeconds:
+		return invalid("humanTimeoutSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for none", in.HumanTimeoutSeconds, maxSeconds))
+	case in.BackstopSeconds < 0 || in.BackstopSeconds > maxSeconds:
+		return invalid("backstopSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for ten minutes", in.BackstopSeconds, maxSeconds))
 	case in.LongPollSeconds < 0 || in.LongPollSeconds > 25:
 		return invalid("longPollSeconds", fmt.Sprintf("is %d: must be 1 to 25, or 0 for off", in.LongPollSeconds))
 	}
@@ -85,6 +89,11 @@ func (in *RunAgentInput) validate() error {
 	case "", FailureIsError, FailureIsResult:
 	default:
 		return invalid("onFailure", fmt.Sprintf("%q is neither %q nor %q", in.OnFailure, FailureIsError, FailureIsResult))
+	}
+	switch in.OnHumanTimeout {
+	case "", HumanTimeoutFail, HumanTimeoutCancel, HumanTimeoutKeepWaiting:
+	default:
+		return invalid("onHumanTimeout", fmt.Sprintf("%q is none of %q, %q, %q", in.OnHumanTimeout, HumanTimeoutFail, HumanTimeoutCancel, HumanTimeoutKeepWaiting))
 	}
 	switch in.OnCancel {
 	case "", CancelExecution, AbandonExecution:

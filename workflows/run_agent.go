@@ -39,6 +39,16 @@ type RunAgentInput struct {
 	// TimeoutSeconds is the agent's own deadline, counted from when its execution id is known. When it passes, OnCancel
 	// decides what becomes of the agent's run, and RunAgent fails with asteroid.ExecutionTimedOut. 0 is none.
 	TimeoutSeconds int64 `json:"timeoutSeconds,omitempty"`
+	// HumanTimeoutSeconds is how long the agent may wait for an answer to one question (or for an approval), counted from when
+	// the workflow learned of it. When it passes, the execution is read once more, and if the agent still asks the same,
+	// OnHumanTimeout decides. 0 is for ever.
+	HumanTimeoutSeconds int64 `json:"humanTimeoutSeconds,omitempty"`
+	// OnHumanTimeout is HumanTimeoutFail when empty.
+	OnHumanTimeout OnHumanTimeout `json:"onHumanTimeout,omitempty"`
+	// QuestionSearchAttribute names a search attribute of type Keyword that holds what the agent asks for as long as it waits for
+	// a person, so that a list of workflows can be filtered and shows it. The namespace must have it, or the
+	// workflow is stuck until it has. Empty sets none.
+	QuestionSearchAttribute string `json:"questionSearchAttribute,omitempty"`
 	// Reexecution runs the agent again when it failed for a reason that another run may not have; nil never does.
 	Reexecution *Reexecution `json:"reexecution,omitempty"`
 	// Collect takes along files that the agent leaves; nil takes none.
@@ -132,12 +142,16 @@ type RunAgentResult struct {
 }
 
 // RunAgent runs an agent to its end: it stages the files, executes the agent, waits, collects what it leaves, and returns the
-// result. It is both
-// the workflow asteroid.RunAgent and a function for your own workflows. The wait costs one scheduled activity in
-// history, whatever it takes, and one more each time the agent asks somebody and is answered.
+// result. It is both the workflow asteroid.RunAgent and a function for your own workflows.
+//
+// The wait holds nothing, and history grows with the number of changes of the agent's status, never with time. The workflow hears
+// of changes by signals, from the watch or from webhooks, as the worker's Options.Events say; each is a hint to read the
+// execution, and the poll behind it goes on, every BackstopSeconds. With a worker that only polls, and where the
+// execution's events go to another workflow, it polls every one to thirty seconds.
 //
 // While it runs, the workflow's current details and the query [StateQuery] tell how far it is and, as soon as it is known,
-// the execution id.
+// the execution id. People can answer and steer the agent by the updates [AnswerUpdate], [SendMessageUpdate], [PauseUpdate],
+// [ResumeUpdate] and [CancelUpdate].
 //
 // # One agent run
 //
@@ -160,7 +174,7 @@ type RunAgentResult struct {
 //
 //   - asteroid.ExecutionFailed: the agent failed, or the service ended its run (worker_lost, budget_exceeded, ...)
 //   - asteroid.ExecutionCancelled: somebody else cancelled the agent's run
-//   - asteroid.ExecutionTimedOut: TimeoutSeconds passed
+//   - asteroid.ExecutionTimedOut: TimeoutSeconds passed, or HumanTimeoutSeconds without an answer
 //   - asteroid.StagedFileExpired: the agent began without a file, see OnMissingFiles
 //   - asteroid.InvalidInput and what else the activities return. Where the wait itself fails (the key was revoked, say),
 //     the agent's run is left as it is. Where the files of a completed run cannot be collected, GetExecution has its result.
@@ -189,6 +203,19 @@ type AgentRun struct {
 	started   time.Time // when the execution id was known
 	failed    []string  // executions that were followed by another
 	late      []activities.SweepDuplicatesInput
+
+	// What is known of the run beyond the state, and what is to be done about it.
+	options   workflow.ActivityOptions // for what people ask for
+	changedAt time.Time                // Execution.StatusChangedAt of the state's status
+	over      bool
+	hinted    bool              // the execution should be read
+	expected  activities.Status // what an event says that the read will tell
+	looked    time.Time         // when a hint last led to a read
+	fruitless int               // such reads in a row that told nothing new
+	busy      int               // people's wishes on their way to the service
+
+	humanTimer workflow.Future // nil: nobody is asked, or there is all the time
+	stopTimer  workflow.CancelFunc
 }
 
 // StartAgent stages the files and executes the agent. It returns as soon as the execution id is known; call
@@ -199,7 +226,9 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 		return nil, err
 	}
 	agents := agentsOf(ctx)
-	run := &AgentRun{in: in, request: in.execute(), agents: agents, state: agents.add(ctx, in)}
+	run := &AgentRun{in: in, request: in.execute(), agents: agents, options: workflow.GetActivityOptions(composed(ctx))}
+	agents.add(ctx, run)
+	run.request.Signal = agents.keeper // else nobody listens for all agents of the workflow
 	if run.request.IdempotencyKey == "" {
 		run.request.IdempotencyKey = agents.intent(ctx)
 		run.request.FreshKey = run.request.IdempotencyKey != "" && !wasReset(ctx)
@@ -235,6 +264,7 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 		outputs, err = r.collect(composed(ctx))
 	}
 	r.sweepLate(composed(ctx))
+	r.awaitPeople(ctx)
 	r.end(ctx, err)
 	if err != nil {
 		return nil, err

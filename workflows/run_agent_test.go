@@ -119,7 +119,7 @@ func TestRunAgentStagesExecutesWaitsAndReturnsTheResult(t *testing.T) {
 	require.Equal(t, 21, inventory.Files[0].Size)
 }
 
-func TestATwoHourAgentIsAwaitedInVirtualTimeByOneActivity(t *testing.T) {
+func TestATwoHourAgentIsAwaitedInVirtualTimeByOneActivityForEachStatus(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.AddAgent("slow", func(testsuite.Run) []testsuite.Step {
@@ -132,7 +132,7 @@ func TestATwoHourAgentIsAwaitedInVirtualTimeByOneActivity(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"claim":1042}`, string(result.ExecutionResult.Result))
 	require.GreaterOrEqual(t, b.Now().Sub(began), 2*time.Hour)
-	require.Equal(t, []string{activities.ExecuteAgentName, activities.AwaitExecutionName}, scheduled)
+	require.Equal(t, []string{activities.ExecuteAgentName, activities.AwaitExecutionName, activities.AwaitExecutionName}, scheduled)
 }
 
 func TestTheExecutionIDIsVisibleWhileTheAgentWorks(t *testing.T) {
@@ -183,7 +183,7 @@ func TestAQuestionIsShownAndTheWaitGoesOnOnceItIsAnswered(t *testing.T) {
 	require.NoError(t, b.GetWorkflowError())
 	require.Equal(t, workflows.PhaseNeedsHuman, asked.Phase)
 	require.Equal(t, "Which account?", asked.Questions[0].Question)
-	require.Equal(t, []string{activities.ExecuteAgentName, activities.AwaitExecutionName, activities.AwaitExecutionName,
+	require.Equal(t, []string{activities.ExecuteAgentName, activities.AwaitExecutionName, activities.AwaitExecutionName, activities.AwaitExecutionName,
 		activities.SendMessageName, activities.AwaitExecutionName}, scheduled)
 }
 

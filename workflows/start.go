@@ -146,7 +146,10 @@ func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentR
 			Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
 		})
 	}
-	r.state.ExecutionID, r.state.Status, r.state.Reason = executed.ExecutionID, executed.Status, ""
+	r.hinted, r.expected, r.fruitless, r.changedAt = false, "", 0, time.Time{}
+	r.state.ExecutionID, r.state.Status, r.state.Reason, r.state.Questions = executed.ExecutionID, executed.Status, "", nil
+	r.state.Statuses, r.state.FailedExecutions = nil, r.failed
+	r.state.seen(executed.Status, r.started)
 	r.to(ctx, PhaseRunning)
 }
 

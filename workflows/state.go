@@ -3,6 +3,7 @@ package workflows
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ const (
 	PhaseExecuting          Phase = "executing"          // it is being started
 	PhaseWaitingForCapacity Phase = "waitingForCapacity" // the service has no room for it; Since is when it first had none
 	PhaseRunning            Phase = "running"            // the execution id is known
+	PhasePaused             Phase = "paused"             // somebody has paused it
 	PhaseNeedsHuman         Phase = "needsHuman"         // it asks somebody
 	PhaseCancelling         Phase = "cancelling"         // its run is being cancelled
 	PhaseBackoff            Phase = "backoff"            // it failed and will be executed again
@@ -49,13 +51,19 @@ type AgentState struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	// ExecutionID is known once the phase is PhaseRunning.
 	ExecutionID string `json:"executionId,omitempty"`
-	// Status is the last one seen. While a run is at work it is not followed: it may long be running when this
-	// still says starting.
-	Status    activities.Status       `json:"status,omitempty"`
-	Reason    string                  `json:"reason,omitempty"`
-	Questions []activities.Question   `json:"questions,omitempty"`
-	Outcome   string                  `json:"outcome,omitempty"`
-	Files     []activities.StagedFile `json:"files,omitempty"`
+	// Status is the last one seen, Statuses are those seen so far of this execution, the newest last and at most 50.
+	Status   activities.Status `json:"status,omitempty"`
+	Statuses []StatusTime      `json:"statuses,omitempty"`
+	// FailedExecutions are the ids of executions that failed and were followed by this one.
+	FailedExecutions []string `json:"failedExecutions,omitempty"`
+	Reason           string   `json:"reason,omitempty"`
+	// Questions are what the agent asks; empty when it only gave a Reason. AskedSince is when the workflow learned of it, and
+	// Overdue says that HumanTimeoutSeconds have passed since.
+	Questions  []activities.Question   `json:"questions,omitempty"`
+	AskedSince time.Time               `json:"askedSince,omitzero"`
+	Overdue    bool                    `json:"overdue,omitempty"`
+	Outcome    string                  `json:"outcome,omitempty"`
+	Files      []activities.StagedFile `json:"files,omitempty"`
 	// Outputs are the files that were collected.
 	Outputs []activities.OutputFile `json:"outputs,omitempty"`
 	Error   string                  `json:"error,omitempty"`
@@ -68,11 +76,19 @@ type AgentState struct {
 	result    []byte
 }
 
+// StatusTime is a status and since when the execution has had it: by the service's clock where the service tells, else when the
+// workflow learned of it.
+type StatusTime struct {
+	Status activities.Status `json:"status"`
+	Since  time.Time         `json:"since"`
+}
+
 // agents are the agents of one workflow.
 type agents struct {
-	list     []*AgentState
-	keeper   bool   // kept for the whole workflow by the interceptor
-	rendered string // what these agents last put into the current details
+	runs     []*AgentRun
+	keeper   bool              // kept for the whole workflow by the interceptor
+	rendered string            // what these agents last put into the current details
+	marked   map[string]string // what the search attributes hold
 }
 
 type agentsKey struct{}
@@ -122,29 +138,34 @@ func agentsOf(ctx workflow.Context) *agents {
 	return &agents{}
 }
 
-// add takes in an agent and begins to answer the query, if this is the first.
-func (a *agents) add(ctx workflow.Context, in RunAgentInput) *AgentState {
+// add takes in an agent. With the first one it begins to answer the query, to listen for events and to take updates.
+func (a *agents) add(ctx workflow.Context, r *AgentRun) {
 	now := workflow.Now(ctx)
-	state := &AgentState{AgentID: in.AgentID, Started: now, Since: now}
-	for _, ref := range in.Files {
-		state.requested = append(state.requested, fileLabel(ref))
+	r.state = &AgentState{AgentID: r.in.AgentID, Started: now, Since: now}
+	for _, ref := range r.in.Files {
+		r.state.requested = append(r.state.requested, fileLabel(ref))
 	}
-	a.list = append(a.list, state)
-	if len(a.list) == 1 {
-		err := workflow.SetQueryHandlerWithOptions(ctx, StateQuery, a.snapshot, workflow.QueryHandlerOptions{
-			Description: "How far each agent of this workflow is, with its execution id.",
-		})
-		if err != nil {
-			workflow.GetLogger(ctx).Error("The state query could not be registered", "error", err)
-		}
+	a.runs = append(a.runs, r)
+	if len(a.runs) > 1 {
+		return
 	}
-	return state
+	err := workflow.SetQueryHandlerWithOptions(ctx, StateQuery, a.snapshot, workflow.QueryHandlerOptions{
+		Description: "How far each agent of this workflow is, with its execution id.",
+	})
+	if err != nil {
+		workflow.GetLogger(ctx).Error("The state query could not be registered", "error", err)
+	}
+	// For as long as the workflow runs, whatever becomes of the context of its first agent. Each in a coroutine of its own, since
+	// to register an update handler lets other coroutines run, which may add agents.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	workflow.Go(ctx, a.takeUpdates)
+	workflow.Go(ctx, a.listen)
 }
 
 func (a *agents) snapshot() (State, error) {
-	state := State{Agents: make([]AgentState, len(a.list))}
-	for i, agent := range a.list {
-		state.Agents[i] = *agent
+	state := State{Agents: make([]AgentState, len(a.runs))}
+	for i, r := range a.runs {
+		state.Agents[i] = *r.state
 	}
 	return state, nil
 }
@@ -158,7 +179,7 @@ func (a *agents) intent(ctx workflow.Context) string {
 	}
 	info := workflow.GetInfo(ctx)
 	run := cmp.Or(info.OriginalRunID, info.WorkflowExecution.RunID)
-	return fmt.Sprintf("%s/%s/%s/agent-%d", info.Namespace, info.WorkflowExecution.ID, run, len(a.list))
+	return fmt.Sprintf("%s/%s/%s/agent-%d", info.Namespace, info.WorkflowExecution.ID, run, len(a.runs))
 }
 
 // to moves the agent on to a phase and shows it.
@@ -170,21 +191,65 @@ func (r *AgentRun) to(ctx workflow.Context, phase Phase) {
 // observe takes in what the service says of the run.
 func (r *AgentRun) observe(ctx workflow.Context, e *activities.Execution) {
 	s := r.state
-	s.AgentName, s.Status, s.Reason, s.Questions = e.AgentName, e.Status, e.Reason, e.Questions
+	anew := e.Status != s.Status || e.StatusChangedAt.After(r.changedAt)
+	if anew {
+		r.changedAt = e.StatusChangedAt
+		s.seen(e.Status, since(e, workflow.Now(ctx)))
+	}
+	// A question does not go away because the activities cannot be read for once.
+	if anew || e.Reason != "" || len(e.Questions) > 0 {
+		s.Reason, s.Questions = e.Reason, e.Questions
+	}
+	s.AgentName, s.Status = e.AgentName, e.Status
 	s.PlatformURL, s.LiveViewURL, s.RecordingURL = e.PlatformURL, e.LiveViewURL, e.RecordingURL
 	if e.ExecutionResult != nil {
 		s.Outcome, s.result = e.ExecutionResult.Outcome, e.ExecutionResult.Result
 	}
+	r.askedNow(ctx, e, anew)
+	phase := PhaseRunning
 	switch {
 	case e.Status.NeedsHuman():
-		r.to(ctx, PhaseNeedsHuman)
-	case !e.Status.Terminal():
-		r.to(ctx, PhaseRunning)
+		phase = PhaseNeedsHuman
+	case e.Status.Class() == activities.ClassPaused:
+		phase = PhasePaused
+	case e.Status.Terminal():
+		return // what comes next tells the phase
+	}
+	if phase == s.Phase && !anew {
+		r.agents.show(ctx)
+		return
+	}
+	r.to(ctx, phase)
+}
+
+// since is when an execution came to its status, as far as it tells.
+func since(e *activities.Execution, seen time.Time) time.Time {
+	switch {
+	case !e.StatusChangedAt.IsZero():
+		return e.StatusChangedAt
+	case e.Status.Terminal() && e.TerminalAt != nil:
+		return *e.TerminalAt
+	default:
+		return seen
 	}
 }
 
+// maxStatuses bounds the state of an agent that asks all day.
+const maxStatuses = 50
+
+func (s *AgentState) seen(status activities.Status, since time.Time) {
+	s.Statuses = append(s.Statuses, StatusTime{status, since})
+	if len(s.Statuses) > maxStatuses {
+		s.Statuses = slices.Delete(s.Statuses, 0, 1)
+	}
+}
+
+// unexplained reports whether what a halted agent wants is not known.
+func (s *AgentState) unexplained() bool { return s.Reason == "" && len(s.Questions) == 0 }
+
 // end is the last phase, with an error or without.
 func (r *AgentRun) end(ctx workflow.Context, err error) {
+	r.over = true
 	r.state.Ended = workflow.Now(ctx)
 	phase := PhaseCompleted
 	if err != nil {
@@ -205,4 +270,5 @@ func (a *agents) show(ctx workflow.Context) {
 		details += a.rendered
 	}
 	workflow.SetCurrentDetails(ctx, details)
+	a.mark(ctx)
 }

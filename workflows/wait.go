@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,36 +45,32 @@ func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
 			}
 		})
 	}
-	await := activities.AwaitExecutionInput{
-		Connection:      r.in.Connection,
-		ExecutionID:     r.executed.ExecutionID,
-		Until:           activities.UntilNeedsHuman,
-		LongPollSeconds: r.in.LongPollSeconds,
+	execution, err := r.follow(waitCtx)
+	if err == nil && execution.Status == activities.StatusCompleted && checking {
+		// One that completed quickly may have done so without its files.
+		err = workflow.Await(waitCtx, func() bool { return !checking })
 	}
-	for {
-		execution, err := AwaitExecution(waitCtx, await)
-		switch {
-		case err != nil && waitCtx.Err() != nil:
-			return r.abort(ctx, timedOut, missing)
-		case err != nil:
-			return nil, err
-		case execution.Status == activities.StatusCompleted:
-			// One that completed quickly may have done so without its files.
-			if workflow.Await(waitCtx, func() bool { return !checking }) != nil || len(missing) > 0 {
-				return r.abort(ctx, timedOut, missing)
-			}
-			return execution, nil
-		case execution.Status.Terminal():
-			return execution, nil
-		}
-		// The agent asks. Once it is answered, which changes the status, the wait for the end begins anew.
-		r.observe(ctx, execution)
-		if execution.Status.NeedsHuman() {
-			await.Until, await.KnownStatus = activities.UntilChange, execution.Status
-		} else {
-			await.Until, await.KnownStatus = activities.UntilNeedsHuman, ""
-		}
+	unanswered := errors.Is(err, errHumanTimeout)
+	switch {
+	case unanswered && r.in.OnHumanTimeout == HumanTimeoutCancel:
+		return r.cancelUnanswered(ctx)
+	case unanswered, err != nil && waitCtx.Err() != nil, len(missing) > 0:
+		return r.abort(ctx, timedOut, unanswered, missing)
+	default:
+		return execution, err
 	}
+}
+
+// cancelUnanswered ends a run that nobody has answered, as a person would.
+func (r *AgentRun) cancelUnanswered(ctx workflow.Context) (*activities.Execution, error) {
+	cancelCtx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	r.to(cancelCtx, PhaseCancelling)
+	execution, err := r.cancel(cancelCtx)
+	if err == nil && ctx.Err() != nil && execution.Status != activities.StatusCompleted {
+		err = cancelledError(r.executed.ExecutionID, execution) // the workflow was cancelled meanwhile
+	}
+	return execution, err
 }
 
 // checksUploads says whether the run's uploads are looked at: not those of a run that somebody else may have started, with
@@ -84,7 +81,7 @@ func (r *AgentRun) checksUploads() bool {
 
 // abort ends the agent's run, or leaves it: the workflow was cancelled, the deadline has passed, or the run has no files. It
 // works on a context of its own, since the workflow's may refuse every further activity.
-func (r *AgentRun) abort(ctx workflow.Context, timedOut bool, missing []string) (*activities.Execution, error) {
+func (r *AgentRun) abort(ctx workflow.Context, timedOut, unanswered bool, missing []string) (*activities.Execution, error) {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
 	var execution *activities.Execution
@@ -102,6 +99,9 @@ func (r *AgentRun) abort(ctx workflow.Context, timedOut bool, missing []string) 
 	case len(missing) > 0:
 		return execution, newError(activities.ErrorTypeStagedFileExpired, fmt.Sprintf(
 			"execution %s began without %s, although they had been staged for it%s", id, strings.Join(missing, ", "), aftermath(execution)), id, execution)
+	case unanswered:
+		return execution, newError(activities.ErrorTypeExecutionTimedOut, fmt.Sprintf(
+			"nobody has answered execution %s for %d seconds%s", id, r.in.HumanTimeoutSeconds, aftermath(execution)), id, execution)
 	case timedOut:
 		return execution, newError(activities.ErrorTypeExecutionTimedOut, fmt.Sprintf(
 			"execution %s was not over after %d seconds%s", id, r.in.TimeoutSeconds, aftermath(execution)), id, execution)
