@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+
+	"github.com/temporal-asteroid/asteroid/internal/pace"
 )
 
 // Options are what the activities of a worker share.
@@ -58,6 +60,8 @@ type Activities struct {
 	connections map[string]*connection
 	now         func() time.Time
 	grace       time.Duration
+	events      Events
+	pace        pace.Watch
 
 	roots     roots
 	outputs   roots
@@ -75,10 +79,15 @@ func New(options Options) (*Activities, error) {
 	if options.LookupGrace < 0 || options.RequestTimeout < 0 || options.SettleInterval < 0 {
 		return nil, errors.New("asteroid: LookupGrace, RequestTimeout and SettleInterval must not be negative")
 	}
+	if !slices.Contains([]Events{"", EventsWatch, EventsWebhooks, EventsPoll}, options.Events) {
+		return nil, fmt.Errorf("asteroid: Events is %q: must be %q, %q or %q", options.Events, EventsWatch, EventsWebhooks, EventsPoll)
+	}
 	a := &Activities{
 		connections: make(map[string]*connection, len(options.Connections)),
 		now:         options.Now,
 		grace:       cmp.Or(options.LookupGrace, DefaultLookupGrace),
+		events:      cmp.Or(options.Events, EventsWatch),
+		pace:        pace.OfWatch,
 		stores:      maps.Clone(options.Stores),
 		maxUpload:   cmp.Or(options.MaxUploadBytes, DefaultMaxUploadBytes),
 		settle:      cmp.Or(options.SettleInterval, DefaultSettleInterval),
@@ -90,7 +99,7 @@ func New(options Options) (*Activities, error) {
 		if name == "" {
 			return nil, errors.New("asteroid: a connection has an empty name: call it \"default\"")
 		}
-		c, err := newConnection(name, settings, cmp.Or(options.RequestTimeout, DefaultRequestTimeout))
+		c, err := newConnection(name, settings, cmp.Or(options.RequestTimeout, DefaultRequestTimeout), a.now)
 		if err != nil {
 			return nil, fmt.Errorf("asteroid: %w", err)
 		}
@@ -136,6 +145,7 @@ func (a *Activities) Register(registry Registry) {
 		ListFilesName:          a.ListFiles,
 		SaveFilesName:          a.SaveFiles,
 		CheckDestinationName:   a.CheckDestination,
+		WatchExecutionsName:    a.WatchExecutions,
 	} {
 		registry.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

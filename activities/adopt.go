@@ -26,7 +26,12 @@ type sibling struct {
 }
 
 // starter is what an execution's metadata tells of who started it.
-type starter struct{ runID, activity string }
+type starter struct{ namespace, workflowID, runID, activity, signal string }
+
+func starterOf(metadata map[string]any) starter {
+	text := func(name string) string { text, _ := metadata[name].(string); return text }
+	return starter{text(MetadataNamespace), text(MetadataWorkflowID), text(MetadataRunID), text(MetadataActivityID), text(MetadataSignal)}
+}
 
 // look finds the executions of the intent that can be adopted, the oldest first. Those that failed or were cancelled
 // are history, unless this activity started them; then the intent goes on under the next number of its key, which is
@@ -100,6 +105,7 @@ func (e *execute) settle(ctx context.Context, key string, found []sibling, poste
 	}
 	result.MayHaveLateDuplicate = unsettled || e.Doubtful > own || posted != "" && e.shared()
 	result.DuplicatesCancelled, result.Decisions = e.Cancelled, e.Decided
+	result.Events = e.eventsOf(ctx, keeper)
 	return result, nil
 }
 
@@ -159,8 +165,7 @@ func (c *connection) siblings(ctx context.Context, agentID, key string, earliest
 			// Compared here as well: how exactly the service matches is not published.
 			metadata := value(item.Metadata)
 			if metadata[MetadataExecutionKey] == key && plainID(item.ID) && (strings.EqualFold(item.AgentID, agentID) || strings.EqualFold(value(item.WorkflowID), agentID)) {
-				text := func(name string) string { text, _ := metadata[name].(string); return text }
-				all = append(all, sibling{item.ID, Status(item.Status), item.CreatedAt, value(item.ParentExecutionID), starter{text(MetadataRunID), text(MetadataActivityID)}})
+				all = append(all, sibling{item.ID, Status(item.Status), item.CreatedAt, value(item.ParentExecutionID), starterOf(metadata)})
 			}
 		}
 		seen += int64(len(listed.Items))

@@ -34,6 +34,9 @@ type connection struct {
 	base           *url.URL
 	links          *http.Client // for signed links: it sends no key
 
+	hold      hold
+	announced announcements
+
 	asking         chan struct{} // held while organizationID is asked for
 	organizationID string        // what the service said, when Connection.OrganizationID is empty
 }
@@ -47,7 +50,7 @@ type call struct {
 	timeout     time.Duration // Options.RequestTimeout when 0, none when negative
 }
 
-func newConnection(name string, settings Connection, requestTimeout time.Duration) (*connection, error) {
+func newConnection(name string, settings Connection, requestTimeout time.Duration, now func() time.Time) (*connection, error) {
 	settings, err := settings.normalized()
 	if err != nil {
 		return nil, fmt.Errorf("connection %q: %w", name, err)
@@ -58,7 +61,7 @@ func newConnection(name string, settings Connection, requestTimeout time.Duratio
 			settings.Transport = standard.Clone()
 		}
 	}
-	c := &connection{Connection: settings, name: name, requestTimeout: requestTimeout, asking: make(chan struct{}, 1)}
+	c := &connection{Connection: settings, name: name, requestTimeout: requestTimeout, hold: hold{now: now}, asking: make(chan struct{}, 1)}
 	if c.base, err = url.Parse(settings.BaseURL); err != nil {
 		return nil, fmt.Errorf("connection %q: %w", name, err)
 	}
@@ -79,6 +82,9 @@ func newConnection(name string, settings Connection, requestTimeout time.Duratio
 var errNoKey = errors.New("no API key")
 
 func (c *connection) authenticate(ctx context.Context, r *http.Request) error {
+	if err := c.hold.check(r); err != nil {
+		return err
+	}
 	key, err := c.APIKey(ctx)
 	if err != nil {
 		return fmt.Errorf("%w for connection %q: %w", errNoKey, c.name, err)
@@ -135,6 +141,9 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 		if errors.As(err, &nested) || errors.As(err, &final) {
 			return answer{}, err // asking for the organization failed, which tells more
 		}
+		if failed.held(err) {
+			return answer{}, failed
+		}
 		failed.neverSent = surelyUnsent(err)
 		if strings.Contains(err.Error(), "Location") { // net/http repeats one that it cannot read, signature and all
 			err = errors.New("redirected to what is no address")
@@ -150,6 +159,9 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 	failed.status, failed.contentType = response.StatusCode, response.Header.Get("Content-Type")
 	failed.requestID = redact(first(response.Header.Get("X-Request-Id"), response.Header.Get("Request-Id")))
 	failed.retryAfter = retryAfter(response.Header, time.Now())
+	if failed.status == http.StatusTooManyRequests && !what.execute { // there it means a lack of capacity
+		c.hold.begin(failed.retryAfter)
+	}
 	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	for _, status := range accept {
 		switch {

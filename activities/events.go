@@ -17,6 +17,9 @@ const (
 // ExecutionEventSignal is the signal that tells a workflow of a change; its argument is an [ExecutionEvent].
 const ExecutionEventSignal = "asteroid.executionEvent"
 
+// WatchSignal tells the workflow asteroid.Watch that there is something to watch. It has no argument.
+const WatchSignal = "asteroid.watch"
+
 // ExecutionEvent says that something has happened to an execution. It is a hint: the execution is read before anything is
 // done, so only ExecutionID has to be right.
 type ExecutionEvent struct {

@@ -106,11 +106,15 @@ func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
 	}
 	posted := sibling{
 		id: accepted.ExecutionID, status: Status(first(value(accepted.Status), string(StatusStarting))),
-		starter: starter{runID: e.info.WorkflowExecution.RunID, activity: e.activityID()},
+		starter: starter{
+			namespace: e.info.Namespace, workflowID: e.info.WorkflowExecution.ID, runID: e.info.WorkflowExecution.RunID,
+			activity: e.activityID(), signal: e.signal(),
+		},
 	}
 	e.decide(ctx, DecisionPosted, posted.id)
 	if e.Doubtful == 0 && !e.shared() {
-		return &ExecuteAgentResult{ExecutionID: posted.id, Status: posted.status, ExecutionKey: key, Decisions: e.Decided}, nil
+		return &ExecuteAgentResult{ExecutionID: posted.id, Status: posted.status, ExecutionKey: key, Decisions: e.Decided,
+			Events: e.eventsOf(ctx, posted)}, nil
 	}
 	e.Doubtful++
 	e.Since = e.now()
@@ -173,6 +177,9 @@ func (e *execute) metadata(key string) map[string]string {
 	metadata[MetadataActivityID] = e.activityID()
 	if e.info.IsWorkflowActivity() {
 		metadata[MetadataWorkflowID], metadata[MetadataRunID] = e.info.WorkflowExecution.ID, e.info.WorkflowExecution.RunID
+	}
+	if signal := e.signal(); signal != "" {
+		metadata[MetadataSignal] = signal
 	}
 	return metadata
 }

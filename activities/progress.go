@@ -130,9 +130,8 @@ func (r *reporter[File]) flush() {
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	snapshot := r.tell()
-	service := activity.GetClient(r.ctx)
-	// The SDK's test environments have a client whose service ends the process at the first call.
-	if service == nil || strings.Contains(fmt.Sprintf("%T", service.WorkflowService()), "Mock") {
+	service := serviceOf(r.ctx)
+	if service == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
@@ -149,6 +148,21 @@ func (r *reporter[File]) flush() {
 	if err := service.RecordActivityHeartbeatWithOptions(ctx, options); err != nil {
 		activity.GetLogger(r.ctx).Debug("A heartbeat was not taken at once", "error", err)
 	}
+}
+
+// serviceOf returns the activity's client, or nil where there is none that can be used: the SDK's test environments have one
+// whose service ends the process at the first call, and a test double may panic.
+func serviceOf(ctx context.Context) (service client.Client) {
+	defer func() {
+		if recover() != nil {
+			service = nil
+		}
+	}()
+	service = activity.GetClient(ctx)
+	if service == nil || strings.Contains(fmt.Sprintf("%T", service.WorkflowService()), "Mock") {
+		return nil
+	}
+	return service
 }
 
 // start beats at a third of the heartbeat timeout, so that one lost beat does no harm, until stop is called.
@@ -182,11 +196,16 @@ const atOnce = 4
 // each does something for 0 to n-1, a few at a time. The first error ends the others and is returned. A panic becomes one of
 // the caller's, where it ends the activity instead of the worker.
 func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	return eachOf(ctx, atOnce, n, do)
+}
+
+// eachOf is each with a number at a time of its own.
+func eachOf(ctx context.Context, most, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
 	var panicked atomic.Pointer[string]
-	places := make(chan struct{}, atOnce)
+	places := make(chan struct{}, most)
 	for i := range n {
 		places <- struct{}{}
 		group.Go(func() {

@@ -103,6 +103,11 @@ func CheckDestination(ctx workflow.Context, in activities.CheckDestinationInput)
 		activities.CheckDestinationName, in)
 }
 
+func watchExecutions(ctx workflow.Context, in activities.WatchExecutionsInput) workflow.Future {
+	ctx = withDefaults(ctx, watchDefaults(), summary("Watch the executions of connection "+in.Connection))
+	return workflow.ExecuteActivity(ctx, activities.WatchExecutionsName, in)
+}
+
 func call[Out, In any](ctx workflow.Context, name string, in In) (*Out, error) {
 	var out Out
 	if err := workflow.ExecuteActivity(ctx, name, in).Get(ctx, &out); err != nil {

@@ -1,11 +1,17 @@
 package workflows
 
-import "go.temporal.io/sdk/workflow"
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+)
 
 // The workflow types, as registered and as a client in any language starts them.
 const (
 	RunAgentName = "asteroid.RunAgent"
 	PipelineName = "asteroid.Pipeline"
+	// WatchName is started by the activity asteroid.ExecuteAgent.
+	WatchName = activities.WatchWorkflowName
 )
 
 // Registry is the part of a worker, a replayer or a test environment that takes workflows.
@@ -15,7 +21,7 @@ type Registry interface {
 
 // Register registers every workflow of this package under its published name; options.Name is ignored. The plugin of
 // package worker does it for you. Where options name no versioning behavior the workflows are pinned: with worker
-// versioning, a run ends on the version that it began with.
+// versioning, a run ends on the version that it began with. Watch, which may never end, always moves on to the newest.
 func Register(registry Registry, options workflow.RegisterOptions) {
 	if options.VersioningBehavior == workflow.VersioningBehaviorUnspecified {
 		options.VersioningBehavior = workflow.VersioningBehaviorPinned
@@ -24,4 +30,6 @@ func Register(registry Registry, options workflow.RegisterOptions) {
 	registry.RegisterWorkflowWithOptions(RunAgent, options)
 	options.Name = PipelineName
 	registry.RegisterWorkflowWithOptions(Pipeline, options)
+	options.Name, options.VersioningBehavior = WatchName, workflow.VersioningBehaviorAutoUpgrade
+	registry.RegisterWorkflowWithOptions(Watch, options)
 }

@@ -1,0 +1,159 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+)
+
+// announceTimeout bounds what is done to have the watch run: whoever executes an agent waits for it, and can poll instead.
+const announceTimeout = 5 * time.Second
+
+// errNoService is for the SDK's test environments, in which there is no server to start a watch on.
+var errNoService = errors.New("there is no Temporal service here to watch with")
+
+// announcements are those of one connection, by namespace: the workers of a process may serve several.
+type announcements struct {
+	mu   sync.Mutex
+	last map[string]*announcement
+}
+
+// announcement is one call, which everybody shares who needs it while it goes on or is fresh.
+type announcement struct {
+	done  chan struct{}
+	err   error
+	fresh time.Time // until then; set before done is closed
+}
+
+// announce makes sure that the connection's executions are watched. It asks the server at most once a minute.
+func (a *Activities) announce(ctx context.Context, c *connection) error {
+	service := serviceOf(ctx)
+	if service == nil {
+		return errNoService
+	}
+	namespace := activity.GetInfo(ctx).Namespace
+	c.announced.mu.Lock()
+	last := c.announced.last[namespace]
+	if last != nil {
+		select {
+		case <-last.done:
+			if a.now().Before(last.fresh) {
+				c.announced.mu.Unlock()
+				return last.err
+			}
+		default:
+			c.announced.mu.Unlock()
+			select {
+			case <-last.done:
+				return last.err
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+	mine := &announcement{done: make(chan struct{}), err: errors.New("the announcement was broken off")}
+	if c.announced.last == nil {
+		c.announced.last = map[string]*announcement{}
+	}
+	c.announced.last[namespace] = mine
+	c.announced.mu.Unlock()
+	defer close(mine.done) // whatever happens, somebody may be waiting
+
+	// The others' contexts may outlive this one.
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), announceTimeout, fmt.Errorf("not done within %s", announceTimeout))
+	defer cancel()
+	lasts := a.pace.Announced
+	if mine.err = c.startWatch(ctx, service); mine.err != nil {
+		lasts = a.pace.Unannounced
+	}
+	mine.fresh = a.now().Add(lasts)
+	return mine.err
+}
+
+// startWatch signals the watch, which starts it if it does not run. A mere start would not do: a watch that is about to end for
+// want of work would count as running, whereas it cannot end with a signal that it has not seen.
+func (c *connection) startWatch(ctx context.Context, service client.Client) error {
+	organizationID, err := c.watchedOrganization(ctx)
+	if err != nil {
+		return err
+	}
+	queue, err := workflowQueue(ctx, service)
+	if err != nil {
+		return err
+	}
+	id := watchID(c, organizationID)
+	_, err = service.SignalWithStartWorkflow(ctx, id, WatchSignal, nil, client.StartWorkflowOptions{
+		ID: id, TaskQueue: queue,
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		StaticSummary:         "Watches the executions of connection " + c.name,
+	}, WatchWorkflowName, WatchExecutionsInput{Connection: c.name, TaskQueue: activity.GetInfo(ctx).TaskQueue})
+	if err != nil {
+		return fmt.Errorf("signal %s: %w", id, err)
+	}
+	return nil
+}
+
+// watchedOrganization is the one whose executions the key can see; empty when it spans several, which a list takes for all.
+func (c *connection) watchedOrganization(ctx context.Context) (string, error) {
+	organizationID, err := c.organization(ctx)
+	if err != nil && !IsInvalidInput(err) {
+		return "", err
+	}
+	return organizationID, nil
+}
+
+// watchID is the same for all workers whose connection of this name leads to the same executions. Where it does not, two watches run
+// next to each other.
+func watchID(c *connection, organizationID string) string {
+	sum := sha256.Sum256([]byte(c.BaseURL + "\n" + organizationID))
+	return WatchWorkflowName + "/" + c.name + "/" + hex.EncodeToString(sum[:4])
+}
+
+// workflowQueue is where the workflow's own tasks go: the activity's queue may be served by workers that run activities only.
+func workflowQueue(ctx context.Context, service client.Client) (string, error) {
+	info := activity.GetInfo(ctx)
+	if !info.IsWorkflowActivity() {
+		return info.TaskQueue, nil
+	}
+	described, err := service.DescribeWorkflowExecution(ctx, info.WorkflowExecution.ID, info.WorkflowExecution.RunID)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err == nil && described.GetExecutionConfig().GetTaskQueue().GetName() != "" {
+		return described.ExecutionConfig.TaskQueue.Name, nil
+	}
+	return info.TaskQueue, nil // a key may be allowed to signal, but not to describe
+}
+
+// signal is the one that the execution's metadata asks for.
+func (e *execute) signal() string {
+	if e.in.Signal && e.info.IsWorkflowActivity() {
+		return ExecutionEventSignal
+	}
+	return ""
+}
+
+// eventsOf says whether signals about an execution will come to the workflow that asked for them.
+func (e *execute) eventsOf(ctx context.Context, s sibling) Events {
+	mine := s.namespace == e.info.Namespace && s.workflowID == e.info.WorkflowExecution.ID
+	if e.signal() == "" || s.signal != e.signal() || !mine || e.events == EventsPoll {
+		return ""
+	}
+	if e.events == EventsWatch {
+		if err := e.announce(ctx, e.c); err != nil {
+			if !errors.Is(err, errNoService) {
+				activity.GetLogger(ctx).Warn("The watch could not be started, so the workflow has to poll", "executionId", s.id, "error", err)
+			}
+			return ""
+		}
+	}
+	return e.events
+}

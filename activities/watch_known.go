@@ -1,0 +1,122 @@
+package activities
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"time"
+)
+
+// watched is what the watch knows of one execution.
+type watched struct {
+	// status is the last that the workflow was told, or needs not be told; empty when it is still to be told the first.
+	status   Status
+	workflow string    // empty until the execution is listed or read, after another attempt has handed it over
+	created  time.Time // likewise
+	// next is when to try again what did not work out, delay how long that was put off.
+	next  time.Time
+	delay time.Duration
+}
+
+const (
+	firstDelay = 2 * time.Second
+	maxDelay   = time.Minute
+)
+
+func (k *watched) due(now time.Time) bool { return !now.Before(k.next) }
+
+func (k *watched) putOff(now time.Time) {
+	k.delay = min(max(2*k.delay, firstDelay), maxDelay)
+	k.next = now.Add(k.delay)
+}
+
+func (k *watched) settled() { k.delay, k.next = 0, time.Time{} }
+
+const (
+	packedVersion = 1
+	// maxPacked and maxPackedBytes keep the packed form, which history holds as base64, below what the server takes.
+	maxPacked      = 40_000
+	maxPackedBytes = 700 << 10
+)
+
+// packedStatuses gives every status that can go on a number. It only ever grows at its end. One that this version does not know
+// has none: an execution with it is forgotten at the latest when the watch hands over.
+var packedStatuses = []Status{"", StatusQueued, StatusStarting, StatusRunning, StatusPaused, StatusPausedByAgent, StatusAwaitingConfirmation}
+
+// pack makes what the next attempt, or the next watch, goes on from: the version, the time of the newest execution in
+// microseconds, the number of ids that are UUIDs, those as 16 bytes with the status, and the others as their length, themselves and
+// the status. When there are too many it returns nothing.
+func pack(newest time.Time, known map[string]*watched) []byte {
+	if len(known) > maxPacked {
+		return nil
+	}
+	var uuids, others []byte
+	for id, k := range known {
+		status := slices.Index(packedStatuses, k.status)
+		if status < 0 {
+			continue
+		}
+		if raw, ok := uuidBytes(id); ok {
+			uuids = append(append(uuids, raw...), byte(status))
+		} else {
+			others = append(append(append(others, byte(len(id))), id...), byte(status))
+		}
+	}
+	packed := []byte{packedVersion}
+	packed = binary.BigEndian.AppendUint64(packed, uint64(max(newest.UnixMicro(), 0)))
+	packed = binary.BigEndian.AppendUint32(packed, uint32(len(uuids)/17))
+	if len(packed)+len(uuids)+len(others) > maxPackedBytes {
+		return nil
+	}
+	return append(append(packed, uuids...), others...)
+}
+
+// unpack reads what pack made. What it cannot read is as good as nothing.
+func unpack(packed []byte) (newest time.Time, known map[string]*watched) {
+	nothing := func() (time.Time, map[string]*watched) { return time.Time{}, map[string]*watched{} }
+	if len(packed) < 13 || packed[0] != packedVersion {
+		return nothing()
+	}
+	if micros := binary.BigEndian.Uint64(packed[1:]); micros > 0 && micros < 1<<53 {
+		newest = time.UnixMicro(int64(micros)).UTC()
+	}
+	count, rest := uint64(binary.BigEndian.Uint32(packed[9:])), packed[13:]
+	if count > maxPacked || 17*count > uint64(len(rest)) {
+		return nothing()
+	}
+	known = make(map[string]*watched, count)
+	take := func(id string, status byte) bool {
+		if int(status) >= len(packedStatuses) || !plainID(id) || len(known) == maxPacked {
+			return false
+		}
+		known[id] = &watched{status: packedStatuses[status]}
+		return true
+	}
+	for ; count > 0; count, rest = count-1, rest[17:] {
+		if !take(uuidText(rest[:16]), rest[16]) {
+			return nothing()
+		}
+	}
+	for len(rest) > 0 {
+		length := int(rest[0])
+		if len(rest) < length+2 || !take(string(rest[1:1+length]), rest[1+length]) {
+			return nothing()
+		}
+		rest = rest[length+2:]
+	}
+	return newest, known
+}
+
+// uuidBytes reads a UUID in the one form that uuidText writes.
+func uuidBytes(id string) ([]byte, bool) {
+	if len(id) != 36 {
+		return nil, false
+	}
+	raw, err := hex.DecodeString(id[:8] + id[9:13] + id[14:18] + id[19:23] + id[24:])
+	return raw, err == nil && uuidText(raw) == id
+}
+
+func uuidText(raw []byte) string {
+	text := hex.EncodeToString(raw)
+	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+}

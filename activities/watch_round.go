@@ -1,0 +1,231 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+)
+
+const (
+	// maxLooks bounds the reads of one round. What is left has its turn in the next.
+	maxLooks = 200
+	// manyVanished are so many that a list which is wrong is as likely as that all of them have ended.
+	manyVanished = 50
+	// maxEnded bounds what is remembered of executions that have ended. Beyond it some are told again.
+	maxEnded = 20_000
+	// signalTimeout bounds one signal, which is tried again later.
+	signalTimeout = 10 * time.Second
+)
+
+// watch is one attempt of asteroid.WatchExecutions.
+type watch struct {
+	c              *connection
+	namespace      string
+	organizationID string
+	spans          bool // the key sees several organizations
+	now            func() time.Time
+	signal         func(ctx context.Context, workflowID string, event ExecutionEvent) error
+	relist         time.Duration // before a list that lacks too much is read again
+
+	known  map[string]*watched
+	newest time.Time            // creation of the newest execution that a whole scan has listed
+	ended  map[string]time.Time // creation of those told to have ended that would be listed again as such
+	seen   map[string]sighting  // in the last whole scan
+	pages  int                  // of the last scan
+
+	moved   bool // in this round something was new, changed or gone
+	pending bool // and there is more to read
+}
+
+// notice is something that a workflow is to be told.
+type notice struct {
+	id     string
+	status Status // empty: the execution is gone
+	over   bool   // nothing will follow
+	done   bool
+}
+
+// round compares what is with what was known, and tells the difference. It returns why the scan was not whole.
+func (w *watch) round(ctx context.Context) error {
+	w.moved, w.pending = false, false
+	s := w.scan(ctx)
+	if s.whole && w.doubtful(s) {
+		if !pause(ctx, w.relist) {
+			return context.Cause(ctx)
+		}
+		again := w.scan(ctx)
+		for id, seen := range s.seen {
+			if _, ok := again.seen[id]; !ok {
+				again.seen[id] = seen
+			}
+		}
+		s = again
+	}
+	w.tell(ctx, w.compare(s))
+	if !s.whole {
+		return s.err
+	}
+	w.advance(s.newest)
+	w.seen = s.seen
+	return w.look(ctx)
+}
+
+// catchUp reads more of what has gone from the last list, some every second.
+func (w *watch) catchUp(ctx context.Context, until time.Time) (err error) {
+	for err == nil && w.pending && w.now().Before(until) && pause(ctx, w.relist) {
+		err = w.look(ctx)
+	}
+	return err
+}
+
+// doubtful reports whether a list lacks so much that it may be wrong.
+func (w *watch) doubtful(s *scan) bool {
+	missing := 0
+	for id := range w.known {
+		if _, ok := s.seen[id]; !ok {
+			missing++
+		}
+	}
+	return missing > manyVanished && 2*missing > len(w.known)
+}
+
+// compare takes in what was seen.
+func (w *watch) compare(s *scan) (notices []*notice) {
+	now, since := w.now(), w.since(s.newest)
+	if !w.newest.IsZero() {
+		since = w.since(w.newest)
+	}
+	for id, seen := range s.seen {
+		k, over := w.known[id], seen.status.Terminal()
+		if k == nil {
+			if _, told := w.ended[id]; over && (told || seen.created.Before(since)) {
+				continue
+			}
+			k = &watched{}
+			switch seen.status.Class() {
+			case ClassPending, ClassProcessing:
+				k.status = seen.status // its workflow has just started it
+			default:
+			}
+			w.known[id], w.moved = k, true
+		}
+		k.workflow, k.created = seen.workflow, seen.created
+		switch {
+		case k.status == seen.status:
+			k.settled()
+		case k.due(now):
+			notices = append(notices, &notice{id: id, status: seen.status, over: over})
+		}
+	}
+	return notices
+}
+
+// look reads what has gone from the list: it has ended, or was deleted, or has a status that no list can be asked for. It fails when
+// the service wants no more reads now.
+func (w *watch) look(ctx context.Context) error {
+	var ids []string
+	w.pending = false
+	for id, k := range w.known {
+		if _, ok := w.seen[id]; ok || !k.due(w.now()) {
+			continue
+		}
+		if w.pending = len(ids) == maxLooks; w.pending {
+			break
+		}
+		ids = append(ids, id)
+	}
+	read, errs := make([]listed, len(ids)), make([]error, len(ids))
+	limited := eachOf(ctx, watchAtOnce, len(ids), func(ctx context.Context, i int) error {
+		read[i], errs[i] = w.read(ctx, ids[i])
+		return nil
+	})
+	var notices []*notice
+	for i, id := range ids {
+		k := w.known[id]
+		failed, _ := errors.AsType[*failure](errs[i])
+		switch {
+		case errs[i] == nil:
+			if n := w.lookedAt(k, read[i]); n != nil {
+				notices = append(notices, n)
+			}
+		case failed != nil && failed.status == http.StatusTooManyRequests:
+			limited = failed
+		case failed != nil && (failed.status == http.StatusNotFound || failed.status == http.StatusGone):
+			if k.workflow == "" {
+				delete(w.known, id) // whose it was cannot be found out any more
+				continue
+			}
+			notices = append(notices, &notice{id: id, over: true})
+		default:
+			k.putOff(w.now())
+		}
+	}
+	if over := slices.ContainsFunc(notices, func(n *notice) bool { return n.over }); !over {
+		w.pending = false // the list is wrong: the next one may be better
+	}
+	w.tell(ctx, notices)
+	return limited
+}
+
+func (w *watch) lookedAt(k *watched, e listed) *notice {
+	seen, ours := w.sighting(e)
+	if !ours {
+		delete(w.known, e.ID)
+		return nil
+	}
+	k.workflow, k.created = seen.workflow, seen.created
+	over := seen.status.Terminal()
+	if !over {
+		k.putOff(w.now()) // the list was wrong, or does not have this status: not again in the next round
+	}
+	if k.status == seen.status {
+		return nil
+	}
+	return &notice{id: e.ID, status: seen.status, over: over}
+}
+
+// tell signals the workflows. One that is over wants to hear nothing; what else goes wrong is tried again.
+func (w *watch) tell(ctx context.Context, notices []*notice) {
+	_ = eachOf(ctx, watchAtOnce, len(notices), func(ctx context.Context, i int) error {
+		ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+		defer cancel()
+		n := notices[i]
+		err := w.signal(ctx, w.known[n.id].workflow, ExecutionEvent{ExecutionID: n.id, Status: n.status})
+		var gone *serviceerror.NotFound
+		var refused *serviceerror.InvalidArgument
+		n.done = err == nil || errors.As(err, &gone) || errors.As(err, &refused)
+		return nil
+	})
+	for _, n := range notices {
+		k := w.known[n.id]
+		w.moved = true
+		switch {
+		case !n.done:
+			k.putOff(w.now())
+		case n.over:
+			delete(w.known, n.id)
+			if n.status != "" && len(w.ended) < maxEnded {
+				w.ended[n.id] = k.created
+			}
+		default:
+			k.status = n.status
+			if n.status.Class() != ClassUnknown {
+				k.settled()
+			}
+		}
+	}
+}
+
+// advance moves the time from which on ended executions are listed.
+func (w *watch) advance(newest time.Time) {
+	w.newest = newest
+	for id, created := range w.ended {
+		if created.Before(w.since(newest)) {
+			delete(w.ended, id)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
+)
+
+const (
+	scanPageSize = 100
+	// maxScanPages ends a listing that never does.
+	maxScanPages = 2000
+	// watchAtOnce is how many requests of one kind are under way together.
+	watchAtOnce = 16
+	// listLag is how long after its creation an execution may be missing from a list. One that has come and gone meanwhile is
+	// looked for so far back.
+	listLag = time.Minute
+)
+
+// listed is what the watch reads of an execution. The rest of it, inputs above all, may be large.
+type listed struct {
+	ID                string         `json:"id"`
+	Status            Status         `json:"status"`
+	CreatedAt         time.Time      `json:"createdAt"`
+	ParentExecutionID string         `json:"parentExecutionId"`
+	Metadata          map[string]any `json:"metadata"`
+}
+
+type listedPage struct {
+	Items []listed `json:"items"`
+	Total int64    `json:"total"`
+}
+
+// sighting is an execution whose workflow wants to know of changes.
+type sighting struct {
+	status   Status
+	workflow string
+	created  time.Time
+}
+
+// sighting returns false for an execution that is none of this namespace's, or that a person has started from one that is: the
+// service copies the metadata then.
+func (w *watch) sighting(e listed) (sighting, bool) {
+	s := starterOf(e.Metadata)
+	ours := plainID(e.ID) && e.Status != "" && e.ParentExecutionID == "" &&
+		s.namespace == w.namespace && s.workflowID != "" && s.signal == ExecutionEventSignal
+	return sighting{e.Status, s.workflowID, e.CreatedAt}, ours
+}
+
+// scan is what the lists showed at one time.
+type scan struct {
+	seen   map[string]sighting // going on, and those that were over soon after they began
+	newest time.Time           // of all that was listed: the service's clock
+	whole  bool                // what is not seen is not going on
+	err    error               // why it is not whole
+}
+
+func (s *scan) take(w *watch, e listed) {
+	if e.CreatedAt.After(s.newest) {
+		s.newest = e.CreatedAt
+	}
+	if seen, ours := w.sighting(e); ours {
+		s.seen[e.ID] = seen
+	}
+}
+
+// scan lists what goes on, then what has ended lately: an execution that ends in between is in both.
+func (w *watch) scan(ctx context.Context) *scan {
+	s := &scan{seen: map[string]sighting{}, newest: w.newest}
+	if s.err = w.listActive(ctx, s); s.err == nil || !w.newest.IsZero() {
+		err := w.listEnded(ctx, s)
+		if s.err == nil {
+			s.err = err
+		}
+	}
+	s.whole = s.err == nil
+	return s
+}
+
+var activeStatuses = []api.ExecutionStatus{
+	api.ExecutionStatusQueued, api.ExecutionStatusStarting, api.ExecutionStatusRunning, api.ExecutionStatusPaused,
+	api.ExecutionStatusPausedByAgent, api.ExecutionStatusAwaitingConfirmation,
+}
+
+var endedStatuses = []api.ExecutionStatus{api.ExecutionStatusCompleted, api.ExecutionStatusFailed, api.ExecutionStatusCancelled}
+
+// listActive lists the oldest first, so that new ones do not shift the pages, and reads the last page first: what moves to an
+// earlier page because something before it has ended is then seen twice, not missed.
+func (w *watch) listActive(ctx context.Context, s *scan) error {
+	size := scanPageSize
+	for read, want := 0, max(w.pages, 1); read < want; {
+		pages, errs := make([]listedPage, want-read), make([]error, want-read)
+		err := eachOf(ctx, watchAtOnce, len(pages), func(ctx context.Context, i int) error {
+			pages[i], errs[i] = w.list(ctx, want-i, api.SortDirectionAsc, activeStatuses, time.Time{})
+			return nil // what the others show is of use
+		})
+		total := 0
+		for i, page := range pages {
+			for _, item := range page.Items {
+				s.take(w, item)
+			}
+			if number, items := want-i, len(page.Items); items > 0 {
+				if number == 1 && int64(items) < page.Total {
+					size = items // a service may make its pages smaller than asked for
+				}
+				total = max(total, int(page.Total), (number-1)*size+items)
+				if page.Total == 0 && items >= scanPageSize {
+					total = max(total, number*size+1) // nor does it have to tell the total
+				}
+			}
+		}
+		if err := cmp.Or(err, firstError(errs)); err != nil {
+			return err
+		}
+		read, want = want, min((total+size-1)/size, maxScanPages)
+		w.pages = want
+	}
+	return nil
+}
+
+func firstError(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listEnded lists those that have ended of the executions created lately, since one may come and go between two scans. Of when
+// it is at the service, only what was created last tells.
+func (w *watch) listEnded(ctx context.Context, s *scan) error {
+	if w.newest.IsZero() {
+		page, err := w.list(ctx, 1, api.SortDirectionDesc, endedStatuses, time.Time{})
+		for _, item := range page.Items {
+			s.take(w, item)
+		}
+		return err
+	}
+	since := w.since(w.newest)
+	for number := 1; number <= maxScanPages; number++ {
+		page, err := w.list(ctx, number, api.SortDirectionAsc, endedStatuses, since)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			s.take(w, item)
+		}
+		if len(page.Items) < scanPageSize && (page.Total == 0 || len(page.Items) == 0 || int64(number*len(page.Items)) >= page.Total) {
+			break
+		}
+	}
+	return nil
+}
+
+// since is from when on executions that have ended are of interest, though they were never seen at work.
+func (*watch) since(newest time.Time) time.Time { return newest.Add(-listLag) }
+
+func (w *watch) list(ctx context.Context, number int, direction api.SortDirection, statuses []api.ExecutionStatus, after time.Time) (listedPage, error) {
+	page, size, field, key := int32(number), int32(scanPageSize), api.ExecutionSortFieldCreatedAt, MetadataNamespace
+	params := &api.ExecutionsListParams{
+		OrganizationID: optional(w.organizationID), Page: &page, PageSize: &size, SortField: &field, SortDirection: &direction,
+		Status: &statuses, MetadataKey: &key, MetadataValue: &w.namespace,
+	}
+	if !after.IsZero() {
+		params.CreatedAfter = &after
+	}
+	return fetch[listedPage](ctx, w.c, call{operation: "ExecutionsList"}, func(ctx context.Context) (*http.Response, error) {
+		return w.c.api.ExecutionsList(ctx, params)
+	}, http.StatusOK)
+}
+
+// read reads one execution on its own.
+func (w *watch) read(ctx context.Context, id string) (listed, error) {
+	what := call{operation: "ExecutionGet", executionID: id}
+	e, err := fetch[listed](ctx, w.c, what, func(ctx context.Context) (*http.Response, error) {
+		return w.c.api.ExecutionGet(ctx, id)
+	}, http.StatusOK)
+	if err == nil && (e.ID != id || e.Status == "") {
+		err = &failure{call: what, connection: w.c.name, message: "the answer is not about this execution"}
+	}
+	return e, err
+}
