@@ -19,6 +19,7 @@ type activity struct {
 
 func (e *execution) log(at time.Time, payload any) {
 	e.activities = append(e.activities, activity{id: newUUID(), at: at, payload: payload})
+	e.service.webhooks.tell(e, at, payload)
 }
 
 func (a activity) wire(e *execution, links linker) api.Activity {

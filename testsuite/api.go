@@ -65,7 +65,7 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := o.check(); err != nil {
+	if err := errors.Join(o.check(), o.checkWebhooks()); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", o.listenAddr)
@@ -81,6 +81,7 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 	for _, builtin := range builtins {
 		a.ServeAgent(builtin.name, builtin.agent)
 	}
+	a.service.webhooks.start(a.service)
 	a.server = &http.Server{Handler: a.service.handler(), ReadHeaderTimeout: 30 * time.Second}
 	go func() { _ = a.server.Serve(listener) }() // until stop
 	return a, nil
@@ -122,6 +123,7 @@ func (a *API) stop() {
 			a.closeErr = a.server.Close()
 		}
 		a.service.late.stop()
+		a.service.webhooks.stop()
 		a.closeErr = errors.Join(a.closeErr, a.service.spool.close())
 	})
 }

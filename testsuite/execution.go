@@ -43,6 +43,7 @@ type execution struct {
 	asked   func(answer string) []Step
 	changed chan struct{} // closed and replaced with every change of status
 
+	told       told // what webhooks have said
 	activities []activity
 	files      []*executionFile
 	messages   []Message
@@ -79,6 +80,7 @@ func (e *execution) start(at time.Time) {
 
 func (e *execution) wakeAt(at time.Time) {
 	e.wakeup = e.service.timeline.add(at.Truncate(time.Microsecond), e)
+	e.service.webhooks.reschedule()
 }
 
 // wake is what the timeline calls when a delay or a piece of work is over.

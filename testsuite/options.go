@@ -22,6 +22,7 @@ type options struct {
 	log            func(message string)
 
 	faultOptions
+	webhookOptions
 }
 
 func defaultOptions() options {

@@ -35,7 +35,8 @@ type service struct {
 	requests      []*Request
 	faults        faults
 
-	late lateWork
+	late     lateWork
+	webhooks *webhookSender // nil without a receiver
 }
 
 var _ api.ServerInterface = (*service)(nil)
@@ -53,6 +54,9 @@ func newService(o options) *service {
 		executions:    map[string]*execution{},
 	}
 	rand.Read(s.signing)
+	if o.webhookURL != "" {
+		s.webhooks = newWebhookSender(o)
+	}
 	return s
 }
 

@@ -32,6 +32,17 @@ func (t *timeline) next(now time.Time) (*execution, time.Time, bool) {
 	return nil, time.Time{}, false
 }
 
+// soonest is when the next event is due, unless there is none.
+func (t *timeline) soonest() (at time.Time, ok bool) {
+	for len(t.events) > 0 && t.events[0].execution == nil {
+		heap.Pop(&t.events)
+	}
+	if len(t.events) == 0 {
+		return time.Time{}, false
+	}
+	return t.events[0].at, true
+}
+
 // eventHeap orders by time, and executions of the same moment by age.
 type eventHeap []*event
 

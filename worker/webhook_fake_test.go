@@ -1,0 +1,135 @@
+package worker_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+// patience is far more than any of these tests takes.
+const patience = 30 * time.Second
+
+// scene is the fake, which posts webhooks to a receiver.
+type scene struct {
+	*receiver
+	api *testsuite.API
+}
+
+// newScene starts both, by the wall clock.
+func newScene(t *testing.T, options ...testsuite.Option) *scene {
+	t.Helper()
+	r := newReceiver(t, func(o *worker.WebhookOptions) { o.Now = nil })
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	api := testsuite.NewAPI(t, append([]testsuite.Option{
+		testsuite.WithWebhooks(server.URL, r.key), testsuite.WithStartDelay(0), testsuite.WithLog(func(string) {}),
+	}, options...)...)
+	return &scene{r, api}
+}
+
+// execute starts an agent with the metadata of a workflow that wants signals.
+func (s *scene) execute(agent string) {
+	s.t.Helper()
+	request, err := http.NewRequest("POST", s.api.BaseURL()+"/agents/v2/agents/"+s.api.AgentID(agent)+"/execute", strings.NewReader(
+		`{"metadata":{"temporal_namespace":"claims","temporal_workflow_id":"claim-7","temporal_signal":"asteroid.executionEvent"}}`))
+	require.NoError(s.t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-Api-Key", s.api.APIKey())
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(s.t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(s.t, err)
+	require.Equal(s.t, http.StatusAccepted, answer.StatusCode, string(body))
+}
+
+// eventually requires that the workflow gets these events, in whatever order.
+func (s *scene) eventually(want ...string) {
+	s.t.Helper()
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		var got []string
+		for _, signal := range s.temporal.received() {
+			got = append(got, signal.event.Event)
+		}
+		require.ElementsMatch(c, want, got)
+	}, patience, time.Millisecond)
+}
+
+// counted is how many events have had an outcome.
+func (s *scene) countOf(outcome string) int64 {
+	s.counted.mu.Lock()
+	defer s.counted.mu.Unlock()
+	return s.counted.counts["asteroid_webhook_events "+outcome]
+}
+
+func working(steps ...testsuite.Step) testsuite.Agent {
+	return func(testsuite.Run) []testsuite.Step {
+		return append(steps, testsuite.Complete("success", "Done.", map[string]any{"paid": true}))
+	}
+}
+
+func TestTheFakesWebhooksReachTheWorkflowWhileNobodyLooks(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.api.AddAgent("clerk", working(testsuite.Act("nav_to", "Opening"), testsuite.Work(20*time.Millisecond)))
+	s.execute("clerk")
+	s.eventually("EXECUTION_STARTED", "EXECUTION_COMPLETED")
+	for _, signal := range s.temporal.received() {
+		require.Equal(t, "claim-7", signal.workflowID)
+		require.Equal(t, s.api.Executions()[0].ID, signal.event.ExecutionID)
+		require.False(t, signal.event.Status == activities.Status(""))
+	}
+	s.counts(map[string]int64{"signalled": 2})
+}
+
+func TestTheReceiverKnowsTheFakesKeyByItsText(t *testing.T) {
+	t.Parallel()
+	api := testsuite.NewAPI(t, testsuite.WithWebhooks("http://127.0.0.1:1", nil))
+	key, err := worker.ParseWebhookPublicKey(api.WebhookPublicKey())
+	require.NoError(t, err)
+	require.Equal(t, 2048, key.N.BitLen())
+}
+
+func TestActionsOfTheFakeAreAcknowledged(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, testsuite.WithWebhookActions())
+	s.api.AddAgent("clerk", working(testsuite.Act("nav_to", "Opening"), testsuite.Act("element_click", "Paying")))
+	s.execute("clerk")
+	s.eventually("EXECUTION_STARTED", "EXECUTION_COMPLETED")
+	require.Eventually(t, func() bool { return s.countOf("ignored") == 4 }, patience, time.Millisecond)
+}
+
+func TestWebhooksThatFailAtFirstArriveOnce(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.temporal.errors = []error{serviceerror.NewUnavailable("down"), context.DeadlineExceeded}
+	s.api.AddAgent("clerk", working())
+	s.execute("clerk")
+	s.eventually("EXECUTION_STARTED", "EXECUTION_COMPLETED")
+	s.counts(map[string]int64{"failed": 2, "signalled": 2})
+}
+
+func TestCopiesOutOfOrderComeToOneSignalEach(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, testsuite.WithWebhookFaults(testsuite.WebhookFaults{Copies: 5, Jitter: 200 * time.Millisecond}))
+	s.api.AddAgent("clerk", working(testsuite.Work(10*time.Millisecond)))
+	s.execute("clerk")
+	require.Eventually(t, func() bool { return s.countOf("signalled")+s.countOf("duplicate") == 10 }, patience, time.Millisecond)
+	names := map[string]bool{}
+	for _, signal := range s.temporal.received() {
+		names[signal.event.Event] = true
+	}
+	require.Equal(t, map[string]bool{"EXECUTION_STARTED": true, "EXECUTION_COMPLETED": true}, names)
+}

@@ -1,0 +1,195 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+// Making a key takes a while.
+var webhookKey = sync.OnceValue(testsuite.NewWebhookKey)
+
+// noon is what the receivers of these tests take for the present.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// signal is what a workflow would have got.
+type signal struct {
+	workflowID, runID, name string
+	event                   activities.ExecutionEvent
+}
+
+// temporal is a client that keeps signals, or fails as it is told to.
+type temporal struct {
+	client.Client
+	mu      sync.Mutex
+	errors  []error // of the next signals; nil lets one pass
+	signals []signal
+	during  func(ctx context.Context) // the call, if set
+}
+
+func (c *temporal) SignalWorkflow(ctx context.Context, workflowID, runID, name string, arg any) error {
+	if c.during != nil {
+		c.during(ctx)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	if len(c.errors) > 0 {
+		err, c.errors = c.errors[0], c.errors[1:]
+	}
+	if err == nil {
+		c.signals = append(c.signals, signal{workflowID, runID, name, arg.(activities.ExecutionEvent)})
+	}
+	return err
+}
+
+func (c *temporal) received() []signal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]signal(nil), c.signals...)
+}
+
+// outcomes counts asteroid_webhook_events by its label.
+type outcomes struct {
+	client.MetricsHandler
+	mu     *sync.Mutex
+	counts map[string]int64
+	label  string
+}
+
+func (o outcomes) WithTags(tags map[string]string) client.MetricsHandler {
+	o.label = tags["outcome"]
+	return o
+}
+
+func (o outcomes) Counter(name string) client.MetricsCounter {
+	return counter(func(n int64) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.counts[name+" "+o.label] += n
+	})
+}
+
+type counter func(int64)
+
+func (c counter) Inc(n int64) { c(n) }
+
+// receiver is a handler with all that it depends on.
+type receiver struct {
+	*worker.WebhookHandler
+	t        testing.TB
+	key      *rsa.PrivateKey
+	temporal *temporal
+	counted  outcomes
+	logged   *lockedBuffer
+	now      time.Time
+}
+
+// lockedBuffer is a buffer that requests may log to at the same time.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+func newReceiver(t testing.TB, change ...func(*worker.WebhookOptions)) *receiver {
+	t.Helper()
+	r := &receiver{t: t, key: webhookKey(), temporal: &temporal{}, logged: &lockedBuffer{}, now: noon}
+	r.counted = outcomes{mu: &sync.Mutex{}, counts: map[string]int64{}}
+	options := worker.WebhookOptions{
+		Clients:    map[string]client.Client{"claims": r.temporal},
+		PublicKeys: []*rsa.PublicKey{&r.key.PublicKey},
+		Metrics:    r.counted,
+		Logger:     log.NewStructuredLogger(slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+		Now:        func() time.Time { return r.now },
+	}
+	for _, f := range change {
+		f(&options)
+	}
+	var err error
+	r.WebhookHandler, err = worker.NewWebhookHandler(options)
+	require.NoError(t, err)
+	return r
+}
+
+// serve lets the handler answer a request.
+func (r *receiver) serve(request *http.Request) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	r.ServeHTTP(answer, request)
+	return answer
+}
+
+// post sends a signed body and requires the answer's status.
+func (r *receiver) post(status int, body string) {
+	r.t.Helper()
+	answer := r.serve(testsuite.NewWebhookRequest("/", r.key, []byte(body)))
+	require.Equal(r.t, status, answer.Code, r.logged)
+}
+
+// counts requires how many events had each outcome.
+func (r *receiver) counts(want map[string]int64) {
+	r.t.Helper()
+	r.counted.mu.Lock()
+	defer r.counted.mu.Unlock()
+	got := map[string]int64{}
+	for name, n := range r.counted.counts {
+		require.Contains(r.t, name, "asteroid_webhook_events ")
+		got[name[len("asteroid_webhook_events "):]] = n
+	}
+	require.Equal(r.t, want, got)
+}
+
+// once is an outcome that was counted once, and nothing else.
+func once(outcome string) map[string]int64 { return map[string]int64{outcome: 1} }
+
+// of returns the metadata that ExecuteAgent writes, with changes; an empty value leaves a key out.
+func of(changes map[string]string) map[string]string {
+	metadata := map[string]string{
+		activities.MetadataNamespace: "claims", activities.MetadataWorkflowID: "claim-7",
+		activities.MetadataRunID: "run-1", activities.MetadataSignal: activities.ExecutionEventSignal, "order": "secret-1042",
+	}
+	maps.Copy(metadata, changes)
+	maps.DeleteFunc(metadata, func(_, value string) bool { return value == "" })
+	return metadata
+}
+
+// event is the body of an event at noon, for a workflow that wants to know.
+func event(name, id string) string { return eventAt(noon, name, id, of(nil)) }
+
+func eventAt(at time.Time, name, id string, metadata map[string]string) string {
+	pairs := ""
+	for key, value := range metadata {
+		pairs += fmt.Sprintf(`%q:%q,`, key, value)
+	}
+	return fmt.Sprintf(`{"type":"execution","event_id":%q,"timestamp":%q,"info":{"event":%q,"execution_id":"execution-1",`+
+		`"execution_url":"https://platform.asteroid.ai/executions/execution-1","agent_id":"agent-1","agent_name":"clerk",`+
+		`"payload":{"outcome":"success","reasoning":"secret-reasoning"},"metadata":{%s"number":7}}}`,
+		id, at.Format(time.RFC3339Nano), name, pairs)
+}
