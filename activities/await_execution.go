@@ -137,6 +137,12 @@ func (a *Activities) AwaitExecution(ctx context.Context, in AwaitExecutionInput)
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
+	if in.Watched {
+		// Somebody may have terminated the watch. What comes of this does not matter here: the wait polls.
+		if err := a.announce(ctx, c); err != nil {
+			activity.GetLogger(ctx).Debug("The watch could not be started", "connection", c.name, "error", err)
+		}
+	}
 	var before, after awaitProgress
 	if activity.HasHeartbeatDetails(ctx) {
 		// Unreadable details are those of another version: as good as none.
