@@ -29,6 +29,7 @@ type bench struct {
 	t       *testing.T
 
 	outputRoots []string
+	events      activities.Events
 }
 
 func newBench(t *testing.T, options ...testsuite.Option) *bench {
@@ -54,6 +55,7 @@ func (b *bench) connect(change func(*activities.Connection)) {
 	change(&c)
 	plugin, err := worker.NewPlugin(worker.Options{
 		Connections: map[string]activities.Connection{"default": c}, Now: b.Now, OutputRoots: b.outputRoots, SettleInterval: time.Millisecond,
+		Events: b.events,
 	})
 	require.NoError(b.t, err)
 	b.options.Plugins = []sdkworker.Plugin{plugin}

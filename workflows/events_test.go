@@ -1,0 +1,221 @@
+package workflows_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+// newEventBench is a bench whose worker counts on webhooks, which the test sends.
+func newEventBench(t *testing.T, options ...testsuite.Option) *bench {
+	t.Helper()
+	b := newBench(t, options...)
+	b.events = activities.EventsWebhooks
+	return b
+}
+
+// event has the workflow hear of its first execution after so long.
+func (b *bench) event(after time.Duration, event activities.ExecutionEvent) {
+	b.RegisterDelayedCallback(func() {
+		if event.ExecutionID == "" {
+			event.ExecutionID = b.api.Executions()[0].ID
+		}
+		b.SignalWorkflow(activities.ExecutionEventSignal, event)
+	}, after)
+}
+
+// worked is an agent that works for so long.
+func (b *bench) worked(d time.Duration) string {
+	return b.api.AddAgent("works", func(testsuite.Run) []testsuite.Step {
+		return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", 1)}
+	})
+}
+
+func TestAnEventIsSeenLongBeforeTheBackstop(t *testing.T) {
+	t.Parallel()
+	b := newEventBench(t)
+	agent, began := b.worked(100*time.Second), b.Now()
+	b.event(2*time.Minute, activities.ExecutionEvent{Status: activities.StatusCompleted})
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+	require.NoError(t, err)
+	require.Less(t, b.Now().Sub(began), 125*time.Second)
+	require.LessOrEqual(t, b.requests("ExecutionGet"), 2)
+}
+
+func TestWithoutAnyEventTheBackstopSeesTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		seconds  int64
+		from, to time.Duration
+	}{
+		"the default": {0, 10 * time.Minute, 10*time.Minute + 5*time.Second},
+		"chosen":      {50, 100 * time.Second, 105 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newEventBench(t)
+			agent, began := b.worked(90*time.Second), b.Now()
+			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: c.seconds})
+			require.NoError(t, err)
+			require.Equal(t, activities.StatusCompleted, result.Status)
+			require.GreaterOrEqual(t, b.Now().Sub(began), c.from)
+			require.Less(t, b.Now().Sub(began), c.to)
+		})
+	}
+}
+
+// Whatever is signalled, what the service says is what counts.
+func TestEventsThatAreLostRepeatedReorderedOrForgedChangeNothing(t *testing.T) {
+	t.Parallel()
+	completed, running := activities.StatusCompleted, activities.StatusRunning
+	for name, send := range map[string]func(b *bench){
+		"early": func(b *bench) {
+			b.SignalWorkflow(activities.ExecutionEventSignal, activities.ExecutionEvent{ExecutionID: "e-1", Status: completed})
+		},
+		"of nobody":  func(b *bench) { b.SignalWorkflow(activities.ExecutionEventSignal, activities.ExecutionEvent{}) },
+		"unreadable": func(b *bench) { b.SignalWorkflow(activities.ExecutionEventSignal, 42) },
+		"forged":     func(b *bench) { b.event(time.Minute, activities.ExecutionEvent{Status: completed}) },
+		"nonsensical": func(b *bench) {
+			b.event(time.Minute, activities.ExecutionEvent{Status: "on fire", Event: "EXECUTION_ON_FIRE"})
+		},
+		"reordered": func(b *bench) {
+			b.event(121*time.Second, activities.ExecutionEvent{Status: completed})
+			b.event(122*time.Second, activities.ExecutionEvent{Status: running})
+		},
+		"repeated": func(b *bench) {
+			for i := range 50 {
+				b.event(time.Minute+time.Duration(i)*100*time.Millisecond, activities.ExecutionEvent{Event: "EXECUTION_PAUSED", EventID: "one"})
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newEventBench(t)
+			agent := b.worked(2 * time.Minute)
+			b.RegisterDelayedCallback(func() { send(b) }, 0)
+			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: 300})
+			require.NoError(t, err)
+			require.Equal(t, activities.StatusCompleted, result.Status)
+			require.Len(t, b.api.Executions(), 1)
+			require.LessOrEqual(t, b.requests("ExecutionGet"), 12, "events must not cause a read each")
+		})
+	}
+}
+
+// lagging answers reads of the execution as they were at a time.
+type lagging struct {
+	mu    sync.Mutex
+	now   func() time.Time
+	until time.Time
+	stale []byte
+}
+
+func (l *lagging) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/executions/") || strings.HasSuffix(r.URL.Path, "/activities") {
+		return response, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if l.stale == nil || !l.now().Before(l.until) {
+		l.stale = body
+	}
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(l.stale)), int64(len(l.stale))
+	return response, err
+}
+
+func TestAReadThatLagsBehindItsEventIsRepeated(t *testing.T) {
+	t.Parallel()
+	b := newEventBench(t)
+	agent, began := b.worked(2*time.Minute), b.Now()
+	b.connect(func(c *activities.Connection) {
+		c.Transport = &lagging{now: b.Now, until: began.Add(125 * time.Second)}
+	})
+	b.event(123*time.Second, activities.ExecutionEvent{Status: activities.StatusCompleted})
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+	require.NoError(t, err)
+	require.Less(t, b.Now().Sub(began), 135*time.Second)
+}
+
+func TestARunThatAnEventShowsWithoutItsResultIsPolledForIt(t *testing.T) {
+	t.Parallel()
+	b := newEventBench(t, testsuite.WithResultDelay(20*time.Second))
+	agent, began := b.worked(2*time.Minute), b.Now()
+	b.event(122*time.Second, activities.ExecutionEvent{Status: activities.StatusCompleted})
+	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+	require.NoError(t, err)
+	require.Equal(t, "1", string(result.Result()))
+	require.Less(t, b.Now().Sub(began), 3*time.Minute)
+}
+
+func TestARunThatIsAdoptedWhenItIsOverIsTheResultAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, events := range []activities.Events{activities.EventsPoll, activities.EventsWebhooks} {
+		b := newBench(t)
+		b.events = events
+		agent := b.worked(time.Minute)
+		in := workflows.RunAgentInput{AgentID: agent, IdempotencyKey: "order-1"}
+		b.ExecuteWorkflow(func(ctx workflow.Context) error {
+			for range 2 {
+				if _, err := workflows.RunAgent(ctx, in); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		require.NoError(t, b.GetWorkflowError())
+		require.Len(t, b.api.Executions(), 1)
+	}
+}
+
+func TestEachStatusIsShownWithItsTime(t *testing.T) {
+	t.Parallel()
+	for name, events := range map[string]activities.Events{"polling": activities.EventsPoll, "by events": activities.EventsWebhooks} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.events = events
+			began := b.Now()
+			agent := b.api.AddAgent("asks", func(testsuite.Run) []testsuite.Step {
+				return []testsuite.Step{testsuite.Work(time.Minute), testsuite.AwaitConfirmation("Really?"), testsuite.Work(time.Minute), testsuite.Complete("success", "", 1)}
+			})
+			for at, status := range map[time.Duration]activities.Status{
+				5 * time.Second: "running", 65 * time.Second: "awaiting_confirmation", 130 * time.Second: "running", 200 * time.Second: "completed",
+			} {
+				b.event(at, activities.ExecutionEvent{Status: status})
+			}
+			b.RegisterDelayedCallback(func() {
+				state := b.state(t)
+				require.Equal(t, workflows.PhaseNeedsHuman, state.Phase)
+				require.Equal(t, "Really?", state.Reason)
+				b.update(t, workflows.ResumeUpdate, workflows.SteerInput{})
+			}, 2*time.Minute)
+			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+			require.NoError(t, err)
+			state := b.state(t)
+			var seen []activities.Status
+			for i, at := range state.Statuses {
+				seen = append(seen, at.Status)
+				require.False(t, at.Since.Before(began), "%v", at)
+				if i > 0 {
+					require.False(t, at.Since.Before(state.Statuses[i-1].Since), "%v", state.Statuses)
+				}
+			}
+			require.Equal(t, []activities.Status{"starting", "running", "awaiting_confirmation", "running", "completed"}, seen)
+			require.WithinDuration(t, began.Add(61*time.Second), state.Statuses[2].Since, time.Second)
+		})
+	}
+}
