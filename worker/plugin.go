@@ -10,6 +10,13 @@
 // [github.com/temporal-asteroid/asteroid/activities] and the workflows of
 // [github.com/temporal-asteroid/asteroid/workflows], and your own workflows can call them.
 //
+// # Events
+//
+// Workflows that run agents hear of changes by signals. By default the worker's watch sends them, which needs nothing. With a
+// public address, [NewWebhookHandler] takes the service's webhooks instead, and Options.Events is [activities.EventsWebhooks].
+//
+// # Replayers, test environments, clients
+//
 // The same plugin goes on a replayer (worker.WorkflowReplayerOptions.Plugins) and on both test environments
 // (SetWorkerOptions). Given to the client instead, it reaches every worker made from that client; given to both, it
 // still registers once.

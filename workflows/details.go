@@ -48,7 +48,7 @@ func (s *AgentState) markdown() string {
 	line("Earlier attempts", s.earlier())
 	line("Left behind", s.outputList())
 	line("Asked", s.question())
-	if s.Phase != PhaseNeedsHuman || len(s.Questions) == 0 { // else it only repeats the question
+	if s.Phase != PhaseNeedsHuman { // else it is the question, or repeats it
 		line("Reason", code(s.Reason))
 	}
 	line("Time", s.times())
@@ -182,8 +182,11 @@ func (s *AgentState) earlier() string {
 }
 
 func (s *AgentState) question() string {
-	if s.Phase != PhaseNeedsHuman {
+	switch {
+	case s.Phase != PhaseNeedsHuman:
 		return ""
+	case len(s.Questions) == 0:
+		return code(s.Reason)
 	}
 	var asked []string
 	for _, q := range s.Questions {

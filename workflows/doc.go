@@ -29,6 +29,13 @@
 // RunAgent, StartAgent and Pipeline compose several activities, so of the context's options they keep only the task
 // queue and the priority.
 //
+// # Events, and people
+//
+// While an agent works, signals named [activities.ExecutionEventSignal] tell its workflow of changes, and anybody may answer
+// or steer it by update: [AnswerUpdate], [SendMessageUpdate], [PauseUpdate], [ResumeUpdate], [CancelUpdate]. RunAgent
+// and StartAgent handle them all, in your own workflows too, for as long as the workflow runs; a workflow that continues as new, or
+// ends, after its agents have ended loses nothing. [Watch] is where most of the signals come from.
+//
 // # What a person sees
 //
 // Each activity has a summary, and the workflow's current details, in Markdown, tell which agent runs, with which files,

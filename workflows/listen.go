@@ -115,6 +115,8 @@ func (r *AgentRun) attend(ctx workflow.Context, poll workflow.Future) (execution
 		case lookErr != nil:
 			workflow.GetLogger(ctx).Warn("Could not look at the execution", "executionId", r.executed.ExecutionID, "error", lookErr)
 			r.lookAgain(expected)
+		case ended(execution) && execution.Reason == "" && r.fruitless < maxLooksAgain:
+			r.lookAgain(execution.Status) // why may not be readable yet, and decides what kind of end it is
 		case r.ends(execution):
 			r.fruitless = 0
 			return execution, false, nil
@@ -168,6 +170,11 @@ func (r *AgentRun) pause(ctx workflow.Context, d time.Duration, poll workflow.Fu
 	defer cancel()
 	timer := workflow.NewTimer(timerCtx, d)
 	return workflow.Await(ctx, func() bool { return timer.IsReady() || poll.IsReady() })
+}
+
+// ended reports whether a run is over without having completed.
+func ended(e *activities.Execution) bool {
+	return e.Status.Terminal() && e.Status != activities.StatusCompleted
 }
 
 // ends reports whether what was read ends the pending poll, which would tell it again or waits for something else: any change but

@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	flag.Parse()
+	// Most of them wait: for a timeout, a poll, an agent at work.
+	_ = flag.Set("test.parallel", "8")
 	os.Exit(func() int {
 		if !testing.Short() {
 			var err error
