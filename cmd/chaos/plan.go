@@ -116,6 +116,9 @@ func between(draw *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(draw.Int64N(int64(most-least)))
 }
 
+// backstop is how late a run may be seen to end whose event was lost with a worker. The default would be most of a load.
+const backstop = 10
+
 // input is what the intent's workflow is given.
 func (in *intent) input(agentID string) workflows.RunAgentInput {
 	given := workflows.RunAgentInput{
@@ -123,6 +126,7 @@ func (in *intent) input(agentID string) workflows.RunAgentInput {
 		AgentID:         agentID,
 		Inputs:          activities.Inputs{inputSeconds: in.work.Seconds(), inputFails: in.fails},
 		LongPollSeconds: in.longPoll,
+		BackstopSeconds: backstop,
 	}
 	if in.late {
 		given.Connection = connectionWorkflows
