@@ -32,10 +32,12 @@ type watch struct {
 	relist         time.Duration // before a list that lacks too much is read again
 
 	known  map[string]*watched
-	newest time.Time            // creation of the newest execution that a whole scan has listed
+	newest time.Time            // what the service's clock showed at least when the last whole scan began
+	asOf   time.Time            // when that was, by this clock
 	ended  map[string]time.Time // creation of those told to have ended that would be listed again as such
 	seen   map[string]sighting  // in the last whole scan
-	pages  int                  // of the last scan
+	active int                  // pages of executions that go on
+	pages  int                  // that the last scan has read
 
 	moved   bool // in this round something was new, changed or gone
 	pending bool // and there is more to read
@@ -52,6 +54,7 @@ type notice struct {
 // round compares what is with what was known, and tells the difference. It returns why the scan was not whole.
 func (w *watch) round(ctx context.Context) error {
 	w.moved, w.pending = false, false
+	began := w.now()
 	s := w.scan(ctx)
 	if s.whole && w.doubtful(s) {
 		if !pause(ctx, w.relist) {
@@ -69,7 +72,7 @@ func (w *watch) round(ctx context.Context) error {
 	if !s.whole {
 		return s.err
 	}
-	w.advance(s.newest)
+	w.advance(s.newest, began)
 	w.seen = s.seen
 	return w.look(ctx)
 }
@@ -220,9 +223,14 @@ func (w *watch) tell(ctx context.Context, notices []*notice) {
 	}
 }
 
-// advance moves the time from which on ended executions are listed.
-func (w *watch) advance(newest time.Time) {
-	w.newest = newest
+// advance moves the time from which on ended executions are listed. The clocks need not agree, but go equally fast.
+func (w *watch) advance(newest, began time.Time) {
+	if !w.asOf.IsZero() && !w.newest.IsZero() {
+		if passed := w.newest.Add(began.Sub(w.asOf)); passed.After(newest) {
+			newest = passed
+		}
+	}
+	w.newest, w.asOf = newest, began
 	for id, created := range w.ended {
 		if created.Before(w.since(newest)) {
 			delete(w.ended, id)

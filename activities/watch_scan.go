@@ -70,6 +70,7 @@ func (s *scan) take(w *watch, e listed) {
 // scan lists what goes on, then what has ended lately: an execution that ends in between is in both.
 func (w *watch) scan(ctx context.Context) *scan {
 	s := &scan{seen: map[string]sighting{}, newest: w.newest}
+	w.pages = 0
 	if s.err = w.listActive(ctx, s); s.err == nil || !w.newest.IsZero() {
 		err := w.listEnded(ctx, s)
 		if s.err == nil {
@@ -91,7 +92,8 @@ var endedStatuses = []api.ExecutionStatus{api.ExecutionStatusCompleted, api.Exec
 // earlier page because something before it has ended is then seen twice, not missed.
 func (w *watch) listActive(ctx context.Context, s *scan) error {
 	size := scanPageSize
-	for read, want := 0, max(w.pages, 1); read < want; {
+	for read, want := 0, max(w.active, 1); read < want; {
+		w.pages += want - read
 		pages, errs := make([]listedPage, want-read), make([]error, want-read)
 		err := eachOf(ctx, watchAtOnce, len(pages), func(ctx context.Context, i int) error {
 			pages[i], errs[i] = w.list(ctx, want-i, api.SortDirectionAsc, activeStatuses, time.Time{})
@@ -116,7 +118,7 @@ func (w *watch) listActive(ctx context.Context, s *scan) error {
 			return err
 		}
 		read, want = want, min((total+size-1)/size, maxScanPages)
-		w.pages = want
+		w.active = want
 	}
 	return nil
 }
@@ -146,6 +148,7 @@ func (w *watch) listEnded(ctx context.Context, s *scan) error {
 		if err != nil {
 			return err
 		}
+		w.pages++
 		for _, item := range page.Items {
 			s.take(w, item)
 		}
