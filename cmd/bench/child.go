@@ -21,6 +21,9 @@ import (
 var childRoles = map[string]func(args []string) error{
 	discardingAPIChild: func([]string) error { return serveDiscardingAPI() },
 	sinkChild:          func([]string) error { return serveSink() },
+	temporalChild:      func([]string) error { return serveTemporal() },
+	parkingAPIChild:    serveParkingAPI,
+	workerChild:        func([]string) error { return serveWorker() },
 	copyChild:          func(args []string) error { return runClient(args, copyFile) },
 	stageChild:         func(args []string) error { return runClient(args, stageFile) },
 }
@@ -47,9 +50,18 @@ func serveUntilParentGoes(where any) error {
 	return err
 }
 
-// startServer starts a server, reads into where what it says of itself, and returns what ends it.
-func startServer(ctx context.Context, role string, where any) (stop func(), err error) {
-	command, said, err := childCommand(ctx, role)
+// server is a process that serves until it is stopped.
+type server struct {
+	role    string
+	command *exec.Cmd
+	stdin   io.Closer
+	said    *bytes.Buffer // to be read once it has ended
+	gone    chan struct{} // closed when it has ended
+}
+
+// startServer starts a server and reads into where what it says of itself.
+func startServer(ctx context.Context, role string, where any, args ...string) (*server, error) {
+	command, said, err := childCommand(ctx, role, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -64,19 +76,44 @@ func startServer(ctx context.Context, role string, where any) (stop func(), err 
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
-	stop = func() {
-		_ = stdin.Close()
-		_ = command.Wait() // it is of no use any more, however it ends
-	}
+	s := &server{role, command, stdin, said, make(chan struct{})}
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	go func() {
+		_ = command.Wait() // it is of no use any more, however it ends
+		close(s.gone)
+	}()
 	if err == nil {
 		err = json.Unmarshal(line, where)
 	}
 	if err != nil {
-		stop()
+		s.stop()
 		return nil, fmt.Errorf("%s did not start: %w: %s", role, err, bytes.TrimSpace(said.Bytes()))
 	}
-	return stop, nil
+	return s, nil
+}
+
+// stopPatience is how long a server may take to end.
+const stopPatience = 10 * time.Second
+
+// stop ends the server and returns when it has ended.
+func (s *server) stop() {
+	_ = s.stdin.Close()
+	select {
+	case <-s.gone:
+	case <-time.After(stopPatience):
+		_ = s.command.Process.Kill() // fails if it has ended by itself
+		<-s.gone
+	}
+}
+
+// died says what a server said that has ended by itself; nil while it runs.
+func (s *server) died() error {
+	select {
+	case <-s.gone:
+		return fmt.Errorf("%s ended: %s", s.role, bytes.TrimSpace(s.said.Bytes()))
+	default:
+		return nil
+	}
 }
 
 // transfer is what one client did.

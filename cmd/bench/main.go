@@ -4,6 +4,8 @@
 //	go run ./cmd/bench upload                      1 GiB through StageFiles, curl -F and a plain TCP copy
 //	go run ./cmd/bench upload --size 256MiB --rounds 5
 //	go run ./cmd/bench upload --json               one JSON object at the end
+//	go run ./cmd/bench wait                        10,000 runs that are waited for, each way; some two hours
+//	go run ./cmd/bench wait --runs 200 --ways webhooks,blocking --json
 //
 // Clients and servers run as processes of their own, so that what they use is theirs. Nothing leaves the machine.
 package main
@@ -37,6 +39,7 @@ var benchmarks = []struct {
 	run        func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }{
 	{"upload", "send a large file through StageFiles, curl -F and a plain TCP copy", upload},
+	{"wait", "wait for many runs by watcher, webhooks and poll, and by two hand-written ways", wait},
 }
 
 // usageError is a command line that is wrong.

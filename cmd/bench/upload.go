@@ -51,17 +51,17 @@ func measureUploads(ctx context.Context, settings uploadSettings, stderr io.Writ
 	}
 
 	var api apiPlace
-	stopAPI, err := startServer(ctx, discardingAPIChild, &api)
+	apiServer, err := startServer(ctx, discardingAPIChild, &api)
 	if err != nil {
 		return nil, err
 	}
-	defer stopAPI()
+	defer apiServer.stop()
 	var sink string
-	stopSink, err := startServer(ctx, sinkChild, &sink)
+	sinkServer, err := startServer(ctx, sinkChild, &sink)
 	if err != nil {
 		return nil, err
 	}
-	defer stopSink()
+	defer sinkServer.stop()
 	environment := []string{
 		"ASTEROID_BASE_URL=" + api.BaseURL, "ASTEROID_ORGANIZATION_ID=" + api.OrganizationID, "ASTEROID_API_KEY=" + api.APIKey, "ASTEROID_DIALECT=",
 	}
