@@ -76,6 +76,10 @@ func (r *AgentRun) poll(ctx workflow.Context) (workflow.Future, workflow.CancelF
 		}
 		options := workflow.GetActivityOptions(ctx)
 		options.RetryPolicy = retry(interval, interval)
+		if r.answered {
+			// It may soon ask something else, under the status that it had, which no list tells apart.
+			options.RetryPolicy.InitialInterval, options.RetryPolicy.BackoffCoefficient = min(2*time.Second, interval), 2
+		}
 		ctx = workflow.WithActivityOptions(ctx, options)
 	}
 	switch r.state.Status.Class() {

@@ -207,6 +207,7 @@ type AgentRun struct {
 	// What is known of the run beyond the state, and what is to be done about it.
 	options   workflow.ActivityOptions // for what people ask for
 	changedAt time.Time                // Execution.StatusChangedAt of the state's status
+	answered  bool                     // it asked before it came to the state's status
 	over      bool
 	hinted    bool              // the execution should be read
 	expected  activities.Status // what an event says that the read will tell

@@ -193,7 +193,7 @@ func (r *AgentRun) observe(ctx workflow.Context, e *activities.Execution) {
 	s := r.state
 	anew := e.Status != s.Status || e.StatusChangedAt.After(r.changedAt)
 	if anew {
-		r.changedAt = e.StatusChangedAt
+		r.changedAt, r.answered = e.StatusChangedAt, s.Status.NeedsHuman() && !e.Status.NeedsHuman()
 		s.seen(e.Status, since(e, workflow.Now(ctx)))
 	}
 	// A question does not go away because the activities cannot be read for once.

@@ -22,7 +22,10 @@ import (
 // childEnv holds what a worker in a process of its own needs to know; the test's binary is that process when it is set.
 const childEnv = "ASTEROID_INTEGRATION_WORKER"
 
-type childWorker struct{ Temporal, Queue, BaseURL, APIKey, Root string }
+type childWorker struct {
+	Temporal, Queue, BaseURL, APIKey, Files, Outputs string
+	LookupGrace                                      time.Duration
+}
 
 // workAsChild works until somebody kills it.
 func workAsChild(settings string) error {
@@ -36,7 +39,9 @@ func workAsChild(settings string) error {
 	}
 	plugin, err := worker.NewPlugin(worker.Options{
 		Connections: map[string]activities.Connection{"default": {APIKey: activities.StaticAPIKey(c.APIKey), BaseURL: c.BaseURL}},
-		FileRoots:   []string{c.Root},
+		FileRoots:   []string{c.Files},
+		OutputRoots: []string{c.Outputs},
+		LookupGrace: c.LookupGrace,
 	})
 	if err != nil {
 		return err
@@ -48,7 +53,10 @@ func workAsChild(settings string) error {
 func (s *stack) child() *exec.Cmd {
 	s.t.Helper()
 	connection := s.options.Connections[activities.DefaultConnection]
-	settings, err := json.Marshal(childWorker{server.HostPort(), s.queue, connection.BaseURL, s.api.APIKey(), s.options.FileRoots[0]})
+	settings, err := json.Marshal(childWorker{
+		Temporal: server.HostPort(), Queue: s.queue, BaseURL: connection.BaseURL, APIKey: s.api.APIKey(),
+		Files: s.options.FileRoots[0], Outputs: s.options.OutputRoots[0], LookupGrace: s.options.LookupGrace,
+	})
 	require.NoError(s.t, err)
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), childEnv+"="+string(settings))

@@ -71,7 +71,8 @@ func newStack(t *testing.T, options ...testsuite.Option) *stack {
 		Connections: map[string]activities.Connection{
 			"default": {APIKey: activities.StaticAPIKey(s.api.APIKey()), BaseURL: s.api.BaseURL()},
 		},
-		FileRoots: []string{t.TempDir()},
+		FileRoots:   []string{t.TempDir()},
+		OutputRoots: []string{t.TempDir()},
 	}
 	var err error
 	s.client, err = server.Client(client.Options{Logger: log.NewStructuredLogger(slog.New(slog.NewTextHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})))})

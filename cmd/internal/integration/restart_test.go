@@ -28,35 +28,38 @@ func (s *stack) requested(operation string) {
 // A worker that is killed tells nobody. In each phase another one takes over: nothing is done twice, and nothing is lost.
 func TestAWorkerThatIsKilledInAnyPhaseLosesNothing(t *testing.T) {
 	t.Parallel()
+	quick := activities.Inputs{"seconds": 1}
+	files := []activities.FileRef{{URI: "data:,content", Name: "claim.txt"}}
 	for name, c := range map[string]struct {
-		inputs activities.Inputs
+		in     workflows.RunAgentInput
 		fault  string // an operation that hangs while the worker is killed
 		how    testsuite.Fault
-		until  func(s *stack, run string)
 		phase  workflows.Phase
 		answer bool
+		ends   bool // the agent does, while there is no worker
 	}{
-		"staging":              {fault: "TempFilesStage", how: testsuite.Stall(time.Hour), phase: workflows.PhaseStaging},
-		"executing, unsent":    {fault: "AgentExecutePost", how: testsuite.Stall(time.Hour), phase: workflows.PhaseExecuting},
-		"executing, unheard":   {fault: "AgentExecutePost", how: testsuite.LoseResponse(), phase: workflows.PhaseExecuting},
-		"waiting":              {inputs: activities.Inputs{"seconds": 8}, phase: workflows.PhaseRunning},
-		"asked":                {inputs: activities.Inputs{"seconds": 2, "ask": "Go on?"}, phase: workflows.PhaseNeedsHuman, answer: true},
-		"collecting":           {inputs: activities.Inputs{"seconds": 1}, fault: "ExecutionFilesGet", how: testsuite.Stall(time.Hour), phase: workflows.PhaseCollecting},
-		"waiting, and nothing": {inputs: activities.Inputs{"seconds": 1}, phase: workflows.PhaseRunning},
+		"staging":            {in: workflows.RunAgentInput{Files: files}, fault: "TempFilesStage", how: testsuite.Stall(time.Hour), phase: workflows.PhaseStaging},
+		"executing, unsent":  {in: workflows.RunAgentInput{Inputs: quick}, fault: "AgentExecutePost", how: testsuite.Stall(time.Hour), phase: workflows.PhaseExecuting},
+		"executing, unheard": {in: workflows.RunAgentInput{Inputs: quick}, fault: "AgentExecutePost", how: testsuite.LoseResponse(), phase: workflows.PhaseExecuting},
+		"waiting":            {in: workflows.RunAgentInput{Inputs: activities.Inputs{"seconds": 8}}, phase: workflows.PhaseRunning},
+		"waiting no longer":  {in: workflows.RunAgentInput{Inputs: quick}, phase: workflows.PhaseRunning, ends: true},
+		"asked":              {in: workflows.RunAgentInput{Inputs: activities.Inputs{"seconds": 2, "ask": "Go on?"}}, phase: workflows.PhaseNeedsHuman, answer: true},
+		"collecting": {in: workflows.RunAgentInput{Files: files, Collect: &workflows.Collect{Destination: "here"}}, fault: "ExecutionFileDownloadRedirect",
+			how: testsuite.Stall(time.Hour), phase: workflows.PhaseCollecting},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStack(t)
+			s.options.LookupGrace = 5 * time.Second
 			if c.fault != "" {
 				s.api.Inject(c.fault, c.how, 1)
 			}
-			in := workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: c.inputs, BackstopSeconds: 20}
-			if c.phase == workflows.PhaseCollecting {
-				in.Collect = &workflows.Collect{}
-			} else if name == "staging" {
-				in.Files = []activities.FileRef{s.claimsFile()}
+			in := c.in
+			in.BackstopSeconds = 20
+			if in.AgentID = s.api.AgentID("patient"); in.Files != nil {
+				in.AgentID = s.api.AgentID("inventory") // which leaves a file, too
 			}
-			if in.Inputs == nil {
-				in.Inputs = activities.Inputs{"seconds": 1}
+			if in.Collect != nil {
+				in.Collect = &workflows.Collect{Destination: "file://" + s.options.OutputRoots[0]}
 			}
 			child := s.child()
 			run := s.start(workflows.RunAgentName, in)
@@ -66,8 +69,8 @@ func TestAWorkerThatIsKilledInAnyPhaseLosesNothing(t *testing.T) {
 			}
 			require.NoError(t, child.Process.Kill())
 			_ = child.Wait()
-			if name == "waiting, and nothing" {
-				s.ends() // with nobody there to hear of it
+			if c.ends {
+				s.ends()
 			}
 			s.work()
 			if c.answer {
