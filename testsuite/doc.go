@@ -34,7 +34,17 @@
 //
 // Nothing runs in the background. What an execution is at is computed from its steps and the clock whenever
 // somebody looks. With [WithClock] the clock is yours: given the Now method of the workflow test environment,
-// a run of hours takes as long as the few requests that look at it.
+// a run of hours takes as long as the few requests that look at it. Only with webhooks, and without such a clock, do
+// executions move on in the background.
+//
+// # Webhooks
+//
+// [WithWebhooks] posts a signed webhook for each change of status, and tries again if the receiver fails:
+//
+//	key := testsuite.NewWebhookKey()
+//	api := testsuite.NewAPI(t, testsuite.WithWebhooks(server.URL, key))
+//
+// [WithWebhookFaults] repeats, delays and loses them. To test a receiver without the API, [NewWebhookRequest] signs any body.
 //
 // # What it is strict about
 //
@@ -55,6 +65,8 @@
 //   - Lists are newest first, with pages of 50 unless told otherwise, and of 100 at most.
 //   - A signed link lives for five minutes, see [WithLinkLifetime], takes ranges, and tells the file's SHA-256 in ETag and
 //     Repr-Digest. A recording is a line of text.
+//   - EXECUTION_STARTED comes when an execution is first running, EXECUTION_RESUMED each time after that, EXECUTION_PAUSED
+//     whoever pauses it. A webhook that fails is tried again four times within about three seconds.
 //
 // # Faults
 //

@@ -4,19 +4,28 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 type announcement struct {
 	BaseURL, OrganizationID, APIKey string
 	Agents                          map[string]string
+	WebhookKey                      string
 }
 
 // serve runs the program until the test ends and returns its line of JSON.
@@ -98,11 +107,67 @@ func TestAnAddressInUseIsOneLineThatSaysWhatToDo(t *testing.T) {
 }
 
 func TestWrongArgumentsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{"--port", "1"}, {"now"}, {"--concurrency", "x"}, {"--concurrency", "-1"}} {
+	for _, args := range [][]string{{"--port", "1"}, {"now"}, {"--concurrency", "x"}, {"--concurrency", "-1"}, {"--webhooks", "localhost:8080"}} {
 		if code := run(context.Background(), args, io.Discard, io.Discard); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
 		}
 	}
+}
+
+func TestWebhooksAreSignedWithTheKeyThatIsAnnounced(t *testing.T) {
+	signal := make(chan string, 1)
+	var handler atomic.Pointer[worker.WebhookHandler]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.Load().ServeHTTP(w, r) }))
+	defer server.Close()
+	said := serve(t, "--webhooks", server.URL)
+	key, err := worker.ParseWebhookPublicKey(said.WebhookKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver, err := worker.NewWebhookHandler(worker.WebhookOptions{
+		Clients: map[string]client.Client{"default": signalled{ids: signal}}, PublicKeys: []*rsa.PublicKey{key},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler.Store(receiver)
+	request, err := http.NewRequest("POST", said.BaseURL+"/agents/v2/agents/"+said.Agents["patient"]+"/execute", strings.NewReader(
+		`{"inputs":{"seconds":0},"metadata":{"temporal_namespace":"default","temporal_workflow_id":"claim-7","temporal_signal":"asteroid.executionEvent"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Api-Key", said.APIKey)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusAccepted {
+		t.Fatalf("status %d", response.StatusCode)
+	}
+	select {
+	case id := <-signal:
+		if id != "claim-7" {
+			t.Errorf("signalled %q", id)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("no signal")
+	}
+}
+
+// signalled is a Temporal client that tells which workflow was signalled.
+type signalled struct {
+	client.Client
+	ids chan<- string
+}
+
+func (s signalled) SignalWorkflow(_ context.Context, workflowID, _, _ string, _ any) error {
+	select {
+	case s.ids <- workflowID:
+	default:
+	}
+	return nil
 }
 
 // The vendor's SDKs are not installed by this repository: point the variables at Pythons that have what

@@ -1,0 +1,85 @@
+package worker_test
+
+import (
+	"context"
+	"crypto/rsa"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+// The handler is one route of a server, beside the worker or in a program of its own.
+func ExampleNewWebhookHandler() {
+	key, err := worker.ParseWebhookPublicKey(os.Getenv("ASTEROID_WEBHOOK_PUBLIC_KEY"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	temporal, err := client.NewLazyClient(client.Options{Namespace: "claims"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler, err := worker.NewWebhookHandler(worker.WebhookOptions{
+		Clients:    map[string]client.Client{"claims": temporal},
+		PublicKeys: []*rsa.PublicKey{key},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/asteroid", handler)
+	server := &http.Server{Addr: ":8443", Handler: mux, ReadTimeout: 10 * time.Second}
+	_ = server.ListenAndServeTLS // with a certificate
+}
+
+// printer stands for the Temporal client in a test.
+type printer struct{ client.Client }
+
+func (printer) SignalWorkflow(_ context.Context, workflowID, _, name string, arg any) error {
+	fmt.Printf("%s to %s: %+v\n", name, workflowID, arg)
+	return nil
+}
+
+// A test signs its events with a key of its own.
+func ExampleWebhookHandler() {
+	key := testsuite.NewWebhookKey()
+	handler, err := worker.NewWebhookHandler(worker.WebhookOptions{
+		Clients:    map[string]client.Client{"claims": printer{}},
+		PublicKeys: []*rsa.PublicKey{&key.PublicKey},
+		MaxAge:     -1, // this event is from long ago
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	body := []byte(`{
+		"type": "execution",
+		"event_id": "5a0c",
+		"timestamp": "2026-03-01T12:00:00Z",
+		"info": {
+			"event": "EXECUTION_COMPLETED",
+			"execution_id": "81f2",
+			"payload": {},
+			"metadata": {
+				"temporal_namespace": "claims",
+				"temporal_workflow_id": "claim-7",
+				"temporal_signal": "asteroid.executionEvent"
+			}
+		}
+	}`)
+	for range 2 { // the sender repeats itself
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, testsuite.NewWebhookRequest("/webhooks/asteroid", key, body))
+		fmt.Println(answer.Code)
+	}
+	// Output:
+	// asteroid.executionEvent to claim-7: {ExecutionID:81f2 Status:completed Event:EXECUTION_COMPLETED EventID:5a0c}
+	// 200
+	// 200
+}
