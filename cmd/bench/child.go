@@ -122,7 +122,9 @@ type transfer struct {
 	Seconds float64 `json:"seconds"`
 	// PeakMemory is the most that the process had of the machine's memory, in bytes; 0 if it does not tell.
 	PeakMemory int64 `json:"peakMemory"`
-	// CPU is what all of the process took.
+	// StartCPU is what the process took before it began.
+	StartCPU time.Duration `json:"startCPU"`
+	// CPU is what it took after that.
 	CPU time.Duration `json:"-"`
 }
 
@@ -137,8 +139,10 @@ func startClient(ctx context.Context, role string, environment []string, args ..
 	if err != nil {
 		return transfer{}, fmt.Errorf("%s: %w: %s", role, err, bytes.TrimSpace(said.Bytes()))
 	}
-	done := transfer{CPU: command.ProcessState.UserTime() + command.ProcessState.SystemTime()}
-	return done, json.Unmarshal(line, &done)
+	var done transfer
+	err = json.Unmarshal(line, &done)
+	done.CPU = command.ProcessState.UserTime() + command.ProcessState.SystemTime() - done.StartCPU
+	return done, err
 }
 
 func childCommand(ctx context.Context, role string, args ...string) (command *exec.Cmd, said *bytes.Buffer, err error) {
@@ -157,9 +161,10 @@ func runClient(args []string, send func(ctx context.Context, path string, args [
 	if len(args) == 0 {
 		return errors.New("which file?")
 	}
+	start, _ := usageOf(os.Getpid()) // some hundredths of a second, of which not every machine tells
 	took, err := send(context.Background(), args[0], args[1:])
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(transfer{Seconds: took.Seconds(), PeakMemory: peakMemory()})
+	return json.NewEncoder(os.Stdout).Encode(transfer{Seconds: took.Seconds(), PeakMemory: peakMemory(), StartCPU: start.cpu})
 }

@@ -38,6 +38,8 @@ func TestWrongCommandLinesAreOneLineThatSaysWhatToDo(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"download"}, {"upload", "now"}, {"upload", "--rounds", "0"}, {"upload", "--rounds", "many"}, {"upload", "--files", "2"},
 		{"upload", "--size", "0"}, {"upload", "--size", "-1MiB"}, {"upload", "--size", "1GB"}, {"upload", "--size", "65GiB"}, {"upload", "--size", "9999999999GiB"},
+		{"wait", "now"}, {"wait", "--runs", "0"}, {"wait", "--runs", "100001"}, {"wait", "--samples", "0"}, {"wait", "--runs", "10", "--samples", "11"},
+		{"wait", "--ways", "watch"}, {"wait", "--ways", ""}, {"wait", "--ways", "poll,,sleep"}, {"wait", "--window", "-1s"}, {"wait", "--settle", "10"},
 	} {
 		code, stdout, stderr := bench(t.Context(), t, args...)
 		require.Equal(t, 2, code, args)
@@ -48,7 +50,7 @@ func TestWrongCommandLinesAreOneLineThatSaysWhatToDo(t *testing.T) {
 }
 
 func TestHelpTellsWhatThereIs(t *testing.T) {
-	for args, want := range map[string]string{"--help": "  upload ", "-h": "  upload ", "upload --help": "-rounds many"} {
+	for args, want := range map[string]string{"--help": "  upload ", "-h": "  upload ", "upload --help": "-rounds many", "wait --help": "-ways ways"} {
 		code, _, stderr := bench(t.Context(), t, strings.Fields(args)...)
 		require.Zero(t, code, args)
 		require.Contains(t, stderr, want, args)

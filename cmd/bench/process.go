@@ -11,7 +11,7 @@ import (
 
 // usage is what a process has of the machine.
 type usage struct {
-	memory int64 // resident, in bytes
+	memory int64 // in bytes; without the program's code, most of which belongs to the Temporal server, whatever the process does
 	cpu    time.Duration
 }
 
@@ -29,17 +29,26 @@ func usageOf(pid int) (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	var kib int64
-	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
-	if _, err := fmt.Fscan(bytes.NewReader(rest), &kib); err != nil {
-		return usage{}, fmt.Errorf("process %d tells no VmRSS: %w", pid, err)
+	memory, err := statusBytes(status, "RssAnon:")
+	if err != nil {
+		return usage{}, err
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return usage{}, err
 	}
 	cpu, err := parseCPU(string(stat))
-	return usage{memory: kib << 10, cpu: cpu}, err
+	return usage{memory, cpu}, err
+}
+
+// statusBytes is a size in /proc's status of a process.
+func statusBytes(status []byte, name string) (int64, error) {
+	_, rest, _ := bytes.Cut(status, []byte(name))
+	var kib int64
+	if _, err := fmt.Fscan(bytes.NewReader(rest), &kib); err != nil {
+		return 0, fmt.Errorf("no %s in what /proc tells of a process: %w", name, err)
+	}
+	return kib << 10, nil
 }
 
 // parseCPU reads user and system time, the 14th and the 15th field, in hundredths of a second: USER_HZ is 100 on every Linux.

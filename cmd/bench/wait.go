@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
-	"log/slog"
 )
 
 // wait is bench wait.
@@ -46,6 +46,8 @@ type measurement struct {
 	client                client.Client
 	control               string // of the worker
 	place                 parkingPlace
+	idle                  snapshot // before the first run
+	parked                time.Duration
 }
 
 func (m *measurement) run(ctx context.Context) (result waited, err error) {
@@ -55,6 +57,7 @@ func (m *measurement) run(ctx context.Context) (result waited, err error) {
 		err = m.park(ctx)
 	}
 	if err == nil {
+		m.parked = time.Since(m.idle.at)
 		m.tell("parked; the window begins in %s and lasts %s", m.pace.settle, m.pace.window)
 		if !sleep(ctx, m.pace.settle) {
 			return result, context.Cause(ctx)
@@ -100,9 +103,12 @@ func (m *measurement) start(ctx context.Context) (err error) {
 	if m.api, err = startServer(ctx, parkingAPIChild, &m.place, webhooks...); err != nil {
 		return err
 	}
-	_, err = ask[struct{}](ctx, m.control+"/begin", orders{
+	if _, err = ask[struct{}](ctx, m.control+"/begin", orders{
 		Way: m.way, Runs: m.settings.runs, Temporal: address, API: m.place, Interval: m.pace.interval,
-	})
+	}); err != nil {
+		return err
+	}
+	m.idle, err = m.look(ctx)
 	return err
 }
 

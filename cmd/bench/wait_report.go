@@ -48,7 +48,10 @@ type waitFigures struct {
 	EventsPerRunMinute   float64 `json:"eventsPerRunMinute"`
 	ServerMiB            float64 `json:"serverMiB"`
 	ServerCores          float64 `json:"serverCores"`
+	WorkerIdleMiB        float64 `json:"workerIdleMiB"` // before the first run
+	ServerIdleMiB        float64 `json:"serverIdleMiB"`
 	HeldSlotsMax         float64 `json:"heldSlotsMax"`
+	ParkedSeconds        float64 `json:"parkedSeconds"` // until all runs were parked
 	WindowSeconds        float64 `json:"windowSeconds"`
 	Samples              int     `json:"samples"`
 	Unseen               int     `json:"unseen"`
@@ -84,7 +87,10 @@ func (w *waited) figures() waitFigures {
 		EventsPerRunMinute:   rounded(w.perRunMinute((w.ended.events-w.began.events)*float64(w.runs)), 4),
 		ServerMiB:            rounded(median(w.server)/mib, 1),
 		ServerCores:          rounded(w.cores(w.began.server, w.ended.server), 4),
+		WorkerIdleMiB:        rounded(float64(w.idle.worker.memory)/mib, 1),
+		ServerIdleMiB:        rounded(float64(w.idle.server.memory)/mib, 1),
 		HeldSlotsMax:         percentile(w.held, 1),
+		ParkedSeconds:        rounded(w.parked.Seconds(), 1),
 		WindowSeconds:        rounded(w.length().Seconds(), 1),
 		Samples:              len(w.progress),
 		Unseen:               w.unseen,

@@ -12,6 +12,8 @@ import (
 type waited struct {
 	way            way
 	runs           int
+	idle           snapshot      // before the first run
+	parked         time.Duration // from then until all were
 	began, ended   snapshot
 	held           []float64 // activity slots, every second or so
 	worker, server []float64 // memory in bytes, as often
@@ -32,7 +34,7 @@ const snapshotRuns = 100
 
 // window measures the steady state.
 func (m *measurement) window(ctx context.Context) (result waited, err error) {
-	result = waited{way: m.way, runs: m.settings.runs}
+	result = waited{way: m.way, runs: m.settings.runs, idle: m.idle, parked: m.parked}
 	if result.began, err = m.snapshot(ctx); err != nil {
 		return result, err
 	}
