@@ -177,3 +177,7 @@ func works(d time.Duration) testsuite.Agent {
 		return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", nil)}
 	}
 }
+
+func (f *field) answering(status int, header ...string) func(context.Context) (*http.Response, error) {
+	return func(context.Context) (*http.Response, error) { return reply(status, nil, header...), nil }
+}
