@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -236,9 +237,7 @@ func TestSignalsAboutAnAdoptedExecutionGoToWhoStartedIt(t *testing.T) {
 			metadata := map[string]string{
 				MetadataExecutionKey: "order 7", MetadataNamespace: own.namespace, MetadataWorkflowID: own.workflowID, MetadataSignal: ExecutionEventSignal,
 			}
-			for key, value := range row.change {
-				metadata[key] = value
-			}
+			maps.Copy(metadata, row.change)
 			c := p.connections["default"]
 			_, err := c.execute(t.Context(), p.api.AgentID("patient"), c.Dialect.executeRequest(ExecuteAgentInput{}, metadata))
 			require.NoError(t, err)
