@@ -2,6 +2,7 @@ package activities
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid/internal/pace"
 )
@@ -62,6 +64,7 @@ type Activities struct {
 	grace       time.Duration
 	events      Events
 	pace        pace.Watch
+	service     func(context.Context) client.Client // of the activity; nil where there is none
 
 	roots     roots
 	outputs   roots
@@ -88,6 +91,7 @@ func New(options Options) (*Activities, error) {
 		grace:       cmp.Or(options.LookupGrace, DefaultLookupGrace),
 		events:      cmp.Or(options.Events, EventsWatch),
 		pace:        pace.OfWatch,
+		service:     serviceOf,
 		stores:      maps.Clone(options.Stores),
 		maxUpload:   cmp.Or(options.MaxUploadBytes, DefaultMaxUploadBytes),
 		settle:      cmp.Or(options.SettleInterval, DefaultSettleInterval),

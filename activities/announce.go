@@ -35,7 +35,7 @@ type announcement struct {
 
 // announce makes sure that the connection's executions are watched. It asks the server at most once a minute.
 func (a *Activities) announce(ctx context.Context, c *connection) error {
-	service := serviceOf(ctx)
+	service := a.service(ctx)
 	if service == nil {
 		return errNoService
 	}

@@ -33,7 +33,7 @@ func (a *Activities) WatchExecutions(ctx context.Context, in WatchExecutionsInpu
 	if err != nil {
 		return nil, err
 	}
-	service := serviceOf(ctx)
+	service := a.service(ctx)
 	if service == nil {
 		return nil, invalid("connection", errNoService.Error())
 	}

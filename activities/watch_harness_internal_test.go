@@ -105,10 +105,10 @@ type field struct {
 	name map[string]string
 }
 
-func newField(t *testing.T, options ...testsuite.Option) *field {
+func newField(t *testing.T) *field {
 	t.Helper()
 	f := &field{t: t, clock: &handClock{now: time.Now()}, wire: &wire{counts: map[string]int{}}, name: map[string]string{}}
-	f.api = testsuite.NewAPI(t, append([]testsuite.Option{testsuite.WithClock(f.clock.Now)}, options...)...)
+	f.api = testsuite.NewAPI(t, testsuite.WithClock(f.clock.Now))
 	c, err := newConnection("default", Connection{
 		APIKey: StaticAPIKey(f.api.APIKey()), BaseURL: f.api.BaseURL(), OrganizationID: f.api.OrganizationID(), Transport: f.wire,
 	}, time.Minute, f.clock.Now)
@@ -176,4 +176,8 @@ func works(d time.Duration) testsuite.Agent {
 	return func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", nil)}
 	}
+}
+
+func (f *field) answering(status int, header ...string) func(context.Context) (*http.Response, error) {
+	return func(context.Context) (*http.Response, error) { return reply(status, nil, header...), nil }
 }

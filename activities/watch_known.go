@@ -3,7 +3,6 @@ package activities
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"slices"
 	"time"
 )
 
@@ -52,23 +51,33 @@ func pack(newest time.Time, known map[string]*watched) []byte {
 	}
 	var uuids, others []byte
 	for id, k := range known {
-		status := slices.Index(packedStatuses, k.status)
-		if status < 0 {
+		status, ok := statusNumber(k.status)
+		if !ok {
 			continue
 		}
 		if raw, ok := uuidBytes(id); ok {
-			uuids = append(append(uuids, raw...), byte(status))
+			uuids = append(append(uuids, raw...), status)
 		} else {
-			others = append(append(append(others, byte(len(id))), id...), byte(status))
+			others = append(append(append(others, byte(len(id))), id...), status) //nolint:gosec // no id is longer than 255 bytes
 		}
 	}
 	packed := []byte{packedVersion}
 	packed = binary.BigEndian.AppendUint64(packed, uint64(max(newest.UnixMicro(), 0)))
-	packed = binary.BigEndian.AppendUint32(packed, uint32(len(uuids)/17))
+	packed = binary.BigEndian.AppendUint32(packed, uint32(len(uuids)/17)) //nolint:gosec // at most maxPacked
 	if len(packed)+len(uuids)+len(others) > maxPackedBytes {
 		return nil
 	}
 	return append(append(packed, uuids...), others...)
+}
+
+func statusNumber(s Status) (number byte, ok bool) {
+	for _, known := range packedStatuses {
+		if known == s {
+			return number, true
+		}
+		number++
+	}
+	return 0, false
 }
 
 // unpack reads what pack made. What it cannot read is as good as nothing.

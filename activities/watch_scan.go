@@ -96,8 +96,8 @@ func (w *watch) listActive(ctx context.Context, s *scan) error {
 		w.pages += want - read
 		pages, errs := make([]listedPage, want-read), make([]error, want-read)
 		err := eachOf(ctx, watchAtOnce, len(pages), func(ctx context.Context, i int) error {
-			pages[i], errs[i] = w.list(ctx, want-i, api.SortDirectionAsc, activeStatuses, time.Time{})
-			return nil // what the others show is of use
+			pages[i], errs[i] = w.list(ctx, int32(want-i), api.SortDirectionAsc, activeStatuses, time.Time{}) //nolint:gosec // at most maxScanPages
+			return nil                                                                                        // what the others show is of use
 		})
 		total := 0
 		for i, page := range pages {
@@ -143,7 +143,7 @@ func (w *watch) listEnded(ctx context.Context, s *scan) error {
 		return err
 	}
 	since := w.since(w.newest)
-	for number := 1; number <= maxScanPages; number++ {
+	for number := int32(1); number <= maxScanPages; number++ {
 		page, err := w.list(ctx, number, api.SortDirectionAsc, endedStatuses, since)
 		if err != nil {
 			return err
@@ -152,7 +152,7 @@ func (w *watch) listEnded(ctx context.Context, s *scan) error {
 		for _, item := range page.Items {
 			s.take(w, item)
 		}
-		if len(page.Items) < scanPageSize && (page.Total == 0 || len(page.Items) == 0 || int64(number*len(page.Items)) >= page.Total) {
+		if len(page.Items) < scanPageSize && (page.Total == 0 || len(page.Items) == 0 || int64(number)*int64(len(page.Items)) >= page.Total) {
 			break
 		}
 	}
@@ -162,8 +162,8 @@ func (w *watch) listEnded(ctx context.Context, s *scan) error {
 // since is from when on executions that have ended are of interest, though they were never seen at work.
 func (*watch) since(newest time.Time) time.Time { return newest.Add(-listLag) }
 
-func (w *watch) list(ctx context.Context, number int, direction api.SortDirection, statuses []api.ExecutionStatus, after time.Time) (listedPage, error) {
-	page, size, field, key := int32(number), int32(scanPageSize), api.ExecutionSortFieldCreatedAt, MetadataNamespace
+func (w *watch) list(ctx context.Context, number int32, direction api.SortDirection, statuses []api.ExecutionStatus, after time.Time) (listedPage, error) {
+	page, size, field, key := number, int32(scanPageSize), api.ExecutionSortFieldCreatedAt, MetadataNamespace
 	params := &api.ExecutionsListParams{
 		OrganizationID: optional(w.organizationID), Page: &page, PageSize: &size, SortField: &field, SortDirection: &direction,
 		Status: &statuses, MetadataKey: &key, MetadataValue: &w.namespace,

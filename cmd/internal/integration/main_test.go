@@ -30,6 +30,7 @@ import (
 var server *devserver.Server // nil under -short
 
 func TestMain(m *testing.M) {
+	shortenWatch()
 	if settings := os.Getenv(childEnv); settings != "" {
 		fmt.Fprintln(os.Stderr, workAsChild(settings))
 		os.Exit(1)

@@ -1,0 +1,99 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	sdktestsuite "go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+// watchEnv runs asteroid.Watch with an activity of the test's own.
+func watchEnv(does func(context.Context, activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error)) *sdktestsuite.TestWorkflowEnvironment {
+	var suite sdktestsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	workflows.Register(env, workflow.RegisterOptions{})
+	env.RegisterActivityWithOptions(does, activity.RegisterOptions{Name: activities.WatchExecutionsName})
+	return env
+}
+
+func idle(context.Context, activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
+	return &activities.WatchExecutionsResult{Idle: true}, nil
+}
+
+func TestAWatchThatIsIdleEnds(t *testing.T) {
+	t.Parallel()
+	env := watchEnv(idle)
+	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{})
+	require.NoError(t, env.GetWorkflowError())
+}
+
+func TestAWatchThatWasJustAnnouncedGoesOn(t *testing.T) {
+	t.Parallel()
+	env := watchEnv(idle)
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(activities.WatchSignal, nil) }, 0)
+	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{})
+	require.True(t, workflow.IsContinueAsNewError(env.GetWorkflowError()), "%v", env.GetWorkflowError())
+}
+
+func TestAWatchHandsOnWhatItKnows(t *testing.T) {
+	t.Parallel()
+	env := watchEnv(func(ctx context.Context, in activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
+		if info := activity.GetInfo(ctx); info.TaskQueue != "activities" || in.Connection != "second" || string(in.Known) != "before" || info.HeartbeatTimeout == 0 {
+			return nil, temporal.NewNonRetryableApplicationError("another input", "", nil)
+		}
+		return &activities.WatchExecutionsResult{Known: []byte("after")}, nil
+	})
+	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{Connection: "second", TaskQueue: "activities", Known: []byte("before")})
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, env.GetWorkflowError(), &next)
+	require.Equal(t, workflows.WatchName, next.WorkflowType.Name)
+	require.Contains(t, string(next.Input.Payloads[0].Data), "YWZ0ZXI=")
+	require.Contains(t, string(next.Input.Payloads[0].Data), "activities")
+}
+
+func TestAWatchWithALongHistoryHandsOver(t *testing.T) {
+	t.Parallel()
+	env := watchEnv(func(ctx context.Context, _ activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	env.SetContinueAsNewSuggested(true)
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(activities.WatchSignal, nil) }, time.Second)
+	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{Known: []byte("before")})
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, env.GetWorkflowError(), &next)
+	require.Contains(t, string(next.Input.Payloads[0].Data), "YmVmb3Jl", "what it was given, since the activity left no word")
+}
+
+func TestAWatchThatCannotWorkSaysSo(t *testing.T) {
+	t.Parallel()
+	env := watchEnv(func(context.Context, activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
+		return nil, temporal.NewNonRetryableApplicationError("connection: this worker has none", activities.ErrorTypeInvalidInput, nil)
+	})
+	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{})
+	require.ErrorContains(t, env.GetWorkflowError(), `the executions of connection "default" are not watched, so their workflows have to poll`)
+	require.True(t, activities.IsInvalidInput(env.GetWorkflowError()))
+}
+
+func TestAWatchOutlivesItsWorkers(t *testing.T) {
+	t.Parallel()
+	attempts := 0
+	env := watchEnv(func(context.Context, activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
+		if attempts++; attempts < 50 {
+			return nil, errors.New("the worker stops")
+		}
+		return &activities.WatchExecutionsResult{Idle: true}, nil
+	})
+	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{})
+	require.NoError(t, env.GetWorkflowError())
+	require.Equal(t, 50, attempts)
+}
