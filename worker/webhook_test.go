@@ -100,6 +100,7 @@ func TestWhatNobodyHasSignedIsRefusedWhateverItIs(t *testing.T) {
 		"base64 for URLs":       {body, base64.URLEncoding.EncodeToString([]byte("\xff\xfe\xfd\xfc"))},
 		"half of it":            {body, signature[:len(signature)/2]},
 		"more than it":          {body, signature + "AAAA"},
+		"with stray bits":       {body, signature[:len(signature)-3] + string(signature[len(signature)-3]+1) + "=="},
 		"no JSON":               {"nonsense", signature},
 		"empty":                 {"", signature},
 		"changed after signing": {strings.Replace(body, "claim-7", "claim-8", 1), signature},
