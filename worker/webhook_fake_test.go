@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
-	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -39,10 +38,10 @@ func newScene(t *testing.T, options ...testsuite.Option) *scene {
 	return &scene{r, api}
 }
 
-// execute starts an agent with the metadata of a workflow that wants signals.
-func (s *scene) execute(agent string) {
+// execute starts the agent clerk with the metadata of a workflow that wants signals.
+func (s *scene) execute() {
 	s.t.Helper()
-	request, err := http.NewRequest("POST", s.api.BaseURL()+"/agents/v2/agents/"+s.api.AgentID(agent)+"/execute", strings.NewReader(
+	request, err := http.NewRequest("POST", s.api.BaseURL()+"/agents/v2/agents/"+s.api.AgentID("clerk")+"/execute", strings.NewReader(
 		`{"metadata":{"temporal_namespace":"claims","temporal_workflow_id":"claim-7","temporal_signal":"asteroid.executionEvent"}}`))
 	require.NoError(s.t, err)
 	request.Header.Set("Content-Type", "application/json")
@@ -67,7 +66,7 @@ func (s *scene) eventually(want ...string) {
 	}, patience, time.Millisecond)
 }
 
-// counted is how many events have had an outcome.
+// countOf is how many events have had an outcome.
 func (s *scene) countOf(outcome string) int64 {
 	s.counted.mu.Lock()
 	defer s.counted.mu.Unlock()
@@ -84,12 +83,12 @@ func TestTheFakesWebhooksReachTheWorkflowWhileNobodyLooks(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.api.AddAgent("clerk", working(testsuite.Act("nav_to", "Opening"), testsuite.Work(20*time.Millisecond)))
-	s.execute("clerk")
+	s.execute()
 	s.eventually("EXECUTION_STARTED", "EXECUTION_COMPLETED")
 	for _, signal := range s.temporal.received() {
 		require.Equal(t, "claim-7", signal.workflowID)
 		require.Equal(t, s.api.Executions()[0].ID, signal.event.ExecutionID)
-		require.False(t, signal.event.Status == activities.Status(""))
+		require.NotEmpty(t, signal.event.Status)
 	}
 	s.counts(map[string]int64{"signalled": 2})
 }
@@ -106,7 +105,7 @@ func TestActionsOfTheFakeAreAcknowledged(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithWebhookActions())
 	s.api.AddAgent("clerk", working(testsuite.Act("nav_to", "Opening"), testsuite.Act("element_click", "Paying")))
-	s.execute("clerk")
+	s.execute()
 	s.eventually("EXECUTION_STARTED", "EXECUTION_COMPLETED")
 	require.Eventually(t, func() bool { return s.countOf("ignored") == 4 }, patience, time.Millisecond)
 }
@@ -116,7 +115,7 @@ func TestWebhooksThatFailAtFirstArriveOnce(t *testing.T) {
 	s := newScene(t)
 	s.temporal.errors = []error{serviceerror.NewUnavailable("down"), context.DeadlineExceeded}
 	s.api.AddAgent("clerk", working())
-	s.execute("clerk")
+	s.execute()
 	s.eventually("EXECUTION_STARTED", "EXECUTION_COMPLETED")
 	s.counts(map[string]int64{"failed": 2, "signalled": 2})
 }
@@ -125,7 +124,7 @@ func TestCopiesOutOfOrderComeToOneSignalEach(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithWebhookFaults(testsuite.WebhookFaults{Copies: 5, Jitter: 200 * time.Millisecond}))
 	s.api.AddAgent("clerk", working(testsuite.Work(10*time.Millisecond)))
-	s.execute("clerk")
+	s.execute()
 	require.Eventually(t, func() bool { return s.countOf("signalled")+s.countOf("duplicate") == 10 }, patience, time.Millisecond)
 	names := map[string]bool{}
 	for _, signal := range s.temporal.received() {
