@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	// mostStarting bounds how many workflows have begun and have no agent yet: a server on a small machine is slow, and
-	// one that is swamped is slower still.
-	mostStarting = 200
+	// leastStarting is how many workflows may always be between their beginning and their agent's.
+	leastStarting = 200
 	// startsAtOnce is how many are asked for at the same time.
 	startsAtOnce = 16
 	// parkPatience is how long nothing may move before the measurement is given up.
@@ -21,6 +20,10 @@ const (
 	// tellEvery is how often progress is told.
 	tellEvery = 15 * time.Second
 )
+
+// mostStarting bounds those workflows: a server that is swamped is slow. Where those that are parked keep it busy all the time,
+// however, a few would hardly ever have their turn.
+func mostStarting(runs int) int { return max(leastStarting, runs/4) }
 
 func workflowID(i int) string { return fmt.Sprintf("bench-%06d", i) }
 
@@ -50,7 +53,7 @@ func (m *measurement) park(ctx context.Context) error {
 			m.tell("%d of %d parked", executed, runs)
 			told = time.Now()
 		}
-		if next := min(runs, executed+mostStarting); next > started {
+		if next := min(runs, executed+mostStarting(runs)); next > started {
 			if err := m.startWorkflows(ctx, started, next); err != nil {
 				return err
 			}
