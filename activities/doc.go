@@ -20,6 +20,7 @@
 //	asteroid.CheckDestination    see whether the worker takes the place for that
 //	asteroid.CheckUploads        see whether a run has the files that were staged for it
 //	asteroid.SweepDuplicates     cancel what an execute of unknown outcome started once too often
+//	asteroid.WatchExecutions     tell workflows of changes; it runs by itself
 //
 // Each takes one struct and returns one struct, in camelCase JSON with the API's own names, so that a workflow in
 // Python, TypeScript, Java or .NET can call them by name.

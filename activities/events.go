@@ -6,7 +6,8 @@ type Events string
 
 const (
 	// EventsWatch has the workflow asteroid.Watch list the executions of a connection, for all of a namespace's workflows
-	// together, and signal those whose execution has changed. The default.
+	// together, and signal those whose execution has changed. The default. It takes one activity slot of one worker for as long as
+	// there is something to watch: give workers more than one.
 	EventsWatch Events = "watch"
 	// EventsWebhooks relies on the service's webhooks, which a worker.WebhookHandler turns into signals.
 	EventsWebhooks Events = "webhooks"

@@ -82,7 +82,7 @@ func (a *agents) target(executionID string) (*AgentRun, error) {
 		case executionID != "" && id == executionID && open:
 			return r, nil
 		case executionID != "" && id == executionID:
-			return nil, invalid("executionId", fmt.Sprintf("execution %s is over: %s", id, r.state.Status))
+			return nil, invalid("executionId", fmt.Sprintf("execution %s is over, or not waited for any more: %s", id, r.state.Status))
 		case open:
 			atWork, target = append(atWork, id), r
 		}

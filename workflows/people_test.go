@@ -249,7 +249,7 @@ func TestUpdatesAreRefusedWhereNoAgentIsAtWorkOrSeveralAre(t *testing.T) {
 	})
 	require.NoError(t, b.GetWorkflowError())
 	require.ErrorContains(t, several.rejected, "several agents are at work")
-	require.ErrorContains(t, over.rejected, "is over: completed")
+	require.ErrorContains(t, over.rejected, "is over, or not waited for any more: completed")
 	require.ErrorContains(t, none.rejected, "no agent of this workflow is at work")
 }
 
