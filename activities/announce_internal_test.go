@@ -150,6 +150,17 @@ func TestAnAnnouncementThatFailsIsRepeatedSoon(t *testing.T) {
 	})
 }
 
+func TestAnAnnouncementOutlivesWhoBeganIt(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	p.do(t, func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		return p.announce(ctx, p.connections["default"]) // others may be waiting for it
+	})
+	require.Len(t, p.server.started, 1)
+}
+
 func TestTheWatchGoesWhereTheActivityIsWhenItsWorkflowCannotBeDescribed(t *testing.T) {
 	t.Parallel()
 	p := newPost(t)
