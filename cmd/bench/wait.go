@@ -19,19 +19,28 @@ func wait(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	var measured waits
+	var failed error
 	for _, w := range settings.ways {
 		m := &measurement{way: w, pace: w.pace(settings), settings: settings, stderr: stderr, began: time.Now()}
 		result, err := m.run(ctx)
-		if err != nil {
-			return fmt.Errorf("%s: %w", w, err)
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case err != nil: // what the other ways take is worth knowing all the same
+			m.tell("%v", err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", w, err))
+		default:
+			measured = append(measured, result)
 		}
-		measured = append(measured, result)
 	}
-	if settings.json {
-		return measured.printJSON(stdout)
+	switch {
+	case len(measured) == 0:
+	case settings.json:
+		failed = errors.Join(failed, measured.printJSON(stdout))
+	default:
+		measured.print(stdout)
 	}
-	measured.print(stdout)
-	return nil
+	return failed
 }
 
 // measurement is that of one way. It has servers of its own, so that none carries what another way has left.
@@ -58,8 +67,12 @@ func (m *measurement) run(ctx context.Context) (result waited, err error) {
 	}
 	if err == nil {
 		m.parked = time.Since(m.idle.at)
-		m.tell("parked; the window begins in %s and lasts %s", m.pace.settle, m.pace.window)
-		if !sleep(ctx, m.pace.settle) {
+		settle := m.pace.settle
+		if m.way == waySleep {
+			settle += max(parkTime(m.settings.runs)-m.parked, 0)
+		}
+		m.tell("parked; the window begins in %s and lasts %s", settle.Round(time.Second), m.pace.window)
+		if !sleep(ctx, settle) {
 			return result, context.Cause(ctx)
 		}
 		result, err = m.window(ctx)

@@ -36,6 +36,9 @@ func registerByHand(w sdkworker.Registry, h *handWritten) {
 type byHandInput struct {
 	AgentID  string        `json:"agentId"`
 	Interval time.Duration `json:"interval"`
+	// Begin is when a workflow that sleeps begins to read. Those that do so earlier can keep a small server so busy that
+	// the others are never parked.
+	Begin time.Time `json:"begin,omitzero"`
 }
 
 // waitBlocking has one activity read until the execution is over.
@@ -91,6 +94,9 @@ func (h *handWritten) status(ctx context.Context, executionID string) (activitie
 func waitSleeping(ctx workflow.Context, in byHandInput) error {
 	executed, err := workflows.ExecuteAgent(ctx, activities.ExecuteAgentInput{AgentID: in.AgentID})
 	if err != nil {
+		return err
+	}
+	if err := workflow.Sleep(ctx, in.Begin.Sub(workflow.Now(ctx))); err != nil {
 		return err
 	}
 	for {

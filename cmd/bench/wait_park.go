@@ -15,8 +15,10 @@ const (
 	leastStarting = 200
 	// startsAtOnce is how many are asked for at the same time.
 	startsAtOnce = 16
-	// parkPatience is how long nothing may move before the measurement is given up.
+	// parkPatience is for how long not one more run may be parked before the measurement is given up.
 	parkPatience = 3 * time.Minute
+	// parkPace is how many runs a small machine parks in a second, at least.
+	parkPace = 15
 	// tellEvery is how often progress is told.
 	tellEvery = 15 * time.Second
 )
@@ -27,10 +29,13 @@ func mostStarting(runs int) int { return max(leastStarting, runs/4) }
 
 func workflowID(i int) string { return fmt.Sprintf("bench-%06d", i) }
 
+// parkTime is what parking takes at that pace.
+func parkTime(runs int) time.Duration { return time.Duration(runs) * time.Second / parkPace }
+
 // park starts all workflows and returns when each has an agent at work.
 func (m *measurement) park(ctx context.Context) error {
-	runs, started, seen := m.settings.runs, 0, counts{}
-	moved, told := time.Now(), time.Now()
+	runs, started, seen := m.settings.runs, 0, 0
+	began, moved, told := time.Now(), time.Now(), time.Now()
 	for {
 		now, err := ask[counts](ctx, m.control+"/counts", struct{}{})
 		if err != nil {
@@ -43,11 +48,12 @@ func (m *measurement) park(ctx context.Context) error {
 				return err
 			}
 		}
-		if now.Attempts != seen.Attempts {
-			seen, moved = now, time.Now()
+		if executed != seen {
+			seen, moved = executed, time.Now()
 		}
-		if time.Since(moved) > parkPatience {
-			return fmt.Errorf("nothing has moved for %s: %d of %d workflows have an agent at work", parkPatience, executed, runs)
+		if time.Since(moved) > parkPatience || time.Since(began) > parkPatience+3*parkTime(runs) {
+			return fmt.Errorf("after %s only %d of %d workflows have an agent at work: this machine does not keep up with so many runs",
+				time.Since(began).Round(time.Second), executed, runs)
 		}
 		if time.Since(told) > tellEvery {
 			m.tell("%d of %d parked", executed, runs)
@@ -65,7 +71,6 @@ func (m *measurement) park(ctx context.Context) error {
 }
 
 func (m *measurement) startWorkflows(ctx context.Context, from, to int) error {
-	name, in := m.way.workflow(m.place.AgentID, m.pace.interval)
 	places := make(chan struct{}, startsAtOnce)
 	errs := make([]error, to-from)
 	var starting sync.WaitGroup
@@ -73,6 +78,7 @@ func (m *measurement) startWorkflows(ctx context.Context, from, to int) error {
 		places <- struct{}{}
 		starting.Go(func() {
 			defer func() { <-places }()
+			name, in := m.way.workflow(m.place.AgentID, m.pace.interval, m.idle.at.Add(parkTime(m.settings.runs)))
 			_, errs[i] = m.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflowID(from + i), TaskQueue: waitQueue}, name, in)
 		})
 	}

@@ -158,7 +158,7 @@ func (all waits) print(out io.Writer) {
 	printRatios(out, figures)
 	for _, f := range figures {
 		if f.Unseen > 0 {
-			fmt.Fprintf(out, "\n%s: %d ends were not heard of within %s, and are left out.\n", f.Way, f.Unseen, unseenAfter)
+			fmt.Fprintf(out, "\n%s: %d ends were not heard of within %s, and count as that.\n", f.Way, f.Unseen, unseenAfter)
 		}
 	}
 }

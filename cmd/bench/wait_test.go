@@ -154,7 +154,7 @@ func TestWhatAWaitTookIsPerRunAndMinute(t *testing.T) {
 	byHand.unseen = 1
 	var out bytes.Buffer
 	waits{ours, byHand}.print(&out)
-	for _, want := range []string{"10 runs", "poll / blocking", "by hand: an activity", "blocking: 1 ends were not heard of within 10m"} {
+	for _, want := range []string{"10 runs", "poll / blocking", "by hand: an activity", "blocking: 1 ends were not heard of within 10m0s, and count as that"} {
 		require.Contains(t, out.String(), want)
 	}
 	out.Reset()

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -70,10 +71,14 @@ func (w way) pace(s waitSettings) pace {
 	return pace{cmp.Or(s.settle, p.settle), cmp.Or(s.window, p.window), cmp.Or(s.interval, p.interval)}
 }
 
-// workflow is what runs, and what it gets.
-func (w way) workflow(agentID string, interval time.Duration) (name string, in any) {
+// workflow is what runs, and what it gets. begin is when all runs are probably parked.
+func (w way) workflow(agentID string, interval time.Duration, begin time.Time) (name string, in any) {
 	if w.byHand() {
-		return string(w), byHandInput{AgentID: agentID, Interval: interval}
+		in := byHandInput{AgentID: agentID, Interval: interval}
+		if w == waySleep {
+			in.Begin = begin.Add(time.Duration(rand.Float64() * float64(interval))) //nolint:gosec // so that not all read at once
+		}
+		return string(w), in
 	}
 	return workflows.RunAgentName, workflows.RunAgentInput{AgentID: agentID, OnFailure: workflows.FailureIsResult}
 }
