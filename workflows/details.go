@@ -73,6 +73,9 @@ func (s *AgentState) headline() string {
 	case PhaseWaitingForCapacity:
 		return "is **waiting for capacity** since " + s.Since.UTC().Format(clockTime)
 	case PhaseRunning:
+		if s.Status.Terminal() {
+			return "is over: " + string(s.Status)
+		}
 		return "is at work"
 	case PhasePaused:
 		return "is **paused** by somebody"

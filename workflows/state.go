@@ -30,7 +30,7 @@ const (
 	PhaseStaging            Phase = "staging"            // its files are on their way to the service
 	PhaseExecuting          Phase = "executing"          // it is being started
 	PhaseWaitingForCapacity Phase = "waitingForCapacity" // the service has no room for it; Since is when it first had none
-	PhaseRunning            Phase = "running"            // the execution id is known
+	PhaseRunning            Phase = "running"            // the execution id is known; its Status may already be terminal
 	PhasePaused             Phase = "paused"             // somebody has paused it
 	PhaseNeedsHuman         Phase = "needsHuman"         // it asks somebody
 	PhaseCancelling         Phase = "cancelling"         // its run is being cancelled
@@ -212,8 +212,8 @@ func (r *AgentRun) observe(ctx workflow.Context, e *activities.Execution) {
 		phase = PhaseNeedsHuman
 	case e.Status.Class() == activities.ClassPaused:
 		phase = PhasePaused
-	case e.Status.Terminal():
-		return // what comes next tells the phase
+	case e.Status.Terminal() && (s.Phase == PhaseCancelling || s.Phase == PhaseBackoff):
+		phase = s.Phase
 	}
 	if phase == s.Phase && !anew {
 		r.agents.show(ctx)

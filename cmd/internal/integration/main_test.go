@@ -41,7 +41,9 @@ func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		if !testing.Short() {
 			var err error
-			if server, err = devserver.Start(context.Background(), devserver.Options{}); err != nil {
+			if server, err = devserver.Start(context.Background(), devserver.Options{
+				SearchAttributes: map[string]enums.IndexedValueType{"AgentAsks": enums.INDEXED_VALUE_TYPE_KEYWORD},
+			}); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				return 1
 			}

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"crypto/rsa"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid/activities"
@@ -59,11 +61,24 @@ func (s *stack) asked(run client.WorkflowRun, question string) {
 	})
 }
 
+// waiting waits until a list of the workflows that wait for a person has the workflow, or no longer has it.
+func (s *stack) waiting(run client.WorkflowRun, listed bool) {
+	s.t.Helper()
+	query := fmt.Sprintf("AgentAsks IS NOT NULL AND WorkflowId = %q", run.GetID())
+	require.Eventually(s.t, func() bool {
+		found, err := s.client.CountWorkflow(s.ctx(), &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+		return err == nil && (found.GetCount() == 1) == listed
+	}, 20*time.Second, 100*time.Millisecond)
+}
+
 func TestAnAgentThatAsksTwiceIsAnsweredPausedAndResumed(t *testing.T) {
 	s := newStack(t)
 	s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.ServeAgent("claims-filer", asksTwice)})
+	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{
+		AgentID: s.api.ServeAgent("claims-filer", asksTwice), QuestionSearchAttribute: "AgentAsks",
+	})
 	s.asked(run, "Which account shall I use?")
+	s.waiting(run, true)
 	_, err := s.wish(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Cash"}}}})
 	require.ErrorContains(t, err, `"Checking", "Savings"`)
 	told, err := s.wish(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Savings"}}}})
@@ -84,6 +99,7 @@ func TestAnAgentThatAsksTwiceIsAnsweredPausedAndResumed(t *testing.T) {
 	var result workflows.RunAgentResult
 	require.NoError(t, run.Get(s.ctx(), &result))
 	require.JSONEq(t, `["Savings","Invoice, Letter"]`, string(result.Result()))
+	s.waiting(run, false)
 	var seen []activities.Status
 	for _, at := range s.state(run, phase(workflows.PhaseCompleted)).Agents[0].Statuses {
 		if at.Status != activities.StatusRunning { // which the workflow may be too late to see
