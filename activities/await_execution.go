@@ -94,6 +94,8 @@ const (
 	pollPatience = time.Hour
 	// resultPatience is how long a completed run may lack its result, and an ended one its reason.
 	resultPatience = time.Minute
+	// reasonPatience is how long the activities of an ended run may not tell why, though they can be read or are refused.
+	reasonPatience = 8 * time.Second
 	// unknownPatience is how long a status may be one that this version does not know.
 	unknownPatience = time.Hour
 
@@ -211,12 +213,17 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 		return nil, stillRunning(e, 0)
 	}
 	reasonErr := c.addReason(ctx, e)
-	if reasonErr != nil || e.Status == StatusCompleted && e.ExecutionResult == nil {
+	patience := resultPatience
+	untold := e.Status.Terminal() && e.Status != StatusCompleted && e.StatusChangedAt.IsZero()
+	if untold && reasonErr == nil {
+		patience = reasonPatience
+	}
+	if reasonErr != nil || untold || e.Status == StatusCompleted && e.ExecutionResult == nil {
 		after.NoResultSince = before.NoResultSince
 		if after.NoResultSince.IsZero() {
 			after.NoResultSince = a.now()
 		}
-		if a.now().Sub(after.NoResultSince) < resultPatience {
+		if a.now().Sub(after.NoResultSince) < patience {
 			return nil, stillRunning(e, resultPause)
 		}
 	}

@@ -48,31 +48,33 @@ func (a *agents) answer(ctx workflow.Context, in AnswerInput) (*SteerResult, err
 		return nil, err
 	}
 	if !r.state.Status.NeedsHuman() {
-		lookCtx, done := r.wish(ctx)
-		now, err := GetExecution(lookCtx, activities.GetExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
-		done()
-		if err != nil {
-			return nil, err
-		}
-		if now.Status != r.state.Status {
-			r.hinted = true
-		}
-		if !now.Status.NeedsHuman() {
-			return nil, invalid("executionId", fmt.Sprintf("execution %s asks nothing: it is %s", now.ExecutionID, now.Status))
-		}
-		// The wait will read the same, and then keep it.
-		asked := AgentState{Status: now.Status, Reason: now.Reason, Questions: now.Questions}
-		message, err := asked.reply(in)
-		if err != nil {
-			return nil, err
-		}
-		return r.say(ctx, message)
+		return r.answerUnheard(ctx, in)
 	}
 	message, err := r.state.reply(in)
 	if err != nil {
 		return nil, err
 	}
-	return r.say(ctx, message)
+	return r.say(ctx, message, r.state.Status, r.changedAt)
+}
+
+// answerUnheard answers what the workflow does not know of yet.
+func (r *AgentRun) answerUnheard(ctx workflow.Context, in AnswerInput) (*SteerResult, error) {
+	lookCtx, done := r.wish(ctx)
+	now, err := GetExecution(lookCtx, activities.GetExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
+	done()
+	if err != nil {
+		return nil, err
+	}
+	r.hint("") // the wait will read the same, and keep it
+	if !now.Status.NeedsHuman() || now.ExecutionID != r.executed.ExecutionID {
+		return nil, invalid("executionId", fmt.Sprintf("execution %s asks nothing: it is %s", now.ExecutionID, now.Status))
+	}
+	asked := AgentState{Status: now.Status, Reason: now.Reason, Questions: now.Questions}
+	message, err := asked.reply(in)
+	if err != nil {
+		return nil, err
+	}
+	return r.say(ctx, message, now.Status, now.StatusChangedAt)
 }
 
 // reply is the message that answers what the agent asks. The form of an answer is not published: it is text, the labels.

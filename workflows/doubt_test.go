@@ -405,7 +405,7 @@ func TestACancelledRunWhoseReasonCannotBeReadIsNotSaidToBeTheServices(t *testing
 	agent := b.api.AddAgent("ends", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(time.Minute), testsuite.CancelBy("user_requested")}
 	})
-	b.api.Inject("ExecutionActivitiesGet", testsuite.Answer(403, `{"code":403,"message":"no"}`, "Content-Type", "application/json"), 1)
+	b.api.Inject("ExecutionActivitiesGet", testsuite.Answer(403, `{"code":403,"message":"no"}`, "Content-Type", "application/json"), 100)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.True(t, activities.IsExecutionFailed(err), "%v", err)
 	require.Contains(t, err.Error(), "a reason that the service does not tell")

@@ -50,7 +50,7 @@ func TestAnEventIsSeenLongBeforeTheBackstop(t *testing.T) {
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
 	require.Less(t, b.Now().Sub(began), 125*time.Second)
-	require.LessOrEqual(t, b.requests("ExecutionGet"), 2)
+	require.LessOrEqual(t, b.requests("ExecutionGet"), 4)
 }
 
 func TestWithoutAnyEventTheBackstopSeesTheEnd(t *testing.T) {
@@ -218,4 +218,49 @@ func TestEachStatusIsShownWithItsTime(t *testing.T) {
 			require.WithinDuration(t, began.Add(61*time.Second), state.Statuses[2].Since, time.Second)
 		})
 	}
+}
+
+func TestAReasonThatIsReadableOnlyLaterDecidesAllTheSame(t *testing.T) {
+	t.Parallel()
+	for _, events := range []activities.Events{activities.EventsPoll, activities.EventsWebhooks} {
+		b := newBench(t)
+		b.events = events
+		agent := b.api.AddAgent("ends", func(testsuite.Run) []testsuite.Step {
+			return []testsuite.Step{testsuite.Work(time.Minute), testsuite.CancelBy("user_requested")}
+		})
+		b.api.Inject("ExecutionActivitiesGet", testsuite.Answer(http.StatusOK, "[]", "Content-Type", "application/json"), 1)
+		b.event(62*time.Second, activities.ExecutionEvent{Status: activities.StatusCancelled})
+		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+		require.True(t, activities.IsExecutionCancelled(err), "%v", err)
+	}
+}
+
+func TestALiveViewIsShownThoughNoEventTellsThatTheRunHasBegun(t *testing.T) {
+	t.Parallel()
+	b := newEventBench(t)
+	agent := b.worked(time.Hour)
+	b.RegisterDelayedCallback(func() {
+		state := b.state(t)
+		require.Equal(t, activities.StatusRunning, state.Status)
+		require.NotEmpty(t, state.LiveViewURL)
+	}, time.Minute)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+	require.NoError(t, err)
+	require.LessOrEqual(t, b.requests("ExecutionGet"), 12, "an hour has six backstops")
+}
+
+func TestOldEventsForNothingDoNotKeepALaggingReadFromBeingRepeated(t *testing.T) {
+	t.Parallel()
+	b := newEventBench(t)
+	agent, began := b.worked(20*time.Minute), b.Now()
+	b.connect(func(c *activities.Connection) {
+		c.Transport = &lagging{now: b.Now, until: began.Add(20*time.Minute + 5*time.Second)}
+	})
+	for i := range 5 {
+		b.event(time.Duration(i+1)*10*time.Second, activities.ExecutionEvent{Event: "EXECUTION_PAUSED"})
+	}
+	b.event(20*time.Minute+3*time.Second, activities.ExecutionEvent{Status: activities.StatusCompleted})
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: 86400})
+	require.NoError(t, err)
+	require.Less(t, b.Now().Sub(began), 25*time.Minute)
 }

@@ -35,12 +35,12 @@ func (r *AgentRun) askedNow(ctx workflow.Context, e *activities.Execution, anew 
 		r.state.AskedSince, r.state.Overdue = time.Time{}, false
 		return
 	}
-	if !anew {
-		return
+	if anew {
+		r.stopHumanTimer()
+		r.state.AskedSince, r.state.Overdue = workflow.Now(ctx), false
 	}
-	r.stopHumanTimer()
-	r.state.AskedSince, r.state.Overdue = workflow.Now(ctx), false
-	if r.in.HumanTimeoutSeconds > 0 {
+	// It was stopped by a person who meant to let the run go on, yet the run asks as before.
+	if r.in.HumanTimeoutSeconds > 0 && r.humanTimer == nil && !r.state.Overdue {
 		var timerCtx workflow.Context
 		timerCtx, r.stopTimer = workflow.WithCancel(ctx)
 		r.humanTimer = workflow.NewTimer(timerCtx, time.Duration(r.in.HumanTimeoutSeconds)*time.Second)

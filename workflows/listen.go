@@ -28,8 +28,13 @@ func (a *agents) listen(ctx workflow.Context) {
 // agent asks: it may ask something else.
 func (r *AgentRun) hear(event activities.ExecutionEvent) {
 	if event.Status == "" || event.Status != r.state.Status || event.Status.NeedsHuman() {
-		r.hinted, r.expected = true, event.Status
+		r.hint(event.Status)
 	}
+}
+
+// hint has the execution read, and read again if it does not have the status that is expected, if any.
+func (r *AgentRun) hint(expected activities.Status) {
+	r.hinted, r.expected, r.relooks = true, expected, 0
 }
 
 // follow returns the execution once it is over. It learns of changes by a poll, which is one activity for as long as nothing
@@ -76,8 +81,13 @@ func (r *AgentRun) poll(ctx workflow.Context) (workflow.Future, workflow.CancelF
 		}
 		options := workflow.GetActivityOptions(ctx)
 		options.RetryPolicy = retry(interval, interval)
-		if r.answered {
-			// It may soon ask something else, under the status that it had, which no list tells apart.
+		starting := r.state.Status == activities.StatusStarting || r.state.Status.Class() == activities.ClassPending
+		if starting {
+			in.Until = activities.UntilChange // with which its page and live view come
+		}
+		// What has just started is soon running, perhaps before anybody watches it. Who has been answered may soon ask something
+		// else, under the status that it had, which no list tells apart.
+		if starting || r.answered {
 			options.RetryPolicy.InitialInterval, options.RetryPolicy.BackoffCoefficient = min(2*time.Second, interval), 2
 		}
 		ctx = workflow.WithActivityOptions(ctx, options)
@@ -87,6 +97,9 @@ func (r *AgentRun) poll(ctx workflow.Context) (workflow.Future, workflow.CancelF
 		in.Until, in.KnownStatus = activities.UntilTerminal, ""
 	case activities.ClassNeedsHuman, activities.ClassPaused:
 		in.KnownSince = r.changedAt
+		if in.KnownSince.IsZero() {
+			in.KnownSince = time.Unix(0, 0).UTC() // whenever it was, it is news once it can be read
+		}
 	}
 	return awaitExecution(ctx, in), stop
 }
@@ -113,13 +126,16 @@ func (r *AgentRun) attend(ctx workflow.Context, poll workflow.Future) (execution
 			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID,
 		})
 		r.looked = workflow.Now(ctx)
+		if lookErr == nil && execution.Status == r.state.Status {
+			r.askedNow(ctx, execution, false)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, false, ctx.Err()
 		case lookErr != nil:
 			workflow.GetLogger(ctx).Warn("Could not look at the execution", "executionId", r.executed.ExecutionID, "error", lookErr)
 			r.lookAgain(expected)
-		case ended(execution) && execution.Reason == "" && r.fruitless < maxLooksAgain:
+		case ended(execution) && execution.Reason == "" && r.relooks < maxLooksAgain:
 			r.lookAgain(execution.Status) // why may not be readable yet, and decides what kind of end it is
 		case r.ends(execution):
 			r.fruitless = 0
@@ -153,7 +169,8 @@ const (
 // lags behind.
 func (r *AgentRun) lookAgain(expected activities.Status) {
 	r.fruitless++
-	if r.fruitless <= maxLooksAgain {
+	r.relooks++
+	if r.relooks <= maxLooksAgain {
 		r.hinted, r.expected = true, expected
 	}
 }

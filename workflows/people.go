@@ -120,7 +120,10 @@ func (a *agents) setStatus(ctx workflow.Context, in SteerInput, status activitie
 	if err != nil {
 		return nil, err
 	}
-	r.hinted = true
+	if !set.Status.NeedsHuman() {
+		r.stopHumanTimer() // it was in time
+	}
+	r.hint("")
 	return &SteerResult{ExecutionID: set.ExecutionID, Status: set.Status}, nil
 }
 
@@ -137,22 +140,21 @@ func (a *agents) sendMessage(ctx workflow.Context, in MessageInput) (*SteerResul
 	if err != nil {
 		return nil, err
 	}
-	return r.say(ctx, in.Message)
+	return r.say(ctx, in.Message, r.state.Status, r.changedAt)
 }
 
 // say sends a message. If the agent asks, and goes on asking the same, it is resumed: whether a message alone does that is not
-// published.
-func (r *AgentRun) say(ctx workflow.Context, message string) (*SteerResult, error) {
+// published. The status is the run's, since changedAt.
+func (r *AgentRun) say(ctx workflow.Context, message string, status activities.Status, changedAt time.Time) (*SteerResult, error) {
 	wishCtx, done := r.wish(ctx)
 	defer done()
-	status, changedAt := r.state.Status, r.changedAt
 	sent, err := SendMessage(wishCtx, activities.SendMessageInput{
 		Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Message: message,
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.hinted = true
+	r.hint("")
 	if status == activities.StatusPausedByAgent {
 		r.busy++
 		background, _ := workflow.NewDisconnectedContext(ctx) // the update returns before
@@ -169,21 +171,19 @@ const resumeAfter = 5 * time.Second
 
 // resumeIfStill resumes a run whose question is still the one that was answered.
 func (r *AgentRun) resumeIfStill(ctx workflow.Context, executionID string, status activities.Status, changedAt time.Time) {
-	same := func() bool {
-		return r.executed.ExecutionID == executionID && !r.over && r.state.Status == status && r.changedAt.Equal(changedAt)
-	}
+	gone := func() bool { return r.executed.ExecutionID != executionID || r.over || r.state.Status.Terminal() }
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	timer := workflow.NewTimer(timerCtx, resumeAfter)
-	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || !same() }) // on a context that nobody cancels
+	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || gone() }) // on a context that nobody cancels
 	cancel()
-	if !same() {
+	if gone() {
 		return
 	}
 	ctx, done := r.wish(ctx)
 	defer done()
 	now, err := GetExecution(ctx, activities.GetExecutionInput{Connection: r.in.Connection, ExecutionID: executionID})
-	if err != nil || now.Status != status || now.StatusChangedAt.After(changedAt) {
-		r.hinted = true
+	if err != nil || now.Status != status || !changedAt.IsZero() && now.StatusChangedAt.After(changedAt) {
+		r.hint("")
 		return
 	}
 	if _, err := SetExecutionStatus(ctx, activities.SetExecutionStatusInput{
@@ -191,7 +191,7 @@ func (r *AgentRun) resumeIfStill(ctx workflow.Context, executionID string, statu
 	}); err != nil {
 		workflow.GetLogger(ctx).Warn("The run could not be resumed after a message", "executionId", executionID, "error", err)
 	}
-	r.hinted = true
+	r.hint("")
 }
 
 // awaitPeople lets updates return that are on their way.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -356,4 +358,62 @@ func tell(b *bench, text string) error {
 		return errors.New(response.Status)
 	}
 	return nil
+}
+
+// deaf loses what people say: the message is accepted, and the run stays as it is.
+type deaf struct{}
+
+func (deaf) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, "/user-messages") {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	_, _ = io.Copy(io.Discard, r.Body)
+	return &http.Response{
+		StatusCode: http.StatusCreated, Header: http.Header{"Content-Type": {"text/plain"}}, Request: r,
+		Body: io.NopCloser(strings.NewReader("User message added.")),
+	}, nil
+}
+
+func TestARunThatAMessageDoesNotResumeIsResumed(t *testing.T) {
+	t.Parallel()
+	for name, heard := range map[string]bool{"of which the workflow knows": true, "of which it does not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newEventBench(t)
+			b.connect(func(c *activities.Connection) { c.Transport = deaf{} })
+			agent, began := b.asking(account), b.Now()
+			if heard {
+				b.event(90*time.Second, activities.ExecutionEvent{Status: activities.StatusPausedByAgent})
+			}
+			b.RegisterDelayedCallback(func() {
+				require.NoError(t, b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"}).rejected)
+			}, 2*time.Minute)
+			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: 86400})
+			require.NoError(t, err)
+			require.Less(t, b.Now().Sub(began), 5*time.Minute)
+			require.Equal(t, 1, b.requests("ExecutionStatusUpdate"))
+		})
+	}
+}
+
+func TestARunThatIsAdoptedWhileItAsksIsSeenToAsk(t *testing.T) {
+	t.Parallel()
+	for _, events := range []activities.Events{activities.EventsPoll, activities.EventsWebhooks} {
+		b := newBench(t)
+		b.events = events
+		in := workflows.RunAgentInput{AgentID: b.asking(account), IdempotencyKey: "order-1", HumanTimeoutSeconds: 3600}
+		began := b.Now()
+		b.ExecuteWorkflow(func(ctx workflow.Context) error {
+			if _, err := workflows.StartAgent(ctx, in); err != nil {
+				return err
+			}
+			if err := workflow.Sleep(ctx, 5*time.Minute); err != nil {
+				return err
+			}
+			_, err := workflows.RunAgent(ctx, in)
+			return err
+		})
+		require.True(t, activities.IsExecutionTimedOut(b.GetWorkflowError()), "%v", b.GetWorkflowError())
+		require.Less(t, b.Now().Sub(began), 2*time.Hour)
+	}
 }

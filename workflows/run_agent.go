@@ -211,6 +211,7 @@ type AgentRun struct {
 	over      bool
 	hinted    bool              // the execution should be read
 	expected  activities.Status // what an event says that the read will tell
+	relooks   int               // reads after one hint that have not told what it did
 	looked    time.Time         // when a hint last led to a read
 	fruitless int               // such reads in a row that told nothing new
 	busy      int               // people's wishes on their way to the service

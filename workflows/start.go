@@ -146,10 +146,20 @@ func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentR
 			Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
 		})
 	}
-	r.hinted, r.expected, r.fruitless, r.changedAt = false, "", 0, time.Time{}
-	r.state.ExecutionID, r.state.Status, r.state.Reason, r.state.Questions = executed.ExecutionID, executed.Status, "", nil
-	r.state.Statuses, r.state.FailedExecutions = nil, r.failed
-	r.state.seen(executed.Status, r.started)
+	status := executed.Status
+	switch status.Class() {
+	case activities.ClassNeedsHuman, activities.ClassPaused:
+		status = activities.StatusStarting // adopted: what it wants is not known, so that the first look has to tell
+	default:
+	}
+	r.hinted, r.expected, r.relooks, r.fruitless = false, "", 0, 0
+	r.changedAt, r.answered = time.Time{}, false
+	s := r.state
+	*s = AgentState{
+		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested,
+		ExecutionID: executed.ExecutionID, Status: status, FailedExecutions: r.failed,
+	}
+	s.seen(status, r.started)
 	r.to(ctx, PhaseRunning)
 }
 

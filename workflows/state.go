@@ -191,9 +191,13 @@ func (r *AgentRun) to(ctx workflow.Context, phase Phase) {
 // observe takes in what the service says of the run.
 func (r *AgentRun) observe(ctx workflow.Context, e *activities.Execution) {
 	s := r.state
-	anew := e.Status != s.Status || e.StatusChangedAt.After(r.changedAt)
+	// That its time can be read only now makes a question no other one.
+	anew := e.Status != s.Status || !r.changedAt.IsZero() && e.StatusChangedAt.After(r.changedAt)
+	if anew || r.changedAt.IsZero() {
+		r.changedAt = e.StatusChangedAt
+	}
 	if anew {
-		r.changedAt, r.answered = e.StatusChangedAt, s.Status.NeedsHuman() && !e.Status.NeedsHuman()
+		r.answered = s.Status.NeedsHuman() && !e.Status.NeedsHuman()
 		s.seen(e.Status, since(e, workflow.Now(ctx)))
 	}
 	// A question does not go away because the activities cannot be read for once.

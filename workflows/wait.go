@@ -48,7 +48,9 @@ func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
 	execution, err := r.follow(waitCtx)
 	if err == nil && execution.Status == activities.StatusCompleted && checking {
 		// One that completed quickly may have done so without its files.
-		err = workflow.Await(waitCtx, func() bool { return !checking })
+		if workflow.Await(waitCtx, func() bool { return !checking }) != nil && len(missing) == 0 {
+			return execution, nil // it is over, whatever the deadline or a cancellation says
+		}
 	}
 	unanswered := errors.Is(err, errHumanTimeout)
 	switch {
