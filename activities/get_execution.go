@@ -97,6 +97,9 @@ const newestActivities = 50
 // (NOTES "Status machine"). An execution whose activities are refused or gone keeps an empty reason: the status itself
 // is what matters.
 func (c *connection) addReason(ctx context.Context, e *Execution) error {
+	if !e.StatusChangedAt.IsZero() {
+		return nil // it has been read
+	}
 	switch e.Status {
 	case StatusPaused, StatusPausedByAgent, StatusAwaitingConfirmation, StatusFailed, StatusCancelled:
 	default:
