@@ -64,6 +64,7 @@ type Activities struct {
 	grace       time.Duration
 	events      Events
 	pace        pace.Watch
+	announced   announcements
 	service     func(context.Context) client.Client // of the activity; nil where there is none
 
 	roots     roots

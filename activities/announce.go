@@ -20,11 +20,13 @@ const announceTimeout = 5 * time.Second
 // errNoService is for the SDK's test environments, in which there is no server to start a watch on.
 var errNoService = errors.New("there is no Temporal service here to watch with")
 
-// announcements are those of one connection, by namespace: the workers of a process may serve several.
+// announcements are those of a worker. A connection has one for each namespace that the process serves.
 type announcements struct {
 	mu   sync.Mutex
-	last map[string]*announcement
+	last map[announcedTo]*announcement
 }
+
+type announcedTo struct{ connection, namespace string }
 
 // announcement is one call, which everybody shares who needs it while it goes on or is fresh.
 type announcement struct {
@@ -39,18 +41,18 @@ func (a *Activities) announce(ctx context.Context, c *connection) error {
 	if service == nil {
 		return errNoService
 	}
-	namespace := activity.GetInfo(ctx).Namespace
-	c.announced.mu.Lock()
-	last := c.announced.last[namespace]
+	of := announcedTo{c.name, activity.GetInfo(ctx).Namespace}
+	a.announced.mu.Lock()
+	last := a.announced.last[of]
 	if last != nil {
 		select {
 		case <-last.done:
 			if a.now().Before(last.fresh) {
-				c.announced.mu.Unlock()
+				a.announced.mu.Unlock()
 				return last.err
 			}
 		default:
-			c.announced.mu.Unlock()
+			a.announced.mu.Unlock()
 			select {
 			case <-last.done:
 				return last.err
@@ -60,18 +62,18 @@ func (a *Activities) announce(ctx context.Context, c *connection) error {
 		}
 	}
 	mine := &announcement{done: make(chan struct{}), err: errors.New("the announcement was broken off")}
-	if c.announced.last == nil {
-		c.announced.last = map[string]*announcement{}
+	if a.announced.last == nil {
+		a.announced.last = map[announcedTo]*announcement{}
 	}
-	c.announced.last[namespace] = mine
-	c.announced.mu.Unlock()
+	a.announced.last[of] = mine
+	a.announced.mu.Unlock()
 	defer close(mine.done) // whatever happens, somebody may be waiting
 
 	// The others' contexts may outlive this one.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), announceTimeout, fmt.Errorf("not done within %s", announceTimeout))
 	defer cancel()
 	lasts := a.pace.Announced
-	if mine.err = c.startWatch(ctx, service); mine.err != nil {
+	if mine.err = startWatch(ctx, c, service); mine.err != nil {
 		lasts = a.pace.Unannounced
 	}
 	mine.fresh = a.now().Add(lasts)
@@ -80,7 +82,7 @@ func (a *Activities) announce(ctx context.Context, c *connection) error {
 
 // startWatch signals the watch, which starts it if it does not run. A mere start would not do: a watch that is about to end for
 // want of work would count as running, whereas it cannot end with a signal that it has not seen.
-func (c *connection) startWatch(ctx context.Context, service client.Client) error {
+func startWatch(ctx context.Context, c *connection, service client.Client) error {
 	organizationID, err := c.watchedOrganization(ctx)
 	if err != nil {
 		return err
@@ -99,15 +101,6 @@ func (c *connection) startWatch(ctx context.Context, service client.Client) erro
 		return fmt.Errorf("signal %s: %w", id, err)
 	}
 	return nil
-}
-
-// watchedOrganization is the one whose executions the key can see; empty when it spans several, which a list takes for all.
-func (c *connection) watchedOrganization(ctx context.Context) (string, error) {
-	organizationID, err := c.organization(ctx)
-	if err != nil && !IsInvalidInput(err) {
-		return "", err
-	}
-	return organizationID, nil
 }
 
 // watchID is the same for all workers whose connection of this name leads to the same executions. Where it does not, two watches run

@@ -250,7 +250,7 @@ func TestSignalsAboutAnAdoptedExecutionGoToWhoStartedIt(t *testing.T) {
 			}
 			maps.Copy(metadata, row.change)
 			c := p.connections["default"]
-			_, err := c.execute(t.Context(), p.api.AgentID("patient"), c.Dialect.executeRequest(ExecuteAgentInput{}, metadata))
+			_, err := c.execute(t.Context(), ExecuteAgentInput{AgentID: p.api.AgentID("patient")}, metadata)
 			require.NoError(t, err)
 			result := p.execute(t, ExecuteAgentInput{Signal: true, IdempotencyKey: "order 7"})
 			require.True(t, result.Adopted)

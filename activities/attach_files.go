@@ -12,8 +12,6 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // AttachFilesInput is the input of asteroid.AttachFiles.
@@ -23,6 +21,14 @@ type AttachFilesInput struct {
 	ExecutionID string `json:"executionId"`
 	// Files are at least one and at most a thousand.
 	Files []FileRef `json:"files"`
+}
+
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *AttachFilesInput) Validate() error {
+	if err := checkID("executionId", in.ExecutionID); err != nil {
+		return err
+	}
+	return checkCount(len(in.Files))
 }
 
 // AttachFilesResult is the result of asteroid.AttachFiles.
@@ -43,7 +49,6 @@ type AttachedFile struct {
 }
 
 const (
-	uploadsDirectory = "uploads"
 	// attachGrace is how long a file whose upload may have succeeded is looked for before it is sent again.
 	attachGrace = 30 * time.Second
 	// attachPause is the time between two such looks.
@@ -65,10 +70,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID("executionId", in.ExecutionID); err != nil {
-		return nil, err
-	}
-	if err := checkCount(len(in.Files)); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	progress, stop := newReporter[AttachedFile](ctx)
@@ -128,13 +130,10 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 
 // attach sends one file, after it has said so.
 func (a *Activities) attach(ctx context.Context, c *connection, executionID string, s *source, name string, limit *quota, moved func(n int), sends func()) (*AttachedFile, error) {
-	what := call{operation: "ExecutionContextFilesUpload", executionID: executionID, subject: name, timeout: -1}
 	attached := &AttachedFile{Name: name, ContentType: s.contentType}
 	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *upload) error {
 		sends()
-		_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
-			return c.api.ExecutionContextFilesUploadWithBody(ctx, executionID, body.contentType, body, body.edit)
-		}, http.StatusOK)
+		err := c.attach(ctx, executionID, name, body)
 		attached.Size = body.size()
 		return err
 	})
@@ -156,8 +155,8 @@ func (a *Activities) findAttached(ctx context.Context, c *connection, executionI
 	var missing []string
 	for _, i := range doubtful {
 		find := func(named func(listed string) bool) int {
-			return slices.IndexFunc(uploads, func(u api.AgentFile) bool {
-				return named(u.FileName) && (sources[i].size < 0 || u.FileSize == sources[i].size) && (u.CreatedAt == nil || u.CreatedAt.After(since))
+			return slices.IndexFunc(uploads, func(u listedFile) bool {
+				return named(u.Name) && (sources[i].size < 0 || u.Size == sources[i].size) && (u.CreatedAt.IsZero() || u.CreatedAt.After(since))
 			})
 		}
 		at := find(func(listed string) bool { return listed == names[i] })
@@ -168,7 +167,7 @@ func (a *Activities) findAttached(ctx context.Context, c *connection, executionI
 			missing = append(missing, index(i))
 			continue
 		}
-		progress.finished(index(i), AttachedFile{Name: uploads[at].FileName, Size: uploads[at].FileSize, ContentType: sources[i].contentType, AlreadySent: true})
+		progress.finished(index(i), AttachedFile{Name: uploads[at].Name, Size: uploads[at].Size, ContentType: sources[i].contentType, AlreadySent: true})
 		uploads = slices.Delete(uploads, at, at+1)
 	}
 	began := progress.Looking

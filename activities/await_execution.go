@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // AwaitUntil says what ends a wait.
@@ -49,7 +45,7 @@ type AwaitExecutionInput struct {
 	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
 }
 
-func (in *AwaitExecutionInput) validate() error {
+func (in *AwaitExecutionInput) Validate() error {
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}
@@ -74,8 +70,8 @@ func (in *AwaitExecutionInput) validate() error {
 	return nil
 }
 
-// over reports whether the wait ends with this status.
-func (in *AwaitExecutionInput) over(s Status) bool {
+// waitOver reports whether the wait ends with this status.
+func waitOver(in AwaitExecutionInput, s Status) bool {
 	switch in.Until {
 	case UntilChange:
 		return s != in.KnownStatus
@@ -160,7 +156,7 @@ func (a *Activities) AwaitExecution(ctx context.Context, in AwaitExecutionInput)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.validate(); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	if in.Watched {
@@ -186,7 +182,7 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 	held := false
 	if in.LongPollSeconds > 0 {
 		var err error
-		if held, err = c.longPoll(ctx, in); err != nil {
+		if held, err = c.longPoll(ctx, in.ExecutionID, in.LongPollSeconds); err != nil {
 			return nil, a.pollFailed(ctx, err, before, after)
 		}
 	}
@@ -206,7 +202,7 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 				ErrorTypeUnknownStatus, nil, ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
 		}
 	}
-	if !in.over(e.Status) && !c.haltedAnew(ctx, in, e) {
+	if !waitOver(in, e.Status) && !haltedAnew(ctx, c, in, e) {
 		if held && e.Status.Class() == ClassProcessing {
 			return nil, stillRunning(e, time.Second) // the long poll was the interval
 		}
@@ -233,7 +229,7 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 
 // haltedAnew reports whether a run that was halted went on meanwhile and has the same status again. Whether it did cannot
 // be said while its activities cannot be read, and the next look will tell.
-func (c *connection) haltedAnew(ctx context.Context, in AwaitExecutionInput, e *Execution) bool {
+func haltedAnew(ctx context.Context, c *connection, in AwaitExecutionInput, e *Execution) bool {
 	if in.KnownSince.IsZero() || e.Status != in.KnownStatus {
 		return false
 	}
@@ -268,19 +264,4 @@ func (a *Activities) pollFailed(ctx context.Context, err error, before awaitProg
 			fmt.Sprintf("every look at the execution has failed for %s: %s", streak.Round(time.Second), said.Message()), said.Type(), nil, details)
 	}
 	return err
-}
-
-// longPoll asks the service to answer when the run is over, or after so many seconds. What it answers is not used:
-// the GET that follows tells more. It reports false for a service that does not have the operation, which answers a 404
-// that is no JSON.
-func (c *connection) longPoll(ctx context.Context, in AwaitExecutionInput) (bool, error) {
-	what := call{operation: "ExecutionSyncGet", executionID: in.ExecutionID, timeout: time.Duration(in.LongPollSeconds)*time.Second + c.requestTimeout}
-	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
-		return c.api.ExecutionSyncGet(ctx, in.ExecutionID, &api.ExecutionSyncGetParams{TimeoutSeconds: &in.LongPollSeconds})
-	}, http.StatusOK, http.StatusAccepted)
-	var failed *failure
-	if errors.As(err, &failed) && failed.status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
-		return false, nil
-	}
-	return err == nil, err
 }

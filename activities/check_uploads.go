@@ -9,8 +9,6 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // CheckUploadsInput is the input of asteroid.CheckUploads.
@@ -20,6 +18,11 @@ type CheckUploadsInput struct {
 	ExecutionID string `json:"executionId"`
 	// Files are those with which the agent was executed.
 	Files []StagedFile `json:"files"`
+}
+
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *CheckUploadsInput) Validate() error {
+	return checkID("executionId", in.ExecutionID)
 }
 
 // CheckUploadsResult is the result of asteroid.CheckUploads.
@@ -45,7 +48,7 @@ func (a *Activities) CheckUploads(ctx context.Context, in CheckUploadsInput) (*C
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID("executionId", in.ExecutionID); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	listed, err := c.files(ctx, in.ExecutionID)
@@ -65,9 +68,9 @@ func (a *Activities) CheckUploads(ctx context.Context, in CheckUploadsInput) (*C
 }
 
 // missingFiles returns the names of the files that have no upload of their own.
-func missingFiles(files []StagedFile, uploads []api.AgentFile) []string {
+func missingFiles(files []StagedFile, uploads []listedFile) []string {
 	uploads = slices.Clone(uploads)
-	take := func(is func(api.AgentFile) bool) bool {
+	take := func(is func(listedFile) bool) bool {
 		i := slices.IndexFunc(uploads, is)
 		if i >= 0 {
 			uploads = slices.Delete(uploads, i, i+1)
@@ -75,11 +78,11 @@ func missingFiles(files []StagedFile, uploads []api.AgentFile) []string {
 		return i >= 0
 	}
 	renamed := slices.DeleteFunc(slices.Clone(files), func(f StagedFile) bool {
-		return take(func(u api.AgentFile) bool { return u.FileName == f.Name })
+		return take(func(u listedFile) bool { return u.Name == f.Name })
 	})
 	var missing []string
 	for _, f := range renamed {
-		if !take(func(u api.AgentFile) bool { return u.FileSize == f.Size }) {
+		if !take(func(u listedFile) bool { return u.Size == f.Size }) {
 			missing = append(missing, f.Name)
 		}
 	}

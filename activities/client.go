@@ -2,6 +2,7 @@ package activities
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,8 +35,7 @@ type connection struct {
 	base           *url.URL
 	links          *http.Client // for signed links: it sends no key
 
-	hold      hold
-	announced announcements
+	hold hold
 
 	asking         chan struct{} // held while organizationID is asked for
 	organizationID string        // what the service said, when Connection.OrganizationID is empty
@@ -51,7 +51,7 @@ type call struct {
 }
 
 func newConnection(name string, settings Connection, requestTimeout time.Duration, now func() time.Time) (*connection, error) {
-	settings, err := settings.normalized()
+	settings, err := normalized(settings)
 	if err != nil {
 		return nil, fmt.Errorf("connection %q: %w", name, err)
 	}
@@ -96,7 +96,7 @@ func (c *connection) authenticate(ctx context.Context, r *http.Request) error {
 	if sent, ok := ctx.Value(keySent{}).(*atomic.Pointer[string]); ok {
 		sent.Store(&key)
 	}
-	r.Header.Set(c.Dialect.keyHeader(), key)
+	r.Header.Set(keyHeader(c.Dialect), key)
 	r.Header.Set("User-Agent", userAgent)
 	return nil
 }
@@ -157,7 +157,7 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 	defer func() { _ = response.Body.Close() }()
 
 	failed.status, failed.contentType = response.StatusCode, response.Header.Get("Content-Type")
-	failed.requestID = redact(first(response.Header.Get("X-Request-Id"), response.Header.Get("Request-Id")))
+	failed.requestID = redact(cmp.Or(response.Header.Get("X-Request-Id"), response.Header.Get("Request-Id")))
 	failed.retryAfter = retryAfter(response.Header, time.Now())
 	if failed.status == http.StatusTooManyRequests && !what.execute { // there it means a lack of capacity
 		c.hold.begin(failed.retryAfter)
@@ -253,14 +253,11 @@ func (c *connection) organization(ctx context.Context) (string, error) {
 		ErrorTypeInvalidInput, temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{ErrorDetails{Field: "connection"}}})
 }
 
-// ended turns what stopped a call into what the activity returns: a cancellation where somebody asked for one, else the
-// error that the workflow sees. A context that ended for another reason (the worker stops) leaves a retryable error.
-func ended(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); temporal.IsCanceledError(cause) {
-		return cause
+// watchedOrganization is the one whose executions the key can see; empty when it spans several, which a list takes for all.
+func (c *connection) watchedOrganization(ctx context.Context) (string, error) {
+	organizationID, err := c.organization(ctx)
+	if err != nil && !IsInvalidInput(err) {
+		return "", err
 	}
-	if failed, ok := errors.AsType[*failure](err); ok {
-		return failed.temporalError()
-	}
-	return err
+	return organizationID, nil
 }

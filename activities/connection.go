@@ -2,14 +2,9 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
-	"slices"
-	"strings"
 )
 
 // DefaultConnection is the name of the connection that an input without one uses.
@@ -64,42 +59,16 @@ func ConnectionFromEnv() Connection {
 	}
 }
 
-// normalized fills defaults and checks what can be checked without the network.
-func (c Connection) normalized() (Connection, error) {
-	if c.APIKey == nil {
-		return c, errors.New("APIKey is nil: give a function that returns the key, such as activities.APIKeyFromEnv(\"ASTEROID_API_KEY\")")
-	}
-	if c.Dialect == "" {
-		c.Dialect = DialectAgents
-	}
-	if !slices.Contains([]Dialect{DialectAgents, DialectWorkflows}, c.Dialect) {
-		return c, fmt.Errorf("dialect %q is neither %q nor %q", c.Dialect, DialectAgents, DialectWorkflows)
-	}
-	if c.OrganizationID != "" && !plainID(c.OrganizationID) {
-		return c, fmt.Errorf("OrganizationID %q is not an id", c.OrganizationID)
-	}
-	base, err := url.Parse(first(c.BaseURL, DefaultBaseURL))
-	switch {
-	case err != nil:
-		return c, errors.New("BaseURL cannot be parsed: give one like " + DefaultBaseURL)
-	case base.User != nil:
-		return c, errors.New("BaseURL holds a user name or password: credentials belong into APIKey")
-	case base.Host == "" || base.Scheme != "https" && base.Scheme != "http":
-		return c, fmt.Errorf("BaseURL %q is not an http or https address: give one like %s", base, DefaultBaseURL)
-	case base.Scheme == "http" && !loopback(base.Hostname()):
-		return c, fmt.Errorf("BaseURL %q would send the API key unencrypted: use https (http is for loopback hosts only)", base)
-	case base.RawQuery != "" || base.Fragment != "":
-		return c, fmt.Errorf("BaseURL %q has a query or fragment: give the address alone", base.Redacted())
-	}
-	base.Path = strings.TrimSuffix(strings.TrimRight(base.Path, "/"), "/agents/v2")
-	c.BaseURL = base.String()
-	return c, nil
-}
+// Dialect is which of the API's two vocabularies a connection speaks. In 2026 the vendor renamed agents to workflows
+// and profile pools to profile groups; an agent's id is the workflow's id. The inputs of this package keep one set of
+// names, and this file alone translates.
+type Dialect string
 
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
+const (
+	// DialectAgents is the published "Execute an agent" page: the header X-Asteroid-Agents-Api-Key,
+	// /agents/{agentId}/execute, /temp-files/{organizationId}. The default.
+	DialectAgents Dialect = "agents"
+	// DialectWorkflows is its successor: the header X-Api-Key, /workflows/{workflowId}/execute, /temp-files,
+	// profileId, profileGroupId and variantKey.
+	DialectWorkflows Dialect = "workflows"
+)

@@ -1,28 +1,14 @@
 package activities
 
 import (
+	"cmp"
 	"context"
-	"io"
 	"net/http"
 
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// Dialect is which of the API's two vocabularies a connection speaks. In 2026 the vendor renamed agents to workflows
-// and profile pools to profile groups; an agent's id is the workflow's id. The inputs of this package keep one set of
-// names, and this file alone translates.
-type Dialect string
-
-const (
-	// DialectAgents is the published "Execute an agent" page: the header X-Asteroid-Agents-Api-Key,
-	// /agents/{agentId}/execute, /temp-files/{organizationId}. The default.
-	DialectAgents Dialect = "agents"
-	// DialectWorkflows is its successor: the header X-Api-Key, /workflows/{workflowId}/execute, /temp-files,
-	// profileId, profileGroupId and variantKey.
-	DialectWorkflows Dialect = "workflows"
-)
-
-func (d Dialect) keyHeader() string {
+func keyHeader(d Dialect) string {
 	if d == DialectWorkflows {
 		return "X-Api-Key"
 	}
@@ -30,42 +16,40 @@ func (d Dialect) keyHeader() string {
 }
 
 // executeOperation is the contract's operation id, for error messages.
-func (d Dialect) executeOperation() string {
+func executeOperation(d Dialect) string {
 	if d == DialectWorkflows {
 		return "WorkflowExecutePost"
 	}
 	return "AgentExecutePost"
 }
 
-func (d Dialect) stageOperation() string {
-	if d == DialectWorkflows {
-		return "TempFilesUpload"
-	}
-	return "TempFilesStage"
+// Accepted is what the service answers to an execute that it accepts.
+type accepted struct {
+	ExecutionID string
+	Status      Status
 }
 
-func (c *connection) execute(ctx context.Context, agentID string, body api.ExecuteAgentRequest) (*http.Response, error) {
-	if c.Dialect == DialectWorkflows {
-		return c.api.WorkflowExecutePost(ctx, agentID, body)
+// Execute sends one execute. Metadata is apart from the input, because it carries the identity too.
+func (c *connection) execute(ctx context.Context, in ExecuteAgentInput, metadata map[string]string) (accepted, error) {
+	what := call{operation: executeOperation(c.Dialect), execute: true}
+	body := executeRequest(c.Dialect, in, metadata)
+	answer, err := fetch[api.ExecuteAgentResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
+		if c.Dialect == DialectWorkflows {
+			return c.api.WorkflowExecutePost(ctx, in.AgentID, body)
+		}
+		return c.api.AgentExecutePost(ctx, in.AgentID, body)
+	}, http.StatusAccepted)
+	if err == nil && !plainID(answer.ExecutionID) {
+		err = &failure{call: what, connection: c.name, message: "answered 202 without an execution id"}
 	}
-	return c.api.AgentExecutePost(ctx, agentID, body)
-}
-
-// stage uploads one multipart form. edit gets the request before it is sent.
-func (c *connection) stage(ctx context.Context, contentType string, form io.Reader, edit api.RequestEditorFn) (*http.Response, error) {
-	if c.Dialect == DialectWorkflows {
-		params := &api.TempFilesUploadParams{OrganizationID: optional(c.OrganizationID)}
-		return c.api.TempFilesUploadWithBody(ctx, params, contentType, form, edit)
-	}
-	organizationID, err := c.organization(ctx)
 	if err != nil {
-		return nil, err
+		return accepted{}, err
 	}
-	return c.api.TempFilesStageWithBody(ctx, organizationID, contentType, form, edit)
+	return accepted{answer.ExecutionID, Status(cmp.Or(value(answer.Status), string(StatusStarting)))}, nil
 }
 
 // executeRequest puts an input into the dialect's words. Metadata comes apart, because the identity is added to it.
-func (d Dialect) executeRequest(in ExecuteAgentInput, metadata map[string]string) api.ExecuteAgentRequest {
+func executeRequest(d Dialect, in ExecuteAgentInput, metadata map[string]string) api.ExecuteAgentRequest {
 	body := api.ExecuteAgentRequest{Version: in.Version, Metadata: &metadata}
 	if in.Head {
 		body.Head = &in.Head
@@ -105,7 +89,7 @@ func (d Dialect) executeRequest(in ExecuteAgentInput, metadata map[string]string
 }
 
 // filterByAgent narrows a listing to one agent.
-func (d Dialect) filterByAgent(params *api.ExecutionsListParams, agentID string) {
+func filterByAgent(d Dialect, params *api.ExecutionsListParams, agentID string) {
 	if d == DialectWorkflows {
 		params.WorkflowID = &agentID
 	} else {

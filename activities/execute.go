@@ -1,33 +1,17 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
-)
-
-// Decision is something that ExecuteAgent decided. Each is a log line, a count of the metric asteroid_execute_decisions
-// under the label decision, and an entry of the result.
-type Decision string
-
-// The decisions of an execute.
-const (
-	DecisionPosted             Decision = "posted"              // the request was accepted
-	DecisionRejected           Decision = "rejected"            // it was refused and created nothing
-	DecisionUnknown            Decision = "unknown"             // whether it created something is not known
-	DecisionWaited             Decision = "waited"              // nothing was found yet, and the grace period goes on
-	DecisionAdopted            Decision = "adopted"             // an execution of the intent was found and taken
-	DecisionDuplicateCancelled Decision = "duplicate_cancelled" // a further execution of the intent was cancelled
 )
 
 const decisionsMetric = "asteroid_execute_decisions"
@@ -77,7 +61,7 @@ func (a *Activities) newExecute(ctx context.Context, c *connection, in ExecuteAg
 
 // attempt takes the steps that the comment of ExecuteAgent numbers.
 func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
-	key := first(e.in.IdempotencyKey, e.ownKey())
+	key := cmp.Or(e.in.IdempotencyKey, e.ownKey())
 	if e.Doubtful > 0 || e.shared() || e.late() || e.in.AdoptOnly {
 		found, next, err := e.look(ctx, key)
 		if err == nil && next != key {
@@ -105,7 +89,7 @@ func (e *execute) attempt(ctx context.Context) (*ExecuteAgentResult, error) {
 		return nil, err
 	}
 	posted := sibling{
-		id: accepted.ExecutionID, status: Status(first(value(accepted.Status), string(StatusStarting))),
+		id: accepted.ExecutionID, status: accepted.Status,
 		starter: starter{
 			namespace: e.info.Namespace, workflowID: e.info.WorkflowExecution.ID, runID: e.info.WorkflowExecution.RunID,
 			activity: e.activityID(), signal: e.signal(),
@@ -186,7 +170,7 @@ func (e *execute) metadata(key string) map[string]string {
 
 // activityID is what tells this activity's executions from those of others with the same key.
 func (e *execute) activityID() string {
-	return first(e.info.WorkflowExecution.RunID, e.info.ActivityRunID) + "/" + e.info.ActivityID
+	return cmp.Or(e.info.WorkflowExecution.RunID, e.info.ActivityRunID) + "/" + e.info.ActivityID
 }
 
 // checkFresh refuses files that are past their time: what the service does with them is not published.
@@ -204,22 +188,16 @@ func (e *execute) checkFresh() error {
 
 // post sends the request, once. It is not cut short by a cancellation or by a worker that stops: the answer is worth
 // waiting for, since without it the agent may run and nobody knows.
-func (e *execute) post(ctx context.Context, key string) (*api.ExecuteAgentResponse, error) {
-	what := call{operation: e.c.Dialect.executeOperation(), execute: true}
+func (e *execute) post(ctx context.Context, key string) (accepted, error) {
 	uncut := context.WithoutCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
 		var done context.CancelFunc
 		uncut, done = context.WithDeadline(uncut, deadline)
 		defer done()
 	}
-	accepted, err := fetch[api.ExecuteAgentResponse](uncut, e.c, what, func(ctx context.Context) (*http.Response, error) {
-		return e.c.execute(ctx, e.in.AgentID, e.c.Dialect.executeRequest(e.in, e.metadata(key)))
-	}, http.StatusAccepted)
-	if err == nil && !plainID(accepted.ExecutionID) {
-		err = &failure{call: what, connection: e.c.name, message: "answered 202 without an execution id"}
-	}
+	started, err := e.c.execute(uncut, e.in, e.metadata(key))
 	if err == nil {
-		return &accepted, nil
+		return started, nil
 	}
 	var failed *failure
 	if errors.As(err, &failed) && failed.outcome() == outcomeAmbiguous {
@@ -227,14 +205,14 @@ func (e *execute) post(ctx context.Context, key string) (*api.ExecuteAgentRespon
 		e.Since = e.now()
 		e.decide(ctx, DecisionUnknown, "")
 		e.leaveWord(ctx)
-		return nil, e.unknownOutcome(failed, key)
+		return accepted{}, e.unknownOutcome(failed, key)
 	}
 	e.decide(ctx, DecisionRejected, "")
 	e.leaveWord(ctx)
 	if failed != nil && e.Doubtful > 0 {
 		failed.doubtful, failed.executionKey = e.Doubtful, key // refusing this request does not undo those before it
 	}
-	return nil, ended(ctx, err)
+	return accepted{}, ended(ctx, err)
 }
 
 // lookFailed ends an attempt that could not look. In doubt that is never final: an agent may be at work.
@@ -263,7 +241,7 @@ func (e *execute) goOnLooking(ctx context.Context, key string) error {
 
 // unknownOutcome is the error of an attempt that may have started an agent. It is retried: the next one looks first.
 func (e *execute) unknownOutcome(f *failure, key string) error {
-	details := f.details()
+	details := detailsOf(f)
 	details.ExecutionKey, details.Doubtful = key, e.Doubtful
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("whether the agent was started is not known yet: %s (it is looked for by the metadata %s=%s)", f, MetadataExecutionKey, key),

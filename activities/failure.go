@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
@@ -67,57 +66,18 @@ func (f *failure) outcome() outcome {
 	}
 }
 
+// refused reports whether the service refused a request for good: by a 4xx that does not limit the rate.
+func refused(err error) bool {
+	failed, ok := errors.AsType[*failure](err)
+	return ok && failed.outcome() == outcomeRejected && failed.status != http.StatusTooManyRequests
+}
+
 // Bounds for the delay that a Retry-After may ask for: it is honoured, but a wrong one can neither hammer the service
 // nor park a workflow for a day.
 const (
 	minRetryAfter = time.Second
 	maxRetryAfter = 10 * time.Minute
 )
-
-// temporalError is the one place where an HTTP status becomes an error type and a decision to retry.
-func (f *failure) temporalError() error {
-	errorType, retry, advice := ErrorTypeUnavailable, true, ""
-	switch status := f.status; {
-	case errors.Is(f.cause, errNoKey):
-		advice = "nothing was sent; it is tried again"
-	case status == 0 && f.neverSent:
-		advice = fmt.Sprintf("the service was not reached; check the base URL of connection %q and the network", f.connection)
-	case status == 0:
-		advice = "no usable answer came; it is tried again"
-	case status == http.StatusUnauthorized:
-		errorType, retry = ErrorTypeUnauthorized, false
-		advice = fmt.Sprintf("check the API key of connection %q", f.connection)
-	case status == http.StatusForbidden:
-		errorType, retry = ErrorTypeUnauthorized, false
-		advice = fmt.Sprintf("the API key of connection %q is valid but may not do this: "+
-			"the agent may not be open to it, or it belongs to another organization", f.connection)
-	case status == http.StatusPaymentRequired:
-		errorType, retry = ErrorTypePaymentRequired, false
-		advice = "check the organization's plan and balance"
-	case f.execute && f.lostTempFiles():
-		errorType, retry = ErrorTypeStagedFileExpired, false
-		advice = "stage the files again and execute with the new handles"
-	case status == http.StatusNotFound, status == http.StatusGone:
-		errorType, retry = ErrorTypeNotFound, false
-		advice = "check the id, and that the connection belongs to the organization that owns it"
-	case f.execute && (status == http.StatusConflict || status == http.StatusTooManyRequests):
-		errorType = ErrorTypeAtCapacity
-		advice = "the organization is at its limit of executions, or every profile of the pool is in use; it is tried again"
-	case status == http.StatusTooManyRequests:
-		errorType, advice = ErrorTypeRateLimited, "it is tried again"
-	case status == http.StatusRequestTimeout, status == http.StatusConflict, status >= 500:
-		advice = "it is tried again"
-	case status >= 400:
-		errorType, retry, advice = ErrorTypeInvalidInput, false, "correct the input"
-	default:
-		advice = fmt.Sprintf("the contract has no such answer; check the base URL of connection %q", f.connection)
-	}
-	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, Details: []any{f.details()}}
-	if retry {
-		options.NextRetryDelay = f.retryAfter
-	}
-	return temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options)
-}
 
 // lostTempFiles reports whether the service refused because it does not have a staged file any more. What it says then
 // is not published, so the parameter's name counts, and prose that names the files and says that they are gone.
@@ -140,27 +100,6 @@ func (f *failure) lostTempFiles() bool {
 		slices.ContainsFunc([]string{"expired", "not found", "unknown", "not exist", "no longer", "already", "used"}, has)
 }
 
-func (f *failure) details() ErrorDetails {
-	details := ErrorDetails{
-		Operation:   f.operation,
-		HTTPStatus:  f.status,
-		RequestID:   f.requestID,
-		ExecutionID: f.executionID,
-		Doubtful:    f.doubtful, ExecutionKey: f.executionKey,
-		ProblemType: value(f.body.Type),
-		Reason:      value(f.body.Reason),
-		Capability:  value(f.body.Capability),
-		Used:        f.body.Used,
-		Limit:       f.body.Limit,
-	}
-	if f.body.Errors != nil {
-		for _, e := range *f.body.Errors {
-			details.Parameters = append(details.Parameters, ParameterError{Parameter: e.Parameter, Detail: e.Detail})
-		}
-	}
-	return details
-}
-
 // maxMessage bounds what is repeated of a service's prose: an HTML page of a gateway tells no more in full.
 const maxMessage = 500
 
@@ -174,7 +113,7 @@ func decodeErrorBody(contentType string, raw []byte) (string, api.APIError) {
 	var text string
 	switch {
 	case json.Unmarshal(raw, &body) == nil:
-		text = first(body.Message, body.Error, value(body.Detail), value(body.Title))
+		text = cmp.Or(body.Message, body.Error, value(body.Detail), value(body.Title))
 		if body.Errors != nil {
 			for _, e := range *body.Errors {
 				text += fmt.Sprintf("; %s: %s", e.Parameter, e.Detail)
@@ -215,16 +154,6 @@ func bounded(nanoseconds float64) time.Duration {
 		return 0
 	}
 	return max(minRetryAfter, time.Duration(min(nanoseconds, float64(maxRetryAfter))))
-}
-
-// first returns the first string that is not empty.
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // value returns what p points to, or the zero value.

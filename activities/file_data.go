@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -35,7 +36,7 @@ func findData(uri string) (*source, error) {
 		return nil, fmt.Errorf("the data: URI holds %d bytes, more than %d: put them into a file and refer to that", len(decoded), maxInline)
 	}
 	if mediaType == "" || strings.HasPrefix(mediaType, ";") {
-		mediaType = "text/plain" + first(mediaType, ";charset=US-ASCII")
+		mediaType = "text/plain" + cmp.Or(mediaType, ";charset=US-ASCII")
 	}
 	if !isMediaType(mediaType) {
 		return nil, fmt.Errorf("%q is not a media type such as text/csv", clip(mediaType))

@@ -34,7 +34,7 @@ func digestsOf(header http.Header) digests {
 	found := digests{}
 	add := func(algorithm, encoded string) {
 		algorithm = strings.ToLower(strings.TrimSpace(algorithm))
-		algorithm = first(map[string]string{"sha256": "sha-256"}[algorithm], algorithm)
+		algorithm = cmp.Or(map[string]string{"sha256": "sha-256"}[algorithm], algorithm)
 		raw, err := base64.StdEncoding.DecodeString(strings.Trim(strings.TrimSpace(encoded), ":"))
 		if known := algorithms[algorithm]; err == nil && known != nil && len(raw) == known().Size() {
 			found[algorithm] = raw

@@ -16,8 +16,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // answers is a transport that sends nothing.
@@ -79,7 +77,7 @@ func newFuzzedFinder(f *testing.F) *finder {
 		}
 		return body(r, http.StatusOK, http.Header{"Content-Type": {r.URL.Query().Get("type")}}, "abc"), nil
 	})
-	return &finder{Activities: a, connection: a.connections[DefaultConnection], scheduled: time.Now().Add(-time.Hour), listings: map[string]func() ([]api.AgentFile, error){}}
+	return &finder{Activities: a, connection: a.connections[DefaultConnection], scheduled: time.Now().Add(-time.Hour), listings: map[string]func() ([]listedFile, error){}}
 }
 
 // FuzzReferences looks at any reference: it never panics, never reads outside of the root, never asks a host that is not meant,

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"path"
 	"strconv"
 	"strings"
@@ -90,7 +91,7 @@ func safePath(name string) string {
 	if len(elements) > deepest {
 		elements = elements[len(elements)-deepest:]
 	}
-	return first(path.Join(elements...), "file")
+	return cmp.Or(path.Join(elements...), "file")
 }
 
 // shorten keeps the ending.

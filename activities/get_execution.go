@@ -2,16 +2,12 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // GetExecutionInput is the input of asteroid.GetExecution.
@@ -19,6 +15,11 @@ type GetExecutionInput struct {
 	// Connection is DefaultConnection when empty.
 	Connection  string `json:"connection,omitempty"`
 	ExecutionID string `json:"executionId"`
+}
+
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *GetExecutionInput) Validate() error {
+	return checkID("executionId", in.ExecutionID)
 }
 
 // GetExecution reads an execution as it is now (https://docs.asteroid.ai/api-reference/execution/get-execution), and
@@ -31,7 +32,7 @@ func (a *Activities) GetExecution(ctx context.Context, in GetExecutionInput) (*E
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID("executionId", in.ExecutionID); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	execution, err := c.execution(ctx, in.ExecutionID)
@@ -52,161 +53,7 @@ func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error 
 	var failed *failure
 	if errors.As(err, &failed) && failed.status == http.StatusNotFound && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < replicaLag {
 		return temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
-			ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewPause, Details: []any{failed.details()}})
+			ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewPause, Details: []any{detailsOf(failed)}})
 	}
 	return ended(ctx, err)
-}
-
-// execution makes one GET.
-func (c *connection) execution(ctx context.Context, id string) (*Execution, error) {
-	what := call{operation: "ExecutionGet", executionID: id}
-	e, err := fetch[api.Execution](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
-		return c.api.ExecutionGet(ctx, id)
-	}, http.StatusOK)
-	if err != nil {
-		return nil, err
-	}
-	if e.ID != id || e.Status == "" {
-		return nil, &failure{call: what, connection: c.name, message: "the answer is not about this execution"}
-	}
-	execution := &Execution{
-		ExecutionID:       e.ID,
-		AgentID:           e.AgentID,
-		AgentName:         value(e.AgentName),
-		WorkflowVersion:   value(e.WorkflowVersion),
-		Status:            Status(e.Status),
-		CreatedAt:         e.CreatedAt,
-		StartedAt:         e.StartedAt,
-		TerminalAt:        e.TerminalAt,
-		Duration:          float64(value(e.Duration)),
-		ParentExecutionID: value(e.ParentExecutionID),
-		PlatformURL:       value(e.PlatformURL),
-		LiveViewURL:       first(value(e.LiveViewURL), value(e.BrowserLiveViewURL)),
-		RecordingURL:      first(value(e.RecordingURL), value(e.BrowserRecordingURL)),
-	}
-	if r := e.ExecutionResult; r != nil {
-		execution.ExecutionResult = &ExecutionResult{Outcome: r.Outcome, Reasoning: r.Reasoning, Result: r.Result}
-	}
-	return execution, nil
-}
-
-// newestActivities is how many activities are looked at for the newest change of status.
-const newestActivities = 50
-
-// addReason reads why an execution has the status it has, where a status has a reason; only the activities tell
-// (NOTES "Status machine"). An execution whose activities are refused or gone keeps an empty reason: the status itself
-// is what matters.
-func (c *connection) addReason(ctx context.Context, e *Execution) error {
-	if !e.StatusChangedAt.IsZero() {
-		return nil // it has been read
-	}
-	switch e.Status {
-	case StatusPaused, StatusPausedByAgent, StatusAwaitingConfirmation, StatusFailed, StatusCancelled:
-	default:
-		return nil
-	}
-	activities, err := c.activities(ctx, e.ExecutionID)
-	var failed *failure
-	switch {
-	case errors.As(err, &failed) && failed.outcome() == outcomeRejected && failed.status != http.StatusTooManyRequests:
-		return nil
-	case err != nil:
-		return err
-	}
-	for _, payload := range activities {
-		if payload.ActivityType == "status_changed" && Status(payload.Status) == e.Status {
-			e.Reason, e.Questions = payload.reason()
-			e.StatusChangedAt = payload.timestamp
-			break
-		}
-	}
-	if e.Status == StatusPausedByAgent && e.Reason == "" && len(e.Questions) == 0 {
-		// Older servers tell the question only as the message of the action that asked it.
-		for _, payload := range activities {
-			if payload.ActivityType == "action_started" {
-				e.Reason = payload.Message
-				break
-			}
-		}
-	}
-	return nil
-}
-
-// activityPayload has the members that are of interest here, of every kind of activity.
-type activityPayload struct {
-	ActivityType                string               `json:"activityType"`
-	Message                     string               `json:"message"`
-	Status                      string               `json:"status"`
-	FileName                    string               `json:"fileName"`
-	Source                      string               `json:"source"`
-	FailedPayload               *api.FailedDetail    `json:"failedPayload"`
-	PausedPayload               *api.PausedDetail    `json:"pausedPayload"`
-	AwaitingConfirmationPayload *api.ReasonDetail    `json:"awaitingConfirmationPayload"`
-	CancelledPayload            *api.CancelledDetail `json:"cancelledPayload"`
-
-	timestamp time.Time
-}
-
-// activities reads the newest activities, newest first. One of an unknown kind or form is passed over.
-func (c *connection) activities(ctx context.Context, executionID string) ([]activityPayload, error) {
-	limit, order := int32(newestActivities), api.ExecutionActivitiesGetParamsOrderDesc
-	what := call{operation: "ExecutionActivitiesGet", executionID: executionID}
-	raw, err := fetch[[]api.Activity](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
-		return c.api.ExecutionActivitiesGet(ctx, executionID, &api.ExecutionActivitiesGetParams{Order: &order, Limit: &limit})
-	}, http.StatusOK)
-	if err != nil {
-		return nil, err
-	}
-	var payloads []activityPayload
-	for _, activity := range raw {
-		// Until November 2025 a payload's members stood one level deeper.
-		var older struct {
-			Data *activityPayload `json:"data"`
-		}
-		var payload activityPayload
-		if json.Unmarshal(activity.Payload, &payload) != nil {
-			continue
-		}
-		if json.Unmarshal(activity.Payload, &older) == nil && older.Data != nil {
-			kind := payload.ActivityType
-			payload = *older.Data
-			payload.ActivityType = kind
-		}
-		payload.timestamp = activity.Timestamp
-		payloads = append(payloads, payload)
-	}
-	return payloads, nil
-}
-
-func (p *activityPayload) reason() (string, []Question) {
-	switch {
-	case p.FailedPayload != nil:
-		reason := p.FailedPayload.Reason
-		if os := p.FailedPayload.OsError; os != nil && os.Message != "" {
-			reason += fmt.Sprintf(" (%s)", os.Message)
-		}
-		return reason, nil
-	case p.CancelledPayload != nil:
-		return string(p.CancelledPayload.Reason), nil
-	case p.AwaitingConfirmationPayload != nil:
-		return p.AwaitingConfirmationPayload.Reason, nil
-	case p.PausedPayload != nil:
-		return p.PausedPayload.Reason, questions(p.PausedPayload.Question)
-	default:
-		return "", nil
-	}
-}
-
-func questions(asked *api.AskUserQuestion) []Question {
-	if asked == nil {
-		return nil
-	}
-	questions := make([]Question, len(asked.Questions))
-	for i, q := range asked.Questions {
-		questions[i] = Question{Question: q.Question, Header: q.Header, MultiSelect: value(q.MultiSelect)}
-		for _, o := range q.Options {
-			questions[i].Options = append(questions[i].Options, QuestionOption{Label: o.Label, Description: o.Description})
-		}
-	}
-	return questions
 }

@@ -37,7 +37,7 @@ func TestALimitedRateHoldsBackReadsButNothingElse(t *testing.T) {
 			failed, ok := errors.AsType[*failure](err)
 			require.True(t, ok, "%v", err)
 			require.Equal(t, outcomeNeverSent, failed.outcome())
-			said, ok := errors.AsType[*temporal.ApplicationError](failed.temporalError())
+			said, ok := errors.AsType[*temporal.ApplicationError](applicationError(failed))
 			require.True(t, ok)
 			require.Equal(t, ErrorTypeRateLimited, said.Type())
 			require.False(t, said.NonRetryable())

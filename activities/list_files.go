@@ -1,17 +1,11 @@
 package activities
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"path"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // ListFilesInput is the input of asteroid.ListFiles.
@@ -22,39 +16,18 @@ type ListFilesInput struct {
 	FileSelection
 }
 
-// FileSelection says which of an execution's files are meant. The zero value means all of its downloads.
-type FileSelection struct {
-	// Directories are those of uploads, downloads, workspace, shared and debug that are looked into; downloads when empty.
-	Directories []string `json:"directories,omitempty"`
-	// Names are patterns such as *.pdf, in the form of [path.Match]; a file is meant if its name, without folders, matches
-	// one. Empty means every file.
-	Names []string `json:"names,omitempty"`
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *ListFilesInput) Validate() error {
+	if err := checkID("executionId", in.ExecutionID); err != nil {
+		return err
+	}
+	return in.FileSelection.Validate()
 }
 
 // ListFilesResult is the result of asteroid.ListFiles.
 type ListFilesResult struct {
 	// Files are in the order of their directories and names.
 	Files []OutputFile `json:"files"`
-}
-
-// OutputFile is a reference to a file that an execution left, or to its copy. It goes into the Files of the next step.
-type OutputFile struct {
-	FileRef
-	// Directory is that of the execution in which the file lay.
-	Directory string `json:"directory"`
-	// Size is in bytes.
-	Size int64 `json:"size"`
-	// SHA256 is the checksum of a saved file in lower-case hex. ListFiles, which does not read the files, leaves it empty.
-	SHA256 string `json:"sha256,omitempty"`
-}
-
-// References returns the references alone, for the Files of another activity or agent.
-func References(files []OutputFile) []FileRef {
-	refs := make([]FileRef, len(files))
-	for i, file := range files {
-		refs[i] = file.FileRef
-	}
-	return refs
 }
 
 const (
@@ -78,10 +51,7 @@ func (a *Activities) ListFiles(ctx context.Context, in ListFilesInput) (*ListFil
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID("executionId", in.ExecutionID); err != nil {
-		return nil, err
-	}
-	if err := in.FileSelection.Validate(); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	listed, err := a.settled(ctx, c, in.ExecutionID, in.FileSelection)
@@ -92,37 +62,22 @@ func (a *Activities) ListFiles(ctx context.Context, in ListFilesInput) (*ListFil
 	for i, file := range listed {
 		result.Files[i] = OutputFile{
 			FileRef: FileRef{
-				URI: ExecutionFileURI(in.ExecutionID, file.Directory, relativePath(file)), Name: file.FileName, ContentType: outputType(file),
+				URI: ExecutionFileURI(in.ExecutionID, file.Directory, file.relativePath()), Name: file.Name, ContentType: outputType(file),
 			},
-			Directory: file.Directory, Size: file.FileSize,
+			Directory: file.Directory, Size: file.Size,
 		}
 	}
 	return result, nil
 }
 
-// Validate checks the patterns and the directories' names. Its error is asteroid.InvalidInput and names the field.
-func (s *FileSelection) Validate() error {
-	for i, directory := range s.Directories {
-		if directory == "" || strings.ContainsAny(directory, `/\`) {
-			return invalid(fmt.Sprintf("directories[%d]", i), fmt.Sprintf("%q is no directory of an execution: name uploads, downloads, workspace, shared or debug", clip(directory)))
-		}
-	}
-	for i, pattern := range s.Names {
-		if _, err := path.Match(pattern, ""); err != nil || strings.Contains(pattern, "/") {
-			return invalid(fmt.Sprintf("names[%d]", i), fmt.Sprintf("%q is no pattern for a name: write *.pdf or report-?.csv", clip(pattern)))
-		}
-	}
-	return nil
-}
-
-func (s *FileSelection) has(file api.AgentFile) bool {
+func selects(s FileSelection, file listedFile) bool {
 	if len(s.Directories) == 0 && file.Directory != "downloads" || len(s.Directories) > 0 && !slices.Contains(s.Directories, file.Directory) {
 		return false
 	}
-	return s.names(file.FileName)
+	return selectsName(s, file.Name)
 }
 
-func (s *FileSelection) names(name string) bool {
+func selectsName(s FileSelection, name string) bool {
 	return len(s.Names) == 0 || slices.ContainsFunc(s.Names, func(pattern string) bool {
 		matches, _ := path.Match(pattern, path.Base(name)) // checked before
 		return matches
@@ -130,31 +85,29 @@ func (s *FileSelection) names(name string) bool {
 }
 
 // settled lists the selected files once two listings agree on them.
-func (a *Activities) settled(ctx context.Context, c *connection, executionID string, selection FileSelection) ([]api.AgentFile, error) {
+func (a *Activities) settled(ctx context.Context, c *connection, executionID string, selection FileSelection) ([]listedFile, error) {
 	added, err := c.addedFiles(ctx, executionID)
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
-	var before []api.AgentFile
+	var before []listedFile
 	for began := time.Now(); ; {
 		listed, err := c.files(ctx, executionID)
 		if err != nil {
 			return nil, a.forgiveEarlyNotFound(ctx, err)
 		}
 		awaited := time.Since(began) < addedPatience && slices.ContainsFunc(added, func(name string) bool {
-			return selection.names(name) && !slices.ContainsFunc(listed, func(file api.AgentFile) bool { return file.FileName == name })
+			return selectsName(selection, name) && !slices.ContainsFunc(listed, func(file listedFile) bool { return file.Name == name })
 		})
-		listed = slices.DeleteFunc(listed, func(file api.AgentFile) bool { return !selection.has(file) })
-		slices.SortFunc(listed, func(x, y api.AgentFile) int {
-			return cmp.Or(cmp.Compare(x.Directory, y.Directory), cmp.Compare(relativePath(x), relativePath(y)), cmp.Compare(x.ID, y.ID))
-		})
+		listed = slices.DeleteFunc(listed, func(file listedFile) bool { return !selects(selection, file) })
+		sortFiles(listed)
 		if before != nil && !awaited && slices.EqualFunc(before, listed, sameFile) {
 			if len(listed) > maxFiles {
 				return nil, invalid("names", fmt.Sprintf("select %d files, more than %d: narrow the patterns or the directories", len(listed), maxFiles))
 			}
 			return listed, nil
 		}
-		before = append([]api.AgentFile{}, listed...)
+		before = append([]listedFile{}, listed...)
 		if time.Since(began) > settlePatience {
 			return nil, referenceError(ctx, "executionId", unreadable("the files of execution %s still change", executionID))
 		}
@@ -164,39 +117,14 @@ func (a *Activities) settled(ctx context.Context, c *connection, executionID str
 	}
 }
 
-// addedFiles returns the names of files that the run's log, as far as it is read, says the agent has added.
-func (c *connection) addedFiles(ctx context.Context, executionID string) ([]string, error) {
-	log, err := c.activities(ctx, executionID)
-	if failed, ok := errors.AsType[*failure](err); ok && failed.outcome() == outcomeRejected && failed.status != http.StatusTooManyRequests {
-		return nil, nil // the listing alone will do
-	}
-	var names []string
-	for _, entry := range log {
-		if entry.ActivityType == "file_added" && entry.Source != "upload" && entry.FileName != "" {
-			names = append(names, entry.FileName)
-		}
-	}
-	return names, err
-}
-
 // outputType is the content type that the service says, if it is one, or nothing.
-func outputType(file api.AgentFile) string {
-	if said := value(file.MimeType); isMediaType(said) {
+func outputType(file listedFile) string {
+	if said := file.ContentType; isMediaType(said) {
 		return said
 	}
 	return ""
 }
 
-func sameFile(x, y api.AgentFile) bool {
-	return x.ID == y.ID && x.FileSize == y.FileSize && value(x.UpdatedAt).Equal(value(y.UpdatedAt))
-}
-
-func inDirectory(files []api.AgentFile, directory string) []api.AgentFile {
-	var found []api.AgentFile
-	for _, file := range files {
-		if file.Directory == directory {
-			found = append(found, file)
-		}
-	}
-	return found
+func sameFile(x, y listedFile) bool {
+	return x.ID == y.ID && x.Size == y.Size && x.UpdatedAt.Equal(y.UpdatedAt)
 }

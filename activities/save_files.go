@@ -2,18 +2,12 @@ package activities
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // SaveFilesInput is the input of asteroid.SaveFiles.
@@ -25,6 +19,14 @@ type SaveFilesInput struct {
 	// Destination is the URI beneath which the files are put: file:///srv/results, beneath one of Options.OutputRoots, or
 	// that of a place in one of Options.Stores, such as s3://bucket/results. Required.
 	Destination string `json:"destination"`
+}
+
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *SaveFilesInput) Validate() error {
+	if err := checkID("executionId", in.ExecutionID); err != nil {
+		return err
+	}
+	return in.FileSelection.Validate()
 }
 
 // SaveFilesResult is the result of asteroid.SaveFiles.
@@ -50,10 +52,7 @@ func (a *Activities) SaveFiles(ctx context.Context, in SaveFilesInput) (*SaveFil
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID("executionId", in.ExecutionID); err != nil {
-		return nil, err
-	}
-	if err := in.FileSelection.Validate(); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	store, base, err := a.sink(in.Destination)
@@ -94,72 +93,47 @@ func (a *Activities) SaveFiles(ctx context.Context, in SaveFilesInput) (*SaveFil
 }
 
 // newTargets says where each file goes that is not saved yet; the others stay nil.
-func newTargets(base *url.URL, executionID string, listed []api.AgentFile, progress *reporter[OutputFile]) []*url.URL {
+func newTargets(base *url.URL, executionID string, listed []listedFile, progress *reporter[OutputFile]) []*url.URL {
 	base = base.JoinPath(executionID, "/")
 	paths := newOutputPaths()
 	targets := make([]*url.URL, len(listed))
 	// What an earlier attempt has saved keeps its place, even if more files are listed now.
 	for i, file := range listed {
 		saved, ok := progress.has(file.ID)
-		if at, err := url.Parse(saved.URI); ok && err == nil && saved.Size == file.FileSize {
+		if at, err := url.Parse(saved.URI); ok && err == nil && saved.Size == file.Size {
 			if below, here := strings.CutPrefix(at.Path, base.Path); here {
 				paths.reserve(below)
 				continue
 			}
 		}
 		progress.forget(file.ID)
-		progress.expect(&source{size: file.FileSize})
+		progress.expect(&source{size: file.Size})
 		targets[i] = new(*base)
 	}
 	for i, file := range listed {
 		if targets[i] != nil {
-			targets[i].Path, targets[i].RawPath = base.Path+paths.unique(safePath(file.Directory)+"/"+safePath(relativePath(file))), ""
+			targets[i].Path, targets[i].RawPath = base.Path+paths.unique(safePath(file.Directory)+"/"+safePath(file.relativePath())), ""
 		}
 	}
 	return targets
 }
 
-// sink returns where a destination leads.
-func (a *Activities) sink(destination string) (Store, *url.URL, error) {
-	scheme, _, ok := strings.Cut(destination, ":")
-	switch scheme = strings.ToLower(scheme); {
-	case destination == "":
-		return nil, nil, errors.New("is required: name where the files are to be put, such as file:///srv/results")
-	case !ok:
-		return nil, nil, fmt.Errorf("%q has no scheme: write file:///srv/results, or s3://bucket/results where the worker has a store for s3", shown(destination))
-	case scheme == "file":
-		if _, _, err := a.outputs.beneath(destination, "OutputRoots"); err != nil {
-			return nil, nil, err
-		}
-		base, err := url.Parse(destination)
-		return outputDisk{a.outputs}, base, err
-	case slices.Contains(ownSchemes, scheme):
-		return nil, nil, fmt.Errorf("%s: is nowhere to put files: write file:///srv/results, or s3://bucket/results where the worker has a store for s3", scheme)
-	}
-	store, err := a.store(scheme)
-	if err != nil {
-		return nil, nil, err
-	}
-	base, err := parseURI(destination)
-	return store, base, err
-}
-
 // saveFile copies one file.
-func (a *Activities) saveFile(ctx context.Context, c *connection, executionID string, file api.AgentFile, store Store, target *url.URL, expect digests, moved func(n int)) (*OutputFile, error) {
-	field := "execution " + executionID + ", " + file.Directory + "/" + clip(relativePath(file))
+func (a *Activities) saveFile(ctx context.Context, c *connection, executionID string, file listedFile, store Store, target *url.URL, checksum string, moved func(n int)) (*OutputFile, error) {
+	field := "execution " + executionID + ", " + file.Directory + "/" + clip(file.relativePath())
 	fail := func(err error) error { return transferError(ctx, field, ErrorDetails{ExecutionID: executionID}, err) }
 	watched, alive, stop := watchStall(ctx, stallTimeout)
 	defer stop()
-	body, err := c.output(executionID, file).open(watched)
+	body, err := output(c, executionID, file).open(watched)
 	if err != nil {
 		return nil, fail(err)
 	}
 	defer func() { _ = body.Close() }()
 	// Whoever alters the content can alter the host's checksum too, but not the service's.
 	merged := maps.Clone(body.digests)
-	maps.Copy(merged, expect)
-	content := newCheckedReader(field, &countingReader{body, func(n int) { alive(); moved(n) }}, file.FileSize, merged)
-	info := FileInfo{Name: file.FileName, ContentType: typeOf(outputType(file), file.FileName, nil), Size: file.FileSize}
+	maps.Copy(merged, hexDigest(checksum))
+	content := newCheckedReader(field, &countingReader{body, func(n int) { alive(); moved(n) }}, file.Size, merged)
+	info := FileInfo{Name: file.Name, ContentType: typeOf(outputType(file), file.Name, nil), Size: file.Size}
 	if err := store.Write(watched, target, content, info); err != nil {
 		if content.failed != nil {
 			err = content.failed // what the store says of it tells less
@@ -172,49 +146,9 @@ func (a *Activities) saveFile(ctx context.Context, c *connection, executionID st
 		return nil, fail(unreadable("%s: the store ended before the file did", bare(target)))
 	}
 	return &OutputFile{
-		FileRef:   FileRef{URI: target.String(), Name: file.FileName, ContentType: info.ContentType},
+		FileRef:   FileRef{URI: target.String(), Name: file.Name, ContentType: info.ContentType},
 		Directory: file.Directory, Size: content.read, SHA256: content.sha256(),
 	}, nil
-}
-
-// sharedChecksums returns what the service says of the files that outlive the execution, by file id: it publishes checksums of no
-// others. One is only taken for the version that this execution wrote.
-func (c *connection) sharedChecksums(ctx context.Context, executionID string, listed []api.AgentFile) (map[string]digests, error) {
-	shared := inDirectory(listed, "shared")
-	if len(shared) == 0 {
-		return nil, nil
-	}
-	agentID := value(shared[0].AgentID)
-	if agentID == "" {
-		e, err := c.execution(ctx, executionID)
-		if err != nil {
-			return nil, err
-		}
-		agentID = e.AgentID
-	}
-	what := call{operation: "AgentSharedFilesGet", executionID: executionID}
-	kept, err := fetch[api.SharedFilesResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
-		return c.api.AgentSharedFilesGet(ctx, agentID)
-	}, http.StatusOK)
-	if failed, ok := errors.AsType[*failure](err); ok && failed.outcome() == outcomeRejected && failed.status != http.StatusTooManyRequests {
-		return nil, nil // an older service, or a run whose agent is gone
-	}
-	if err != nil {
-		return nil, err
-	}
-	checksums := map[string]digests{}
-	for _, file := range shared {
-		var same []api.SharedFile
-		for _, k := range kept.Files {
-			if value(k.LastModifiedByExecutionID) == executionID && k.FileName == file.FileName && k.FileSize == file.FileSize {
-				same = append(same, k)
-			}
-		}
-		if len(same) == 1 { // of several with this name it cannot be told which it is
-			checksums[file.ID] = hexDigest(value(same[0].Checksum))
-		}
-	}
-	return checksums, nil
 }
 
 type countingReader struct {

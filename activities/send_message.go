@@ -2,13 +2,9 @@ package activities
 
 import (
 	"context"
-	"net/http"
 	"strings"
-	"time"
 
 	"go.temporal.io/sdk/activity"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // SendMessageInput is the input of asteroid.SendMessage.
@@ -19,6 +15,17 @@ type SendMessageInput struct {
 	// Message is what the agent is told. To answer a question that suggests answers, send an option's label.
 	// It stands in the workflow's history: no secrets.
 	Message string `json:"message"`
+}
+
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *SendMessageInput) Validate() error {
+	if err := checkID("executionId", in.ExecutionID); err != nil {
+		return err
+	}
+	if strings.TrimSpace(in.Message) == "" {
+		return invalid("message", "is empty")
+	}
+	return nil
 }
 
 // SendMessageResult is the result of asteroid.SendMessage.
@@ -42,15 +49,12 @@ func (a *Activities) SendMessage(ctx context.Context, in SendMessageInput) (*Sen
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID("executionId", in.ExecutionID); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
-	}
-	if strings.TrimSpace(in.Message) == "" {
-		return nil, invalid("message", "is empty")
 	}
 	info := activity.GetInfo(ctx)
 	if info.Attempt > 1 {
-		sent, err := c.received(ctx, in, info.ScheduledTime)
+		sent, err := c.received(ctx, in.ExecutionID, in.Message, info.ScheduledTime)
 		if err != nil {
 			return nil, ended(ctx, err)
 		}
@@ -58,30 +62,9 @@ func (a *Activities) SendMessage(ctx context.Context, in SendMessageInput) (*Sen
 			return &SendMessageResult{ExecutionID: in.ExecutionID, AlreadySent: true}, nil
 		}
 	}
-	what := call{operation: "ExecutionUserMessagesAdd", executionID: in.ExecutionID}
-	if _, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
-		return c.api.ExecutionUserMessagesAdd(ctx, in.ExecutionID, api.UserMessageRequest{Message: in.Message})
-	}, http.StatusCreated); err != nil {
+	if err := c.sendMessage(ctx, in.ExecutionID, in.Message); err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
 	activity.GetLogger(ctx).Info("Message sent", "executionId", in.ExecutionID)
 	return &SendMessageResult{ExecutionID: in.ExecutionID}, nil
-}
-
-// clockSkew is how far the service's clock and Temporal's may lie apart.
-const clockSkew = 5 * time.Second
-
-// received reports whether the run's log holds the message, not older than since.
-func (c *connection) received(ctx context.Context, in SendMessageInput, since time.Time) (bool, error) {
-	activities, err := c.activities(ctx, in.ExecutionID)
-	if err != nil {
-		return false, err
-	}
-	for _, payload := range activities {
-		if payload.ActivityType == "user_message_received" && payload.Message == in.Message &&
-			payload.timestamp.After(since.Add(-clockSkew)) {
-			return true, nil
-		}
-	}
-	return false, nil
 }

@@ -2,14 +2,9 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 
 	"go.temporal.io/sdk/activity"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 // SetExecutionStatusInput is the input of asteroid.SetExecutionStatus.
@@ -19,6 +14,19 @@ type SetExecutionStatusInput struct {
 	ExecutionID string `json:"executionId"`
 	// Status is StatusPaused to pause, StatusRunning to resume, StatusCancelled to end the run.
 	Status Status `json:"status"`
+}
+
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *SetExecutionStatusInput) Validate() error {
+	if err := checkID("executionId", in.ExecutionID); err != nil {
+		return err
+	}
+	switch in.Status {
+	case StatusRunning, StatusPaused, StatusCancelled:
+		return nil
+	default:
+		return invalid("status", fmt.Sprintf("%q cannot be set: use %q, %q or %q", clip(string(in.Status)), StatusRunning, StatusPaused, StatusCancelled))
+	}
 }
 
 // SetExecutionStatusResult is the result of asteroid.SetExecutionStatus.
@@ -41,13 +49,8 @@ func (a *Activities) SetExecutionStatus(ctx context.Context, in SetExecutionStat
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID("executionId", in.ExecutionID); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
-	}
-	switch in.Status {
-	case StatusRunning, StatusPaused, StatusCancelled:
-	default:
-		return nil, invalid("status", fmt.Sprintf("%q cannot be set: use %q, %q or %q", clip(string(in.Status)), StatusRunning, StatusPaused, StatusCancelled))
 	}
 	status, err := c.setStatus(ctx, in.ExecutionID, in.Status)
 	if err != nil {
@@ -55,26 +58,4 @@ func (a *Activities) SetExecutionStatus(ctx context.Context, in SetExecutionStat
 	}
 	activity.GetLogger(ctx).Info("Execution status set", "executionId", in.ExecutionID, "asked", in.Status, "status", status)
 	return &SetExecutionStatusResult{ExecutionID: in.ExecutionID, Status: status}, nil
-}
-
-// setStatus asks for a status and reads what the execution has become.
-func (c *connection) setStatus(ctx context.Context, executionID string, status Status) (Status, error) {
-	what := call{operation: "ExecutionStatusUpdate", executionID: executionID}
-	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
-		return c.api.ExecutionStatusUpdate(ctx, executionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(status)})
-	}, http.StatusOK)
-	var refused *failure
-	illegal := errors.As(err, &refused) && slices.Contains([]int{http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity}, refused.status)
-	if err != nil && !illegal {
-		return "", err
-	}
-	now, readErr := c.execution(ctx, executionID)
-	if readErr != nil {
-		return "", readErr
-	}
-	// What an illegal change answers is not published: the status that is read afterwards decides.
-	if illegal && !now.Status.Terminal() && now.Status != status {
-		return "", err
-	}
-	return now.Status, nil
 }

@@ -2,17 +2,8 @@ package activities
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"time"
-
-	"go.temporal.io/sdk/activity"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
-
-// StagedFileLifetime is how long the service keeps a staged file that no execution took (fundamentals/files).
-const StagedFileLifetime = 60 * time.Minute
 
 // StageFilesInput is the input of asteroid.StageFiles.
 type StageFilesInput struct {
@@ -22,6 +13,11 @@ type StageFilesInput struct {
 	Files []FileRef `json:"files"`
 }
 
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *StageFilesInput) Validate() error {
+	return checkCount(len(in.Files))
+}
+
 // StageFilesResult is the result of asteroid.StageFiles.
 type StageFilesResult struct {
 	// Files are in the order of the input.
@@ -29,18 +25,6 @@ type StageFilesResult struct {
 	// LifetimeSeconds is how long the first of them to expire still lives: a duration, as the worker's clock may not be the
 	// workflow's.
 	LifetimeSeconds int64 `json:"lifetimeSeconds,omitempty"`
-}
-
-// StagedFile is a file that waits at the service for one execution. Pass it on unchanged.
-type StagedFile struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	// Size is in bytes.
-	Size        int64  `json:"size"`
-	ContentType string `json:"contentType"`
-	// ExpiresAt is when the service deletes the file unless an execution has taken it, by the worker's clock and on the
-	// safe side: counted from before the upload.
-	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 // stagedReserve is how much lifetime a file that an earlier attempt staged must have left to be kept.
@@ -64,7 +48,7 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCount(len(in.Files)); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	progress, stop := newReporter[StagedFile](ctx)
@@ -124,53 +108,16 @@ func (a *Activities) lifetime(files []StagedFile) int64 {
 	return max(int64(left/time.Second), 1)
 }
 
-func checkCount(files int) error {
-	switch {
-	case files == 0:
-		return invalid("files", "name at least one file")
-	case files > maxFiles:
-		return invalid("files", fmt.Sprintf("are %d, more than %d: put them into an archive", files, maxFiles))
-	}
-	return nil
-}
-
-// find looks at those of the references that are wanted; the others stay nil.
-func (a *Activities) find(ctx context.Context, c *connection, refs []FileRef, wanted func(i int) bool) ([]*source, error) {
-	f := &finder{Activities: a, connection: c, scheduled: activity.GetInfo(ctx).ScheduledTime, listings: map[string]func() ([]api.AgentFile, error){}}
-	sources := make([]*source, len(refs))
-	err := each(ctx, len(refs), func(ctx context.Context, i int) (err error) {
-		if wanted(i) {
-			sources[i], err = f.find(ctx, fmt.Sprintf("files[%d]", i), refs[i])
-		}
-		return err
-	})
-	if err != nil {
-		return nil, ended(ctx, err)
-	}
-	return sources, nil
-}
-
 // stageFile uploads one file and matches the answer to it.
 func (a *Activities) stageFile(ctx context.Context, c *connection, s *source, name string, limit *quota, moved func(n int)) (*StagedFile, error) {
-	expires := a.now().Add(StagedFileLifetime)
-	what := call{operation: c.Dialect.stageOperation(), subject: name, timeout: -1}
-	size := int64(0)
-	var staged api.TempFilesResponse
+	staged := &StagedFile{ContentType: s.contentType, ExpiresAt: a.now().Add(StagedFileLifetime)}
 	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *upload) (err error) {
-		staged, err = fetch[api.TempFilesResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
-			return c.stage(ctx, body.contentType, body, body.edit)
-		}, http.StatusOK)
-		size = body.size()
+		staged.ID, staged.Name, err = c.stage(ctx, name, body)
+		staged.Size = body.size()
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range staged.TempFiles {
-		// The service may tidy a name, but one request holds one file: a single answer is it under any name.
-		if (t.Name == name || len(staged.TempFiles) == 1) && plainID(t.ID) {
-			return &StagedFile{ID: t.ID, Name: t.Name, Size: size, ContentType: s.contentType, ExpiresAt: expires}, nil
-		}
-	}
-	return nil, &failure{call: what, connection: c.name, message: fmt.Sprintf("the answer names %d files, and not the one that was sent", len(staged.TempFiles))}
+	return staged, nil
 }

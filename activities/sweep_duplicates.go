@@ -20,6 +20,17 @@ type SweepDuplicatesInput struct {
 	Keep string `json:"keep,omitempty"`
 }
 
+// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+func (in *SweepDuplicatesInput) Validate() error {
+	if err := checkID("agentId", in.AgentID); err != nil {
+		return err
+	}
+	if in.ExecutionKey == "" {
+		return invalid("executionKey", "is required")
+	}
+	return nil
+}
+
 // SweepDuplicatesResult is the result of asteroid.SweepDuplicates.
 type SweepDuplicatesResult struct {
 	// Cancelled are the executions that were cancelled.
@@ -37,11 +48,8 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in SweepDuplicatesInpu
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID("agentId", in.AgentID); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, err
-	}
-	if in.ExecutionKey == "" {
-		return nil, invalid("executionKey", "is required")
 	}
 	result := &SweepDuplicatesResult{}
 	if activity.HasHeartbeatDetails(ctx) {

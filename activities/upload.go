@@ -3,10 +3,8 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime/multipart"
-	"net/http"
 	"net/textproto"
 	"strings"
 	"sync"
@@ -27,26 +25,6 @@ type quota struct {
 	left  atomic.Int64
 }
 
-// newQuota refuses files that are too much for the quota together with what an earlier attempt has sent, before anything is sent.
-func (a *Activities) newQuota(sources []*source, sent int64) (*quota, error) {
-	q := &quota{whole: a.maxUpload}
-	if q.whole < 0 {
-		return q, nil
-	}
-	total := sent
-	for _, s := range sources {
-		if s != nil {
-			total += max(s.size, 0)
-		}
-	}
-	if total > q.whole {
-		return nil, invalid("files", fmt.Sprintf("have %d bytes together, more than the %d that an execution takes: give it fewer, or smaller ones "+
-			"(a worker whose organization has more raises Options.MaxUploadBytes)", total, q.whole))
-	}
-	q.left.Store(q.whole - total)
-	return q, nil
-}
-
 func (q *quota) take(n int) error {
 	if q.whole >= 0 && q.left.Add(-int64(n)) < 0 {
 		return wrong("goes on beyond the %d bytes that an execution takes", q.whole)
@@ -56,10 +34,10 @@ func (q *quota) take(n int) error {
 
 // upload is the body of a multipart form with one file, which is read as it is sent.
 type upload struct {
-	contentType string
-	length      int64 // of the whole form; unknownSize when the file's is not known
-	form        io.Reader
-	sent        func(n int)
+	formType string
+	length   int64 // of the whole form; unknownSize when the file's is not known
+	form     io.Reader
+	sent     func(n int)
 
 	mu     sync.Mutex // Close must not meet a Read
 	file   *uploadedFile
@@ -83,7 +61,7 @@ func openUpload(ctx context.Context, s *source, name string, limit *quota, sent 
 	_ = form.Close()
 	head, tail := frame.String()[:headLength], frame.String()[headLength:]
 
-	u := &upload{contentType: form.FormDataContentType(), length: unknownSize, sent: sent}
+	u := &upload{formType: form.FormDataContentType(), length: unknownSize, sent: sent}
 	u.file = &uploadedFile{ReadCloser: opened, size: s.size, left: s.size}
 	if s.size < 0 {
 		u.file.limit = limit
@@ -124,17 +102,17 @@ func (u *upload) trouble() error {
 	return nil
 }
 
+// FormType is the content type of the form.
+func (u *upload) FormType() string { return u.formType }
+
+// Length is that of the form in bytes, negative when it is unknown.
+func (u *upload) Length() int64 { return u.length }
+
 // size is how much of the file was read.
 func (u *upload) size() int64 { return u.file.read.Load() }
 
 // whole is whether that is all of it.
 func (u *upload) whole() bool { return u.file.ended.Load() || u.size() == u.file.size }
-
-// edit tells the request what its body is.
-func (u *upload) edit(_ context.Context, r *http.Request) error {
-	r.ContentLength = u.length
-	return nil
-}
 
 // uploadedFile reads as much of a file as was announced, and knows when that fails.
 type uploadedFile struct {
@@ -200,27 +178,4 @@ func watchStall(ctx context.Context, limit time.Duration) (watched context.Conte
 	watched, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(limit, func() { cancel(errStalled) })
 	return watched, func() { timer.Reset(limit) }, func() { timer.Stop(); cancel(nil) }
-}
-
-// transfer sends one file by means of a request, and tells trouble with the file from trouble with the service.
-func (a *Activities) transfer(ctx context.Context, s *source, name string, limit *quota, sent func(n int),
-	request func(ctx context.Context, body *upload) error) error {
-	outer := ctx
-	ctx, alive, stop := watchStall(ctx, stallTimeout)
-	defer stop()
-	body, err := openUpload(ctx, s, name, limit, func(n int) { alive(); sent(n) })
-	if err != nil {
-		return referenceError(outer, s.field, err)
-	}
-	err = request(ctx, body)
-	trouble := body.trouble() // before stop, which makes trouble of its own
-	stop()                    // so that Close need not wait for a Read
-	_ = body.Close()
-	switch {
-	case trouble != nil:
-		return referenceError(outer, s.field, trouble)
-	case err == nil && !body.whole():
-		return referenceError(outer, s.field, unreadable("the service answered before it had all of the file"))
-	}
-	return err
 }

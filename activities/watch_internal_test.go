@@ -427,7 +427,7 @@ func TestALimitedRateEndsTheRound(t *testing.T) {
 func TestAnOddListEntryIsPassedOver(t *testing.T) {
 	t.Parallel()
 	f := newField(t)
-	var odd []listed
+	var odd []summary
 	require.NoError(t, json.Unmarshal([]byte(`[{"id":"../x","status":"paused","metadata":{"temporal_namespace":"ns","temporal_workflow_id":"wf","temporal_signal":"asteroid.executionEvent"}},
 		{"id":"x","status":"","metadata":{"temporal_namespace":"ns","temporal_workflow_id":"wf","temporal_signal":"asteroid.executionEvent"}},
 		{"id":"y","status":"paused","metadata":{"temporal_namespace":1,"temporal_workflow_id":["wf"],"temporal_signal":{}}},

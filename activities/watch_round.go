@@ -141,9 +141,9 @@ func (w *watch) look(ctx context.Context) error {
 		}
 		ids = append(ids, id)
 	}
-	read, errs := make([]listed, len(ids)), make([]error, len(ids))
+	read, errs := make([]summary, len(ids)), make([]error, len(ids))
 	limited := eachOf(ctx, watchAtOnce, len(ids), func(ctx context.Context, i int) error {
-		read[i], errs[i] = w.read(ctx, ids[i])
+		read[i], errs[i] = w.c.readSummary(ctx, ids[i])
 		return nil
 	})
 	var notices []*notice
@@ -174,7 +174,7 @@ func (w *watch) look(ctx context.Context) error {
 	return limited
 }
 
-func (w *watch) lookedAt(k *watched, e listed) *notice {
+func (w *watch) lookedAt(k *watched, e summary) *notice {
 	seen, ours := w.sighting(e)
 	if !ours {
 		delete(w.known, e.ID)

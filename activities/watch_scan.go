@@ -3,14 +3,10 @@ package activities
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"time"
-
-	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 const (
-	scanPageSize = 100
 	// maxScanPages ends a listing that never does.
 	maxScanPages = 2000
 	// watchAtOnce is how many requests of one kind are under way together.
@@ -19,20 +15,6 @@ const (
 	// looked for so far back.
 	listLag = time.Minute
 )
-
-// listed is what the watch reads of an execution. The rest of it, inputs above all, may be large.
-type listed struct {
-	ID                string         `json:"id"`
-	Status            Status         `json:"status"`
-	CreatedAt         time.Time      `json:"createdAt"`
-	ParentExecutionID string         `json:"parentExecutionId"`
-	Metadata          map[string]any `json:"metadata"`
-}
-
-type listedPage struct {
-	Items []listed `json:"items"`
-	Total int64    `json:"total"`
-}
 
 // sighting is an execution whose workflow wants to know of changes.
 type sighting struct {
@@ -43,7 +25,7 @@ type sighting struct {
 
 // sighting returns false for an execution that is none of this namespace's, or that a person has started from one that is: the
 // service copies the metadata then.
-func (w *watch) sighting(e listed) (sighting, bool) {
+func (w *watch) sighting(e summary) (sighting, bool) {
 	s := starterOf(e.Metadata)
 	ours := plainID(e.ID) && e.Status != "" && e.ParentExecutionID == "" &&
 		s.namespace == w.namespace && s.workflowID != "" && s.signal == ExecutionEventSignal
@@ -58,7 +40,7 @@ type scan struct {
 	err    error               // why it is not whole
 }
 
-func (s *scan) take(w *watch, e listed) {
+func (s *scan) take(w *watch, e summary) {
 	if e.CreatedAt.After(s.newest) {
 		s.newest = e.CreatedAt
 	}
@@ -81,23 +63,22 @@ func (w *watch) scan(ctx context.Context) *scan {
 	return s
 }
 
-var activeStatuses = []api.ExecutionStatus{
-	api.ExecutionStatusQueued, api.ExecutionStatusStarting, api.ExecutionStatusRunning, api.ExecutionStatusPaused,
-	api.ExecutionStatusPausedByAgent, api.ExecutionStatusAwaitingConfirmation,
+var activeStatuses = []Status{
+	StatusQueued, StatusStarting, StatusRunning, StatusPaused, StatusPausedByAgent, StatusAwaitingConfirmation,
 }
 
-var endedStatuses = []api.ExecutionStatus{api.ExecutionStatusCompleted, api.ExecutionStatusFailed, api.ExecutionStatusCancelled}
+var endedStatuses = []Status{StatusCompleted, StatusFailed, StatusCancelled}
 
 // listActive lists the oldest first, so that new ones do not shift the pages, and reads the last page first: what moves to an
 // earlier page because something before it has ended is then seen twice, not missed.
 func (w *watch) listActive(ctx context.Context, s *scan) error {
-	size := scanPageSize
+	size := listPageSize
 	for read, want := 0, max(w.active, 1); read < want; {
 		w.pages += want - read
-		pages, errs := make([]listedPage, want-read), make([]error, want-read)
+		pages, errs := make([]summaryPage, want-read), make([]error, want-read)
 		err := eachOf(ctx, watchAtOnce, len(pages), func(ctx context.Context, i int) error {
-			pages[i], errs[i] = w.list(ctx, int32(want-i), api.SortDirectionAsc, activeStatuses, time.Time{}) //nolint:gosec // at most maxScanPages
-			return nil                                                                                        // what the others show is of use
+			pages[i], errs[i] = w.list(ctx, int32(want-i), false, activeStatuses, time.Time{}) //nolint:gosec // at most maxScanPages
+			return nil                                                                         // what the others show is of use
 		})
 		total := 0
 		for i, page := range pages {
@@ -109,7 +90,7 @@ func (w *watch) listActive(ctx context.Context, s *scan) error {
 					size = items // a service may make its pages smaller than asked for
 				}
 				total = max(total, int(page.Total), (number-1)*size+items)
-				if page.Total == 0 && items >= scanPageSize {
+				if page.Total == 0 && items >= listPageSize {
 					total = max(total, number*size+1) // nor does it have to tell the total
 				}
 			}
@@ -136,7 +117,7 @@ func firstError(errs []error) error {
 // it is at the service, only what was created last tells.
 func (w *watch) listEnded(ctx context.Context, s *scan) error {
 	if w.newest.IsZero() {
-		page, err := w.list(ctx, 1, api.SortDirectionDesc, endedStatuses, time.Time{})
+		page, err := w.list(ctx, 1, true, endedStatuses, time.Time{})
 		for _, item := range page.Items {
 			s.take(w, item)
 		}
@@ -144,7 +125,7 @@ func (w *watch) listEnded(ctx context.Context, s *scan) error {
 	}
 	since := w.since(w.newest)
 	for number := int32(1); number <= maxScanPages; number++ {
-		page, err := w.list(ctx, number, api.SortDirectionAsc, endedStatuses, since)
+		page, err := w.list(ctx, number, false, endedStatuses, since)
 		if err != nil {
 			return err
 		}
@@ -152,7 +133,7 @@ func (w *watch) listEnded(ctx context.Context, s *scan) error {
 		for _, item := range page.Items {
 			s.take(w, item)
 		}
-		if len(page.Items) < scanPageSize && (page.Total == 0 || len(page.Items) == 0 || int64(number)*int64(len(page.Items)) >= page.Total) {
+		if len(page.Items) < listPageSize && (page.Total == 0 || len(page.Items) == 0 || int64(number)*int64(len(page.Items)) >= page.Total) {
 			break
 		}
 	}
@@ -162,28 +143,9 @@ func (w *watch) listEnded(ctx context.Context, s *scan) error {
 // since is from when on executions that have ended are of interest, though they were never seen at work.
 func (*watch) since(newest time.Time) time.Time { return newest.Add(-listLag) }
 
-func (w *watch) list(ctx context.Context, number int32, direction api.SortDirection, statuses []api.ExecutionStatus, after time.Time) (listedPage, error) {
-	page, size, field, key := number, int32(scanPageSize), api.ExecutionSortFieldCreatedAt, MetadataNamespace
-	params := &api.ExecutionsListParams{
-		OrganizationID: optional(w.organizationID), Page: &page, PageSize: &size, SortField: &field, SortDirection: &direction,
-		Status: &statuses, MetadataKey: &key, MetadataValue: &w.namespace,
-	}
-	if !after.IsZero() {
-		params.CreatedAfter = &after
-	}
-	return fetch[listedPage](ctx, w.c, call{operation: "ExecutionsList"}, func(ctx context.Context) (*http.Response, error) {
-		return w.c.api.ExecutionsList(ctx, params)
-	}, http.StatusOK)
-}
-
-// read reads one execution on its own.
-func (w *watch) read(ctx context.Context, id string) (listed, error) {
-	what := call{operation: "ExecutionGet", executionID: id}
-	e, err := fetch[listed](ctx, w.c, what, func(ctx context.Context) (*http.Response, error) {
-		return w.c.api.ExecutionGet(ctx, id)
-	}, http.StatusOK)
-	if err == nil && (e.ID != id || e.Status == "") {
-		err = &failure{call: what, connection: w.c.name, message: "the answer is not about this execution"}
-	}
-	return e, err
+func (w *watch) list(ctx context.Context, number int32, newestFirst bool, statuses []Status, after time.Time) (summaryPage, error) {
+	return w.c.list(ctx, listQuery{
+		OrganizationID: w.organizationID, Statuses: statuses, MetadataKey: MetadataNamespace, MetadataValue: w.namespace,
+		CreatedAfter: after, NewestFirst: newestFirst,
+	}, number)
 }

@@ -1,0 +1,120 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+)
+
+// ended turns what stopped a call into what the activity returns: a cancellation where somebody asked for one, else the
+// error that the workflow sees. A context that ended for another reason (the worker stops) leaves a retryable error.
+func ended(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); temporal.IsCanceledError(cause) {
+		return cause
+	}
+	if failed, ok := errors.AsType[*failure](err); ok {
+		return applicationError(failed)
+	}
+	return err
+}
+
+// applicationError is the one place where an HTTP status becomes an error type and a decision to retry.
+func applicationError(f *failure) error {
+	errorType, retry, advice := ErrorTypeUnavailable, true, ""
+	switch status := f.status; {
+	case errors.Is(f.cause, errNoKey):
+		advice = "nothing was sent; it is tried again"
+	case status == 0 && f.neverSent:
+		advice = fmt.Sprintf("the service was not reached; check the base URL of connection %q and the network", f.connection)
+	case status == 0:
+		advice = "no usable answer came; it is tried again"
+	case status == http.StatusUnauthorized:
+		errorType, retry = ErrorTypeUnauthorized, false
+		advice = fmt.Sprintf("check the API key of connection %q", f.connection)
+	case status == http.StatusForbidden:
+		errorType, retry = ErrorTypeUnauthorized, false
+		advice = fmt.Sprintf("the API key of connection %q is valid but may not do this: "+
+			"the agent may not be open to it, or it belongs to another organization", f.connection)
+	case status == http.StatusPaymentRequired:
+		errorType, retry = ErrorTypePaymentRequired, false
+		advice = "check the organization's plan and balance"
+	case f.execute && f.lostTempFiles():
+		errorType, retry = ErrorTypeStagedFileExpired, false
+		advice = "stage the files again and execute with the new handles"
+	case status == http.StatusNotFound, status == http.StatusGone:
+		errorType, retry = ErrorTypeNotFound, false
+		advice = "check the id, and that the connection belongs to the organization that owns it"
+	case f.execute && (status == http.StatusConflict || status == http.StatusTooManyRequests):
+		errorType = ErrorTypeAtCapacity
+		advice = "the organization is at its limit of executions, or every profile of the pool is in use; it is tried again"
+	case status == http.StatusTooManyRequests:
+		errorType, advice = ErrorTypeRateLimited, "it is tried again"
+	case status == http.StatusRequestTimeout, status == http.StatusConflict, status >= 500:
+		advice = "it is tried again"
+	case status >= 400:
+		errorType, retry, advice = ErrorTypeInvalidInput, false, "correct the input"
+	default:
+		advice = fmt.Sprintf("the contract has no such answer; check the base URL of connection %q", f.connection)
+	}
+	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, Details: []any{detailsOf(f)}}
+	if retry {
+		options.NextRetryDelay = f.retryAfter
+	}
+	return temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options)
+}
+
+func detailsOf(f *failure) ErrorDetails {
+	details := ErrorDetails{
+		Operation:   f.operation,
+		HTTPStatus:  f.status,
+		RequestID:   f.requestID,
+		ExecutionID: f.executionID,
+		Doubtful:    f.doubtful, ExecutionKey: f.executionKey,
+		ProblemType: value(f.body.Type),
+		Reason:      value(f.body.Reason),
+		Capability:  value(f.body.Capability),
+		Used:        f.body.Used,
+		Limit:       f.body.Limit,
+	}
+	if f.body.Errors != nil {
+		for _, e := range *f.body.Errors {
+			details.Parameters = append(details.Parameters, ParameterError{Parameter: e.Parameter, Detail: e.Detail})
+		}
+	}
+	return details
+}
+
+// referenceError is what an activity returns for trouble with a reference: asteroid.Unavailable, NotFound or Unauthorized
+// where the trouble is with what it names, asteroid.InvalidInput where the reference itself is wrong.
+func referenceError(ctx context.Context, field string, err error) error {
+	return transferError(ctx, field, ErrorDetails{Field: field}, err)
+}
+
+// transferError is referenceError for a file that no field of the input names.
+func transferError(ctx context.Context, what string, details ErrorDetails, err error) error {
+	var asked *failure
+	if ctx.Err() != nil || errors.As(err, &asked) {
+		return ended(ctx, err)
+	}
+	if final, ok := errors.AsType[*temporal.ApplicationError](err); ok { // with what is around it, it would have another type
+		return final
+	}
+	trouble := &refError{errorType: ErrorTypeInvalidInput}
+	errors.As(err, &trouble)
+	message, retry := err.Error(), trouble.errorType == ErrorTypeUnavailable
+	if !strings.HasPrefix(message, what) {
+		message = what + ": " + message
+	}
+	if retry {
+		message += "; it is tried again"
+	}
+	return temporal.NewApplicationErrorWithOptions(message, trouble.errorType, temporal.ApplicationErrorOptions{
+		NonRetryable:   !retry,
+		NextRetryDelay: trouble.retryAfter,
+		Details:        []any{details},
+	})
+}
