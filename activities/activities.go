@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
+	sdkclient "go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid/internal/pace"
 )
@@ -56,6 +56,9 @@ const (
 	DefaultSettleInterval = 2 * time.Second
 )
 
+// DefaultMaxUploadBytes is what the service takes for one execution (fundamentals/files: 200 MB).
+const DefaultMaxUploadBytes = 200 * 1000 * 1000
+
 // Activities are the activities of a worker. Make them with [New]; they are safe for concurrent use. Register them
 // all with [Activities.Register], or add the plugin of package worker, which does.
 type Activities struct {
@@ -65,7 +68,7 @@ type Activities struct {
 	events      Events
 	pace        pace.Watch
 	announced   announcements
-	service     func(context.Context) client.Client // of the activity; nil where there is none
+	service     func(context.Context) sdkclient.Client // of the activity; nil where there is none
 
 	roots     roots
 	outputs   roots

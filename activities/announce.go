@@ -11,7 +11,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
+	sdkclient "go.temporal.io/sdk/client"
 )
 
 // announceTimeout bounds what is done to have the watch run: whoever executes an agent waits for it, and can poll instead.
@@ -82,7 +82,7 @@ func (a *Activities) announce(ctx context.Context, c *connection) error {
 
 // startWatch signals the watch, which starts it if it does not run. A mere start would not do: a watch that is about to end for
 // want of work would count as running, whereas it cannot end with a signal that it has not seen.
-func startWatch(ctx context.Context, c *connection, service client.Client) error {
+func startWatch(ctx context.Context, c *connection, service sdkclient.Client) error {
 	organizationID, err := c.watchedOrganization(ctx)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func startWatch(ctx context.Context, c *connection, service client.Client) error
 		return err
 	}
 	id := watchID(c, organizationID)
-	_, err = service.SignalWithStartWorkflow(ctx, id, WatchSignal, nil, client.StartWorkflowOptions{
+	_, err = service.SignalWithStartWorkflow(ctx, id, WatchSignal, nil, sdkclient.StartWorkflowOptions{
 		ID: id, TaskQueue: queue,
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		StaticSummary:         "Watches the executions of connection " + c.name,
@@ -111,7 +111,7 @@ func watchID(c *connection, organizationID string) string {
 }
 
 // workflowQueue is where the workflow's own tasks go: the activity's queue may be served by workers that run activities only.
-func workflowQueue(ctx context.Context, service client.Client) (string, error) {
+func workflowQueue(ctx context.Context, service sdkclient.Client) (string, error) {
 	info := activity.GetInfo(ctx)
 	if !info.IsWorkflowActivity() {
 		return info.TaskQueue, nil

@@ -14,7 +14,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
+	sdkclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 
@@ -24,7 +24,7 @@ import (
 
 // temporalServer stands for the server that activities reach by their client.
 type temporalServer struct {
-	client.Client
+	sdkclient.Client
 	mu       sync.Mutex
 	started  []string // id, queue
 	inputs   []WatchExecutionsInput
@@ -35,7 +35,7 @@ type temporalServer struct {
 	arrived  chan struct{} // gets an item for each start
 }
 
-func (s *temporalServer) SignalWithStartWorkflow(ctx context.Context, id, signal string, _ any, options client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+func (s *temporalServer) SignalWithStartWorkflow(ctx context.Context, id, signal string, _ any, options sdkclient.StartWorkflowOptions, _ any, args ...any) (sdkclient.WorkflowRun, error) {
 	if s.arrived != nil {
 		s.arrived <- struct{}{}
 	}
@@ -80,7 +80,7 @@ type post struct {
 
 func newPost(t *testing.T, change ...func(*Options)) *post {
 	t.Helper()
-	p := &post{server: &temporalServer{queue: "workflows"}, api: testsuite.NewAPI(t), clock: &handClock{now: time.Now()}}
+	p := &post{server: &temporalServer{queue: "workflows"}, api: testsuite.NewAPI(t), clock: newClock()}
 	options := Options{Connections: map[string]Connection{"default": {APIKey: StaticAPIKey(p.api.APIKey()), BaseURL: p.api.BaseURL()}}}
 	for _, c := range change {
 		c(&options)
@@ -90,7 +90,7 @@ func newPost(t *testing.T, change ...func(*Options)) *post {
 	require.NoError(t, err)
 	var suite sdktestsuite.WorkflowTestSuite
 	p.env = suite.NewTestActivityEnvironment()
-	p.service = func(context.Context) client.Client { return p.server }
+	p.service = func(context.Context) sdkclient.Client { return p.server }
 	p.Register(p.env)
 	return p
 }

@@ -60,32 +60,11 @@ func applicationError(f *failure) error {
 	default:
 		advice = fmt.Sprintf("the contract has no such answer; check the base URL of connection %q", f.connection)
 	}
-	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, Details: []any{detailsOf(f)}}
+	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, Details: []any{f.details()}}
 	if retry {
 		options.NextRetryDelay = f.retryAfter
 	}
 	return temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options)
-}
-
-func detailsOf(f *failure) ErrorDetails {
-	details := ErrorDetails{
-		Operation:   f.operation,
-		HTTPStatus:  f.status,
-		RequestID:   f.requestID,
-		ExecutionID: f.executionID,
-		Doubtful:    f.doubtful, ExecutionKey: f.executionKey,
-		ProblemType: value(f.body.Type),
-		Reason:      value(f.body.Reason),
-		Capability:  value(f.body.Capability),
-		Used:        f.body.Used,
-		Limit:       f.body.Limit,
-	}
-	if f.body.Errors != nil {
-		for _, e := range *f.body.Errors {
-			details.Parameters = append(details.Parameters, ParameterError{Parameter: e.Parameter, Detail: e.Detail})
-		}
-	}
-	return details
 }
 
 // referenceError is what an activity returns for trouble with a reference: asteroid.Unavailable, NotFound or Unauthorized

@@ -241,7 +241,7 @@ func (e *execute) goOnLooking(ctx context.Context, key string) error {
 
 // unknownOutcome is the error of an attempt that may have started an agent. It is retried: the next one looks first.
 func (e *execute) unknownOutcome(f *failure, key string) error {
-	details := detailsOf(f)
+	details := f.details()
 	details.ExecutionKey, details.Doubtful = key, e.Doubtful
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("whether the agent was started is not known yet: %s (it is looked for by the metadata %s=%s)", f, MetadataExecutionKey, key),

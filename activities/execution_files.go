@@ -103,9 +103,8 @@ func linkError(err error) error {
 	if !ok {
 		return err
 	}
-	errorType := ErrorTypeInvalidInput
-	if failed.cause != nil || failed.status >= 500 {
-		errorType = ErrorTypeUnavailable
+	if (failed.cause != nil || failed.status >= 500) && failed.retryAfter == 0 {
+		return unreadable("%w", failed)
 	}
-	return &refError{errorType: errorType, retryAfter: failed.retryAfter, error: failed}
+	return wrong("%w", failed)
 }

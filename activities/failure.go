@@ -164,3 +164,25 @@ func value[T any](p *T) T {
 	}
 	return *p
 }
+
+// Details returns what a workflow is told of the error.
+func (f *failure) details() ErrorDetails {
+	details := ErrorDetails{
+		Operation:   f.operation,
+		HTTPStatus:  f.status,
+		RequestID:   f.requestID,
+		ExecutionID: f.executionID,
+		Doubtful:    f.doubtful, ExecutionKey: f.executionKey,
+		ProblemType: value(f.body.Type),
+		Reason:      value(f.body.Reason),
+		Capability:  value(f.body.Capability),
+		Used:        f.body.Used,
+		Limit:       f.body.Limit,
+	}
+	if f.body.Errors != nil {
+		for _, e := range *f.body.Errors {
+			details.Parameters = append(details.Parameters, ParameterError{Parameter: e.Parameter, Detail: e.Detail})
+		}
+	}
+	return details
+}

@@ -53,7 +53,7 @@ func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error 
 	var failed *failure
 	if errors.As(err, &failed) && failed.status == http.StatusNotFound && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < replicaLag {
 		return temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
-			ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewPause, Details: []any{detailsOf(failed)}})
+			ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewPause, Details: []any{failed.details()}})
 	}
 	return ended(ctx, err)
 }

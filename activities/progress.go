@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
+	sdkclient "go.temporal.io/sdk/client"
 )
 
 // Progress is the heartbeat of an activity that moves files: what the web UI shows while it is pending, and where the next
@@ -137,7 +137,7 @@ func (r *reporter[File]) flush() {
 	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
 	defer cancel()
 	info := activity.GetInfo(r.ctx)
-	options := client.RecordActivityHeartbeatOptions{
+	options := sdkclient.RecordActivityHeartbeatOptions{
 		TaskToken: info.TaskToken, Namespace: info.Namespace, ActivityType: info.ActivityType.Name, TaskQueue: info.TaskQueue,
 		WorkflowID: info.WorkflowExecution.ID, Details: []any{snapshot},
 	}
@@ -152,7 +152,7 @@ func (r *reporter[File]) flush() {
 
 // serviceOf returns the activity's client, or nil where there is none that can be used: the SDK's test environments have one
 // whose service ends the process at the first call, and a test double may panic.
-func serviceOf(ctx context.Context) (service client.Client) {
+func serviceOf(ctx context.Context) (service sdkclient.Client) {
 	defer func() {
 		if recover() != nil {
 			service = nil

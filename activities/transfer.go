@@ -7,22 +7,17 @@ import (
 
 // newQuota refuses files that are too much for the quota together with what an earlier attempt has sent, before anything is sent.
 func (a *Activities) newQuota(sources []*source, sent int64) (*quota, error) {
-	q := &quota{whole: a.maxUpload}
-	if q.whole < 0 {
-		return q, nil
-	}
 	total := sent
 	for _, s := range sources {
 		if s != nil {
 			total += max(s.size, 0)
 		}
 	}
-	if total > q.whole {
+	if a.maxUpload >= 0 && total > a.maxUpload {
 		return nil, invalid("files", fmt.Sprintf("have %d bytes together, more than the %d that an execution takes: give it fewer, or smaller ones "+
-			"(a worker whose organization has more raises Options.MaxUploadBytes)", total, q.whole))
+			"(a worker whose organization has more raises Options.MaxUploadBytes)", total, a.maxUpload))
 	}
-	q.left.Store(q.whole - total)
-	return q, nil
+	return newQuota(a.maxUpload, total), nil
 }
 
 // transfer sends one file by means of a request, and tells trouble with the file from trouble with the service.

@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// DefaultMaxUploadBytes is what the service takes for one execution (fundamentals/files: 200 MB).
-const DefaultMaxUploadBytes = 200 * 1000 * 1000
-
 // stallTimeout ends a transfer of which nothing moves, neither a byte out nor the answer in.
 const stallTimeout = 2 * time.Minute
 
@@ -23,6 +20,13 @@ const stallTimeout = 2 * time.Minute
 type quota struct {
 	whole int64 // unbounded when negative
 	left  atomic.Int64
+}
+
+// newQuota returns a quota of limit bytes, unbounded when negative, of which some are taken.
+func newQuota(limit, taken int64) *quota {
+	q := &quota{whole: limit}
+	q.left.Store(limit - taken)
+	return q
 }
 
 func (q *quota) take(n int) error {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/internal/api"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
@@ -37,12 +36,16 @@ func (c *handClock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+func newClock() *handClock { return &handClock{now: time.Now()} }
+
 // wire counts requests, and lets a test answer in the service's place.
 type wire struct {
 	mu     sync.Mutex
 	counts map[string]int // "list", "get", and the methods
 	answer func(kind string, r *http.Request) *http.Response
 }
+
+func newWire() *wire { return &wire{counts: map[string]int{}} }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	kind := ""
@@ -107,7 +110,7 @@ type field struct {
 
 func newField(t *testing.T) *field {
 	t.Helper()
-	f := &field{t: t, clock: &handClock{now: time.Now()}, wire: &wire{counts: map[string]int{}}, name: map[string]string{}}
+	f := &field{t: t, clock: newClock(), wire: newWire(), name: map[string]string{}}
 	f.api = testsuite.NewAPI(t, testsuite.WithClock(f.clock.Now))
 	c, err := newConnection("default", Connection{
 		APIKey: StaticAPIKey(f.api.APIKey()), BaseURL: f.api.BaseURL(), OrganizationID: f.api.OrganizationID(), Transport: f.wire,
@@ -144,14 +147,12 @@ func (f *field) begin(name string, agent testsuite.Agent, changed ...string) str
 	if agentID == "" {
 		agentID = f.api.ServeAgent(name, agent)
 	}
-	accepted, err := fetch[api.ExecuteAgentResponse](f.t.Context(), f.c, call{operation: "AgentExecutePost"}, func(ctx context.Context) (*http.Response, error) {
-		return f.c.api.AgentExecutePost(ctx, agentID, api.ExecuteAgentRequest{Metadata: &metadata})
-	}, http.StatusAccepted)
+	started, err := f.c.execute(f.t.Context(), ExecuteAgentInput{AgentID: agentID}, metadata)
 	require.NoError(f.t, err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.name[accepted.ExecutionID] = name
-	return accepted.ExecutionID
+	f.name[started.ExecutionID] = name
+	return started.ExecutionID
 }
 
 // rounds lets time pass and makes a round, n times.
@@ -176,8 +177,4 @@ func works(d time.Duration) testsuite.Agent {
 	return func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", nil)}
 	}
-}
-
-func (f *field) answering(status int, header ...string) func(context.Context) (*http.Response, error) {
-	return func(context.Context) (*http.Response, error) { return reply(status, nil, header...), nil }
 }
