@@ -12,6 +12,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -100,7 +101,7 @@ func (c *checkedReader) check() error {
 	if c.size >= 0 && c.read != c.size {
 		return unreadable("%s has %d bytes instead of %d", c.name, c.read, c.size)
 	}
-	for _, algorithm := range sortedKeys(c.expect) {
+	for _, algorithm := range slices.Sorted(maps.Keys(c.expect)) {
 		if got := c.hashes[algorithm].Sum(nil); !bytes.Equal(got, c.expect[algorithm]) {
 			return unreadable("%s arrived altered: its %s is %x instead of %x", c.name, algorithm, got, c.expect[algorithm])
 		}

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 )
@@ -12,7 +13,7 @@ var schemePattern = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
 var ownSchemes = []string{"data", "file", "http", "https", ExecutionScheme}
 
 func checkStores(stores map[string]Store) error {
-	for _, scheme := range sortedKeys(stores) {
+	for _, scheme := range slices.Sorted(maps.Keys(stores)) {
 		switch {
 		case !schemePattern.MatchString(scheme):
 			return fmt.Errorf("Stores has the scheme %q: write it in lower case, without the colon, such as s3", scheme)

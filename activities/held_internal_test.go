@@ -25,7 +25,7 @@ func newWired(t *testing.T) *wired {
 	t.Helper()
 	f := &wired{t: t, clock: newClock(), wire: newWire()}
 	f.api = testsuite.NewAPI(t, testsuite.WithClock(f.clock.Now))
-	f.api.AddAgent("patient", func(testsuite.Run) []testsuite.Step {
+	f.api.ServeAgent("patient", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(24 * time.Hour), testsuite.Complete("success", "", nil)}
 	})
 	var err error
