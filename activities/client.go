@@ -134,7 +134,7 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 	}
 	failed := &failure{call: what, connection: c.name}
 
-	response, err := request(ctx)
+	got, err := request(ctx)
 	if err != nil {
 		var nested *failure
 		var final *temporal.ApplicationError
@@ -154,18 +154,18 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 		failed.cause, failed.message = err, redact(err.Error())
 		return answer{}, failed
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer func() { _ = got.Body.Close() }()
 
-	failed.status, failed.contentType = response.StatusCode, response.Header.Get("Content-Type")
-	failed.requestID = redact(cmp.Or(response.Header.Get("X-Request-Id"), response.Header.Get("Request-Id")))
-	failed.retryAfter = retryAfter(response.Header, time.Now())
+	failed.status, failed.contentType = got.StatusCode, got.Header.Get("Content-Type")
+	failed.requestID = redact(cmp.Or(got.Header.Get("X-Request-Id"), got.Header.Get("Request-Id")))
+	failed.retryAfter = retryAfter(got.Header, time.Now())
 	if failed.status == http.StatusTooManyRequests && !what.execute { // there it means a lack of capacity
 		c.hold.begin(failed.retryAfter)
 	}
-	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	raw, err := io.ReadAll(io.LimitReader(got.Body, maxAnswer+1))
 	for _, status := range accept {
 		switch {
-		case response.StatusCode != status:
+		case got.StatusCode != status:
 		case err != nil:
 			// The status says yes, but what it says yes to is lost.
 			failed.status = 0
@@ -176,11 +176,11 @@ func (c *connection) send(ctx context.Context, what call, request func(context.C
 			failed.message = fmt.Sprintf("answered %d with more than %d bytes", status, maxAnswer)
 			return answer{}, failed
 		default:
-			return answer{status: status, body: raw, location: response.Header.Get("Location")}, nil
+			return answer{status: status, body: raw, location: got.Header.Get("Location")}, nil
 		}
 	}
 	failed.message, failed.body = decodeErrorBody(failed.contentType, []byte(redact(string(raw))))
-	if location := response.Header.Get("Location"); location != "" {
+	if location := got.Header.Get("Location"); location != "" {
 		failed.message = "redirected, which is not followed with an API key"
 	}
 	return answer{}, failed
