@@ -128,7 +128,7 @@ func (a *Activities) sink(destination string) (Store, *url.URL, error) {
 			return nil, nil, err
 		}
 		base, err := url.Parse(destination)
-		return outputDisk{a.outputs}, base, err
+		return outputDisk{roots: a.outputs}, base, err
 	case slices.Contains(ownSchemes, scheme):
 		return nil, nil, fmt.Errorf("%s: is nowhere to put files: write file:///srv/results, or s3://bucket/results where the worker has a store for s3", scheme)
 	}
