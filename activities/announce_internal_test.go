@@ -1,9 +1,12 @@
 package activities
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -305,11 +308,13 @@ func TestAWatchHandsOverWhatItKnows(t *testing.T) {
 	var handed WatchExecutionsResult
 	require.NoError(t, value.Get(&handed))
 	require.False(t, handed.Idle)
-	_, known := unpack(handed.Known)
-	require.Contains(t, known, result.ExecutionID)
+	id, err := hex.DecodeString(strings.ReplaceAll(result.ExecutionID, "-", ""))
+	require.NoError(t, err)
+	require.True(t, bytes.Contains(handed.Known, id))
 	require.NotEmpty(t, beats)
 
-	before := WatchExecutionsInput{Known: pack(time.Time{}, map[string]*watched{"gone": {status: StatusRunning}})}
+	// What another watch would hand over of a running execution called gone: version, time, number of UUIDs, the id, the status.
+	before := WatchExecutionsInput{Known: []byte("\x01" + strings.Repeat("\x00", 8+4) + "\x04gone\x03")}
 	p.env.SetHeartbeatDetails(handed.Known)
 	_, err = p.env.ExecuteActivity(WatchExecutionsName, before)
 	require.NoError(t, err)
