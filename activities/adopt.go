@@ -7,20 +7,23 @@ import (
 	"strconv"
 
 	"go.temporal.io/sdk/activity"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
 // look finds the executions of the intent that can be adopted, the oldest first. Those that failed or were cancelled
 // are history, unless this activity started them; then the intent goes on under the next number of its key, which is
 // returned.
-func (e *execute) look(ctx context.Context, key string) (found []sibling, next string, err error) {
+func (e *executeAttempt) lookUp(ctx context.Context, key string) (found []client.Candidate, next string, err error) {
 	next = key
 	for number := 2; ; number++ {
-		all, err := e.c.siblings(ctx, e.in.AgentID, next, e.earliest())
+		all, err := e.c.Candidates(ctx, e.in.AgentID, next, e.earliest())
 		if err != nil {
 			return nil, "", err
 		}
 		found = e.notExcluded(all)
-		if len(all) == 0 || slices.ContainsFunc(found, func(s sibling) bool { return e.started(s) || !s.history() }) {
+		if len(all) == 0 || slices.ContainsFunc(found, func(s client.Candidate) bool { return e.ownStart(s) || !s.Superseded() }) {
 			return found, next, nil
 		}
 		next = key + "#" + strconv.Itoa(number)
@@ -28,55 +31,55 @@ func (e *execute) look(ctx context.Context, key string) (found []sibling, next s
 }
 
 // siblings are those of one number of the key that this intent has not left behind.
-func (e *execute) siblings(ctx context.Context, key string) ([]sibling, error) {
-	all, err := e.c.siblings(ctx, e.in.AgentID, key, e.earliest())
+func (e *executeAttempt) candidates(ctx context.Context, key string) ([]client.Candidate, error) {
+	all, err := e.c.Candidates(ctx, e.in.AgentID, key, e.earliest())
 	return e.notExcluded(all), err
 }
 
-func (e *execute) notExcluded(all []sibling) []sibling {
-	return slices.DeleteFunc(all, func(s sibling) bool { return slices.Contains(e.in.ExcludeExecutions, s.id) })
+func (e *executeAttempt) notExcluded(all []client.Candidate) []client.Candidate {
+	return slices.DeleteFunc(all, func(s client.Candidate) bool { return slices.Contains(e.in.ExcludeExecutions, s.Id) })
 }
 
 // started reports whether this activity started a run, or an earlier one of the same start of an agent.
-func (e *execute) started(s sibling) bool {
-	return s.activity == e.activityID() ||
-		!e.in.DoubtfulSince.IsZero() && s.runID == e.info.WorkflowExecution.RunID && s.created.After(e.in.DoubtfulSince.Add(-clockSkew))
+func (e *executeAttempt) ownStart(s client.Candidate) bool {
+	return s.ActivityID == e.activityID() ||
+		!e.in.UnknownSince.IsZero() && s.RunID == e.info.WorkflowExecution.RunID && s.Created.After(e.in.UnknownSince.Add(-client.ClockSkew))
 }
 
 // settle keeps the oldest of the executions that were found and cancels the others. posted is the one that this attempt
 // has just started, if any.
-func (e *execute) settle(ctx context.Context, key string, found []sibling, posted string) (*ExecuteAgentResult, error) {
-	keeper, own := e.keep(found), 0
-	result := &ExecuteAgentResult{ExecutionID: keeper.id, Status: keeper.status, ExecutionKey: key, Adopted: keeper.id != posted}
+func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, found []client.Candidate, posted string) (*asteroid.ExecuteAgentResult, error) {
+	keeper, own := e.chooseSurvivor(found), 0
+	result := &asteroid.ExecuteAgentResult{ExecutionID: keeper.Id, Status: keeper.Status, ExecutionKey: key, Adopted: keeper.Id != posted}
 	var resisting []error
 	for _, s := range found {
-		if s.activity == e.activityID() {
+		if s.ActivityID == e.activityID() {
 			own++
 		}
-		if s.id == keeper.id || s.status.Terminal() {
+		if s.Id == keeper.Id || s.Status.Terminal() {
 			continue
 		}
-		if err := e.c.cancelDuplicate(ctx, s.id); err != nil {
+		if err := e.c.CancelDuplicate(ctx, s.Id); err != nil {
 			resisting = append(resisting, err)
-			activity.GetLogger(ctx).Warn("A duplicate could not be cancelled", "executionId", s.id, "kept", keeper.id, "error", err)
+			activity.GetLogger(ctx).Warn("A duplicate could not be cancelled", "executionId", s.Id, "kept", keeper.Id, "error", err)
 			continue
 		}
-		e.decide(ctx, DecisionDuplicateCancelled, s.id)
-		e.Cancelled = append(e.Cancelled, s.id)
-		e.leaveWord(ctx)
+		e.recordDecision(ctx, asteroid.DecisionDuplicateCancelled, s.Id)
+		e.Cancelled = append(e.Cancelled, s.Id)
+		e.recordProgress(ctx)
 	}
 	unsettled := len(resisting) > 0
 	if unsettled && e.Unsettled.IsZero() {
 		e.Unsettled = e.now()
 	}
 	if unsettled && e.now().Sub(e.Unsettled) < e.grace {
-		e.Doubtful = max(e.Doubtful, 1) // the next attempt looks, and tries again
-		return nil, e.lookFailed(ctx, errors.Join(resisting...), key)
+		e.UnknownOutcomes = max(e.UnknownOutcomes, 1) // the next attempt looks, and tries again
+		return nil, e.lookupFailed(ctx, errors.Join(resisting...), key)
 	}
 	if result.Adopted {
-		e.decide(ctx, DecisionAdopted, keeper.id)
+		e.recordDecision(ctx, asteroid.DecisionAdopted, keeper.Id)
 	}
-	result.MayHaveLateDuplicate = unsettled || e.Doubtful > own || posted != "" && e.shared()
+	result.MayHaveLateDuplicate = unsettled || e.UnknownOutcomes > own || posted != "" && e.sharedKey()
 	result.DuplicatesCancelled, result.Decisions = e.Cancelled, e.Decided
 	result.Events = e.eventsOf(ctx, keeper)
 	return result, nil
@@ -85,14 +88,14 @@ func (e *execute) settle(ctx context.Context, key string, found []sibling, poste
 // keep chooses the execution to go on with: the oldest that is this start's own, whatever has become of it, or that is going
 // on or has completed. Where others may share the key, a failed one of one's own counts last: they choose among
 // the same executions, and must not choose otherwise.
-func (e *execute) keep(found []sibling) sibling {
+func (e *executeAttempt) chooseSurvivor(found []client.Candidate) client.Candidate {
 	for _, s := range found {
-		if !s.history() || e.started(s) && !e.shared() {
+		if !s.Superseded() || e.ownStart(s) && !e.sharedKey() {
 			return s
 		}
 	}
 	for _, s := range found {
-		if e.started(s) {
+		if e.ownStart(s) {
 			return s
 		}
 	}

@@ -12,18 +12,19 @@ import (
 	"github.com/stretchr/testify/require"
 	sdkworker "go.temporal.io/sdk/worker"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-func newExecute(t *testing.T, options worker.Options, in activities.ExecuteAgentInput) *retries[activities.ExecuteAgentResult] {
+func newExecute(t *testing.T, options worker.Options, in asteroid.ExecuteAgentInput) *retries[asteroid.ExecuteAgentResult] {
 	t.Helper()
-	return &retries[activities.ExecuteAgentResult]{t: t, name: activities.ExecuteAgentName, options: options, in: in}
+	return &retries[asteroid.ExecuteAgentResult]{t: t, name: asteroid.ExecuteAgentName, options: options, in: in}
 }
 
 // newExecuteOf is newExecute in another activity.
-func newExecuteOf(t *testing.T, options worker.Options, in activities.ExecuteAgentInput, activityID string) *retries[activities.ExecuteAgentResult] {
+func newExecuteOf(t *testing.T, options worker.Options, in asteroid.ExecuteAgentInput, activityID string) *retries[asteroid.ExecuteAgentResult] {
 	t.Helper()
 	execute := newExecute(t, options, in)
 	execute.id = activityID
@@ -44,9 +45,9 @@ func newScene(t *testing.T, options ...testsuite.Option) *scene {
 	clock := newClock()
 	s := &scene{clock: clock, api: testsuite.NewAPI(t, append(options, testsuite.WithClock(clock.Now))...), line: &cutLine{}}
 	s.options = worker.Options{Now: clock.Now, Connections: connect(s.api)}
-	connection := s.options.Connections[activities.DefaultConnection]
+	connection := s.options.Connections[asteroid.DefaultConnection]
 	connection.Transport = s.line
-	s.options.Connections[activities.DefaultConnection] = connection
+	s.options.Connections[asteroid.DefaultConnection] = connection
 	s.agent = s.api.ServeAgent("clerk", func(run testsuite.Run) []testsuite.Step {
 		if run.Inputs["fail"] == true {
 			return []testsuite.Step{testsuite.Fail("no")}
@@ -94,7 +95,7 @@ func (s *scene) alive(t *testing.T) []testsuite.Execution {
 func TestWithoutTroubleAnExecuteIsOneRequest(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	result, err := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent}).next()
+	result, err := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent}).next()
 	require.NoError(t, err)
 	require.False(t, result.Adopted)
 	require.False(t, result.MayHaveLateDuplicate)
@@ -103,15 +104,15 @@ func TestWithoutTroubleAnExecuteIsOneRequest(t *testing.T) {
 
 func TestAnExecuteWhoseAnswerIsLostIsAdoptedByTheNextAttempt(t *testing.T) {
 	t.Parallel()
-	for name, lose := range map[string]func(*retries[activities.ExecuteAgentResult]){
-		"no answer":         func(e *retries[activities.ExecuteAgentResult]) { require.True(t, activities.IsUnavailable(e.err())) },
-		"the worker dies":   func(e *retries[activities.ExecuteAgentResult]) { e.lost() },
-		"both, two workers": func(e *retries[activities.ExecuteAgentResult]) { e.lost(); e.lost() },
+	for name, lose := range map[string]func(*retries[asteroid.ExecuteAgentResult]){
+		"no answer":         func(e *retries[asteroid.ExecuteAgentResult]) { require.True(t, asteroid.IsUnavailable(e.err())) },
+		"the worker dies":   func(e *retries[asteroid.ExecuteAgentResult]) { e.lost() },
+		"both, two workers": func(e *retries[asteroid.ExecuteAgentResult]) { e.lost(); e.lost() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
-			execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+			execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 			s.line.loseAnswers.Store(true)
 			lose(execute)
 			s.line.loseAnswers.Store(false)
@@ -128,14 +129,14 @@ func TestAnExecuteWhoseAnswerIsLostIsAdoptedByTheNextAttempt(t *testing.T) {
 func TestAnExecutionThatIsListedLateIsWaitedForDuringTheGracePeriod(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.line.loseAnswers.Store(true)
-	require.True(t, activities.IsUnavailable(execute.err()))
+	require.True(t, asteroid.IsUnavailable(execute.err()))
 	s.line.loseAnswers.Store(false)
 	s.line.hide.Store(true)
 	for range 3 {
 		err := execute.err()
-		require.True(t, activities.IsUnavailable(err), "%v", err)
+		require.True(t, asteroid.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
 		require.Equal(t, 5*time.Second, applicationError(t, err).NextRetryDelay())
 		s.clock.pass(30 * time.Second)
@@ -144,14 +145,14 @@ func TestAnExecutionThatIsListedLateIsWaitedForDuringTheGracePeriod(t *testing.T
 	s.line.hide.Store(false)
 	result, err := execute.next()
 	require.NoError(t, err)
-	require.Equal(t, []activities.Decision{activities.DecisionUnknown, activities.DecisionWaited, activities.DecisionAdopted}, result.Decisions)
+	require.Equal(t, []asteroid.Decision{asteroid.DecisionUnknown, asteroid.DecisionWaited, asteroid.DecisionAdopted}, result.Decisions)
 	require.Len(t, s.api.Executions(), 1)
 }
 
 func TestAfterTheGracePeriodItIsSentAgainAndTheOldestIsKept(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
 	s.line.loseAnswers.Store(false)
@@ -164,7 +165,7 @@ func TestAfterTheGracePeriodItIsSentAgainAndTheOldestIsKept(t *testing.T) {
 	require.Len(t, s.alive(t), 2)
 
 	s.line.hide.Store(false) // the sweep sees it
-	swept, err := run[activities.SweepDuplicatesResult](newEnv(t, s.options), activities.SweepDuplicatesName, activities.SweepDuplicatesInput{
+	swept, err := run[asteroid.SweepDuplicatesResult](newEnv(t, s.options), asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
 		AgentID: s.agent, ExecutionKey: result.ExecutionKey, Keep: result.ExecutionID,
 	})
 	require.NoError(t, err)
@@ -175,7 +176,7 @@ func TestAfterTheGracePeriodItIsSentAgainAndTheOldestIsKept(t *testing.T) {
 func TestADuplicateThatIsSeenAtOnceIsCancelledAndTheOldestKept(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
 	s.line.hide.Store(true)
@@ -196,13 +197,13 @@ func TestADuplicateThatIsSeenAtOnceIsCancelledAndTheOldestKept(t *testing.T) {
 func TestARefusalAfterAnUnknownOutcomeDoesNotEndTheDoubt(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithConcurrencyLimit(1))
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err()) // takes the only place
 	s.line.loseAnswers.Store(false)
 	s.line.hide.Store(true)
 	s.clock.pass(activities.DefaultLookupGrace)
-	require.True(t, activities.IsAtCapacity(execute.err()))
+	require.True(t, asteroid.IsAtCapacity(execute.err()))
 	s.line.hide.Store(false)
 	result, err := execute.next()
 	require.NoError(t, err)
@@ -213,7 +214,7 @@ func TestARefusalAfterAnUnknownOutcomeDoesNotEndTheDoubt(t *testing.T) {
 func TestDoubtOutlivesTheActivityThatWasRefused(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithConcurrencyLimit(1))
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
 	execute := newExecute(t, s.options, in)
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
@@ -221,14 +222,14 @@ func TestDoubtOutlivesTheActivityThatWasRefused(t *testing.T) {
 	s.line.hide.Store(true)
 	s.clock.pass(activities.DefaultLookupGrace)
 	err := execute.err()
-	require.True(t, activities.IsAtCapacity(err), "%v", err)
-	details, _ := activities.DetailsOf(err)
-	require.Equal(t, 1, details.Doubtful)
+	require.True(t, asteroid.IsAtCapacity(err), "%v", err)
+	details, _ := asteroid.DetailsOf(err)
+	require.Equal(t, 1, details.UnknownOutcomes)
 
 	s.api.SetConcurrencyLimit(0)
-	in.FreshKey, in.Doubtful = false, details.Doubtful
+	in.FreshKey, in.UnknownOutcomes = false, details.UnknownOutcomes
 	next := newExecuteOf(t, s.options, in, "the next")
-	require.True(t, activities.IsUnavailable(next.err()), "the grace period begins anew: when the request ended is not known")
+	require.True(t, asteroid.IsUnavailable(next.err()), "the grace period begins anew: when the request ended is not known")
 	s.clock.pass(activities.DefaultLookupGrace)
 	result, err := next.next()
 	require.NoError(t, err)
@@ -238,11 +239,11 @@ func TestDoubtOutlivesTheActivityThatWasRefused(t *testing.T) {
 func TestARefusedExecuteIsRepeatedWithoutALook(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithConcurrencyLimit(1))
-	_, err := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent}).next()
+	_, err := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent}).next()
 	require.NoError(t, err)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "mine", FreshKey: true})
-	require.True(t, activities.IsAtCapacity(execute.err()))
-	require.True(t, activities.IsAtCapacity(execute.err()))
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "mine", FreshKey: true})
+	require.True(t, asteroid.IsAtCapacity(execute.err()))
+	require.True(t, asteroid.IsAtCapacity(execute.err()))
 	s.clock.pass(2 * time.Hour)
 	_, err = execute.next()
 	require.NoError(t, err)
@@ -252,9 +253,9 @@ func TestARefusedExecuteIsRepeatedWithoutALook(t *testing.T) {
 func TestAFileThatExpiredIsNoProofThatNothingWasStarted(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	staged, err := run[activities.StageFilesResult](newEnv(t, s.options), activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,x"}}})
+	staged, err := run[asteroid.StageFilesResult](newEnv(t, s.options), asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.NoError(t, err)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, TempFiles: staged.Files})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, TempFiles: staged.Files})
 	execute.lost()
 	s.clock.pass(3 * time.Hour)
 	result, err := execute.next()
@@ -266,7 +267,7 @@ func TestAFileThatExpiredIsNoProofThatNothingWasStarted(t *testing.T) {
 func TestWhoSharesAnIdempotencyKeySharesTheRun(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
 	first, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	second, err := newExecute(t, s.options, in).next()
@@ -277,7 +278,7 @@ func TestWhoSharesAnIdempotencyKeySharesTheRun(t *testing.T) {
 	third, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	require.Equal(t, first.ExecutionID, third.ExecutionID)
-	require.Equal(t, activities.StatusCompleted, third.Status)
+	require.Equal(t, asteroid.StatusCompleted, third.Status)
 
 	in.IdempotencyKey = "order-4" // a part of the other: the exact comparison is ours
 	other, err := newExecute(t, s.options, in).next()
@@ -292,7 +293,7 @@ func TestWhoSharesAnIdempotencyKeySharesTheRun(t *testing.T) {
 func TestARunThatFailedIsHistoryForTheNextExecuteOfTheIntent(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42", Inputs: activities.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42", Inputs: asteroid.Inputs{"fail": true}}
 	first, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	require.Equal(t, "order-42", first.ExecutionKey)
@@ -315,25 +316,25 @@ func TestARunThatFailedIsHistoryForTheNextExecuteOfTheIntent(t *testing.T) {
 func TestAFailedRunOfTheSameActivityIsAdopted(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, Inputs: activities.Inputs{"fail": true}})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, Inputs: asteroid.Inputs{"fail": true}})
 	execute.lost()
 	s.clock.pass(time.Minute)
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.True(t, result.Adopted)
-	require.Equal(t, activities.StatusFailed, result.Status)
+	require.Equal(t, asteroid.StatusFailed, result.Status)
 	require.Len(t, s.api.Executions(), 1)
 }
 
 func TestTheOldestIsKeptEvenWhenItHasFailed(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, Inputs: activities.Inputs{"fail": true}})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, Inputs: asteroid.Inputs{"fail": true}})
 	execute.lost()
 	s.clock.pass(time.Minute)
 	s.line.hide.Store(true)
 	require.Error(t, execute.err()) // looks in vain
-	execute.in = activities.ExecuteAgentInput{AgentID: s.agent}
+	execute.in = asteroid.ExecuteAgentInput{AgentID: s.agent}
 	s.clock.pass(activities.DefaultLookupGrace)
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err()) // sends again: this one would work
@@ -344,14 +345,14 @@ func TestTheOldestIsKeptEvenWhenItHasFailed(t *testing.T) {
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.Equal(t, executions[0].ID, result.ExecutionID)
-	require.Equal(t, activities.StatusFailed, result.Status)
+	require.Equal(t, asteroid.StatusFailed, result.Status)
 	require.Equal(t, []string{executions[1].ID}, result.DuplicatesCancelled)
 }
 
 func TestRerunsOfPeopleAreNeitherAdoptedNorCountedNorCancelled(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	execute.lost()
 	original := s.api.Executions()[0].ID
 	rerun := s.api.RerunExecution(original)
@@ -360,7 +361,7 @@ func TestRerunsOfPeopleAreNeitherAdoptedNorCountedNorCancelled(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, original, result.ExecutionID)
 	require.Empty(t, result.DuplicatesCancelled)
-	_, err = newEnv(t, s.options).ExecuteActivity(activities.SweepDuplicatesName, activities.SweepDuplicatesInput{
+	_, err = newEnv(t, s.options).ExecuteActivity(asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
 		AgentID: s.agent, ExecutionKey: result.ExecutionKey, Keep: original,
 	})
 	require.NoError(t, err)
@@ -382,7 +383,7 @@ func TestARerunLeadsToAnOriginalThatTheListDoesNotShow(t *testing.T) {
 		case r.URL.Path == "/agents/v2/executions/original":
 			_, _ = w.Write([]byte(`{"id":"original","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
 		}
-	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.Equal(t, "original", result.ExecutionID)
@@ -391,14 +392,14 @@ func TestARerunLeadsToAnOriginalThatTheListDoesNotShow(t *testing.T) {
 
 func TestTheLookupPagesAndFiltersInBothDialects(t *testing.T) {
 	t.Parallel()
-	for _, dialect := range []activities.Dialect{activities.DialectAgents, activities.DialectWorkflows} {
+	for _, dialect := range []asteroid.Dialect{asteroid.DialectAgents, asteroid.DialectWorkflows} {
 		t.Run(string(dialect), func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
-			connection := s.options.Connections[activities.DefaultConnection]
+			connection := s.options.Connections[asteroid.DefaultConnection]
 			connection.Dialect = dialect
-			s.options.Connections[activities.DefaultConnection] = connection
-			in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
+			s.options.Connections[asteroid.DefaultConnection] = connection
+			in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
 			first, err := newExecute(t, s.options, in).next()
 			require.NoError(t, err)
 			for range 120 { // reruns share the key: the original is on the first page only because the oldest come first
@@ -428,7 +429,7 @@ func TestAServiceThatMatchesInexactlyIsNotBelieved(t *testing.T) {
 		}
 		_, _ = w.Write([]byte(`{"page":1,"pageSize":100,"total":4,"items":[` + row("e-1", "a-1", "order-421") + "," + row("e-2", "a-1", "ORDER-42") + "," +
 			row("e-3", "a-2", "order-42") + "," + row("../e-4", "a-1", "order-42") + `]}`))
-	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "order-42"})
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "order-42"})
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.Equal(t, "new", result.ExecutionID)
@@ -438,10 +439,10 @@ func TestAServiceThatMatchesInexactlyIsNotBelieved(t *testing.T) {
 func TestAKeyOfSeveralOrganizationsCanLookToo(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	connection := s.options.Connections[activities.DefaultConnection]
-	connection.APIKey = activities.StaticAPIKey(s.api.AddAPIKey(s.api.OrganizationID(), s.api.AddOrganization("Second")))
-	s.options.Connections[activities.DefaultConnection] = connection
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	connection := s.options.Connections[asteroid.DefaultConnection]
+	connection.APIKey = asteroid.StaticAPIKey(s.api.AddAPIKey(s.api.OrganizationID(), s.api.AddOrganization("Second")))
+	s.options.Connections[asteroid.DefaultConnection] = connection
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	execute.lost()
 	result, err := execute.next()
 	require.NoError(t, err)
@@ -457,9 +458,9 @@ func TestALookThatFailsSendsNothing(t *testing.T) {
 			posts.Add(1)
 		}
 		w.WriteHeader(http.StatusBadGateway)
-	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
 	for range 3 {
-		require.True(t, activities.IsUnavailable(execute.err()))
+		require.True(t, asteroid.IsUnavailable(execute.err()))
 	}
 	require.Zero(t, posts.Load())
 }
@@ -468,7 +469,7 @@ func TestTransportsWithoutTracesDoNotMakeALostAnswerSafe(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.line.loseAnswers.Store(true) // reported as context.DeadlineExceeded, after the service has accepted
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	require.NotContains(t, execute.err().Error(), "was not reached")
 	s.line.loseAnswers.Store(false)
 	_, err := execute.next()
@@ -485,7 +486,7 @@ func TestAResetConnectionDoesNotMakeALostAnswerSafe(t *testing.T) {
 			_ = connection.(*net.TCPConn).SetLinger(0)
 			_ = connection.Close()
 		}
-	})}, activities.ExecuteAgentInput{AgentID: "a-1"})
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1"})
 	err := execute.err()
 	require.Contains(t, err.Error(), "whether the agent was started is not known")
 	require.EqualValues(t, 1, (*execute.details)["doubtful"])
@@ -502,7 +503,7 @@ func TestAWorkerThatStopsStillHearsTheAnswer(t *testing.T) {
 		_, _ = w.Write([]byte(`{"executionId":"e-1"}`))
 	})}, sdkworker.Options{BackgroundActivityContext: ctx})
 	go func() { <-began; stop(); close(answer) }()
-	result, err := run[activities.ExecuteAgentResult](env, activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a-1"})
+	result, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
 	require.NoError(t, err)
 	require.Equal(t, "e-1", result.ExecutionID)
 }

@@ -12,41 +12,11 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/files"
 )
-
-// AttachFilesInput is the input of asteroid.AttachFiles.
-type AttachFilesInput struct {
-	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
-	ExecutionID string `json:"executionId"`
-	// Files are at least one and at most a thousand.
-	Files []FileRef `json:"files"`
-}
-
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
-func (in *AttachFilesInput) Validate() error {
-	if err := checkID("executionId", in.ExecutionID); err != nil {
-		return err
-	}
-	return checkCount(len(in.Files))
-}
-
-// AttachFilesResult is the result of asteroid.AttachFiles.
-type AttachFilesResult struct {
-	// Files are in the order of the input.
-	Files []AttachedFile `json:"files"`
-}
-
-// AttachedFile is a file that a running execution was given.
-type AttachedFile struct {
-	// Name is that under which the agent sees it, in the directory uploads.
-	Name string `json:"name"`
-	// Size is in bytes.
-	Size        int64  `json:"size"`
-	ContentType string `json:"contentType"`
-	// AlreadySent is true when an earlier attempt turned out to have delivered the file.
-	AlreadySent bool `json:"alreadySent,omitempty"`
-}
 
 const (
 	// attachGrace is how long a file whose upload may have succeeded is looked for before it is sent again.
@@ -65,7 +35,7 @@ const (
 //
 // Errors: those of StageFiles; asteroid.InvalidInput also when the run is over; asteroid.NotFound, retryable during the
 // first minute.
-func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*AttachFilesResult, error) {
+func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInput) (*asteroid.AttachFilesResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
 		return nil, err
@@ -73,7 +43,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	progress, stop := newReporter[AttachedFile](ctx)
+	progress, stop := newReporter[asteroid.AttachedFile](ctx)
 	defer stop()
 	// Without a heartbeat of it, an earlier attempt may have sent any of them. So the first tells at once that it has not.
 	unknown := activity.GetInfo(ctx).Attempt > 1 && !activity.HasHeartbeatDetails(ctx)
@@ -94,7 +64,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 	wanted := make([]string, len(sources))
 	var doubtful []int
 	for i, s := range sources {
-		wanted[i] = s.name
+		wanted[i] = s.Name
 		if !done(i) {
 			progress.expect(s)
 			if unknown || slices.Contains(progress.Sending, index(i)) {
@@ -102,7 +72,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 			}
 		}
 	}
-	names := uniqueNames(wanted)
+	names := files.UniqueNames(wanted)
 	if err := a.findAttached(ctx, c, in.ExecutionID, sources, names, doubtful, progress); err != nil {
 		return nil, err
 	}
@@ -113,7 +83,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 		file, err := a.attach(ctx, c, in.ExecutionID, s, names[i], limit, progress.moved, func() {
 			progress.sends([]string{index(i)}, time.Time{})
 		})
-		if failed, ok := errors.AsType[*failure](err); ok && failed.outcome() != outcomeAmbiguous {
+		if failed, ok := errors.AsType[*client.Error](err); ok && failed.Outcome() != client.OutcomeUnknown {
 			progress.sends(nil, time.Time{}) // this one did not arrive for sure
 		}
 		if err != nil {
@@ -121,7 +91,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 		}
 		progress.finished(index(i), *file)
 	}
-	result := &AttachFilesResult{Files: make([]AttachedFile, len(in.Files))}
+	result := &asteroid.AttachFilesResult{Files: make([]asteroid.AttachedFile, len(in.Files))}
 	for i := range in.Files {
 		result.Files[i], _ = progress.has(index(i))
 	}
@@ -129,12 +99,12 @@ func (a *Activities) AttachFiles(ctx context.Context, in AttachFilesInput) (*Att
 }
 
 // attach sends one file, after it has said so.
-func (a *Activities) attach(ctx context.Context, c *connection, executionID string, s *source, name string, limit *quota, moved func(n int), sends func()) (*AttachedFile, error) {
-	attached := &AttachedFile{Name: name, ContentType: s.contentType}
-	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *upload) error {
+func (a *Activities) attach(ctx context.Context, c *client.Client, executionID string, s *files.Source, name string, limit *files.Quota, moved func(n int), sends func()) (*asteroid.AttachedFile, error) {
+	attached := &asteroid.AttachedFile{Name: name, ContentType: s.ContentType}
+	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *files.Upload) error {
 		sends()
-		err := c.attach(ctx, executionID, name, body)
-		attached.Size = body.size()
+		err := c.Attach(ctx, executionID, name, body)
+		attached.Size = body.Size()
 		return err
 	})
 	return attached, err
@@ -142,21 +112,21 @@ func (a *Activities) attach(ctx context.Context, c *connection, executionID stri
 
 // findAttached looks for files that an earlier attempt may have sent. While one is missing it fails, to be called again, until
 // the time for that is over.
-func (a *Activities) findAttached(ctx context.Context, c *connection, executionID string, sources []*source, names []string, doubtful []int, progress *reporter[AttachedFile]) error {
+func (a *Activities) findAttached(ctx context.Context, c *client.Client, executionID string, sources []*files.Source, names []string, doubtful []int, progress *reporter[asteroid.AttachedFile]) error {
 	if len(doubtful) == 0 {
 		return nil
 	}
-	listed, err := c.files(ctx, executionID)
+	listed, err := c.Files(ctx, executionID)
 	if err != nil {
 		return a.forgiveEarlyNotFound(ctx, err)
 	}
-	uploads := inDirectory(listed, uploadsDirectory)
-	since := activity.GetInfo(ctx).ScheduledTime.Add(-clockSkew)
+	uploads := client.InDirectory(listed, client.UploadsDirectory)
+	since := activity.GetInfo(ctx).ScheduledTime.Add(-client.ClockSkew)
 	var missing []string
 	for _, i := range doubtful {
 		find := func(named func(listed string) bool) int {
-			return slices.IndexFunc(uploads, func(u listedFile) bool {
-				return named(u.Name) && (sources[i].size < 0 || u.Size == sources[i].size) && (u.CreatedAt.IsZero() || u.CreatedAt.After(since))
+			return slices.IndexFunc(uploads, func(u client.File) bool {
+				return named(u.Name) && (sources[i].Size < 0 || u.Size == sources[i].Size) && (u.CreatedAt.IsZero() || u.CreatedAt.After(since))
 			})
 		}
 		at := find(func(listed string) bool { return listed == names[i] })
@@ -167,7 +137,7 @@ func (a *Activities) findAttached(ctx context.Context, c *connection, executionI
 			missing = append(missing, index(i))
 			continue
 		}
-		progress.finished(index(i), AttachedFile{Name: uploads[at].Name, Size: uploads[at].Size, ContentType: sources[i].contentType, AlreadySent: true})
+		progress.finished(index(i), asteroid.AttachedFile{Name: uploads[at].Name, Size: uploads[at].Size, ContentType: sources[i].ContentType, AlreadySent: true})
 		uploads = slices.Delete(uploads, at, at+1)
 	}
 	began := progress.Looking
@@ -181,9 +151,9 @@ func (a *Activities) findAttached(ctx context.Context, c *connection, executionI
 	progress.sends(missing, began)
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("execution %s does not list %d files that may have been sent; they are looked for again", executionID, len(missing)),
-		ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
+		asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
 			Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: attachPause,
-			Details: []any{ErrorDetails{ExecutionID: executionID}},
+			Details: []any{asteroid.ErrorDetails{ExecutionID: executionID}},
 		})
 }
 
@@ -197,13 +167,13 @@ func renamed(listed, wanted string) bool {
 }
 
 // refusedAttachment explains a refusal that has nothing to do with the files: the service's own text does not.
-func (a *Activities) refusedAttachment(ctx context.Context, c *connection, executionID string, err error) error {
-	failed, ok := errors.AsType[*failure](err)
-	if !ok || failed.status != http.StatusBadRequest {
+func (a *Activities) refusedAttachment(ctx context.Context, c *client.Client, executionID string, err error) error {
+	failed, ok := errors.AsType[*client.Error](err)
+	if !ok || failed.Status != http.StatusBadRequest {
 		return a.forgiveEarlyNotFound(ctx, err)
 	}
-	if e, readErr := c.execution(ctx, executionID); readErr == nil && e.Status.Terminal() {
-		failed.message += fmt.Sprintf("; the execution is %s and takes no more files", e.Status)
+	if e, readErr := c.Execution(ctx, executionID); readErr == nil && e.Status.Terminal() {
+		failed.Message += fmt.Sprintf("; the execution is %s and takes no more files", e.Status)
 	}
-	return ended(ctx, failed)
+	return activityError(ctx, failed)
 }

@@ -15,13 +15,13 @@ import (
 	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 // attaching is a run that works for two hours, and the attempts to give it files.
-func attaching(t *testing.T, through hook, refs ...activities.FileRef) (*testsuite.API, *clock, string, *retries[activities.AttachFilesResult]) {
+func attaching(t *testing.T, through hook, refs ...asteroid.FileRef) (*testsuite.API, *clock, string, *retries[asteroid.AttachFilesResult]) {
 	t.Helper()
 	clock := newClock()
 	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
@@ -30,8 +30,8 @@ func attaching(t *testing.T, through hook, refs ...activities.FileRef) (*testsui
 	if through != nil {
 		connections = connectThrough(api, through)
 	}
-	return api, clock, id, &retries[activities.AttachFilesResult]{
-		t: t, name: activities.AttachFilesName, in: activities.AttachFilesInput{ExecutionID: id, Files: refs},
+	return api, clock, id, &retries[asteroid.AttachFilesResult]{
+		t: t, name: asteroid.AttachFilesName, in: asteroid.AttachFilesInput{ExecutionID: id, Files: refs},
 		options: worker.Options{Connections: connections, Now: clock.Now},
 	}
 }
@@ -52,10 +52,10 @@ func TestFilesAreGivenToARunAtWork(t *testing.T) {
 	t.Parallel()
 	big := strings.Repeat("0123456789", 100_000)
 	api, _, id, attach := attaching(t, nil,
-		activities.FileRef{URI: "data:text/csv,a%0A1", Name: "a.csv"}, activities.FileRef{URI: "data:," + big, Name: "a.csv"}, activities.FileRef{URI: "data:,"})
+		asteroid.FileRef{URI: "data:text/csv,a%0A1", Name: "a.csv"}, asteroid.FileRef{URI: "data:," + big, Name: "a.csv"}, asteroid.FileRef{URI: "data:,"})
 	attached, err := attach.next()
 	require.NoError(t, err)
-	require.Equal(t, []activities.AttachedFile{
+	require.Equal(t, []asteroid.AttachedFile{
 		{Name: "a.csv", Size: 3, ContentType: "text/csv"}, {Name: "a-2.csv", Size: 1_000_000, ContentType: "text/plain;charset=US-ASCII"},
 		{Name: "file", ContentType: "text/plain;charset=US-ASCII"},
 	}, attached.Files)
@@ -68,14 +68,14 @@ func TestFilesAreGivenToARunAtWork(t *testing.T) {
 
 func TestAttachFilesRefusesWhatStageFilesDoes(t *testing.T) {
 	t.Parallel()
-	many := make([]activities.FileRef, 1001)
+	many := make([]asteroid.FileRef, 1001)
 	api, _, id, attach := attaching(t, nil)
 	attach.options.MaxUploadBytes = 10
 	before := len(api.Requests())
-	for _, in := range []activities.AttachFilesInput{
-		{ExecutionID: id}, {ExecutionID: id, Files: many}, {ExecutionID: id, Files: []activities.FileRef{{URI: "file:///etc/passwd"}}},
-		{ExecutionID: id, Files: []activities.FileRef{{URI: "data:,01234567890"}}}, {Files: []activities.FileRef{{URI: "data:,x"}}},
-		{ExecutionID: "../x", Files: []activities.FileRef{{URI: "data:,x"}}}, {ExecutionID: id, Connection: "other", Files: []activities.FileRef{{URI: "data:,x"}}},
+	for _, in := range []asteroid.AttachFilesInput{
+		{ExecutionID: id}, {ExecutionID: id, Files: many}, {ExecutionID: id, Files: []asteroid.FileRef{{URI: "file:///etc/passwd"}}},
+		{ExecutionID: id, Files: []asteroid.FileRef{{URI: "data:,01234567890"}}}, {Files: []asteroid.FileRef{{URI: "data:,x"}}},
+		{ExecutionID: "../x", Files: []asteroid.FileRef{{URI: "data:,x"}}}, {ExecutionID: id, Connection: "other", Files: []asteroid.FileRef{{URI: "data:,x"}}},
 	} {
 		attach.in = in
 		requireType(t, badInput, attach.err())
@@ -86,7 +86,7 @@ func TestAttachFilesRefusesWhatStageFilesDoes(t *testing.T) {
 func TestAFileWhoseAnswerWasLostIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	api, _, id, attach := attaching(t, nil,
-		activities.FileRef{URI: "data:,a", Name: "a.txt"}, activities.FileRef{URI: "data:,bb", Name: "b.txt"}, activities.FileRef{URI: "data:,c", Name: "c.txt"})
+		asteroid.FileRef{URI: "data:,a", Name: "a.txt"}, asteroid.FileRef{URI: "data:,bb", Name: "b.txt"}, asteroid.FileRef{URI: "data:,c", Name: "c.txt"})
 	api.Inject(uploadOperation, testsuite.Fault{}, 1)
 	api.Inject(uploadOperation, testsuite.LoseResponse(), 1)
 	requireType(t, passing, attach.err())
@@ -94,7 +94,7 @@ func TestAFileWhoseAnswerWasLostIsNotSentAgain(t *testing.T) {
 	attached, err := attach.next()
 	require.NoError(t, err)
 	require.Equal(t, []string{"a.txt", "b.txt", "c.txt"}, given(api, id))
-	require.Equal(t, []activities.AttachedFile{
+	require.Equal(t, []asteroid.AttachedFile{
 		{Name: "a.txt", Size: 1, ContentType: "text/plain;charset=US-ASCII"}, {Name: "b.txt", Size: 2, ContentType: "text/plain;charset=US-ASCII", AlreadySent: true},
 		{Name: "c.txt", Size: 1, ContentType: "text/plain;charset=US-ASCII"},
 	}, attached.Files)
@@ -108,7 +108,7 @@ func TestAFileThatNeverLeftIsSentAtOnce(t *testing.T) {
 			return &net.OpError{Op: "dial", Err: errors.New("refused")}
 		}
 		return nil
-	}, activities.FileRef{URI: "data:,a"})
+	}, asteroid.FileRef{URI: "data:,a"})
 	requireType(t, passing, attach.err())
 	_, err := attach.next()
 	require.NoError(t, err)
@@ -118,9 +118,9 @@ func TestAFileThatNeverLeftIsSentAtOnce(t *testing.T) {
 
 func TestAFileThatWasRefusedIsSentAtOnce(t *testing.T) {
 	t.Parallel()
-	api, _, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a"})
+	api, _, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a"})
 	api.Inject(uploadOperation, testsuite.Answer(http.StatusTooManyRequests, ""), 1)
-	require.True(t, activities.IsRateLimited(attach.err()))
+	require.True(t, asteroid.IsRateLimited(attach.err()))
 	_, err := attach.next()
 	require.NoError(t, err)
 	require.Equal(t, []string{"file"}, given(api, id))
@@ -133,15 +133,15 @@ func TestAnAttemptThatFailedBeforeItSentAnythingLeavesNoDoubt(t *testing.T) {
 		t.Run(failsAt, func(t *testing.T) {
 			t.Parallel()
 			store, failed := newMemoryStore(), atomic.Bool{}
-			store.put("mem://b/x", []byte("abc"), activities.FileInfo{Size: 3})
+			store.put("mem://b/x", []byte("abc"), asteroid.FileInfo{Size: 3})
 			store.fail = func(op string, _ *url.URL) error {
 				if op == failsAt && failed.CompareAndSwap(false, true) {
 					return errors.New("not now")
 				}
 				return nil
 			}
-			api, _, id, attach := attaching(t, nil, activities.FileRef{URI: "mem://b/x"})
-			attach.options.Stores = map[string]activities.Store{"mem": store}
+			api, _, id, attach := attaching(t, nil, asteroid.FileRef{URI: "mem://b/x"})
+			attach.options.Stores = map[string]asteroid.Store{"mem": store}
 			requireType(t, passing, attach.err())
 			_, err := attach.next()
 			require.NoError(t, err)
@@ -153,12 +153,12 @@ func TestAnAttemptThatFailedBeforeItSentAnythingLeavesNoDoubt(t *testing.T) {
 
 func TestWhatAWorkerThatDiedHasSentIsLookedFor(t *testing.T) {
 	t.Parallel()
-	api, clock, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a", Name: "a.txt"}, activities.FileRef{URI: "data:,b", Name: "b.txt"})
+	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"}, asteroid.FileRef{URI: "data:,b", Name: "b.txt"})
 	api.Inject(uploadOperation, testsuite.Fault{}, 1)
 	api.Inject(uploadOperation, testsuite.Answer(http.StatusBadGateway, ""), 1)
 	attach.lost()
 	require.Equal(t, []string{"a.txt"}, given(api, id))
-	requireType(t, activities.ErrorTypeStillRunning, attach.err()) // a.txt is there, b.txt may come
+	requireType(t, asteroid.ErrorTypeStillRunning, attach.err()) // a.txt is there, b.txt may come
 	clock.pass(30 * time.Second)
 	attached, err := attach.next()
 	require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestWhatAWorkerThatDiedHasSentIsLookedFor(t *testing.T) {
 func TestAFileThatIsListedLateIsLookedForHalfAMinute(t *testing.T) {
 	t.Parallel()
 	for _, late := range []bool{true, false} {
-		api, clock, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a", Name: "a.txt"})
+		api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
 		fault := testsuite.Answer(http.StatusBadGateway, "") // it did not arrive
 		if late {
 			fault = testsuite.LoseResponse()
@@ -180,7 +180,7 @@ func TestAFileThatIsListedLateIsLookedForHalfAMinute(t *testing.T) {
 		api.Inject("ExecutionFilesGet", testsuite.Answer(200, `{"directories":{}}`, "Content-Type", "application/json"), 2)
 		for range 2 {
 			err := attach.err()
-			requireType(t, activities.ErrorTypeStillRunning, err)
+			requireType(t, asteroid.ErrorTypeStillRunning, err)
 			var application *temporal.ApplicationError
 			require.ErrorAs(t, err, &application)
 			require.Equal(t, 5*time.Second, application.NextRetryDelay())
@@ -189,7 +189,7 @@ func TestAFileThatIsListedLateIsLookedForHalfAMinute(t *testing.T) {
 		}
 		require.Equal(t, 1, count(api, uploadOperation), "29 seconds after the first look")
 		if !late {
-			requireType(t, activities.ErrorTypeStillRunning, attach.err())
+			requireType(t, asteroid.ErrorTypeStillRunning, attach.err())
 			clock.pass(time.Second)
 		}
 		attached, err := attach.next()
@@ -201,7 +201,7 @@ func TestAFileThatIsListedLateIsLookedForHalfAMinute(t *testing.T) {
 
 func TestAListingThatCannotBeReadSendsNothing(t *testing.T) {
 	t.Parallel()
-	api, clock, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a", Name: "a.txt"})
+	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
 	api.Inject(uploadOperation, testsuite.LoseResponse(), 1)
 	requireType(t, passing, attach.err())
 	api.Inject("ExecutionFilesGet", testsuite.Answer(500, ""), 1)
@@ -237,11 +237,11 @@ func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			attach := &retries[activities.AttachFilesResult]{
-				t: t, name: activities.AttachFilesName, attempt: 1,
+			attach := &retries[asteroid.AttachFilesResult]{
+				t: t, name: asteroid.AttachFilesName, attempt: 1,
 				options: worker.Options{Connections: listing(t, `{"directories":{"uploads":[`+row.listed+`]}}`, nil, nil)},
-				in: activities.AttachFilesInput{
-					ExecutionID: "e-1", Files: []activities.FileRef{{URI: "data:,a", Name: "a.txt"}, {URI: "data:,b", Name: "a.txt"}},
+				in: asteroid.AttachFilesInput{
+					ExecutionID: "e-1", Files: []asteroid.FileRef{{URI: "data:,a", Name: "a.txt"}, {URI: "data:,b", Name: "a.txt"}},
 				},
 			}
 			attached, err := attach.next()
@@ -250,7 +250,7 @@ func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
 				require.True(t, attached.Files[0].AlreadySent && attached.Files[1].AlreadySent)
 				return
 			}
-			requireType(t, activities.ErrorTypeStillRunning, err)
+			requireType(t, asteroid.ErrorTypeStillRunning, err)
 			done, _ := (*attach.details)["done"].(map[string]any)
 			require.Equal(t, row.found, [2]bool{done["0"] != nil, done["1"] != nil})
 		})
@@ -259,18 +259,18 @@ func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
 
 func TestARunThatIsOverTakesNoFiles(t *testing.T) {
 	t.Parallel()
-	api, clock, id, attach := attaching(t, nil, activities.FileRef{URI: "data:,a"})
+	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a"})
 	clock.pass(3 * time.Hour)
 	err := attach.err()
 	requireType(t, badInput, err)
 	require.ErrorContains(t, err, "the execution is completed and takes no more files")
-	details, _ := activities.DetailsOf(err)
+	details, _ := asteroid.DetailsOf(err)
 	require.Equal(t, id, details.ExecutionID)
 
 	api.Inject("ExecutionGet", testsuite.Answer(500, ""), 1) // the refusal counts all the same
 	requireType(t, badInput, attach.err())
 
-	attach.in = activities.AttachFilesInput{ExecutionID: "11111111-1111-4111-8111-111111111111", Files: []activities.FileRef{{URI: "data:,a"}}}
+	attach.in = asteroid.AttachFilesInput{ExecutionID: "11111111-1111-4111-8111-111111111111", Files: []asteroid.FileRef{{URI: "data:,a"}}}
 	requireType(t, missing, attach.err())
 }
 
@@ -294,7 +294,7 @@ func TestAnAttachmentIsCancelledInMidBody(t *testing.T) {
 		}
 	})}, sdkworker.Options{BackgroundActivityContext: ctx})
 	go func() { <-began; cancel(temporal.NewCanceledError()) }()
-	_, err := env.ExecuteActivity(activities.AttachFilesName, activities.AttachFilesInput{ExecutionID: "e-1", Files: []activities.FileRef{ref}})
+	_, err := env.ExecuteActivity(asteroid.AttachFilesName, asteroid.AttachFilesInput{ExecutionID: "e-1", Files: []asteroid.FileRef{ref}})
 	var cancelled *temporal.CanceledError
 	require.ErrorAs(t, err, &cancelled)
 	<-gone

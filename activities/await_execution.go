@@ -8,76 +8,19 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
 )
-
-// AwaitUntil says what ends a wait.
-type AwaitUntil string
-
-const (
-	// UntilTerminal waits for completed, failed or cancelled. The default.
-	UntilTerminal AwaitUntil = "terminal"
-	// UntilNeedsHuman waits for those, and for the agent to ask somebody.
-	UntilNeedsHuman AwaitUntil = "needsHuman"
-	// UntilChange waits for any status but AwaitExecutionInput.KnownStatus.
-	UntilChange AwaitUntil = "change"
-	// UntilHalt is UntilChange for a caller to whom starting and running are the same.
-	UntilHalt AwaitUntil = "halt"
-)
-
-// AwaitExecutionInput is the input of asteroid.AwaitExecution.
-type AwaitExecutionInput struct {
-	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
-	ExecutionID string `json:"executionId"`
-	// Until is UntilTerminal when empty.
-	Until AwaitUntil `json:"until,omitempty"`
-	// KnownStatus is the status that the caller has seen, required with UntilChange and UntilHalt and meaningless without.
-	// Polling skips statuses: a run may go from starting to completed.
-	KnownStatus Status `json:"knownStatus,omitempty"`
-	// KnownSince is the Execution.StatusChangedAt that the caller has seen with a KnownStatus that halts the run. Where it is
-	// given, the same status at a later time is a change too, another question say; each look then reads the run's activities as well.
-	KnownSince time.Time `json:"knownSince,omitzero"`
-	// Watched has each attempt make sure that the connection's watch is at work, for a caller that waits for its signals.
-	Watched bool `json:"watched,omitempty"`
-	// LongPollSeconds, 1 to 25, asks the service to hold each request so long if nothing happens. The end is then seen
-	// within a second or so, but every waiting run holds an activity slot. 0 is off. A service without the long poll is
-	// polled.
-	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
-}
-
-func (in *AwaitExecutionInput) Validate() error {
-	if err := checkID("executionId", in.ExecutionID); err != nil {
-		return err
-	}
-	switch in.Until {
-	case "", UntilTerminal, UntilNeedsHuman:
-		if in.KnownStatus != "" {
-			return invalid("knownStatus", fmt.Sprintf("goes with until %q or %q only", UntilChange, UntilHalt))
-		}
-		if !in.KnownSince.IsZero() {
-			return invalid("knownSince", "goes with a knownStatus only")
-		}
-	case UntilChange, UntilHalt:
-		if in.KnownStatus == "" {
-			return invalid("knownStatus", fmt.Sprintf("is required with until %q", in.Until))
-		}
-	default:
-		return invalid("until", fmt.Sprintf("%q is none of %q, %q, %q, %q", clip(string(in.Until)), UntilTerminal, UntilNeedsHuman, UntilChange, UntilHalt))
-	}
-	if in.LongPollSeconds < 0 || in.LongPollSeconds > 25 {
-		return invalid("longPollSeconds", fmt.Sprintf("is %d: must be 1 to 25, or 0 for off", in.LongPollSeconds))
-	}
-	return nil
-}
 
 // waitOver reports whether the wait ends with this status.
-func waitOver(in AwaitExecutionInput, s Status) bool {
+func waitOver(in asteroid.AwaitExecutionInput, s asteroid.Status) bool {
 	switch in.Until {
-	case UntilChange:
+	case asteroid.UntilChange:
 		return s != in.KnownStatus
-	case UntilHalt:
-		return s != in.KnownStatus && (s.Class() != ClassProcessing || in.KnownStatus.Class() != ClassProcessing)
-	case UntilNeedsHuman:
+	case asteroid.UntilSignificantChange:
+		return s != in.KnownStatus && (s.Class() != asteroid.ClassProcessing || in.KnownStatus.Class() != asteroid.ClassProcessing)
+	case asteroid.UntilNeedsHuman:
 		return s.Terminal() || s.NeedsHuman()
 	default:
 		return s.Terminal()
@@ -105,10 +48,10 @@ const (
 // awaitProgress is what one attempt tells the next, in heartbeat details: since when things have not been as they
 // should be. It is recorded only when there is such a thing, so an ordinary poll costs no heartbeat.
 type awaitProgress struct {
-	FailingSince  time.Time `json:"failingSince,omitzero"`
-	NoResultSince time.Time `json:"noResultSince,omitzero"`
-	UnknownSince  time.Time `json:"unknownSince,omitzero"`
-	UnknownStatus Status    `json:"unknownStatus,omitempty"`
+	FailingSince  time.Time       `json:"failingSince,omitzero"`
+	NoResultSince time.Time       `json:"noResultSince,omitzero"`
+	UnknownSince  time.Time       `json:"unknownSince,omitzero"`
+	UnknownStatus asteroid.Status `json:"unknownStatus,omitempty"`
 }
 
 // AwaitExecution waits until an execution is over (or until what Input.Until says) and returns it then
@@ -151,7 +94,7 @@ type awaitProgress struct {
 // Errors: asteroid.StillRunning; asteroid.NotFound, retryable during the first minute (a new execution may not be
 // readable everywhere yet), then final: the execution is gone; asteroid.UnknownStatus after an hour in a status that this
 // version does not know; and those of the API.
-func (a *Activities) AwaitExecution(ctx context.Context, in AwaitExecutionInput) (*Execution, error) {
+func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecutionInput) (*asteroid.Execution, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
 		return nil, err
@@ -162,7 +105,7 @@ func (a *Activities) AwaitExecution(ctx context.Context, in AwaitExecutionInput)
 	if in.Watched {
 		// Somebody may have terminated the watch. What comes of this does not matter here: the wait polls.
 		if err := a.announce(ctx, c); err != nil {
-			activity.GetLogger(ctx).Debug("The watch could not be started", "connection", c.name, "error", err)
+			activity.GetLogger(ctx).Debug("The watch could not be started", "connection", c.Name, "error", err)
 		}
 	}
 	var before, after awaitProgress
@@ -170,7 +113,7 @@ func (a *Activities) AwaitExecution(ctx context.Context, in AwaitExecutionInput)
 		// Unreadable details are those of another version: as good as none.
 		_ = activity.GetHeartbeatDetails(ctx, &before)
 	}
-	execution, err := a.look(ctx, c, in, before, &after)
+	execution, err := a.poll(ctx, c, in, before, &after)
 	if after != before {
 		activity.RecordHeartbeat(ctx, after)
 	}
@@ -178,19 +121,19 @@ func (a *Activities) AwaitExecution(ctx context.Context, in AwaitExecutionInput)
 }
 
 // look makes one poll.
-func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionInput, before awaitProgress, after *awaitProgress) (*Execution, error) {
+func (a *Activities) poll(ctx context.Context, c *client.Client, in asteroid.AwaitExecutionInput, before awaitProgress, after *awaitProgress) (*asteroid.Execution, error) {
 	held := false
 	if in.LongPollSeconds > 0 {
 		var err error
-		if held, err = c.longPoll(ctx, in.ExecutionID, in.LongPollSeconds); err != nil {
+		if held, err = c.LongPoll(ctx, in.ExecutionID, in.LongPollSeconds); err != nil {
 			return nil, a.pollFailed(ctx, err, before, after)
 		}
 	}
-	e, err := c.execution(ctx, in.ExecutionID)
+	e, err := c.Execution(ctx, in.ExecutionID)
 	if err != nil {
 		return nil, a.pollFailed(ctx, err, before, after)
 	}
-	if e.Status.Class() == ClassUnknown {
+	if e.Status.Class() == asteroid.ClassUnknown {
 		after.UnknownStatus, after.UnknownSince = e.Status, a.now()
 		if before.UnknownStatus == e.Status {
 			after.UnknownSince = before.UnknownSince
@@ -199,22 +142,22 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 			return nil, temporal.NewNonRetryableApplicationError(
 				fmt.Sprintf("execution %s has been %q for %s, a status that this version of the library does not know: look at the run, and update",
 					e.ExecutionID, e.Status, unknownPatience),
-				ErrorTypeUnknownStatus, nil, ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
+				asteroid.ErrorTypeUnknownStatus, nil, asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
 		}
 	}
 	if !waitOver(in, e.Status) && !haltedAnew(ctx, c, in, e) {
-		if held && e.Status.Class() == ClassProcessing {
+		if held && e.Status.Class() == asteroid.ClassProcessing {
 			return nil, stillRunning(e, time.Second) // the long poll was the interval
 		}
 		return nil, stillRunning(e, 0)
 	}
-	reasonErr := c.addReason(ctx, e)
+	reasonErr := c.AddReason(ctx, e)
 	patience := resultPatience
-	untold := e.Status.Terminal() && e.Status != StatusCompleted && e.StatusChangedAt.IsZero()
+	untold := e.Status.Terminal() && e.Status != asteroid.StatusCompleted && e.StatusChangedAt.IsZero()
 	if untold && reasonErr == nil {
 		patience = reasonPatience
 	}
-	if reasonErr != nil || untold || e.Status == StatusCompleted && e.ExecutionResult == nil {
+	if reasonErr != nil || untold || e.Status == asteroid.StatusCompleted && e.ExecutionResult == nil {
 		after.NoResultSince = before.NoResultSince
 		if after.NoResultSince.IsZero() {
 			after.NoResultSince = a.now()
@@ -229,21 +172,21 @@ func (a *Activities) look(ctx context.Context, c *connection, in AwaitExecutionI
 
 // haltedAnew reports whether a run that was halted went on meanwhile and has the same status again. Whether it did cannot
 // be said while its activities cannot be read, and the next look will tell.
-func haltedAnew(ctx context.Context, c *connection, in AwaitExecutionInput, e *Execution) bool {
+func haltedAnew(ctx context.Context, c *client.Client, in asteroid.AwaitExecutionInput, e *asteroid.Execution) bool {
 	if in.KnownSince.IsZero() || e.Status != in.KnownStatus {
 		return false
 	}
-	return c.addReason(ctx, e) == nil && e.StatusChangedAt.After(in.KnownSince)
+	return c.AddReason(ctx, e) == nil && e.StatusChangedAt.After(in.KnownSince)
 }
 
 // stillRunning is an expected answer, not a fault: benign errors are logged at debug level and not counted. The retry
 // policy says when to look again, unless next does.
-func stillRunning(e *Execution, next time.Duration) error {
+func stillRunning(e *asteroid.Execution, next time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("execution %s is %s", e.ExecutionID, e.Status),
-		ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
+		asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
 			Category:       temporal.ApplicationErrorCategoryBenign,
 			NextRetryDelay: next,
-			Details:        []any{ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status}},
+			Details:        []any{asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status}},
 		})
 }
 
@@ -253,13 +196,13 @@ func (a *Activities) pollFailed(ctx context.Context, err error, before awaitProg
 	if after.FailingSince.IsZero() {
 		after.FailingSince = a.now()
 	}
-	if failed, ok := errors.AsType[*failure](err); ok && failed.retryAfter == 0 {
-		failed.retryAfter = failurePause
+	if failed, ok := errors.AsType[*client.Error](err); ok && failed.RetryAfter == 0 {
+		failed.RetryAfter = failurePause
 	}
 	err = a.forgiveEarlyNotFound(ctx, err)
 	var said *temporal.ApplicationError
 	if streak := a.now().Sub(after.FailingSince); streak >= pollPatience && errors.As(err, &said) && !said.NonRetryable() {
-		details, _ := DetailsOf(err)
+		details, _ := asteroid.DetailsOf(err)
 		return temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("every look at the execution has failed for %s: %s", streak.Round(time.Second), said.Message()), said.Type(), nil, details)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -42,7 +42,7 @@ func (c *clock) pass(d time.Duration) {
 func executeOn(t *testing.T, api *testsuite.API, options worker.Options, steps ...testsuite.Step) string {
 	t.Helper()
 	agent := api.AddAgent("agent", func(testsuite.Run) []testsuite.Step { return steps })
-	executed, err := run[activities.ExecuteAgentResult](newEnv(t, options), activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: agent})
+	executed, err := run[asteroid.ExecuteAgentResult](newEnv(t, options), asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: agent})
 	require.NoError(t, err)
 	return executed.ExecutionID
 }
@@ -52,16 +52,16 @@ func TestAWaitEndsWhenItShould(t *testing.T) {
 	asks := []testsuite.Step{testsuite.Work(time.Hour), testsuite.Ask("Which account?", "Checking", "Savings"), testsuite.Complete("success", "", nil)}
 	for _, row := range []struct {
 		name   string
-		in     activities.AwaitExecutionInput
+		in     asteroid.AwaitExecutionInput
 		after  time.Duration
-		status activities.Status // of the answer; empty when the wait goes on
+		status asteroid.Status // of the answer; empty when the wait goes on
 	}{
-		{"terminal, at work", activities.AwaitExecutionInput{}, time.Minute, ""},
-		{"terminal, asking", activities.AwaitExecutionInput{Until: activities.UntilTerminal}, 2 * time.Hour, ""},
-		{"needsHuman, at work", activities.AwaitExecutionInput{Until: activities.UntilNeedsHuman}, time.Minute, ""},
-		{"needsHuman, asking", activities.AwaitExecutionInput{Until: activities.UntilNeedsHuman}, 2 * time.Hour, activities.StatusPausedByAgent},
-		{"change, none", activities.AwaitExecutionInput{Until: activities.UntilChange, KnownStatus: activities.StatusRunning}, time.Minute, ""},
-		{"change, one", activities.AwaitExecutionInput{Until: activities.UntilChange, KnownStatus: activities.StatusStarting}, time.Minute, activities.StatusRunning},
+		{"terminal, at work", asteroid.AwaitExecutionInput{}, time.Minute, ""},
+		{"terminal, asking", asteroid.AwaitExecutionInput{Until: asteroid.UntilTerminal}, 2 * time.Hour, ""},
+		{"needsHuman, at work", asteroid.AwaitExecutionInput{Until: asteroid.UntilNeedsHuman}, time.Minute, ""},
+		{"needsHuman, asking", asteroid.AwaitExecutionInput{Until: asteroid.UntilNeedsHuman}, 2 * time.Hour, asteroid.StatusPausedByAgent},
+		{"change, none", asteroid.AwaitExecutionInput{Until: asteroid.UntilChange, KnownStatus: asteroid.StatusRunning}, time.Minute, ""},
+		{"change, one", asteroid.AwaitExecutionInput{Until: asteroid.UntilChange, KnownStatus: asteroid.StatusStarting}, time.Minute, asteroid.StatusRunning},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -71,9 +71,9 @@ func TestAWaitEndsWhenItShould(t *testing.T) {
 			row.in.ExecutionID = executeOn(t, api, options, asks...)
 			clock.pass(row.after)
 			before := len(api.Requests())
-			execution, err := run[activities.Execution](newEnv(t, options), activities.AwaitExecutionName, row.in)
+			execution, err := run[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, row.in)
 			if row.status == "" {
-				require.True(t, activities.IsStillRunning(err), "%v", err)
+				require.True(t, asteroid.IsStillRunning(err), "%v", err)
 				said := applicationError(t, err)
 				require.False(t, said.NonRetryable())
 				require.Equal(t, temporal.ApplicationErrorCategoryBenign, said.Category())
@@ -82,8 +82,8 @@ func TestAWaitEndsWhenItShould(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, row.status, execution.Status)
-			if row.status == activities.StatusPausedByAgent {
-				require.Equal(t, []activities.Question{{Question: "Which account?", Header: execution.Questions[0].Header, Options: []activities.QuestionOption{
+			if row.status == asteroid.StatusPausedByAgent {
+				require.Equal(t, []asteroid.Question{{Question: "Which account?", Header: execution.Questions[0].Header, Options: []asteroid.QuestionOption{
 					{Label: "Checking", Description: execution.Questions[0].Options[0].Description},
 					{Label: "Savings", Description: execution.Questions[0].Options[1].Description},
 				}}}, execution.Questions)
@@ -96,13 +96,13 @@ func TestEndsComeWithTheirReasonOrResult(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		end            testsuite.Step
-		status         activities.Status
+		status         asteroid.Status
 		reason, result string
 	}{
-		"completed": {testsuite.Complete("success", "because", map[string]any{"n": 1}), activities.StatusCompleted, "", `{"n":1}`},
-		"no value":  {testsuite.Complete("success", "because", nil), activities.StatusCompleted, "", `null`},
-		"failed":    {testsuite.Fail("no such page"), activities.StatusFailed, "no such page", ""},
-		"ended":     {testsuite.CancelBy("budget_exceeded"), activities.StatusCancelled, "budget_exceeded", ""},
+		"completed": {testsuite.Complete("success", "because", map[string]any{"n": 1}), asteroid.StatusCompleted, "", `{"n":1}`},
+		"no value":  {testsuite.Complete("success", "because", nil), asteroid.StatusCompleted, "", `null`},
+		"failed":    {testsuite.Fail("no such page"), asteroid.StatusFailed, "no such page", ""},
+		"ended":     {testsuite.CancelBy("budget_exceeded"), asteroid.StatusCancelled, "budget_exceeded", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -111,7 +111,7 @@ func TestEndsComeWithTheirReasonOrResult(t *testing.T) {
 			options := worker.Options{Connections: connect(api), Now: clock.Now}
 			id := executeOn(t, api, options, row.end)
 			clock.pass(time.Minute)
-			execution, err := run[activities.Execution](newEnv(t, options), activities.AwaitExecutionName, activities.AwaitExecutionInput{ExecutionID: id})
+			execution, err := run[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, asteroid.AwaitExecutionInput{ExecutionID: id})
 			require.NoError(t, err)
 			require.Equal(t, row.status, execution.Status)
 			require.Equal(t, row.reason, execution.Reason)
@@ -129,23 +129,23 @@ func TestACompletedRunIsGivenAMinuteForItsResult(t *testing.T) {
 	clock := newClock()
 	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now), testsuite.WithResultDelay(24*time.Hour))
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	in := activities.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Complete("success", "", 1))}
+	in := asteroid.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Complete("success", "", 1))}
 	clock.pass(time.Minute)
 	wait := newWait(t, options, in)
-	require.True(t, activities.IsStillRunning(wait.err()))
+	require.True(t, asteroid.IsStillRunning(wait.err()))
 	clock.pass(59 * time.Second)
-	require.True(t, activities.IsStillRunning(wait.err()))
+	require.True(t, asteroid.IsStillRunning(wait.err()))
 	clock.pass(time.Second)
 	execution, err := wait.next()
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusCompleted, execution.Status)
+	require.Equal(t, asteroid.StatusCompleted, execution.Status)
 	require.Nil(t, execution.ExecutionResult)
 	require.Error(t, execution.DecodeResult(new(int)))
 }
 
-func newWait(t *testing.T, options worker.Options, in activities.AwaitExecutionInput) *retries[activities.Execution] {
+func newWait(t *testing.T, options worker.Options, in asteroid.AwaitExecutionInput) *retries[asteroid.Execution] {
 	t.Helper()
-	return &retries[activities.Execution]{t: t, name: activities.AwaitExecutionName, options: options, in: in}
+	return &retries[asteroid.Execution]{t: t, name: asteroid.AwaitExecutionName, options: options, in: in}
 }
 
 // execution is the least that the contract says of one.
@@ -165,23 +165,23 @@ func TestAStreakOfFailedPollsIsToleratedForAnHour(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, executionJSON("running"))
 	})}
-	wait := newWait(t, options, activities.AwaitExecutionInput{ExecutionID: "e-1"})
+	wait := newWait(t, options, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
 
 	for range 5 {
 		err := wait.err()
-		require.True(t, activities.IsUnavailable(err), "%v", err)
+		require.True(t, asteroid.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
 		clock.pass(14 * time.Minute)
 	}
 	down.Store(false) // one good poll ends the streak
-	require.True(t, activities.IsStillRunning(wait.err()))
+	require.True(t, asteroid.IsStillRunning(wait.err()))
 	down.Store(true)
 	require.False(t, applicationError(t, wait.err()).NonRetryable())
 	clock.pass(time.Hour)
 	err := wait.err()
-	require.True(t, activities.IsUnavailable(err), "%v", err)
+	require.True(t, asteroid.IsUnavailable(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
-	details, _ := activities.DetailsOf(err)
+	details, _ := asteroid.DetailsOf(err)
 	require.Equal(t, "e-1", details.ExecutionID)
 }
 
@@ -190,13 +190,13 @@ func TestA404IsForgivenEarlyAndFinalLater(t *testing.T) {
 	clock := newClock()
 	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
-	})}, activities.AwaitExecutionInput{ExecutionID: "e-1"})
+	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
 	err := wait.err()
-	require.True(t, activities.IsNotFound(err), "%v", err)
+	require.True(t, asteroid.IsNotFound(err), "%v", err)
 	require.False(t, applicationError(t, err).NonRetryable())
 	clock.pass(2 * time.Minute)
 	err = wait.err()
-	require.True(t, activities.IsNotFound(err), "%v", err)
+	require.True(t, asteroid.IsNotFound(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
 }
 
@@ -207,16 +207,16 @@ func TestAnUnknownStatusIsWaitedOutForAnHour(t *testing.T) {
 	status.Store("hibernating")
 	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, executionJSON(status.Load().(string)))
-	})}, activities.AwaitExecutionInput{ExecutionID: "e-1"})
-	require.True(t, activities.IsStillRunning(wait.err()))
+	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
+	require.True(t, asteroid.IsStillRunning(wait.err()))
 	clock.pass(50 * time.Minute)
 	status.Store("dreaming") // another one: the hour begins anew
-	require.True(t, activities.IsStillRunning(wait.err()))
+	require.True(t, asteroid.IsStillRunning(wait.err()))
 	clock.pass(50 * time.Minute)
-	require.True(t, activities.IsStillRunning(wait.err()))
+	require.True(t, asteroid.IsStillRunning(wait.err()))
 	clock.pass(11 * time.Minute)
 	err := wait.err()
-	require.True(t, activities.IsUnknownStatus(err), "%v", err)
+	require.True(t, asteroid.IsUnknownStatus(err), "%v", err)
 	require.Contains(t, err.Error(), "dreaming")
 }
 
@@ -225,10 +225,10 @@ func TestAWaitForAChangeReturnsAnUnknownStatus(t *testing.T) {
 	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, executionJSON("hibernating"))
 	})})
-	execution, err := run[activities.Execution](env, activities.AwaitExecutionName,
-		activities.AwaitExecutionInput{ExecutionID: "e-1", Until: activities.UntilChange, KnownStatus: activities.StatusRunning})
+	execution, err := run[asteroid.Execution](env, asteroid.AwaitExecutionName,
+		asteroid.AwaitExecutionInput{ExecutionID: "e-1", Until: asteroid.UntilChange, KnownStatus: asteroid.StatusRunning})
 	require.NoError(t, err)
-	require.Equal(t, activities.Status("hibernating"), execution.Status)
+	require.Equal(t, asteroid.Status("hibernating"), execution.Status)
 }
 
 func TestTheLongPollFallsBackWhereTheServiceHasNone(t *testing.T) {
@@ -239,10 +239,10 @@ func TestTheLongPollFallsBackWhereTheServiceHasNone(t *testing.T) {
 			t.Parallel()
 			api := testsuite.NewAPI(t, append(options, testsuite.WithClock(clock.Now))...)
 			options := worker.Options{Connections: connect(api), Now: clock.Now}
-			in := activities.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)), LongPollSeconds: 25}
+			in := asteroid.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)), LongPollSeconds: 25}
 			before := len(api.Requests())
-			_, err := newEnv(t, options).ExecuteActivity(activities.AwaitExecutionName, in)
-			require.True(t, activities.IsStillRunning(err), "%v", err)
+			_, err := newEnv(t, options).ExecuteActivity(asteroid.AwaitExecutionName, in)
+			require.True(t, asteroid.IsStillRunning(err), "%v", err)
 			require.Equal(t, before+2, len(api.Requests()))
 		})
 	}
@@ -253,23 +253,23 @@ func TestALongPollForAMissingExecutionIsNotFound(t *testing.T) {
 	clock := newClock()
 	api := testsuite.NewAPI(t)
 	wait := newWait(t, worker.Options{Connections: connect(api), Now: clock.Now},
-		activities.AwaitExecutionInput{ExecutionID: "11111111-1111-4111-8111-111111111111", LongPollSeconds: 1})
+		asteroid.AwaitExecutionInput{ExecutionID: "11111111-1111-4111-8111-111111111111", LongPollSeconds: 1})
 	clock.pass(2 * time.Minute)
 	err := wait.err()
-	require.True(t, activities.IsNotFound(err), "%v", err)
+	require.True(t, asteroid.IsNotFound(err), "%v", err)
 }
 
 func TestAWaitThatCannotBeMeantIsRefused(t *testing.T) {
 	t.Parallel()
-	for field, in := range map[string]activities.AwaitExecutionInput{
+	for field, in := range map[string]asteroid.AwaitExecutionInput{
 		"executionId":     {ExecutionID: "a/b"},
 		"until":           {ExecutionID: "e", Until: "forever"},
-		"knownStatus":     {ExecutionID: "e", Until: activities.UntilChange},
+		"knownStatus":     {ExecutionID: "e", Until: asteroid.UntilChange},
 		"longPollSeconds": {ExecutionID: "e", LongPollSeconds: 26},
 	} {
 		env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
-		_, err := env.ExecuteActivity(activities.AwaitExecutionName, in)
-		require.True(t, activities.IsInvalidInput(err), "%v", err)
+		_, err := env.ExecuteActivity(asteroid.AwaitExecutionName, in)
+		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 		require.True(t, strings.Contains(err.Error(), field), "%v", err)
 	}
 }
@@ -288,7 +288,7 @@ func TestAQuestionOfAnOlderServiceIsTheLastActionsMessage(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, executionJSON("paused_by_agent"))
 	})})
-	execution, err := run[activities.Execution](env, activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
+	execution, err := run[asteroid.Execution](env, asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 	require.NoError(t, err)
 	require.Equal(t, "Which account?", execution.Reason)
 }

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -40,11 +41,11 @@ func TestFilesAreUploadedAFewAtATime(t *testing.T) {
 		now.Add(-1)
 		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "a"}}})
 	})})
-	var in activities.StageFilesInput
+	var in asteroid.StageFilesInput
 	for i := range 12 {
-		in.Files = append(in.Files, activities.FileRef{URI: "data:,x", Name: fmt.Sprint(i)})
+		in.Files = append(in.Files, asteroid.FileRef{URI: "data:,x", Name: fmt.Sprint(i)})
 	}
-	_, err := env.ExecuteActivity(activities.StageFilesName, in)
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, in)
 	require.NoError(t, err)
 	require.EqualValues(t, 4, most.Load())
 }
@@ -58,7 +59,7 @@ func TestACancelledActivityEndsAsCancelled(t *testing.T) {
 		<-r.Context().Done()
 	})}, sdkworker.Options{BackgroundActivityContext: ctx})
 	go func() { <-began; cancel(temporal.NewCanceledError()) }()
-	_, err := env.ExecuteActivity(activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
+	_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 	var cancelled *temporal.CanceledError
 	require.ErrorAs(t, err, &cancelled)
 }
@@ -68,8 +69,8 @@ func TestAServiceThatDoesNotAnswerIsGivenUpAfterTheRequestTimeout(t *testing.T) 
 	env := newEnv(t, worker.Options{RequestTimeout: 20 * time.Millisecond, Connections: canned(t, func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	})})
-	_, err := env.ExecuteActivity(activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
-	require.True(t, activities.IsUnavailable(err), "%v", err)
+	_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
+	require.True(t, asteroid.IsUnavailable(err), "%v", err)
 	require.Contains(t, err.Error(), "no answer within 20ms")
 }
 
@@ -85,7 +86,7 @@ func TestAReasonIsThatOfTheStatusItself(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, executionJSON("failed"))
 	})})
-	execution, err := run[activities.Execution](env, activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
+	execution, err := run[asteroid.Execution](env, asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 	require.NoError(t, err)
 	require.Equal(t, "broken (disk full)", execution.Reason)
 }
@@ -99,12 +100,12 @@ func TestAnEndWhoseReasonCannotBeReadNowIsAskedAgainForAMinute(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(w, executionJSON("cancelled"))
-	})}, activities.AwaitExecutionInput{ExecutionID: "e-1"})
-	require.True(t, activities.IsStillRunning(wait.err()))
+	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
+	require.True(t, asteroid.IsStillRunning(wait.err()))
 	clock.pass(time.Minute)
 	execution, err := wait.next()
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusCancelled, execution.Status)
+	require.Equal(t, asteroid.StatusCancelled, execution.Status)
 }
 
 func TestAnOlderServiceIsAskedForItsContext(t *testing.T) {
@@ -122,10 +123,10 @@ func TestAnOlderServiceIsAskedForItsContext(t *testing.T) {
 			t.Errorf("unexpected %s", r.URL.Path)
 		}
 	})
-	c := connections[activities.DefaultConnection]
+	c := connections[asteroid.DefaultConnection]
 	c.OrganizationID = ""
-	_, err := newEnv(t, worker.Options{Connections: one(c)}).ExecuteActivity(activities.StageFilesName,
-		activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,x"}}})
+	_, err := newEnv(t, worker.Options{Connections: one(c)}).ExecuteActivity(asteroid.StageFilesName,
+		asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.NoError(t, err)
 }
 
@@ -133,7 +134,7 @@ func TestADefaultTransportThatIsNotTheStandardOneIsUsedAsItIs(t *testing.T) {
 	standard := http.DefaultTransport
 	http.DefaultTransport = wrapped{standard}
 	t.Cleanup(func() { http.DefaultTransport = standard })
-	_, err := activities.New(activities.Options{Connections: one(activities.Connection{APIKey: activities.StaticAPIKey("k")})})
+	_, err := activities.New(activities.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")})})
 	require.NoError(t, err)
 }
 
@@ -142,15 +143,15 @@ type wrapped struct{ http.RoundTripper }
 func TestUploadsAreCheckedByNameThenBySize(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
-	files := []activities.StagedFile{{ID: "1", Name: "a b.csv", Size: 5}, {ID: "2", Name: "c.csv", Size: 7}, {ID: "3", Name: "d.csv", Size: 5}}
-	check := &retries[activities.CheckUploadsResult]{
-		t: t, name: activities.CheckUploadsName, in: activities.CheckUploadsInput{ExecutionID: "e-1", Files: files},
+	files := []asteroid.StagedFile{{ID: "1", Name: "a b.csv", Size: 5}, {ID: "2", Name: "c.csv", Size: 7}, {ID: "3", Name: "d.csv", Size: 5}}
+	check := &retries[asteroid.CheckUploadsResult]{
+		t: t, name: asteroid.CheckUploadsName, in: asteroid.CheckUploadsInput{ExecutionID: "e-1", Files: files},
 		options: worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"directories":{"downloads":[{"id":"9","directory":"downloads","filePath":"x","fileName":"x","fileSize":5}],
 				"uploads":[{"id":"8","directory":"uploads","filePath":"c.csv","fileName":"c.csv","fileSize":7},{"id":"7","directory":"uploads","filePath":"a_b.csv","fileName":"a_b.csv","fileSize":5}]}}`)
 		})},
 	}
-	require.True(t, activities.IsStillRunning(check.err()), "uploads may be listed late")
+	require.True(t, asteroid.IsStillRunning(check.err()), "uploads may be listed late")
 	clock.pass(3 * time.Minute)
 	checked, err := check.next()
 	require.NoError(t, err)
@@ -163,15 +164,15 @@ func TestKeptFilesAreInEveryHeartbeat(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
 	})})
-	kept := activities.StagedFile{ID: "k", Name: "c.txt", ExpiresAt: time.Now().Add(time.Hour)}
-	env.SetHeartbeatDetails(activities.Progress[activities.StagedFile]{Done: map[string]activities.StagedFile{"2": kept}})
-	beats := make(chan activities.Progress[activities.StagedFile], 10)
+	kept := asteroid.StagedFile{ID: "k", Name: "c.txt", ExpiresAt: time.Now().Add(time.Hour)}
+	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"2": kept}})
+	beats := make(chan asteroid.Progress[asteroid.StagedFile], 10)
 	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
-		var beat activities.Progress[activities.StagedFile]
+		var beat asteroid.Progress[asteroid.StagedFile]
 		_ = details.Get(&beat)
 		beats <- beat
 	})
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 		{URI: "data:,a"}, {URI: "data:,b"}, {URI: "data:,c", Name: "c.txt"},
 	}})
 	require.NoError(t, err)
@@ -187,8 +188,8 @@ func TestAFileURIWithAFragmentOrQueryIsRefused(t *testing.T) {
 	writeFile(t, dir, "report#1.csv", "y")
 	env := newEnv(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
 	for _, suffix := range []string{"#1.csv", "?v=2", "#", "?"} {
-		_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: ref.URI + suffix}}})
-		require.True(t, activities.IsInvalidInput(err), "%v", err)
+		_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: ref.URI + suffix}}})
+		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 		require.Contains(t, err.Error(), "%23")
 	}
 }
@@ -207,7 +208,7 @@ func TestLegalDataURIsAreTaken(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
 		})})
-		staged, err := run[activities.StageFilesResult](env, activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: uri}}})
+		staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: uri}}})
 		require.NoError(t, err, uri)
 		require.Equal(t, contentType, staged.Files[0].ContentType)
 	}
@@ -215,12 +216,12 @@ func TestLegalDataURIsAreTaken(t *testing.T) {
 
 func TestARefusalThatOnlyMentionsFilesIsWhatItIs(t *testing.T) {
 	t.Parallel()
-	for status, is := range map[int]func(error) bool{413: activities.IsInvalidInput, 429: activities.IsAtCapacity, 400: activities.IsInvalidInput} {
+	for status, is := range map[int]func(error) bool{413: asteroid.IsInvalidInput, 429: asteroid.IsAtCapacity, 400: asteroid.IsInvalidInput} {
 		env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "temp files exceed the limit of 200 MB")
 		})})
-		_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a-1"})
+		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
 		require.True(t, is(err), "%d: %v", status, err)
 	}
 }

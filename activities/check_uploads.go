@@ -9,27 +9,10 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
 )
-
-// CheckUploadsInput is the input of asteroid.CheckUploads.
-type CheckUploadsInput struct {
-	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
-	ExecutionID string `json:"executionId"`
-	// Files are those with which the agent was executed.
-	Files []StagedFile `json:"files"`
-}
-
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
-func (in *CheckUploadsInput) Validate() error {
-	return checkID("executionId", in.ExecutionID)
-}
-
-// CheckUploadsResult is the result of asteroid.CheckUploads.
-type CheckUploadsResult struct {
-	// Missing are the names of files that the run does not have.
-	Missing []string `json:"missing,omitempty"`
-}
 
 // uploadsPatience is how long the service may take to list a run's uploads.
 const uploadsPatience = 2 * time.Minute
@@ -43,7 +26,7 @@ const uploadsPatience = 2 * time.Minute
 // two minutes; then the missing ones are the result.
 //
 // Errors: asteroid.StillRunning; asteroid.NotFound, retryable during the first minute; and those of the API.
-func (a *Activities) CheckUploads(ctx context.Context, in CheckUploadsInput) (*CheckUploadsResult, error) {
+func (a *Activities) CheckUploads(ctx context.Context, in asteroid.CheckUploadsInput) (*asteroid.CheckUploadsResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
 		return nil, err
@@ -51,38 +34,38 @@ func (a *Activities) CheckUploads(ctx context.Context, in CheckUploadsInput) (*C
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	listed, err := c.files(ctx, in.ExecutionID)
+	listed, err := c.Files(ctx, in.ExecutionID)
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
-	missing := missingFiles(in.Files, inDirectory(listed, uploadsDirectory))
+	missing := missingFiles(in.Files, client.InDirectory(listed, client.UploadsDirectory))
 	if len(missing) > 0 && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < uploadsPatience {
 		return nil, temporal.NewApplicationErrorWithOptions(
-			fmt.Sprintf("execution %s does not list %s yet", in.ExecutionID, strings.Join(missing, ", ")), ErrorTypeStillRunning,
+			fmt.Sprintf("execution %s does not list %s yet", in.ExecutionID, strings.Join(missing, ", ")), asteroid.ErrorTypeStillRunning,
 			temporal.ApplicationErrorOptions{
 				Category: temporal.ApplicationErrorCategoryBenign,
-				Details:  []any{ErrorDetails{ExecutionID: in.ExecutionID}},
+				Details:  []any{asteroid.ErrorDetails{ExecutionID: in.ExecutionID}},
 			})
 	}
-	return &CheckUploadsResult{Missing: missing}, nil
+	return &asteroid.CheckUploadsResult{Missing: missing}, nil
 }
 
 // missingFiles returns the names of the files that have no upload of their own.
-func missingFiles(files []StagedFile, uploads []listedFile) []string {
+func missingFiles(files []asteroid.StagedFile, uploads []client.File) []string {
 	uploads = slices.Clone(uploads)
-	take := func(is func(listedFile) bool) bool {
+	take := func(is func(client.File) bool) bool {
 		i := slices.IndexFunc(uploads, is)
 		if i >= 0 {
 			uploads = slices.Delete(uploads, i, i+1)
 		}
 		return i >= 0
 	}
-	renamed := slices.DeleteFunc(slices.Clone(files), func(f StagedFile) bool {
-		return take(func(u listedFile) bool { return u.Name == f.Name })
+	renamed := slices.DeleteFunc(slices.Clone(files), func(f asteroid.StagedFile) bool {
+		return take(func(u client.File) bool { return u.Name == f.Name })
 	})
 	var missing []string
 	for _, f := range renamed {
-		if !take(func(u listedFile) bool { return u.Size == f.Size }) {
+		if !take(func(u client.File) bool { return u.Size == f.Size }) {
 			missing = append(missing, f.Name)
 		}
 	}

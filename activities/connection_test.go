@@ -16,6 +16,7 @@ import (
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
@@ -23,21 +24,21 @@ import (
 
 func TestOptionsThatCannotWorkAreRefusedAtOnce(t *testing.T) {
 	t.Parallel()
-	key := activities.StaticAPIKey("k")
+	key := asteroid.StaticAPIKey("k")
 	for says, options := range map[string]activities.Options{
 		"no connections":            {},
-		"empty name":                {Connections: map[string]activities.Connection{"": {APIKey: key}}},
-		"APIKey is nil":             {Connections: one(activities.Connection{})},
-		`dialect "robots"`:          {Connections: one(activities.Connection{APIKey: key, Dialect: "robots"})},
-		"is not an id":              {Connections: one(activities.Connection{APIKey: key, OrganizationID: "a/b"})},
-		"unencrypted":               {Connections: one(activities.Connection{APIKey: key, BaseURL: "http://asteroid.ai"})},
-		"not an http":               {Connections: one(activities.Connection{APIKey: key, BaseURL: "odyssey.asteroid.ai"})},
-		"cannot be parsed":          {Connections: one(activities.Connection{APIKey: key, BaseURL: "https://a b:c"})},
-		"credentials belong":        {Connections: one(activities.Connection{APIKey: key, BaseURL: "https://user:pass@asteroid.ai"})},
-		"query or fragment":         {Connections: one(activities.Connection{APIKey: key, BaseURL: "https://asteroid.ai?key=1"})},
-		"is not an absolute path":   {Connections: one(activities.Connection{APIKey: key}), FileRoots: []string{"claims"}},
-		"no such file or directory": {Connections: one(activities.Connection{APIKey: key}), FileRoots: []string{"/none/such"}},
-		"is not a directory":        {Connections: one(activities.Connection{APIKey: key}), FileRoots: []string{"/dev/null"}},
+		"empty name":                {Connections: map[string]asteroid.Connection{"": {APIKey: key}}},
+		"APIKey is nil":             {Connections: one(asteroid.Connection{})},
+		`dialect "robots"`:          {Connections: one(asteroid.Connection{APIKey: key, Dialect: "robots"})},
+		"is not an id":              {Connections: one(asteroid.Connection{APIKey: key, OrganizationID: "a/b"})},
+		"unencrypted":               {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "http://asteroid.ai"})},
+		"not an http":               {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "odyssey.asteroid.ai"})},
+		"cannot be parsed":          {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://a b:c"})},
+		"credentials belong":        {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://user:pass@asteroid.ai"})},
+		"query or fragment":         {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://asteroid.ai?key=1"})},
+		"is not an absolute path":   {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"claims"}},
+		"no such file or directory": {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"/none/such"}},
+		"is not a directory":        {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"/dev/null"}},
 	} {
 		_, err := activities.New(options)
 		require.ErrorContains(t, err, says)
@@ -49,8 +50,8 @@ func TestABaseURLMayHaveTheOldPath(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	for _, suffix := range []string{"", "/", "/agents/v2", "/agents/v2/"} {
-		env := newEnv(t, worker.Options{Connections: one(activities.Connection{APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL() + suffix})})
-		_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: api.AgentID("patient")})
+		env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL() + suffix})})
+		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: api.AgentID("patient")})
 		require.NoError(t, err, suffix)
 	}
 }
@@ -59,34 +60,34 @@ func TestTheKeyIsAskedForAtEachRequest(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	rotated := ""
-	env := newEnv(t, worker.Options{Connections: one(activities.Connection{
+	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
 		BaseURL: api.BaseURL(), APIKey: func(context.Context) (string, error) { return rotated, nil },
 	})})
-	in := activities.ExecuteAgentInput{AgentID: api.AgentID("patient")}
-	_, err := env.ExecuteActivity(activities.ExecuteAgentName, in)
-	require.True(t, activities.IsUnavailable(err), "an empty key is never sent: %v", err)
+	in := asteroid.ExecuteAgentInput{AgentID: api.AgentID("patient")}
+	_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, in)
+	require.True(t, asteroid.IsUnavailable(err), "an empty key is never sent: %v", err)
 	require.Empty(t, api.Requests())
 	rotated = "wrong"
-	_, err = env.ExecuteActivity(activities.ExecuteAgentName, in)
-	require.True(t, activities.IsUnauthorized(err), "%v", err)
+	_, err = env.ExecuteActivity(asteroid.ExecuteAgentName, in)
+	require.True(t, asteroid.IsUnauthorized(err), "%v", err)
 	rotated = api.APIKey() + "\n" // as files often end
-	_, err = env.ExecuteActivity(activities.ExecuteAgentName, in)
+	_, err = env.ExecuteActivity(asteroid.ExecuteAgentName, in)
 	require.NoError(t, err)
 }
 
 func TestAKeyThatCannotBeHadIsRetriedAndSaysWhy(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: one(activities.Connection{
+	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
 		APIKey: func(context.Context) (string, error) { return "", errors.New("the vault is sealed") },
 	})})
-	_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a"})
+	_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a"})
 	require.Contains(t, err.Error(), "the vault is sealed")
 	require.False(t, applicationError(t, err).NonRetryable())
 }
 
 func TestAnUnsetVariableIsNamed(t *testing.T) {
 	t.Setenv("ASTEROID_TEST_KEY", "")
-	_, err := activities.APIKeyFromEnv("ASTEROID_TEST_KEY")(context.Background())
+	_, err := asteroid.APIKeyFromEnv("ASTEROID_TEST_KEY")(context.Background())
 	require.ErrorContains(t, err, "ASTEROID_TEST_KEY")
 }
 
@@ -99,8 +100,8 @@ func TestTheKeyIsNotSentToWhereARedirectLeads(t *testing.T) {
 	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	})})
-	_, err := env.ExecuteActivity(activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
-	require.True(t, activities.IsUnavailable(err))
+	_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
+	require.True(t, asteroid.IsUnavailable(err))
 	require.Contains(t, err.Error(), "redirected")
 }
 
@@ -132,8 +133,8 @@ func TestTheKeyIsInNoErrorLogOrDump(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			connections := canned(t, answer)
-			c := connections[activities.DefaultConnection]
-			c.APIKey, c.Dialect = activities.StaticAPIKey(key), activities.DialectWorkflows
+			c := connections[asteroid.DefaultConnection]
+			c.APIKey, c.Dialect = asteroid.StaticAPIKey(key), asteroid.DialectWorkflows
 			var suite sdktestsuite.WorkflowTestSuite
 			suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 			env := suite.NewTestActivityEnvironment()
@@ -141,14 +142,14 @@ func TestTheKeyIsInNoErrorLogOrDump(t *testing.T) {
 			require.NoError(t, err)
 			env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
 			for activity, in := range map[string]any{
-				activities.GetExecutionName: activities.GetExecutionInput{ExecutionID: "e-1"},
-				activities.ExecuteAgentName: activities.ExecuteAgentInput{AgentID: "a-1"},
-				activities.StageFilesName:   activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,x"}}},
-				activities.SendMessageName:  activities.SendMessageInput{ExecutionID: "e-1", Message: "hello"},
+				asteroid.GetExecutionName: asteroid.GetExecutionInput{ExecutionID: "e-1"},
+				asteroid.ExecuteAgentName: asteroid.ExecuteAgentInput{AgentID: "a-1"},
+				asteroid.StageFilesName:   asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}},
+				asteroid.SendMessageName:  asteroid.SendMessageInput{ExecutionID: "e-1", Message: "hello"},
 			} {
 				_, err := env.ExecuteActivity(activity, in)
 				require.Error(t, err)
-				details, _ := activities.DetailsOf(err)
+				details, _ := asteroid.DetailsOf(err)
 				for _, text := range []string{err.Error(), fmt.Sprintf("%+v %#v", err, err), fmt.Sprintf("%+v", details), fmt.Sprintf("%+v %#v", c, plugin)} {
 					require.NotContains(t, text, key)
 				}

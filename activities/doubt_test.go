@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
@@ -21,10 +22,10 @@ func TestADuplicateThatCannotBeCancelledNowIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
-			execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+			execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 			s.twice(t, execute)
 			s.api.Inject("ExecutionStatusUpdate", testsuite.Answer(status, `{"code":1,"message":"not now"}`, "Content-Type", "application/json"), 1)
-			require.True(t, activities.IsUnavailable(execute.err()))
+			require.True(t, asteroid.IsUnavailable(execute.err()))
 			result, err := execute.next()
 			require.NoError(t, err)
 			require.Len(t, s.alive(t), 1)
@@ -38,7 +39,7 @@ func TestADuplicateThatCannotBeCancelledNowIsTriedAgain(t *testing.T) {
 func TestADuplicateThatCannotBeCancelledAtAllIsLeftToTheSweep(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.twice(t, execute)
 	s.api.Inject("ExecutionStatusUpdate", testsuite.Answer(403, `{"code":403,"message":"no"}`, "Content-Type", "application/json"), 100)
 	require.Error(t, execute.err())
@@ -51,7 +52,7 @@ func TestADuplicateThatCannotBeCancelledAtAllIsLeftToTheSweep(t *testing.T) {
 }
 
 // twice makes an execute send two requests that are both carried out, and of which it hears nothing.
-func (s *scene) twice(t *testing.T, execute *retries[activities.ExecuteAgentResult]) {
+func (s *scene) twice(t *testing.T, execute *retries[asteroid.ExecuteAgentResult]) {
 	t.Helper()
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
@@ -66,7 +67,7 @@ func (s *scene) twice(t *testing.T, execute *retries[activities.ExecuteAgentResu
 func TestDuplicatesThatALostAttemptCancelledAreNamed(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.twice(t, execute)
 	_, err := execute.next() // whose answer the server never hears, but its heartbeat
 	require.NoError(t, err)
@@ -78,16 +79,16 @@ func TestDuplicatesThatALostAttemptCancelledAreNamed(t *testing.T) {
 func TestADuplicateThatCannotBeReadYetIsNoFailure(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithReadDelay(3*time.Second))
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
 	s.line.loseAnswers.Store(false)
 	s.line.hide.Store(true)
 	s.clock.pass(activities.DefaultLookupGrace)
-	connection := s.options.Connections[activities.DefaultConnection]
+	connection := s.options.Connections[asteroid.DefaultConnection]
 	connection.Transport = showAfterPost{s.line}
-	s.options.Connections[activities.DefaultConnection] = connection
-	require.True(t, activities.IsUnavailable(execute.err()))
+	s.options.Connections[asteroid.DefaultConnection] = connection
+	require.True(t, asteroid.IsUnavailable(execute.err()))
 	s.clock.pass(5 * time.Second)
 	_, err := execute.next()
 	require.NoError(t, err)
@@ -107,16 +108,16 @@ func TestALookThatFailsInDoubtIsRetriedAndTellsTheDoubt(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{503, 403} {
 		s := newScene(t)
-		execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
+		execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
 		s.line.loseAnswers.Store(true)
 		require.Error(t, execute.err())
 		s.line.loseAnswers.Store(false)
 		s.api.Inject("ExecutionsList", testsuite.Answer(status, "", "Content-Type", "text/plain"), 1)
 		err := execute.err()
-		require.True(t, activities.IsUnavailable(err), "%v", err)
+		require.True(t, asteroid.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
-		details, _ := activities.DetailsOf(err)
-		require.Equal(t, 1, details.Doubtful)
+		details, _ := asteroid.DetailsOf(err)
+		require.Equal(t, 1, details.UnknownOutcomes)
 		require.Equal(t, "k", details.ExecutionKey)
 		require.Equal(t, status, details.HTTPStatus)
 	}
@@ -126,7 +127,7 @@ func TestALookThatFailsInDoubtIsRetriedAndTellsTheDoubt(t *testing.T) {
 func TestASharedKeyAsksForASweep(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithListDelay(20*time.Second))
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42"}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42"}
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(5 * time.Second)
@@ -139,15 +140,15 @@ func TestASharedKeyAsksForASweep(t *testing.T) {
 func TestDoubtThatIsHandedOverKeepsTheGracePeriod(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithListDelay(20*time.Second))
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
 	execute := newExecute(t, s.options, in)
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err()) // the last attempt before ScheduleToClose
 	s.line.loseAnswers.Store(false)
 	s.clock.pass(5 * time.Second)
-	in.FreshKey, in.Doubtful = false, 1
+	in.FreshKey, in.UnknownOutcomes = false, 1
 	next := newExecuteOf(t, s.options, in, "the next")
-	require.True(t, activities.IsUnavailable(next.err()))
+	require.True(t, asteroid.IsUnavailable(next.err()))
 	s.clock.pass(15 * time.Second)
 	result, err := next.next()
 	require.NoError(t, err)
@@ -158,7 +159,7 @@ func TestDoubtThatIsHandedOverKeepsTheGracePeriod(t *testing.T) {
 func TestAnAgentIDIsTheSameInUpperCase(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: strings.ToUpper(s.agent)})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: strings.ToUpper(s.agent)})
 	execute.lost()
 	for range 40 {
 		if _, err := execute.next(); err == nil {
@@ -172,9 +173,9 @@ func TestAnAgentIDIsTheSameInUpperCase(t *testing.T) {
 func TestOfManyDecisionsTheLastAreKept(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.api.Inject("AgentExecutePost", testsuite.Answer(503, "", "Content-Type", "text/plain"), 11) // capacity told as 503
-	var result *activities.ExecuteAgentResult
+	var result *asteroid.ExecuteAgentResult
 	var err error
 	for range 100 {
 		if result, err = execute.next(); err == nil {
@@ -183,7 +184,7 @@ func TestOfManyDecisionsTheLastAreKept(t *testing.T) {
 		s.clock.pass(time.Minute)
 	}
 	require.NoError(t, err)
-	require.Contains(t, result.Decisions, activities.DecisionPosted)
+	require.Contains(t, result.Decisions, asteroid.DecisionPosted)
 	require.Len(t, result.Decisions, 20)
 }
 
@@ -201,7 +202,7 @@ func TestADeletedOriginalIsForgottenWhateverItsReruns(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write([]byte(`{"code":404,"message":"gone"}`))
 		}
-	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.Equal(t, "new", result.ExecutionID)
@@ -220,7 +221,7 @@ func TestAListingThatDoesNotEndIsNotTakenForEmpty(t *testing.T) {
 			return
 		}
 		_, _ = fmt.Fprintf(w, `{"page":1,"pageSize":100,"total":50000,"items":[%s]}`, rows)
-	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
 	require.Error(t, execute.err())
 	require.Zero(t, posts.Load())
 }
@@ -243,7 +244,7 @@ func TestSmallerPagesThanAskedForAreReadToTheEnd(t *testing.T) {
 			return
 		}
 		_, _ = fmt.Fprintf(w, `{"page":1,"pageSize":50,"total":51,"items":[%s]}`, strings.TrimSuffix(strings.Repeat(row("k1")+",", 50), ","))
-	})}, activities.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.Equal(t, "e-k", result.ExecutionID)
@@ -253,7 +254,7 @@ func TestSmallerPagesThanAskedForAreReadToTheEnd(t *testing.T) {
 func TestAnActivityThatIsResetLooksFirst(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
 	execute.lost()      // after the service accepted
 	execute.attempt = 0 // and its heartbeat details are gone as well
 	execute.late = 2 * time.Minute
@@ -266,7 +267,7 @@ func TestAnActivityThatIsResetLooksFirst(t *testing.T) {
 func TestSomebodyElsesRunDoesNotAccountForAnOwnRequest(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithListDelay(20*time.Second))
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(15 * time.Second)
@@ -287,13 +288,13 @@ func TestAFailedRunOfTheSameStartIsAdopted(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	began := s.clock.Now()
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true, Inputs: activities.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true, Inputs: asteroid.Inputs{"fail": true}}
 	execute := newExecute(t, s.options, in)
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
 	s.line.loseAnswers.Store(false)
 	s.clock.pass(time.Minute) // the agent has failed
-	in.FreshKey, in.Doubtful, in.DoubtfulSince = false, 1, began
+	in.FreshKey, in.UnknownOutcomes, in.UnknownSince = false, 1, began
 	result, err := newExecuteOf(t, s.options, in, "the next").next()
 	require.NoError(t, err)
 	require.Equal(t, s.api.Executions()[0].ID, result.ExecutionID)
@@ -311,7 +312,7 @@ func TestAFailedRunOfTheSameStartIsAdopted(t *testing.T) {
 func TestAnExcludedExecutionIsHistoryEvenIfItCompleted(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k"}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k"}
 	first, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(2 * time.Hour)
@@ -325,17 +326,17 @@ func TestAnExcludedExecutionIsHistoryEvenIfItCompleted(t *testing.T) {
 func TestAdoptOnlySendsNothing(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", AdoptOnly: true}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", AdoptOnly: true}
 	err := newExecute(t, s.options, in).err()
-	require.True(t, activities.IsNotFound(err), "%v", err)
-	in.Doubtful = 1
+	require.True(t, asteroid.IsNotFound(err), "%v", err)
+	in.UnknownOutcomes = 1
 	doubtful := newExecute(t, s.options, in)
-	require.True(t, activities.IsUnavailable(doubtful.err()))
+	require.True(t, asteroid.IsUnavailable(doubtful.err()))
 	s.clock.pass(activities.DefaultLookupGrace)
-	require.True(t, activities.IsNotFound(doubtful.err()))
+	require.True(t, asteroid.IsNotFound(doubtful.err()))
 	require.Empty(t, s.api.Executions())
 
-	in.AdoptOnly, in.Doubtful = false, 0
+	in.AdoptOnly, in.UnknownOutcomes = false, 0
 	started, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	in.AdoptOnly = true
@@ -356,20 +357,20 @@ func TestACancelWithoutEffectIsNotTakenForDone(t *testing.T) {
 			_, _ = w.Write([]byte(`{"id":"e-1","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
 		}
 	})})
-	_, err := run[activities.SweepDuplicatesResult](env, activities.SweepDuplicatesName, activities.SweepDuplicatesInput{AgentID: "a-1", ExecutionKey: "k"})
-	require.True(t, activities.IsUnavailable(err), "%v", err)
+	_, err := run[asteroid.SweepDuplicatesResult](env, asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{AgentID: "a-1", ExecutionKey: "k"})
+	require.True(t, asteroid.IsUnavailable(err), "%v", err)
 	require.Contains(t, err.Error(), "still running")
 }
 
 func TestASweepGoesOnWithTheOthersAndIsRepeated(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
 	s.twice(t, execute)
 	s.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"not now"}`, "Content-Type", "application/json"), 1)
-	sweep := &retries[activities.SweepDuplicatesResult]{t: t, name: activities.SweepDuplicatesName, options: s.options,
-		in: activities.SweepDuplicatesInput{AgentID: s.agent, ExecutionKey: "k"}}
-	require.True(t, activities.IsUnavailable(sweep.err()))
+	sweep := &retries[asteroid.SweepDuplicatesResult]{t: t, name: asteroid.SweepDuplicatesName, options: s.options,
+		in: asteroid.SweepDuplicatesInput{AgentID: s.agent, ExecutionKey: "k"}}
+	require.True(t, asteroid.IsUnavailable(sweep.err()))
 	require.Len(t, s.alive(t), 1)
 	swept, err := sweep.next()
 	require.NoError(t, err)
@@ -380,21 +381,21 @@ func TestASweepGoesOnWithTheOthersAndIsRepeated(t *testing.T) {
 func TestAFinalErrorInDoubtTellsTheKey(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, activities.ExecuteAgentInput{AgentID: s.agent})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
 	s.line.loseAnswers.Store(false)
 	s.line.hide.Store(true)
 	s.clock.pass(activities.DefaultLookupGrace)
 	s.api.Inject("AgentExecutePost", testsuite.Answer(402, "", "Content-Type", "text/plain"), 1)
-	d, _ := activities.DetailsOf(execute.err())
+	d, _ := asteroid.DetailsOf(execute.err())
 	require.NotEmpty(t, d.ExecutionKey)
 }
 
 func TestAKeyCannotEndLikeThatOfALaterRunOfAnother(t *testing.T) {
 	t.Parallel()
-	in := activities.ExecuteAgentInput{AgentID: "a", IdempotencyKey: "claim-7#2"}
-	require.True(t, activities.IsInvalidInput(in.Validate()))
+	in := asteroid.ExecuteAgentInput{AgentID: "a", IdempotencyKey: "claim-7#2"}
+	require.True(t, asteroid.IsInvalidInput(in.Validate()))
 	in.IdempotencyKey = "claim#7-2"
 	require.NoError(t, in.Validate())
 }
@@ -404,7 +405,7 @@ func TestAKeyCannotEndLikeThatOfALaterRunOfAnother(t *testing.T) {
 func TestAnOwnFailedRunDoesNotEndThatOfAnother(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42", Inputs: activities.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42", Inputs: asteroid.Inputs{"fail": true}}
 	own := newExecute(t, s.options, in)
 	own.lost()
 	s.clock.pass(time.Minute)
@@ -426,11 +427,11 @@ func TestAnOwnFailedRunDoesNotEndThatOfAnother(t *testing.T) {
 func TestAFailedRunExplainsTheDoubtAfterAReset(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true, Inputs: activities.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true, Inputs: asteroid.Inputs{"fail": true}}
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(time.Minute)
-	in.FreshKey, in.Doubtful, in.Inputs = false, 1, nil
+	in.FreshKey, in.UnknownOutcomes, in.Inputs = false, 1, nil
 	again, err := newExecuteOf(t, s.options, in, "after the reset").next()
 	require.NoError(t, err)
 	require.Equal(t, "k#2", again.ExecutionKey)
@@ -439,13 +440,13 @@ func TestAFailedRunExplainsTheDoubtAfterAReset(t *testing.T) {
 func TestAFailedRunOfAnEarlierStartIsHistory(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Inputs: activities.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(time.Minute)
-	in.Doubtful, in.DoubtfulSince, in.Inputs = 1, s.clock.Now(), nil
+	in.UnknownOutcomes, in.UnknownSince, in.Inputs = 1, s.clock.Now(), nil
 	later := newExecuteOf(t, s.options, in, "the next start")
-	require.True(t, activities.IsUnavailable(later.err()))
+	require.True(t, asteroid.IsUnavailable(later.err()))
 	s.clock.pass(activities.DefaultLookupGrace)
 	again, err := later.next()
 	require.NoError(t, err)
@@ -456,7 +457,7 @@ func TestAFailedRunOfAnEarlierStartIsHistory(t *testing.T) {
 func TestOfFailedRunsTheOwnIsAdopted(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42", Inputs: activities.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42", Inputs: asteroid.Inputs{"fail": true}}
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.line.hide.Store(true)
@@ -475,7 +476,7 @@ func TestOfFailedRunsTheOwnIsAdopted(t *testing.T) {
 func TestASweepThatKeepsNothingGoesThroughTheNumbersOfTheKey(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Inputs: activities.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(time.Minute)
@@ -484,8 +485,8 @@ func TestASweepThatKeepsNothingGoesThroughTheNumbersOfTheKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "k#2", second.ExecutionKey)
 	sweep := func(keep string) []string {
-		swept, err := run[activities.SweepDuplicatesResult](newEnv(t, s.options), activities.SweepDuplicatesName,
-			activities.SweepDuplicatesInput{AgentID: s.agent, ExecutionKey: "k", Keep: keep})
+		swept, err := run[asteroid.SweepDuplicatesResult](newEnv(t, s.options), asteroid.SweepDuplicatesName,
+			asteroid.SweepDuplicatesInput{AgentID: s.agent, ExecutionKey: "k", Keep: keep})
 		require.NoError(t, err)
 		return swept.Cancelled
 	}

@@ -2,114 +2,11 @@ package activities
 
 import (
 	"context"
-	"time"
 
 	"go.temporal.io/sdk/activity"
+
+	"github.com/temporal-asteroid/asteroid"
 )
-
-// ExecuteAgentInput is the input of asteroid.ExecuteAgent: every field of the published request
-// (https://docs.asteroid.ai/api-reference/endpoints/agents/execute-an-agent), in its own words whatever the
-// connection's dialect. Only AgentID is required.
-type ExecuteAgentInput struct {
-	// Connection is DefaultConnection when empty.
-	Connection string `json:"connection,omitempty"`
-	// AgentID is the agent (in the newer dialect: the workflow) to run.
-	AgentID string `json:"agentId"`
-	// AgentProfileID runs with exactly this profile; AgentProfilePoolID lets the service choose one of the pool (in the
-	// newer dialect: the profile group). At most one of the two.
-	AgentProfileID     string `json:"agentProfileId,omitempty"`
-	AgentProfilePoolID string `json:"agentProfilePoolId,omitempty"`
-	// Inputs fill the placeholders in the agent's prompts. A name is a letter or _, then letters, digits and _.
-	// Values are any JSON; numbers keep their digits. They stand in the workflow's history: no secrets.
-	Inputs Inputs `json:"inputs,omitempty"`
-	// DynamicData is the former name of Inputs. Not together with it.
-	//
-	// Deprecated: use Inputs.
-	DynamicData Inputs `json:"dynamicData,omitempty"`
-	// Metadata are labels kept with the execution, searchable and repeated in webhooks. Keys that begin with
-	// "temporal_" are reserved.
-	Metadata map[string]string `json:"metadata,omitempty"`
-	// ExecutionOptions override the agent's own settings for this run.
-	ExecutionOptions *ExecutionOptions `json:"executionOptions,omitempty"`
-	// TempFiles are what asteroid.StageFiles returned, unchanged. A staged file serves one execution.
-	TempFiles []StagedFile `json:"tempFiles,omitempty"`
-	// Version pins the agent's version; nil runs the published one. Not together with Head.
-	Version *int `json:"version,omitempty"`
-	// Head runs the editable head. Not together with Version.
-	Head bool `json:"head,omitempty"`
-	// OnCapacityLimit is CapacityReject when empty. CapacityQueue does not go with TempFiles.
-	OnCapacityLimit OnCapacityLimit `json:"onCapacityLimit,omitempty"`
-	// IdempotencyKey identifies the intent, in place of the key that is made of the workflow's run and the activity's
-	// id. Two executes of one agent with one key mean the same run. At most 1500 bytes; it is visible in the
-	// execution's metadata.
-	IdempotencyKey string `json:"idempotencyKey,omitempty"`
-	// FreshKey says that nobody can have executed with this IdempotencyKey before, so that the first attempt need not
-	// look. RunAgent sets it for the keys that it makes.
-	FreshKey bool `json:"freshKey,omitempty"`
-	// Doubtful counts requests of earlier activities of this intent that may have started an agent all the same, as the
-	// details of their errors tell. Then this activity looks before it sends, during the whole grace period, and once more
-	// after its own request.
-	Doubtful int `json:"doubtful,omitempty"`
-	// DoubtfulSince is when the first of those activities was scheduled: what the same workflow run started from then on is
-	// adopted even if it has failed. The zero time when they were of an earlier workflow run: then one run of the agent that has failed
-	// explains them.
-	DoubtfulSince time.Time `json:"doubtfulSince,omitzero"`
-	// ExcludeExecutions are history, whatever their status: they are neither adopted nor cancelled.
-	ExcludeExecutions []string `json:"excludeExecutions,omitempty"`
-	// AdoptOnly sends nothing: the activity looks for an execution of the intent and fails with asteroid.NotFound when none
-	// has shown up by the end of the grace period.
-	AdoptOnly bool `json:"adoptOnly,omitempty"`
-	// Signal asks for an [ExecutionEventSignal] to the workflow whenever the execution changes. RunAgent sets it; a workflow
-	// that does not handle the signal should not.
-	Signal bool `json:"signal,omitempty"`
-}
-
-// ExecutionOptions override an agent's own settings for one run.
-type ExecutionOptions struct {
-	// SharedStorageKey scopes the run's shared files. In the newer dialect it is called VariantKey, and is sent as
-	// such. Runs that share a key and run at the same time can overwrite each other's files.
-	SharedStorageKey string `json:"sharedStorageKey,omitempty"`
-	// VariantKey is the newer name of SharedStorageKey. At most one of the two.
-	VariantKey string `json:"variantKey,omitempty"`
-	// SoftTimeoutMins is the number of whole minutes, at least 1, after which every step urges the agent to wrap up.
-	// It must be below the agent's own hard timeout, and it does not end the run.
-	SoftTimeoutMins *int32 `json:"softTimeoutMins,omitempty"`
-}
-
-// OnCapacityLimit says what the service does with an execute while the organization is at its limit of executions or
-// every profile of the pool is in use.
-type OnCapacityLimit string
-
-const (
-	// CapacityReject makes ExecuteAgent fail with asteroid.AtCapacity, which is retried: Temporal is the queue.
-	CapacityReject OnCapacityLimit = "reject"
-	// CapacityQueue creates the execution with status queued.
-	CapacityQueue OnCapacityLimit = "queue"
-)
-
-// ExecuteAgentResult is the result of asteroid.ExecuteAgent.
-type ExecuteAgentResult struct {
-	ExecutionID string `json:"executionId"`
-	// Status is starting or queued; older servers do not say, then it is starting. Of an adopted execution it is the
-	// one that it had when it was found.
-	Status Status `json:"status"`
-	// ExecutionKey is the identity that stands in the execution's metadata.
-	ExecutionKey string `json:"executionKey"`
-	// Adopted is true when the execution was found, not started, by the attempt that returned it.
-	Adopted bool `json:"adopted,omitempty"`
-	// DuplicatesCancelled are further executions of the same intent, which an attempt of unknown outcome had started.
-	DuplicatesCancelled []string `json:"duplicatesCancelled,omitempty"`
-	// MayHaveLateDuplicate is true when more requests may have been carried out than executions were found, when somebody
-	// else may have executed with the same key meanwhile, and when a duplicate could not be cancelled yet: sweep once more
-	// later, with asteroid.SweepDuplicates.
-	MayHaveLateDuplicate bool `json:"mayHaveLateDuplicate,omitempty"`
-	// Decisions tell, in their order, what the attempts did that are known of: posted, rejected, unknown, waited, adopted,
-	// duplicate cancelled. Of more than twenty the first and the last are kept.
-	Decisions []Decision `json:"decisions,omitempty"`
-	// Events is EventsWatch or EventsWebhooks when signals will come, as Signal asked, and empty when the workflow has to poll:
-	// the worker was told to, the watch could not be started, or the execution belongs to another workflow.
-	Events Events `json:"events,omitempty"`
-}
 
 // ExecuteAgent starts an agent and returns the execution's id at once; the agent works on for minutes or hours. Follow
 // it with asteroid.AwaitExecution.
@@ -164,7 +61,7 @@ type ExecuteAgentResult struct {
 // asteroid.InvalidInput before anything is sent when the input breaks a rule; asteroid.StagedFileExpired when a staged
 // file is too old; asteroid.AtCapacity, retryable, when there is no room; asteroid.Unavailable, retryable, while it is
 // not known whether the agent was started, whatever the look for it answers; asteroid.NotFound with AdoptOnly; and those of the API.
-func (a *Activities) ExecuteAgent(ctx context.Context, in ExecuteAgentInput) (*ExecuteAgentResult, error) {
+func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
 		return nil, err

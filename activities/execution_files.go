@@ -7,18 +7,23 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // findOutput finds a file of an execution in its listing, which one call of an activity reads once.
-func (f *finder) findOutput(ctx context.Context, uri string) (*source, error) {
-	parsed, err := parseURI(uri)
+func (f *finder) findOutput(ctx context.Context, uri string) (*files.Source, error) {
+	parsed, err := files.ParseURI(uri)
 	if err != nil {
 		return nil, err
 	}
 	executionID, where := parsed.Host, strings.TrimPrefix(parsed.Path, "/")
 	directory, name, _ := strings.Cut(where, "/")
-	if !plainID(executionID) || directory == "" || name == "" || parsed.RawQuery != "" {
-		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", bare(parsed), ExecutionScheme)
+	if !text.PlainID(executionID) || directory == "" || name == "" || parsed.RawQuery != "" {
+		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", files.WithoutQuery(parsed), asteroid.ExecutionScheme)
 	}
 	listed, err := f.listing(ctx, executionID)
 	if err != nil {
@@ -26,23 +31,23 @@ func (f *finder) findOutput(ctx context.Context, uri string) (*source, error) {
 	}
 	file := outputNamed(listed, directory, name)
 	if file == nil {
-		message := fmt.Sprintf("execution %s has no file %s", executionID, clip(where))
+		message := fmt.Sprintf("execution %s has no file %s", executionID, text.Clip(where))
 		if f.now().Sub(f.scheduled) < uploadsPatience {
-			return nil, unreadable("%s yet", message) // files are listed some time after they were written
+			return nil, files.Unavailable("%s yet", message) // files are listed some time after they were written
 		}
-		return nil, notThere("%s; it has %s", message, names(listed))
+		return nil, files.NotFound("%s; it has %s", message, names(listed))
 	}
 	remote := output(f.connection, executionID, *file)
-	return &source{
-		name: file.Name, contentType: typeOf(file.ContentType, file.Name, nil), size: remote.size, open: remote.openChecked,
+	return &files.Source{
+		Name: file.Name, ContentType: files.ContentTypeOf(file.ContentType, file.Name, nil), Size: remote.Size, Open: remote.OpenChecked,
 	}, nil
 }
 
-func (f *finder) listing(ctx context.Context, executionID string) ([]listedFile, error) {
+func (f *finder) listing(ctx context.Context, executionID string) ([]client.File, error) {
 	f.mu.Lock()
 	listing, ok := f.listings[executionID]
 	if !ok {
-		listing = sync.OnceValues(func() ([]listedFile, error) { return f.connection.files(ctx, executionID) })
+		listing = sync.OnceValues(func() ([]client.File, error) { return f.connection.Files(ctx, executionID) })
 		f.listings[executionID] = listing
 	}
 	f.mu.Unlock()
@@ -51,9 +56,9 @@ func (f *finder) listing(ctx context.Context, executionID string) ([]listedFile,
 
 // outputNamed returns the file at this path of a directory, else the one with this name in any of its
 // folders. Of several it returns the newest.
-func outputNamed(files []listedFile, directory, name string) *listedFile {
-	for _, nameOf := range []func(listedFile) string{listedFile.relativePath, func(file listedFile) string { return file.Name }} {
-		var found *listedFile
+func outputNamed(files []client.File, directory, name string) *client.File {
+	for _, nameOf := range []func(client.File) string{client.File.RelativePath, func(file client.File) string { return file.Name }} {
+		var found *client.File
 		for i, file := range files {
 			if file.Directory == directory && nameOf(file) == name && (found == nil || file.UpdatedAt.After(found.UpdatedAt)) {
 				found = &files[i]
@@ -67,11 +72,11 @@ func outputNamed(files []listedFile, directory, name string) *listedFile {
 }
 
 // names lists a few files for an error message.
-func names(files []listedFile) string {
+func names(files []client.File) string {
 	const most = 5
 	var listed []string
 	for _, file := range files {
-		listed = append(listed, clip(file.Directory+"/"+file.relativePath()))
+		listed = append(listed, text.Clip(file.Directory+"/"+file.RelativePath()))
 	}
 	slices.Sort(listed)
 	switch {
@@ -86,12 +91,12 @@ func names(files []listedFile) string {
 
 // output returns the content of an execution's file. Each link that the service gives for it expires
 // after a short time, so it asks for a new one when needed.
-func output(c *connection, executionID string, file listedFile) *remote {
-	return &remote{
-		client: c.links, renewable: true, size: max(file.Size, unknownSize),
-		name: "execution " + executionID + ", " + file.Directory + "/" + clip(file.Name),
-		locate: func(ctx context.Context) (string, error) {
-			link, err := c.link(ctx, executionID, file.ID)
+func output(c *client.Client, executionID string, file client.File) *files.Remote {
+	return &files.Remote{
+		Client: c.Links, Renewable: true, Size: max(file.Size, files.UnknownSize),
+		Name: "execution " + executionID + ", " + file.Directory + "/" + text.Clip(file.Name),
+		Locate: func(ctx context.Context) (string, error) {
+			link, err := c.Link(ctx, executionID, file.ID)
 			return link, linkError(err)
 		},
 	}
@@ -99,12 +104,12 @@ func output(c *connection, executionID string, file listedFile) *remote {
 
 // linkError says whether asking for another link may help.
 func linkError(err error) error {
-	failed, ok := errors.AsType[*failure](err)
+	failed, ok := errors.AsType[*client.Error](err)
 	if !ok {
 		return err
 	}
-	if (failed.cause != nil || failed.status >= 500) && failed.retryAfter == 0 {
-		return unreadable("%w", failed)
+	if (failed.Cause != nil || failed.Status >= 500) && failed.RetryAfter == 0 {
+		return files.Unavailable("%w", failed)
 	}
-	return wrong("%w", failed)
+	return files.Invalid("%w", failed)
 }

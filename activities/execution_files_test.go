@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -36,13 +36,13 @@ func download(name string, content []byte) testsuite.Step {
 }
 
 // handOver stages files, runs an agent with them and returns what it was given.
-func handOver(t *testing.T, api *testsuite.API, options worker.Options, refs ...activities.FileRef) ([]testsuite.File, error) {
+func handOver(t *testing.T, api *testsuite.API, options worker.Options, refs ...asteroid.FileRef) ([]testsuite.File, error) {
 	t.Helper()
 	staged, err := stage(t, options, refs...)
 	if err != nil {
 		return nil, err
 	}
-	executed, err := run[activities.ExecuteAgentResult](newEnv(t, options), activities.ExecuteAgentName, activities.ExecuteAgentInput{
+	executed, err := run[asteroid.ExecuteAgentResult](newEnv(t, options), asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
 		AgentID: api.AgentID("inventory"), TempFiles: staged.Files,
 	})
 	require.NoError(t, err)
@@ -55,12 +55,12 @@ func TestOneAgentsFilesGoToAnother(t *testing.T) {
 	big := content(3 << 20)
 	api, clock, id := finished(t, nil, download("a b%#?.bin", big), download("empty", nil), testsuite.WriteFile("workspace", "a b%#?.bin", "", []byte("other")))
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	var refs []activities.FileRef
+	var refs []asteroid.FileRef
 	for range 3 {
-		refs = append(refs, activities.FileRef{URI: activities.ExecutionFileURI(id, "downloads", "a b%#?.bin")})
+		refs = append(refs, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "a b%#?.bin")})
 	}
-	refs = append(refs, activities.FileRef{URI: activities.ExecutionFileURI(id, "downloads", "empty"), Name: "renamed.txt", ContentType: "text/csv"},
-		activities.FileRef{URI: activities.ExecutionFileURI(id, "workspace", "a b%#?.bin")})
+	refs = append(refs, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "empty"), Name: "renamed.txt", ContentType: "text/csv"},
+		asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "workspace", "a b%#?.bin")})
 	before := len(api.Requests())
 	files, err := handOver(t, api, options, refs...)
 	require.NoError(t, err)
@@ -136,7 +136,7 @@ func TestALinkThatExpiresInMidBodyIsTakenAnewAndTheFileContinued(t *testing.T) {
 			connections := connectThrough(api, downloads(seen, func(nth int) error { return fails(api, clock, nth) }))
 			api.Inject("Download", testsuite.ResetMidBody(), 1)
 			files, err := handOver(t, api, worker.Options{Connections: connections, Now: clock.Now},
-				activities.FileRef{URI: activities.ExecutionFileURI(id, "downloads", "big.bin")})
+				asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "big.bin")})
 			require.NoError(t, err)
 			require.Equal(t, sum(big), files[0].SHA256)
 			links := map[string]bool{}
@@ -160,7 +160,7 @@ func TestALinkThatStaysClosedIsTriedAgainLater(t *testing.T) {
 	t.Parallel()
 	api, clock, id := finished(t, nil, download("x", []byte("y")))
 	api.Inject("Download", testsuite.Answer(http.StatusForbidden, ""), 4)
-	_, err := stage(t, worker.Options{Connections: connect(api), Now: clock.Now}, activities.FileRef{URI: activities.ExecutionFileURI(id, "downloads", "x")})
+	_, err := stage(t, worker.Options{Connections: connect(api), Now: clock.Now}, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "x")})
 	requireType(t, passing, err)
 	require.Equal(t, 4, count(api, "Download"))
 	require.Equal(t, 4, count(api, "ExecutionFileDownloadRedirect"))
@@ -180,7 +180,7 @@ func TestDamagedDownloadsAreNotHandedOver(t *testing.T) {
 			t.Parallel()
 			api, clock, id := finished(t, nil, download("x", content(100_000)))
 			api.Inject("Download", row.fault, 1000)
-			_, err := stage(t, worker.Options{Connections: connect(api), Now: clock.Now}, activities.FileRef{URI: activities.ExecutionFileURI(id, "downloads", "x")})
+			_, err := stage(t, worker.Options{Connections: connect(api), Now: clock.Now}, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "x")})
 			requireType(t, passing, err)
 			require.ErrorContains(t, err, row.says)
 			require.NotContains(t, err.Error(), "signature=")
@@ -195,20 +195,20 @@ func TestAFileThatIsNotListedYetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	api, clock, id := finished(t, []testsuite.Option{testsuite.WithFileSyncDelay(time.Minute)}, download("late.txt", []byte("x")))
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	ref := activities.FileRef{URI: activities.ExecutionFileURI(id, "downloads", "late.txt")}
+	ref := asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "late.txt")}
 	_, err := stage(t, options, ref)
 	requireType(t, passing, err)
 	require.ErrorContains(t, err, "has no file downloads/late.txt yet")
 	clock.pass(time.Minute)
 	_, err = stage(t, options, ref)
 	require.NoError(t, err)
-	_, err = stage(t, options, activities.FileRef{URI: activities.ExecutionFileURI(id, "downloads", "never.txt")})
+	_, err = stage(t, options, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "never.txt")})
 	requireType(t, passing, err)
 	clock.pass(2 * time.Minute)
-	_, err = stage(t, options, activities.FileRef{URI: activities.ExecutionFileURI(id, "downloads", "never.txt")})
+	_, err = stage(t, options, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "never.txt")})
 	requireType(t, missing, err)
 	require.ErrorContains(t, err, "it has downloads/late.txt")
-	_, err = stage(t, options, activities.FileRef{URI: activities.ExecutionFileURI(id, "workspace", "late.txt")})
+	_, err = stage(t, options, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "workspace", "late.txt")})
 	requireType(t, missing, err)
 }
 
@@ -217,7 +217,7 @@ func TestAnUnknownExecutionHasNoFiles(t *testing.T) {
 	api, clock := testsuite.NewAPI(t), newClock()
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
 	for _, final := range []bool{false, true} {
-		_, err := stage(t, options, activities.FileRef{URI: activities.ExecutionFileURI("11111111-1111-4111-8111-111111111111", "downloads", "x")})
+		_, err := stage(t, options, asteroid.FileRef{URI: asteroid.ExecutionFileURI("11111111-1111-4111-8111-111111111111", "downloads", "x")})
 		requireType(t, missing, err)
 		var application *temporal.ApplicationError
 		require.ErrorAs(t, err, &application)
@@ -227,7 +227,7 @@ func TestAnUnknownExecutionHasNoFiles(t *testing.T) {
 }
 
 // listing is a service with one execution, whose files link to wherever link says.
-func listing(t *testing.T, files string, link func(r *http.Request) string, serve http.HandlerFunc) map[string]activities.Connection {
+func listing(t *testing.T, files string, link func(r *http.Request) string, serve http.HandlerFunc) map[string]asteroid.Connection {
 	t.Helper()
 	return canned(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -263,7 +263,7 @@ func TestLinksThatAnybodyCouldReadAreNotFollowed(t *testing.T) {
 	} {
 		connections := listing(t, `{"directories":{"downloads":[`+fileJSON("f", "downloads", "/downloads/x", "x", 1)+`]}}`,
 			func(*http.Request) string { return link }, func(http.ResponseWriter, *http.Request) { t.Error("it was followed") })
-		_, err := stage(t, worker.Options{Connections: connections}, activities.FileRef{URI: "asteroid-execution://e-1/downloads/x"})
+		_, err := stage(t, worker.Options{Connections: connections}, asteroid.FileRef{URI: "asteroid-execution://e-1/downloads/x"})
 		requireType(t, passing, err)
 		require.ErrorContains(t, err, says)
 		require.NotContains(t, err.Error(), "topsecret")
@@ -284,7 +284,7 @@ func TestTheKeyDoesNotFollowALinksOwnRedirects(t *testing.T) {
 			}
 			_, _ = io.WriteString(w, "x")
 		})
-	_, err := stage(t, worker.Options{Connections: connections}, activities.FileRef{URI: "asteroid-execution://e-1/downloads/x"})
+	_, err := stage(t, worker.Options{Connections: connections}, asteroid.FileRef{URI: "asteroid-execution://e-1/downloads/x"})
 	require.NoError(t, err)
 }
 
@@ -298,22 +298,22 @@ func TestAFileInAFolderDoesNotHideOneThatIsNot(t *testing.T) {
 		func(r *http.Request) string { return "http://" + r.Host + "/" + strings.Split(r.URL.Path, "/")[6] },
 		func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path[1:]) })
 	store := newMemoryStore()
-	env := newEnv(t, worker.Options{Connections: connections, Stores: map[string]activities.Store{"mem": store}, SettleInterval: time.Millisecond})
-	listed, err := run[activities.ListFilesResult](env, activities.ListFilesName, activities.ListFilesInput{ExecutionID: "e-1"})
+	env := newEnv(t, worker.Options{Connections: connections, Stores: map[string]asteroid.Store{"mem": store}, SettleInterval: time.Millisecond})
+	listed, err := run[asteroid.ListFilesResult](env, asteroid.ListFilesName, asteroid.ListFilesInput{ExecutionID: "e-1"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"asteroid-execution://e-1/downloads/deep/x.txt", "asteroid-execution://e-1/downloads/other/x.txt", "asteroid-execution://e-1/downloads/x.txt"},
 		[]string{listed.Files[0].URI, listed.Files[1].URI, listed.Files[2].URI})
 
 	sink := newSink(t)
-	both := connections[activities.DefaultConnection]
-	uploads := sink.connections[activities.DefaultConnection]
+	both := connections[asteroid.DefaultConnection]
+	uploads := sink.connections[asteroid.DefaultConnection]
 	both.Transport = hook(func(r *http.Request) error {
 		if strings.Contains(r.URL.Path, "/temp-files/") {
 			r.URL.Host = strings.TrimPrefix(uploads.BaseURL, "http://")
 		}
 		return nil
 	})
-	refs := activities.References(listed.Files)
+	refs := asteroid.References(listed.Files)
 	for i := range refs {
 		refs[i].Name = fmt.Sprint(i)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -26,7 +26,7 @@ func applicationError(t *testing.T, err error) *temporal.ApplicationError {
 
 func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 	t.Parallel()
-	const get, execute = activities.GetExecutionName, activities.ExecuteAgentName
+	const get, execute = asteroid.GetExecutionName, asteroid.ExecuteAgentName
 	for _, row := range []struct {
 		activity  string
 		status    int
@@ -34,30 +34,30 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 		retried   bool
 		says      string
 	}{
-		{get, 400, activities.ErrorTypeInvalidInput, false, "correct the input"},
-		{get, 401, activities.ErrorTypeUnauthorized, false, `check the API key of connection "default"`},
-		{get, 402, activities.ErrorTypePaymentRequired, false, "plan and balance"},
-		{get, 403, activities.ErrorTypeUnauthorized, false, "may not be open to it"},
-		{get, 404, activities.ErrorTypeNotFound, true, "too new"},
-		{get, 408, activities.ErrorTypeUnavailable, true, "tried again"},
-		{get, 409, activities.ErrorTypeUnavailable, true, "tried again"},
-		{get, 410, activities.ErrorTypeNotFound, false, "check the id"},
-		{get, 418, activities.ErrorTypeInvalidInput, false, "correct the input"},
-		{get, 422, activities.ErrorTypeInvalidInput, false, "correct the input"},
-		{get, 429, activities.ErrorTypeRateLimited, true, "tried again"},
-		{get, 500, activities.ErrorTypeUnavailable, true, "tried again"},
-		{get, 502, activities.ErrorTypeUnavailable, true, "tried again"},
-		{get, 503, activities.ErrorTypeUnavailable, true, "tried again"},
-		{get, 302, activities.ErrorTypeUnavailable, true, "check the base URL"},
-		{execute, 400, activities.ErrorTypeInvalidInput, false, "correct the input"},
-		{execute, 403, activities.ErrorTypeUnauthorized, false, "may not be open to it"},
-		{execute, 404, activities.ErrorTypeNotFound, false, "check the id"},
-		{execute, 409, activities.ErrorTypeAtCapacity, true, "limit of executions"},
-		{execute, 429, activities.ErrorTypeAtCapacity, true, "limit of executions"},
+		{get, 400, asteroid.ErrorTypeInvalidInput, false, "correct the input"},
+		{get, 401, asteroid.ErrorTypeUnauthorized, false, `check the API key of connection "default"`},
+		{get, 402, asteroid.ErrorTypePaymentRequired, false, "plan and balance"},
+		{get, 403, asteroid.ErrorTypeUnauthorized, false, "may not be open to it"},
+		{get, 404, asteroid.ErrorTypeNotFound, true, "too new"},
+		{get, 408, asteroid.ErrorTypeUnavailable, true, "tried again"},
+		{get, 409, asteroid.ErrorTypeUnavailable, true, "tried again"},
+		{get, 410, asteroid.ErrorTypeNotFound, false, "check the id"},
+		{get, 418, asteroid.ErrorTypeInvalidInput, false, "correct the input"},
+		{get, 422, asteroid.ErrorTypeInvalidInput, false, "correct the input"},
+		{get, 429, asteroid.ErrorTypeRateLimited, true, "tried again"},
+		{get, 500, asteroid.ErrorTypeUnavailable, true, "tried again"},
+		{get, 502, asteroid.ErrorTypeUnavailable, true, "tried again"},
+		{get, 503, asteroid.ErrorTypeUnavailable, true, "tried again"},
+		{get, 302, asteroid.ErrorTypeUnavailable, true, "check the base URL"},
+		{execute, 400, asteroid.ErrorTypeInvalidInput, false, "correct the input"},
+		{execute, 403, asteroid.ErrorTypeUnauthorized, false, "may not be open to it"},
+		{execute, 404, asteroid.ErrorTypeNotFound, false, "check the id"},
+		{execute, 409, asteroid.ErrorTypeAtCapacity, true, "limit of executions"},
+		{execute, 429, asteroid.ErrorTypeAtCapacity, true, "limit of executions"},
 		// Whether these created something is not known: the next attempt looks before it sends again.
-		{execute, 408, activities.ErrorTypeUnavailable, true, "temporal_execution_key"},
-		{execute, 500, activities.ErrorTypeUnavailable, true, "temporal_execution_key"},
-		{execute, 503, activities.ErrorTypeUnavailable, true, "temporal_execution_key"},
+		{execute, 408, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
+		{execute, 500, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
+		{execute, 503, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
 	} {
 		t.Run(fmt.Sprintf("%s %d", row.activity, row.status), func(t *testing.T) {
 			t.Parallel()
@@ -68,9 +68,9 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 				w.WriteHeader(row.status)
 				_, _ = fmt.Fprintf(w, `{"code":%d,"message":"because"}`, row.status)
 			})})
-			var in any = activities.GetExecutionInput{ExecutionID: "e-1"}
+			var in any = asteroid.GetExecutionInput{ExecutionID: "e-1"}
 			if row.activity == execute {
-				in = activities.ExecuteAgentInput{AgentID: "a-1"}
+				in = asteroid.ExecuteAgentInput{AgentID: "a-1"}
 			}
 			_, err := env.ExecuteActivity(row.activity, in)
 			said := applicationError(t, err)
@@ -79,7 +79,7 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 			require.Contains(t, said.Message(), row.says)
 			require.Contains(t, said.Message(), "because")
 			require.EqualValues(t, 1, requests.Load())
-			details, ok := activities.DetailsOf(err)
+			details, ok := asteroid.DetailsOf(err)
 			require.True(t, ok)
 			require.Equal(t, row.status, details.HTTPStatus)
 			require.Equal(t, "req-7", details.RequestID)
@@ -106,7 +106,7 @@ func TestErrorBodiesOfEveryPublishedFormAreReadable(t *testing.T) {
 				w.WriteHeader(http.StatusBadRequest)
 				_, _ = io.WriteString(w, row.body)
 			})})
-			_, err := env.ExecuteActivity(activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
+			_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 			require.Contains(t, applicationError(t, err).Message(), row.says)
 			require.NotContains(t, err.Error(), "<html>")
 		})
@@ -120,9 +120,9 @@ func TestLimitReachedIsToldInDetails(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 		_, _ = io.WriteString(w, `{"code":429,"message":"full","type":"https://docs.asteroid.ai/errors/limit-reached","capability":"concurrent_executions","used":5,"limit":5}`)
 	})})
-	_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: "a-1"})
-	require.True(t, activities.IsAtCapacity(err))
-	details, _ := activities.DetailsOf(err)
+	_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
+	require.True(t, asteroid.IsAtCapacity(err))
+	details, _ := asteroid.DetailsOf(err)
 	require.Equal(t, "concurrent_executions", details.Capability)
 	require.Equal(t, 5, *details.Used)
 	require.Equal(t, 5, *details.Limit)
@@ -152,7 +152,7 @@ func TestRetryAfterBecomesTheNextDelayWithinBounds(t *testing.T) {
 				w.Header().Set(row.header, strings.Replace(row.value, "in a minute", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat), 1))
 				w.WriteHeader(http.StatusServiceUnavailable)
 			})})
-			_, err := env.ExecuteActivity(activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
+			_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 			delay := applicationError(t, err).NextRetryDelay()
 			require.GreaterOrEqual(t, delay, row.atLeast)
 			require.LessOrEqual(t, delay, row.most)
@@ -176,8 +176,8 @@ func TestAnAnswerThatBreaksTheContractIsUnavailable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := newEnv(t, worker.Options{Connections: canned(t, answer)})
-			_, err := env.ExecuteActivity(activities.GetExecutionName, activities.GetExecutionInput{ExecutionID: "e-1"})
-			require.True(t, activities.IsUnavailable(err), "%v", err)
+			_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
+			require.True(t, asteroid.IsUnavailable(err), "%v", err)
 			require.False(t, applicationError(t, err).NonRetryable())
 		})
 	}
@@ -185,15 +185,15 @@ func TestAnAnswerThatBreaksTheContractIsUnavailable(t *testing.T) {
 
 func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: one(activities.Connection{
-		APIKey: activities.StaticAPIKey("k"), BaseURL: "http://127.0.0.1:1",
+	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
+		APIKey: asteroid.StaticAPIKey("k"), BaseURL: "http://127.0.0.1:1",
 	})})
 	for name, in := range map[string]any{
-		activities.GetExecutionName: activities.GetExecutionInput{ExecutionID: "e-1"},
-		activities.ExecuteAgentName: activities.ExecuteAgentInput{AgentID: "a-1"}, // never sent: may be repeated
+		asteroid.GetExecutionName: asteroid.GetExecutionInput{ExecutionID: "e-1"},
+		asteroid.ExecuteAgentName: asteroid.ExecuteAgentInput{AgentID: "a-1"}, // never sent: may be repeated
 	} {
 		_, err := env.ExecuteActivity(name, in)
-		require.True(t, activities.IsUnavailable(err), "%v", err)
+		require.True(t, asteroid.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
 		require.Contains(t, err.Error(), "was not reached")
 	}
@@ -201,14 +201,14 @@ func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
 
 func TestPredicatesSeeThroughWrapping(t *testing.T) {
 	t.Parallel()
-	inner := temporal.NewNonRetryableApplicationError("no", activities.ErrorTypeNotFound, nil, activities.ErrorDetails{ExecutionID: "e-1"})
+	inner := temporal.NewNonRetryableApplicationError("no", asteroid.ErrorTypeNotFound, nil, asteroid.ErrorDetails{ExecutionID: "e-1"})
 	outer := fmt.Errorf("claim 7: %w", temporal.NewApplicationErrorWithCause("step", "mine", inner))
-	require.True(t, activities.IsNotFound(outer))
-	require.False(t, activities.IsInvalidInput(outer))
-	details, ok := activities.DetailsOf(outer)
+	require.True(t, asteroid.IsNotFound(outer))
+	require.False(t, asteroid.IsInvalidInput(outer))
+	details, ok := asteroid.DetailsOf(outer)
 	require.True(t, ok)
 	require.Equal(t, "e-1", details.ExecutionID)
-	_, ok = activities.DetailsOf(io.EOF)
+	_, ok = asteroid.DetailsOf(io.EOF)
 	require.False(t, ok)
-	require.False(t, activities.IsNotFound(nil))
+	require.False(t, asteroid.IsNotFound(nil))
 }

@@ -22,7 +22,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -43,7 +43,7 @@ func sum(content []byte) string {
 
 // sink is a service that stages files and shows what has arrived.
 type sink struct {
-	connections map[string]activities.Connection
+	connections map[string]asteroid.Connection
 	mu          sync.Mutex
 	received    []received
 }
@@ -94,15 +94,15 @@ func (s *sink) files() []received {
 }
 
 // stage stages references.
-func stage(t *testing.T, options worker.Options, refs ...activities.FileRef) (*activities.StageFilesResult, error) {
+func stage(t *testing.T, options worker.Options, refs ...asteroid.FileRef) (*asteroid.StageFilesResult, error) {
 	t.Helper()
 	env := newEnv(t, options)
 	env.SetTestTimeout(time.Minute)
-	return run[activities.StageFilesResult](env, activities.StageFilesName, activities.StageFilesInput{Files: refs})
+	return run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: refs})
 }
 
 // secure serves over TLS on a loopback address, which the options open.
-func secure(t *testing.T, handler http.HandlerFunc) (base string, options activities.HTTPSOptions) {
+func secure(t *testing.T, handler http.HandlerFunc) (base string, options asteroid.HTTPSOptions) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
 	server.Config.ErrorLog = discardLog
@@ -110,7 +110,7 @@ func secure(t *testing.T, handler http.HandlerFunc) (base string, options activi
 	t.Cleanup(server.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	return server.URL, activities.HTTPSOptions{RootCAs: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	return server.URL, asteroid.HTTPSOptions{RootCAs: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 }
 
 // headerLog keeps the headers of requests, each with the path and query under ":path".
@@ -145,8 +145,8 @@ func (h hook) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // connectThrough is connect with a hook.
-func connectThrough(api *testsuite.API, h hook) map[string]activities.Connection {
-	c := connect(api)[activities.DefaultConnection]
+func connectThrough(api *testsuite.API, h hook) map[string]asteroid.Connection {
+	c := connect(api)[asteroid.DefaultConnection]
 	c.Transport = h
 	return one(c)
 }
@@ -172,7 +172,7 @@ type memoryStore struct {
 
 type stored struct {
 	content []byte
-	info    activities.FileInfo
+	info    asteroid.FileInfo
 }
 
 func newMemoryStore() *memoryStore { return &memoryStore{files: map[string]stored{}} }
@@ -192,7 +192,7 @@ func (s *memoryStore) get(op string, uri *url.URL) (stored, error) {
 	return file, nil
 }
 
-func (s *memoryStore) Stat(_ context.Context, uri *url.URL) (activities.FileInfo, error) {
+func (s *memoryStore) Stat(_ context.Context, uri *url.URL) (asteroid.FileInfo, error) {
 	file, err := s.get("stat", uri)
 	return file.info, err
 }
@@ -211,7 +211,7 @@ func (s *memoryStore) Open(_ context.Context, uri *url.URL) (io.ReadCloser, erro
 	return io.NopCloser(io.MultiReader(strings.NewReader(string(file.content)), tail)), nil
 }
 
-func (s *memoryStore) Write(_ context.Context, uri *url.URL, content io.Reader, info activities.FileInfo) error {
+func (s *memoryStore) Write(_ context.Context, uri *url.URL, content io.Reader, info asteroid.FileInfo) error {
 	if _, err := s.get("write", uri); err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (s *memoryStore) Write(_ context.Context, uri *url.URL, content io.Reader, 
 	return nil
 }
 
-func (s *memoryStore) put(uri string, content []byte, info activities.FileInfo) {
+func (s *memoryStore) put(uri string, content []byte, info asteroid.FileInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.files[uri] = stored{content, info}
@@ -245,9 +245,9 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 func requireType(t *testing.T, errorType string, err error) {
 	t.Helper()
 	is := map[string]func(error) bool{
-		activities.ErrorTypeInvalidInput: activities.IsInvalidInput, activities.ErrorTypeNotFound: activities.IsNotFound,
-		activities.ErrorTypeUnauthorized: activities.IsUnauthorized, activities.ErrorTypeUnavailable: activities.IsUnavailable,
-		activities.ErrorTypeStillRunning: activities.IsStillRunning,
+		asteroid.ErrorTypeInvalidInput: asteroid.IsInvalidInput, asteroid.ErrorTypeNotFound: asteroid.IsNotFound,
+		asteroid.ErrorTypeUnauthorized: asteroid.IsUnauthorized, asteroid.ErrorTypeUnavailable: asteroid.IsUnavailable,
+		asteroid.ErrorTypeStillRunning: asteroid.IsStillRunning,
 	}[errorType]
 	require.NotNil(t, is, errorType)
 	require.True(t, is(err), "want %s, got: %v", errorType, err)

@@ -17,7 +17,7 @@ import (
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -79,12 +79,12 @@ func (o *attemptOutbound) GetInfo(ctx context.Context) activity.Info {
 	return info
 }
 
-func one(c activities.Connection) map[string]activities.Connection {
-	return map[string]activities.Connection{activities.DefaultConnection: c}
+func one(c asteroid.Connection) map[string]asteroid.Connection {
+	return map[string]asteroid.Connection{asteroid.DefaultConnection: c}
 }
 
-func connect(api *testsuite.API) map[string]activities.Connection {
-	return one(activities.Connection{APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()})
+func connect(api *testsuite.API) map[string]asteroid.Connection {
+	return one(asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()})
 }
 
 // run executes an activity by name.
@@ -98,11 +98,11 @@ func run[Out any](env *sdktestsuite.TestActivityEnvironment, name string, in any
 }
 
 // canned serves the same answer to every request.
-func canned(t *testing.T, answer http.HandlerFunc) map[string]activities.Connection {
+func canned(t *testing.T, answer http.HandlerFunc) map[string]asteroid.Connection {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
-	return one(activities.Connection{APIKey: activities.StaticAPIKey("secret-key"), BaseURL: server.URL, OrganizationID: "org-1"})
+	return one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("secret-key"), BaseURL: server.URL, OrganizationID: "org-1"})
 }
 
 // retries runs an activity as the server would: attempt after attempt, each with the last heartbeat of those before.

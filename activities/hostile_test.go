@@ -11,16 +11,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 const (
-	badInput = activities.ErrorTypeInvalidInput
-	missing  = activities.ErrorTypeNotFound
-	closed   = activities.ErrorTypeUnauthorized
-	passing  = activities.ErrorTypeUnavailable
+	badInput = asteroid.ErrorTypeInvalidInput
+	missing  = asteroid.ErrorTypeNotFound
+	closed   = asteroid.ErrorTypeUnauthorized
+	passing  = asteroid.ErrorTypeUnavailable
 )
 
 func TestHostileReferencesAreRefusedBeforeAnythingIsSent(t *testing.T) {
@@ -147,18 +147,18 @@ func TestHostileReferencesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	for uri, errorType := range rows {
 		t.Run(fmt.Sprintf("%.80q", uri), func(t *testing.T) {
 			t.Parallel()
-			_, err := stage(t, options, activities.FileRef{URI: "data:,fine"}, activities.FileRef{URI: uri})
+			_, err := stage(t, options, asteroid.FileRef{URI: "data:,fine"}, asteroid.FileRef{URI: uri})
 			requireType(t, errorType, err)
 			require.ErrorContains(t, err, "files[1].uri")
 			require.NotContains(t, err.Error(), "password@")
 			require.Less(t, len(err.Error()), 1000)
 		})
 	}
-	many := make([]activities.FileRef, 10_000)
+	many := make([]asteroid.FileRef, 10_000)
 	for i := range many {
 		many[i].URI = "data:,x"
 	}
-	for name, refs := range map[string][]activities.FileRef{
+	for name, refs := range map[string][]asteroid.FileRef{
 		"none":                                {},
 		"10,000":                              many,
 		"1001":                                many[:1001],
@@ -258,7 +258,7 @@ func TestHostileHTTPSHosts(t *testing.T) {
 			t.Parallel()
 			sink := newSink(t)
 			base, https := secure(t, row.serve)
-			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1 << 20}, activities.FileRef{URI: base + "/x"})
+			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1 << 20}, asteroid.FileRef{URI: base + "/x"})
 			if row.errorType == "" {
 				require.NoError(t, err)
 				require.Len(t, sink.files(), 1)
@@ -278,11 +278,11 @@ func TestFilesOfUnknownSizeShareTheQuota(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		_, _ = w.Write(content(600))
 	})
-	refs := []activities.FileRef{{URI: base + "/a"}, {URI: base + "/b"}}
+	refs := []asteroid.FileRef{{URI: base + "/a"}, {URI: base + "/b"}}
 	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, refs...)
 	requireType(t, badInput, err)
 	require.Less(t, len(sink.files()), 2)
-	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, activities.FileRef{URI: "data:," + strings.Repeat("x", 600)}, refs[0])
+	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, asteroid.FileRef{URI: "data:," + strings.Repeat("x", 600)}, refs[0])
 	requireType(t, badInput, err)
 	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1200}, refs...)
 	require.NoError(t, err)
@@ -293,9 +293,9 @@ func TestFilesOfUnknownSizeShareTheQuota(t *testing.T) {
 func TestFilesThatWereSentBeforeCountForTheQuota(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: newSink(t).connections, MaxUploadBytes: 1000})
-	kept := activities.StagedFile{ID: "k", Name: "a", Size: 600, ExpiresAt: time.Now().Add(time.Hour)}
-	env.SetHeartbeatDetails(activities.Progress[activities.StagedFile]{Done: map[string]activities.StagedFile{"0": kept}})
-	_, err := run[activities.StageFilesResult](env, activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{
+	kept := asteroid.StagedFile{ID: "k", Name: "a", Size: 600, ExpiresAt: time.Now().Add(time.Hour)}
+	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"0": kept}})
+	_, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 		{URI: "data:,a"}, {URI: "data:," + strings.Repeat("x", 401)},
 	}})
 	requireType(t, badInput, err)
@@ -305,9 +305,9 @@ func TestFilesThatWereSentBeforeCountForTheQuota(t *testing.T) {
 func TestAThousandFilesAreStaged(t *testing.T) {
 	t.Parallel()
 	sink := newSink(t)
-	refs := make([]activities.FileRef, 1000)
+	refs := make([]asteroid.FileRef, 1000)
 	for i := range refs {
-		refs[i] = activities.FileRef{URI: "data:,x", Name: "same.txt"}
+		refs[i] = asteroid.FileRef{URI: "data:,x", Name: "same.txt"}
 	}
 	staged, err := stage(t, worker.Options{Connections: sink.connections}, refs...)
 	require.NoError(t, err)
@@ -334,8 +334,8 @@ func TestAFileThatChangesWhileItIsSentIsNotStaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sink, store := newSink(t), newMemoryStore()
-			store.put("mem://x/y", content(now), activities.FileInfo{Size: 10_000})
-			_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]activities.Store{"mem": store}}, activities.FileRef{URI: "mem://x/y"})
+			store.put("mem://x/y", content(now), asteroid.FileInfo{Size: 10_000})
+			_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]asteroid.Store{"mem": store}}, asteroid.FileRef{URI: "mem://x/y"})
 			requireType(t, passing, err)
 			require.ErrorContains(t, err, "changed while it was being sent")
 			require.Empty(t, sink.files())

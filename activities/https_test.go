@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -75,7 +76,7 @@ func TestAnHTTPSFileIsStreamedFromAnyKindOfHost(t *testing.T) {
 			t.Parallel()
 			sink, seen := newSink(t), &headerLog{}
 			base, options := secure(t, func(w http.ResponseWriter, r *http.Request) { seen.add(r); row.serve(w, r) })
-			staged, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + "/some%20folder/data.csv?signature=x"})
+			staged, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/some%20folder/data.csv?signature=x"})
 			require.NoError(t, err)
 			require.EqualValues(t, len(row.content), staged.Files[0].Size)
 			require.Equal(t, "data.csv", staged.Files[0].Name)
@@ -109,7 +110,7 @@ func TestTheContentTypeOfAnHTTPSFile(t *testing.T) {
 			w.Header().Set("Content-Type", row.said)
 			_, _ = io.WriteString(w, row.content)
 		})
-		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + row.path, ContentType: row.given})
+		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + row.path, ContentType: row.given})
 		require.NoError(t, err)
 		require.Equal(t, row.want, sink.files()[0].contentType)
 	}
@@ -264,7 +265,7 @@ func TestAFetchThatBreaksOffIsContinued(t *testing.T) {
 				}
 				serveRanges(w, r, "", whole)
 			})
-			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + "/x.bin"})
+			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
 			var asked []string
 			for _, header := range seen.all()[1:] {
 				asked = append(asked, header.Get("Range")+" "+header.Get("If-Range"))
@@ -273,7 +274,7 @@ func TestAFetchThatBreaksOffIsContinued(t *testing.T) {
 				require.Equal(t, row.asked, asked)
 			}
 			if row.fails != "" {
-				requireType(t, activities.ErrorTypeUnavailable, err)
+				requireType(t, asteroid.ErrorTypeUnavailable, err)
 				require.ErrorContains(t, err, row.fails)
 				require.ErrorContains(t, err, "files[0].uri")
 				require.Empty(t, sink.files())
@@ -307,7 +308,7 @@ func TestAFileOfUnknownSizeThatBreaksAfterItsLastByteIsWhole(t *testing.T) {
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(whole)) // 416
 		}
 	})
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + "/x.bin"})
+	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
 	require.NoError(t, err)
 	require.Equal(t, whole, sink.files()[0].content)
 }
@@ -328,17 +329,17 @@ func TestAHostThatSendsAByteAtATimeIsGivenUp(t *testing.T) {
 		}
 		breakOff(w, []byte("x"))
 	})
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + "/x.bin"})
-	requireType(t, activities.ErrorTypeUnavailable, err)
+	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
+	requireType(t, asteroid.ErrorTypeUnavailable, err)
 	require.Len(t, seen.all(), 101)
 }
 
 func TestWhatAnHTTPSHostAnswersBecomesAnErrorType(t *testing.T) {
 	t.Parallel()
 	for status, errorType := range map[int]string{
-		400: activities.ErrorTypeInvalidInput, 401: activities.ErrorTypeUnauthorized, 403: activities.ErrorTypeUnauthorized, 404: activities.ErrorTypeNotFound,
-		408: activities.ErrorTypeUnavailable, 410: activities.ErrorTypeNotFound, 429: activities.ErrorTypeUnavailable, 500: activities.ErrorTypeUnavailable,
-		503: activities.ErrorTypeUnavailable, 204: activities.ErrorTypeInvalidInput, 206: activities.ErrorTypeInvalidInput, 300: activities.ErrorTypeInvalidInput,
+		400: asteroid.ErrorTypeInvalidInput, 401: asteroid.ErrorTypeUnauthorized, 403: asteroid.ErrorTypeUnauthorized, 404: asteroid.ErrorTypeNotFound,
+		408: asteroid.ErrorTypeUnavailable, 410: asteroid.ErrorTypeNotFound, 429: asteroid.ErrorTypeUnavailable, 500: asteroid.ErrorTypeUnavailable,
+		503: asteroid.ErrorTypeUnavailable, 204: asteroid.ErrorTypeInvalidInput, 206: asteroid.ErrorTypeInvalidInput, 300: asteroid.ErrorTypeInvalidInput,
 	} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			t.Parallel()
@@ -347,16 +348,16 @@ func TestWhatAnHTTPSHostAnswersBecomesAnErrorType(t *testing.T) {
 				w.Header().Set("Retry-After", "7")
 				w.WriteHeader(status)
 			})
-			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + "/x.bin?signature=topsecret"})
+			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin?signature=topsecret"})
 			requireType(t, errorType, err)
 			require.ErrorContains(t, err, "files[0].uri")
 			require.NotContains(t, err.Error(), "topsecret")
-			details, _ := activities.DetailsOf(err)
+			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, "files[0].uri", details.Field)
 			var application *temporal.ApplicationError
 			require.ErrorAs(t, err, &application)
-			require.Equal(t, errorType != activities.ErrorTypeUnavailable, application.NonRetryable())
-			if errorType == activities.ErrorTypeUnavailable {
+			require.Equal(t, errorType != asteroid.ErrorTypeUnavailable, application.NonRetryable())
+			if errorType == asteroid.ErrorTypeUnavailable {
 				require.Equal(t, 7*time.Second, application.NextRetryDelay())
 			}
 			require.Empty(t, sink.files())
@@ -378,15 +379,15 @@ func TestFilesLargerThanMaxBytesAreNotFetched(t *testing.T) {
 			_, _ = w.Write(content(1001))
 		})
 		options.MaxBytes = 1000
-		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + "/x"})
-		requireType(t, activities.ErrorTypeInvalidInput, err)
+		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
+		requireType(t, asteroid.ErrorTypeInvalidInput, err)
 		require.ErrorContains(t, err, "1000")
 		require.Empty(t, sink.files())
 		if known {
 			require.Len(t, seen.all(), 1)
 		}
 		options.MaxBytes = 1001
-		_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + "/x"})
+		_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
 		require.NoError(t, err)
 	}
 }
@@ -417,11 +418,11 @@ func TestHostsThatAreNotListedAreNotAsked(t *testing.T) {
 	} {
 		options.Hosts = row.hosts
 		before := len(seen.all())
-		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: row.uri})
+		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: row.uri})
 		if row.fails == "" {
 			require.NoError(t, err)
 		} else {
-			requireType(t, activities.ErrorTypeInvalidInput, err)
+			requireType(t, asteroid.ErrorTypeInvalidInput, err)
 			require.ErrorContains(t, err, row.fails)
 			require.NotContains(t, err.Error(), "topsecret")
 		}
@@ -439,7 +440,7 @@ func TestARedirectTellsNothingOfTheAddressThatLedToIt(t *testing.T) {
 			http.Redirect(w, r, "/second", http.StatusFound)
 		}
 	})
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base + "/first?signature=topsecret"})
+	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/first?signature=topsecret"})
 	require.NoError(t, err)
 	redirected := 0
 	for _, header := range seen.all() {
@@ -461,8 +462,8 @@ func TestRedirectsEnd(t *testing.T) {
 		seen.add(r)
 		http.Redirect(w, r, "/again?signature=topsecret", http.StatusFound)
 	})
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, activities.FileRef{URI: base})
-	requireType(t, activities.ErrorTypeInvalidInput, err)
+	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base})
+	requireType(t, asteroid.ErrorTypeInvalidInput, err)
 	require.ErrorContains(t, err, "redirected more than 5 times")
 	require.NotContains(t, err.Error(), "topsecret")
 	require.Len(t, seen.all(), 6)
@@ -494,10 +495,10 @@ func TestNoErrorRepeatsASignature(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			base, options := secure(t, serve)
-			_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: options}, activities.FileRef{URI: base + "/x?signature=topsecret"})
+			_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x?signature=topsecret"})
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "topsecret")
-			require.True(t, activities.IsUnavailable(err) || activities.IsInvalidInput(err), "%v", err)
+			require.True(t, asteroid.IsUnavailable(err) || asteroid.IsInvalidInput(err), "%v", err)
 		})
 	}
 	for _, uri := range []string{
@@ -505,8 +506,8 @@ func TestNoErrorRepeatsASignature(t *testing.T) {
 		"https://user:top?topsecret@x/", "x?topsecret", "https://x/%00?topsecret", "http://x/?topsecret", "https://?topsecret", "https://1/?topsecret",
 		"asteroid-execution://e/downloads?topsecret", "asteroid-execution://e/downloads/x?topsecret", "file:///x?topsecret", "file:x?topsecret", "s3://x/%zz?topsecret",
 	} {
-		_, err := stage(t, worker.Options{Connections: newSink(t).connections}, activities.FileRef{URI: uri})
-		requireType(t, activities.ErrorTypeInvalidInput, err)
+		_, err := stage(t, worker.Options{Connections: newSink(t).connections}, asteroid.FileRef{URI: uri})
+		requireType(t, asteroid.ErrorTypeInvalidInput, err)
 		require.NotContains(t, err.Error(), "topsecret")
 	}
 }
@@ -525,26 +526,26 @@ func TestAFetchEndsAfterItsTimeout(t *testing.T) {
 		<-r.Context().Done()
 	})
 	options.Timeout = 100 * time.Millisecond
-	_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: options}, activities.FileRef{URI: base + "/x"})
-	requireType(t, activities.ErrorTypeUnavailable, err)
+	_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
+	requireType(t, asteroid.ErrorTypeUnavailable, err)
 	require.ErrorContains(t, err, "not fetched within 100ms")
 	require.Len(t, seen.all(), 2)
 }
 
 func TestHTTPSOptionsThatCannotBeMeantAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, options := range []activities.HTTPSOptions{
+	for _, options := range []asteroid.HTTPSOptions{
 		{MaxBytes: -1}, {Timeout: -1}, {Hosts: []string{""}}, {Hosts: []string{"https://x"}}, {Hosts: []string{"x:443"}}, {Hosts: []string{"*.x"}},
 		{Networks: []netip.Prefix{{}}},
 	} {
-		_, err := activities.New(activities.Options{Connections: one(activities.Connection{APIKey: activities.StaticAPIKey("k")}), HTTPS: options})
+		_, err := activities.New(activities.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), HTTPS: options})
 		require.ErrorContains(t, err, "HTTPS")
 	}
 }
 
 func TestHTTPSCanBeDisabled(t *testing.T) {
 	t.Parallel()
-	_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: activities.HTTPSOptions{Disabled: true}}, activities.FileRef{URI: "https://example.com/x"})
-	requireType(t, activities.ErrorTypeInvalidInput, err)
+	_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: asteroid.HTTPSOptions{Disabled: true}}, asteroid.FileRef{URI: "https://example.com/x"})
+	requireType(t, asteroid.ErrorTypeInvalidInput, err)
 	require.ErrorContains(t, err, "Disabled")
 }

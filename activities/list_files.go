@@ -6,29 +6,12 @@ import (
 	"path"
 	"slices"
 	"time"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
-
-// ListFilesInput is the input of asteroid.ListFiles.
-type ListFilesInput struct {
-	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
-	ExecutionID string `json:"executionId"`
-	FileSelection
-}
-
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
-func (in *ListFilesInput) Validate() error {
-	if err := checkID("executionId", in.ExecutionID); err != nil {
-		return err
-	}
-	return in.FileSelection.Validate()
-}
-
-// ListFilesResult is the result of asteroid.ListFiles.
-type ListFilesResult struct {
-	// Files are in the order of their directories and names.
-	Files []OutputFile `json:"files"`
-}
 
 const (
 	// settlePatience bounds how long a listing may keep changing.
@@ -46,7 +29,7 @@ const (
 //
 // Errors: asteroid.InvalidInput for a pattern that is none, or a selection of more than a thousand files; asteroid.Unavailable,
 // retried, when the listing still changes after two minutes; asteroid.NotFound, retryable during the first minute; and those of the API.
-func (a *Activities) ListFiles(ctx context.Context, in ListFilesInput) (*ListFilesResult, error) {
+func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
 		return nil, err
@@ -58,11 +41,11 @@ func (a *Activities) ListFiles(ctx context.Context, in ListFilesInput) (*ListFil
 	if err != nil {
 		return nil, err
 	}
-	result := &ListFilesResult{Files: make([]OutputFile, len(listed))}
+	result := &asteroid.ListFilesResult{Files: make([]asteroid.OutputFile, len(listed))}
 	for i, file := range listed {
-		result.Files[i] = OutputFile{
-			FileRef: FileRef{
-				URI: ExecutionFileURI(in.ExecutionID, file.Directory, file.relativePath()), Name: file.Name, ContentType: outputType(file),
+		result.Files[i] = asteroid.OutputFile{
+			FileRef: asteroid.FileRef{
+				URI: asteroid.ExecutionFileURI(in.ExecutionID, file.Directory, file.RelativePath()), Name: file.Name, ContentType: outputType(file),
 			},
 			Directory: file.Directory, Size: file.Size,
 		}
@@ -70,14 +53,14 @@ func (a *Activities) ListFiles(ctx context.Context, in ListFilesInput) (*ListFil
 	return result, nil
 }
 
-func selects(s FileSelection, file listedFile) bool {
+func selects(s asteroid.FileSelection, file client.File) bool {
 	if len(s.Directories) == 0 && file.Directory != "downloads" || len(s.Directories) > 0 && !slices.Contains(s.Directories, file.Directory) {
 		return false
 	}
 	return selectsName(s, file.Name)
 }
 
-func selectsName(s FileSelection, name string) bool {
+func selectsName(s asteroid.FileSelection, name string) bool {
 	return len(s.Names) == 0 || slices.ContainsFunc(s.Names, func(pattern string) bool {
 		matches, _ := path.Match(pattern, path.Base(name)) // checked before
 		return matches
@@ -85,46 +68,46 @@ func selectsName(s FileSelection, name string) bool {
 }
 
 // settled lists the selected files once two listings agree on them.
-func (a *Activities) settled(ctx context.Context, c *connection, executionID string, selection FileSelection) ([]listedFile, error) {
-	added, err := c.addedFiles(ctx, executionID)
+func (a *Activities) settled(ctx context.Context, c *client.Client, executionID string, selection asteroid.FileSelection) ([]client.File, error) {
+	added, err := c.AddedFiles(ctx, executionID)
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
-	var before []listedFile
+	var before []client.File
 	for began := time.Now(); ; {
-		listed, err := c.files(ctx, executionID)
+		listed, err := c.Files(ctx, executionID)
 		if err != nil {
 			return nil, a.forgiveEarlyNotFound(ctx, err)
 		}
 		awaited := time.Since(began) < addedPatience && slices.ContainsFunc(added, func(name string) bool {
-			return selectsName(selection, name) && !slices.ContainsFunc(listed, func(file listedFile) bool { return file.Name == name })
+			return selectsName(selection, name) && !slices.ContainsFunc(listed, func(file client.File) bool { return file.Name == name })
 		})
-		listed = slices.DeleteFunc(listed, func(file listedFile) bool { return !selects(selection, file) })
-		sortFiles(listed)
+		listed = slices.DeleteFunc(listed, func(file client.File) bool { return !selects(selection, file) })
+		client.SortFiles(listed)
 		if before != nil && !awaited && slices.EqualFunc(before, listed, sameFile) {
-			if len(listed) > maxFiles {
-				return nil, invalid("names", fmt.Sprintf("select %d files, more than %d: narrow the patterns or the directories", len(listed), maxFiles))
+			if len(listed) > asteroid.MaxFiles {
+				return nil, asteroid.NewInvalidInput("names", fmt.Sprintf("select %d files, more than %d: narrow the patterns or the directories", len(listed), asteroid.MaxFiles))
 			}
 			return listed, nil
 		}
-		before = append([]listedFile{}, listed...)
+		before = append([]client.File{}, listed...)
 		if time.Since(began) > settlePatience {
-			return nil, referenceError(ctx, "executionId", unreadable("the files of execution %s still change", executionID))
+			return nil, referenceError(ctx, "executionId", files.Unavailable("the files of execution %s still change", executionID))
 		}
-		if !pause(ctx, a.settle) {
-			return nil, ended(ctx, context.Cause(ctx))
+		if !parallel.Sleep(ctx, a.settle) {
+			return nil, activityError(ctx, context.Cause(ctx))
 		}
 	}
 }
 
 // outputType is the content type that the service says, if it is one, or nothing.
-func outputType(file listedFile) string {
-	if said := file.ContentType; isMediaType(said) {
+func outputType(file client.File) string {
+	if said := file.ContentType; files.IsMediaType(said) {
 		return said
 	}
 	return ""
 }
 
-func sameFile(x, y listedFile) bool {
+func sameFile(x, y client.File) bool {
 	return x.ID == y.ID && x.Size == y.Size && x.UpdatedAt.Equal(y.UpdatedAt)
 }

@@ -11,17 +11,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 // list lists a selection of an execution's files.
-func list(t *testing.T, connections map[string]activities.Connection, id string, selection activities.FileSelection) (*activities.ListFilesResult, error) {
+func list(t *testing.T, connections map[string]asteroid.Connection, id string, selection asteroid.FileSelection) (*asteroid.ListFilesResult, error) {
 	t.Helper()
 	env := newEnv(t, worker.Options{Connections: connections, SettleInterval: time.Millisecond})
 	env.SetTestTimeout(time.Minute)
-	return run[activities.ListFilesResult](env, activities.ListFilesName, activities.ListFilesInput{ExecutionID: id, FileSelection: selection})
+	return run[asteroid.ListFilesResult](env, asteroid.ListFilesName, asteroid.ListFilesInput{ExecutionID: id, FileSelection: selection})
 }
 
 func TestFilesAreSelectedByDirectoryAndName(t *testing.T) {
@@ -43,12 +43,12 @@ func TestFilesAreSelectedByDirectoryAndName(t *testing.T) {
 		{[]string{"unheard-of"}, nil, ""},
 		{nil, []string{"none"}, ""},
 	} {
-		listed, err := list(t, connect(api), id, activities.FileSelection{Directories: row.directories, Names: row.names})
+		listed, err := list(t, connect(api), id, asteroid.FileSelection{Directories: row.directories, Names: row.names})
 		require.NoError(t, err)
 		var got []string
 		for _, file := range listed.Files {
 			got = append(got, file.Directory+"/"+file.Name)
-			require.Equal(t, activities.ExecutionFileURI(id, file.Directory, file.Name), file.URI)
+			require.Equal(t, asteroid.ExecutionFileURI(id, file.Directory, file.Name), file.URI)
 			require.EqualValues(t, len(file.Name), file.Size)
 			require.Equal(t, "text/plain", file.ContentType)
 			require.Empty(t, file.SHA256)
@@ -56,7 +56,7 @@ func TestFilesAreSelectedByDirectoryAndName(t *testing.T) {
 		require.Equal(t, row.want, strings.Join(got, " "))
 		require.NotNil(t, listed.Files)
 	}
-	for _, selection := range []activities.FileSelection{
+	for _, selection := range []asteroid.FileSelection{
 		{Directories: []string{""}}, {Directories: []string{"a/b"}}, {Directories: []string{`a\b`}}, {Names: []string{"["}}, {Names: []string{"a/*"}},
 	} {
 		before := len(api.Requests())
@@ -75,7 +75,7 @@ func TestFilesThatAreCopiedInTheBackgroundAreNotLost(t *testing.T) {
 			clock.pass(time.Minute) // between the first listing and the second
 		}
 		return nil
-	}), id, activities.FileSelection{})
+	}), id, asteroid.FileSelection{})
 	require.NoError(t, err)
 	require.Len(t, listed.Files, 1)
 	require.EqualValues(t, 3, listings.Load(), "until two agree")
@@ -95,7 +95,7 @@ func TestAListingChangesAlsoWhenAFileDoes(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(w, answers[asked.Add(1)-1])
-	}), "e-1", activities.FileSelection{})
+	}), "e-1", asteroid.FileSelection{})
 	require.NoError(t, err)
 	require.EqualValues(t, 2, listed.Files[0].Size)
 	require.EqualValues(t, 4, asked.Load())
@@ -131,7 +131,7 @@ func TestAFileThatTheLogTellsOfIsWaitedFor(t *testing.T) {
 				default:
 					_, _ = io.WriteString(w, `{"directories":{"downloads":[`+fileJSON("f", "downloads", "/downloads/x", "x", 1)+`]}}`)
 				}
-			}), "e-1", activities.FileSelection{Names: row.names})
+			}), "e-1", asteroid.FileSelection{Names: row.names})
 			require.NoError(t, err)
 			require.Equal(t, row.listings, listings.Load())
 		})
@@ -143,7 +143,7 @@ func TestALogOrListingThatCannotBeReadNowIsUnavailable(t *testing.T) {
 	for _, operation := range []string{"ExecutionActivitiesGet", "ExecutionFilesGet"} {
 		api, _, id := finished(t, nil)
 		api.Inject(operation, testsuite.Answer(500, ""), 1)
-		_, err := list(t, connect(api), id, activities.FileSelection{})
+		_, err := list(t, connect(api), id, asteroid.FileSelection{})
 		requireType(t, passing, err)
 	}
 }
@@ -156,10 +156,10 @@ func TestMoreThanAThousandFilesAreNotListed(t *testing.T) {
 		files = append(files, fileJSON(name, "downloads", "/downloads/"+name, name, 1))
 	}
 	connections := listing(t, `{"directories":{"downloads":[`+strings.Join(files, ",")+`]}}`, nil, nil)
-	_, err := list(t, connections, "e-1", activities.FileSelection{})
+	_, err := list(t, connections, "e-1", asteroid.FileSelection{})
 	requireType(t, badInput, err)
 	require.ErrorContains(t, err, "1001")
-	listed, err := list(t, connections, "e-1", activities.FileSelection{Names: []string{"0*"}})
+	listed, err := list(t, connections, "e-1", asteroid.FileSelection{Names: []string{"0*"}})
 	require.NoError(t, err)
 	require.Len(t, listed.Files, 1000)
 }
@@ -178,9 +178,9 @@ func TestAListedFileCanBeFoundUnderItsReferenceWhateverItsName(t *testing.T) {
 			_, _ = fmt.Sscanf(r.URL.Path, "/f%d", &i)
 			_, _ = io.WriteString(w, names[i])
 		})
-	listed, err := list(t, connections, "e-1", activities.FileSelection{})
+	listed, err := list(t, connections, "e-1", asteroid.FileSelection{})
 	require.NoError(t, err)
-	staged, err := stage(t, worker.Options{Connections: connections}, activities.References(listed.Files)...)
+	staged, err := stage(t, worker.Options{Connections: connections}, asteroid.References(listed.Files)...)
 	require.NoError(t, err)
 	require.Len(t, staged.Files, len(names))
 	for i, file := range listed.Files {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -60,7 +60,7 @@ func TestStaging2GiBTakesNoMemoryToSpeakOf(t *testing.T) {
 			}
 		}
 	}()
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "file://" + path}}})
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "file://" + path}}})
 	close(done)
 	<-sampled
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -67,7 +67,7 @@ func TestEveryDecisionIsCountedUnderItsLabel(t *testing.T) {
 		suite.SetMetricsHandler(counted)
 		env := suite.NewTestActivityEnvironment()
 		env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
-		_, err := env.ExecuteActivity(activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: key})
+		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: key})
 		require.NoError(t, err)
 	}
 	execute("order-42")

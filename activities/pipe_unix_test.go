@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -20,7 +20,7 @@ func TestANamedPipeDoesNotHangAWorker(t *testing.T) {
 	path := filepath.Join(dir, "pipe")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	env := newEnv(t, worker.Options{Connections: connect(testsuite.NewAPI(t)), FileRoots: []string{dir}})
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "file://" + path}}})
-	require.True(t, activities.IsInvalidInput(err), "%v", err)
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "file://" + path}}})
+	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 	require.Contains(t, err.Error(), "not a regular file")
 }

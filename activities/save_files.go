@@ -8,32 +8,12 @@ import (
 	"strings"
 
 	"go.temporal.io/sdk/activity"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
-
-// SaveFilesInput is the input of asteroid.SaveFiles.
-type SaveFilesInput struct {
-	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
-	ExecutionID string `json:"executionId"`
-	FileSelection
-	// Destination is the URI beneath which the files are put: file:///srv/results, beneath one of Options.OutputRoots, or
-	// that of a place in one of Options.Stores, such as s3://bucket/results. Required.
-	Destination string `json:"destination"`
-}
-
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
-func (in *SaveFilesInput) Validate() error {
-	if err := checkID("executionId", in.ExecutionID); err != nil {
-		return err
-	}
-	return in.FileSelection.Validate()
-}
-
-// SaveFilesResult is the result of asteroid.SaveFiles.
-type SaveFilesResult struct {
-	// Files are the copies, in the order of their directories and names.
-	Files []OutputFile `json:"files"`
-}
 
 // SaveFiles copies files of an execution to where they stay: the service deletes them some day. They are selected and listed as by
 // [Activities.ListFiles], and put at <destination>/<execution id>/<directory>/<name>, so that no run overwrites what another
@@ -47,7 +27,7 @@ type SaveFilesResult struct {
 // Errors: those of ListFiles; asteroid.InvalidInput also for a destination that is not open, which is said before anything is
 // read; asteroid.Unauthorized where the worker may not write there; asteroid.Unavailable, retried, when a file cannot be read, arrives truncated or
 // altered, or cannot be written now. Those of a file carry the execution id.
-func (a *Activities) SaveFiles(ctx context.Context, in SaveFilesInput) (*SaveFilesResult, error) {
+func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) (*asteroid.SaveFilesResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
 		return nil, err
@@ -57,17 +37,17 @@ func (a *Activities) SaveFiles(ctx context.Context, in SaveFilesInput) (*SaveFil
 	}
 	store, base, err := a.sink(in.Destination)
 	if err != nil {
-		return nil, invalid("destination", err.Error())
+		return nil, asteroid.NewInvalidInput("destination", err.Error())
 	}
-	progress, stop := newReporter[OutputFile](ctx)
+	progress, stop := newReporter[asteroid.OutputFile](ctx)
 	defer stop()
 	listed, err := a.settled(ctx, c, in.ExecutionID, in.FileSelection)
 	if err != nil {
 		return nil, err
 	}
-	checksums, err := c.sharedChecksums(ctx, in.ExecutionID, listed)
+	checksums, err := c.SharedChecksums(ctx, in.ExecutionID, listed)
 	if err != nil {
-		return nil, ended(ctx, err)
+		return nil, activityError(ctx, err)
 	}
 	targets := newTargets(base, in.ExecutionID, listed, progress)
 	err = each(ctx, len(listed), func(ctx context.Context, i int) error {
@@ -82,9 +62,9 @@ func (a *Activities) SaveFiles(ctx context.Context, in SaveFilesInput) (*SaveFil
 		return nil
 	})
 	if err != nil {
-		return nil, ended(ctx, err)
+		return nil, activityError(ctx, err)
 	}
-	result := &SaveFilesResult{Files: make([]OutputFile, len(listed))}
+	result := &asteroid.SaveFilesResult{Files: make([]asteroid.OutputFile, len(listed))}
 	for i, file := range listed {
 		result.Files[i], _ = progress.has(file.ID)
 	}
@@ -93,61 +73,63 @@ func (a *Activities) SaveFiles(ctx context.Context, in SaveFilesInput) (*SaveFil
 }
 
 // newTargets says where each file goes that is not saved yet; the others stay nil.
-func newTargets(base *url.URL, executionID string, listed []listedFile, progress *reporter[OutputFile]) []*url.URL {
+func newTargets(base *url.URL, executionID string, listed []client.File, progress *reporter[asteroid.OutputFile]) []*url.URL {
 	base = base.JoinPath(executionID, "/")
-	paths := newOutputPaths()
+	paths := files.NewPaths()
 	targets := make([]*url.URL, len(listed))
 	// What an earlier attempt has saved keeps its place, even if more files are listed now.
 	for i, file := range listed {
 		saved, ok := progress.has(file.ID)
 		if at, err := url.Parse(saved.URI); ok && err == nil && saved.Size == file.Size {
 			if below, here := strings.CutPrefix(at.Path, base.Path); here {
-				paths.reserve(below)
+				paths.Reserve(below)
 				continue
 			}
 		}
 		progress.forget(file.ID)
-		progress.expect(&source{size: file.Size})
+		progress.expect(&files.Source{Size: file.Size})
 		targets[i] = new(*base)
 	}
 	for i, file := range listed {
 		if targets[i] != nil {
-			targets[i].Path, targets[i].RawPath = base.Path+paths.unique(safePath(file.Directory)+"/"+safePath(file.relativePath())), ""
+			targets[i].Path, targets[i].RawPath = base.Path+paths.Unique(files.SafePath(file.Directory)+"/"+files.SafePath(file.RelativePath())), ""
 		}
 	}
 	return targets
 }
 
 // saveFile copies one file.
-func (a *Activities) saveFile(ctx context.Context, c *connection, executionID string, file listedFile, store Store, target *url.URL, checksum string, moved func(n int)) (*OutputFile, error) {
-	field := "execution " + executionID + ", " + file.Directory + "/" + clip(file.relativePath())
-	fail := func(err error) error { return transferError(ctx, field, ErrorDetails{ExecutionID: executionID}, err) }
-	watched, alive, stop := watchStall(ctx, stallTimeout)
+func (a *Activities) saveFile(ctx context.Context, c *client.Client, executionID string, file client.File, store asteroid.Store, target *url.URL, checksum string, moved func(n int)) (*asteroid.OutputFile, error) {
+	field := "execution " + executionID + ", " + file.Directory + "/" + text.Clip(file.RelativePath())
+	fail := func(err error) error {
+		return transferError(ctx, field, asteroid.ErrorDetails{ExecutionID: executionID}, err)
+	}
+	watched, alive, stop := files.WatchStall(ctx, files.StallTimeout)
 	defer stop()
-	body, err := output(c, executionID, file).open(watched)
+	body, err := output(c, executionID, file).Open(watched)
 	if err != nil {
 		return nil, fail(err)
 	}
 	defer func() { _ = body.Close() }()
 	// Whoever alters the content can alter the host's checksum too, but not the service's.
-	merged := maps.Clone(body.digests)
-	maps.Copy(merged, hexDigest(checksum))
-	content := newCheckedReader(field, &countingReader{body, func(n int) { alive(); moved(n) }}, file.Size, merged)
-	info := FileInfo{Name: file.Name, ContentType: typeOf(outputType(file), file.Name, nil), Size: file.Size}
+	merged := maps.Clone(body.Digests)
+	maps.Copy(merged, files.HexDigest(checksum))
+	content := files.NewCheckedReader(field, &countingReader{body, func(n int) { alive(); moved(n) }}, file.Size, merged)
+	info := asteroid.FileInfo{Name: file.Name, ContentType: files.ContentTypeOf(outputType(file), file.Name, nil), Size: file.Size}
 	if err := store.Write(watched, target, content, info); err != nil {
-		if content.failed != nil {
-			err = content.failed // what the store says of it tells less
+		if content.Failed != nil {
+			err = content.Failed // what the store says of it tells less
 		} else if cause := context.Cause(watched); cause != nil {
 			err = cause
 		}
-		return nil, fail(storeError(bare(target), err))
+		return nil, fail(files.StoreError(files.WithoutQuery(target), err))
 	}
-	if content.failed != nil || !content.ended {
-		return nil, fail(unreadable("%s: the store ended before the file did", bare(target)))
+	if content.Failed != nil || !content.Ended {
+		return nil, fail(files.Unavailable("%s: the store ended before the file did", files.WithoutQuery(target)))
 	}
-	return &OutputFile{
-		FileRef:   FileRef{URI: target.String(), Name: file.Name, ContentType: info.ContentType},
-		Directory: file.Directory, Size: content.read, SHA256: content.sha256(),
+	return &asteroid.OutputFile{
+		FileRef:   asteroid.FileRef{URI: target.String(), Name: file.Name, ContentType: info.ContentType},
+		Directory: file.Directory, Size: content.BytesRead, SHA256: content.SHA256(),
 	}, nil
 }
 

@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -43,11 +43,11 @@ func tree(t *testing.T, root string) map[string]string {
 }
 
 // saving are the attempts to save an execution's files beneath a directory.
-func saving(t *testing.T, connections map[string]activities.Connection, id, root string, selection activities.FileSelection) *retries[activities.SaveFilesResult] {
+func saving(t *testing.T, connections map[string]asteroid.Connection, id, root string, selection asteroid.FileSelection) *retries[asteroid.SaveFilesResult] {
 	t.Helper()
-	return &retries[activities.SaveFilesResult]{
-		t: t, name: activities.SaveFilesName,
-		in:      activities.SaveFilesInput{ExecutionID: id, FileSelection: selection, Destination: "file://" + root},
+	return &retries[asteroid.SaveFilesResult]{
+		t: t, name: asteroid.SaveFilesName,
+		in:      asteroid.SaveFilesInput{ExecutionID: id, FileSelection: selection, Destination: "file://" + root},
 		options: worker.Options{Connections: connections, OutputRoots: []string{root}, SettleInterval: time.Millisecond},
 	}
 }
@@ -58,16 +58,16 @@ func TestFilesAreSavedWithSizeAndChecksum(t *testing.T) {
 	api, _, id := finished(t, nil, download("big.bin", big), download("a b%.csv", []byte("x")), download("empty", nil),
 		testsuite.WriteFile("shared", "state.json", "application/json", []byte("{}")))
 	root := t.TempDir()
-	save := saving(t, connect(api), id, root, activities.FileSelection{Directories: []string{"downloads", "shared"}})
-	save.in = activities.SaveFilesInput{ExecutionID: id, Destination: "file://" + root + "/deep/er/", FileSelection: activities.FileSelection{Directories: []string{"downloads", "shared"}}}
+	save := saving(t, connect(api), id, root, asteroid.FileSelection{Directories: []string{"downloads", "shared"}})
+	save.in = asteroid.SaveFilesInput{ExecutionID: id, Destination: "file://" + root + "/deep/er/", FileSelection: asteroid.FileSelection{Directories: []string{"downloads", "shared"}}}
 	saved, err := save.next()
 	require.NoError(t, err)
 	base := "file://" + root + "/deep/er/" + id
-	require.Equal(t, []activities.OutputFile{
-		{FileRef: activities.FileRef{URI: base + "/downloads/a%20b%25.csv", Name: "a b%.csv", ContentType: "application/x-own"}, Directory: "downloads", Size: 1, SHA256: sum([]byte("x"))},
-		{FileRef: activities.FileRef{URI: base + "/downloads/big.bin", Name: "big.bin", ContentType: "application/x-own"}, Directory: "downloads", Size: 3 << 20, SHA256: sum(big)},
-		{FileRef: activities.FileRef{URI: base + "/downloads/empty", Name: "empty", ContentType: "application/x-own"}, Directory: "downloads", SHA256: sum(nil)},
-		{FileRef: activities.FileRef{URI: base + "/shared/state.json", Name: "state.json", ContentType: "application/json"}, Directory: "shared", Size: 2, SHA256: sum([]byte("{}"))},
+	require.Equal(t, []asteroid.OutputFile{
+		{FileRef: asteroid.FileRef{URI: base + "/downloads/a%20b%25.csv", Name: "a b%.csv", ContentType: "application/x-own"}, Directory: "downloads", Size: 1, SHA256: sum([]byte("x"))},
+		{FileRef: asteroid.FileRef{URI: base + "/downloads/big.bin", Name: "big.bin", ContentType: "application/x-own"}, Directory: "downloads", Size: 3 << 20, SHA256: sum(big)},
+		{FileRef: asteroid.FileRef{URI: base + "/downloads/empty", Name: "empty", ContentType: "application/x-own"}, Directory: "downloads", SHA256: sum(nil)},
+		{FileRef: asteroid.FileRef{URI: base + "/shared/state.json", Name: "state.json", ContentType: "application/json"}, Directory: "shared", Size: 2, SHA256: sum([]byte("{}"))},
 	}, saved.Files)
 	below := "deep/er/" + id
 	require.Equal(t, map[string]string{
@@ -76,7 +76,7 @@ func TestFilesAreSavedWithSizeAndChecksum(t *testing.T) {
 	require.Equal(t, 1, count(api, "AgentSharedFilesGet"))
 
 	// What was saved can be staged as it is, and saved again.
-	staged, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{root}}, activities.References(saved.Files)...)
+	staged, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{root}}, asteroid.References(saved.Files)...)
 	require.NoError(t, err)
 	require.EqualValues(t, 3<<20, staged.Files[1].Size)
 	save.details = nil
@@ -95,12 +95,12 @@ func TestFilesAreSavedToAStore(t *testing.T) {
 		"mem:///only/path":               "mem:///only/path/" + id + "/downloads/a%20b.csv",
 	} {
 		store := newMemoryStore()
-		env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]activities.Store{"mem": store}, SettleInterval: time.Millisecond})
-		saved, err := run[activities.SaveFilesResult](env, activities.SaveFilesName, activities.SaveFilesInput{ExecutionID: id, Destination: destination})
+		env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": store}, SettleInterval: time.Millisecond})
+		saved, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: destination})
 		require.NoError(t, err)
 		require.Equal(t, want, saved.Files[0].URI)
 		require.Equal(t, sum([]byte("x,y")), saved.Files[0].SHA256)
-		require.Equal(t, map[string]stored{want: {[]byte("x,y"), activities.FileInfo{Name: "a b.csv", ContentType: "application/x-own", Size: 3}}}, store.all())
+		require.Equal(t, map[string]stored{want: {[]byte("x,y"), asteroid.FileInfo{Name: "a b.csv", ContentType: "application/x-own", Size: 3}}}, store.all())
 	}
 }
 
@@ -117,17 +117,17 @@ func TestADestinationThatIsNotOpenIsToldBeforeAnythingIsRead(t *testing.T) {
 		"file://" + root + "/%zz": "not a URI", "file://" + root + "/%00": "zero byte", "file://" + root + "#x": "fragment", "mem:x": "mem://place",
 		"mem://user:topsecret@x/": "user name", "mem://%zz?topsecret": "not a URI",
 	} {
-		env := newEnv(t, worker.Options{Connections: connect(api), OutputRoots: []string{root}, Stores: map[string]activities.Store{"mem": newMemoryStore()}})
-		_, err := run[activities.SaveFilesResult](env, activities.SaveFilesName, activities.SaveFilesInput{ExecutionID: id, Destination: destination})
+		env := newEnv(t, worker.Options{Connections: connect(api), OutputRoots: []string{root}, Stores: map[string]asteroid.Store{"mem": newMemoryStore()}})
+		_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: destination})
 		requireType(t, badInput, err)
 		require.ErrorContains(t, err, says, destination)
 		require.ErrorContains(t, err, "destination")
 		require.NotContains(t, err.Error(), "topsecret")
-		details, _ := activities.DetailsOf(err)
+		details, _ := asteroid.DetailsOf(err)
 		require.Equal(t, "destination", details.Field)
 	}
 	env := newEnv(t, worker.Options{Connections: connect(api), FileRoots: []string{root}})
-	_, err := run[activities.SaveFilesResult](env, activities.SaveFilesName, activities.SaveFilesInput{ExecutionID: id, Destination: "file://" + root})
+	_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "file://" + root})
 	requireType(t, badInput, err)
 	require.ErrorContains(t, err, "this worker has no OutputRoots")
 	require.Len(t, api.Requests(), before)
@@ -154,19 +154,19 @@ func TestDamagedDownloadsNeverAppear(t *testing.T) {
 			require.NoError(t, os.MkdirAll(filepath.Dir(final), 0o750))
 			require.NoError(t, os.WriteFile(final, []byte("of an earlier run"), 0o600))
 			api.Inject("Download", row.fault, 1000)
-			save := saving(t, connect(api), id, root, activities.FileSelection{})
+			save := saving(t, connect(api), id, root, asteroid.FileSelection{})
 			err := save.err()
 			requireType(t, passing, err)
 			require.ErrorContains(t, err, row.says)
 			require.ErrorContains(t, err, "downloads/x")
 			require.NotContains(t, err.Error(), "signature=")
-			details, _ := activities.DetailsOf(err)
+			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, id, details.ExecutionID)
 			require.Equal(t, map[string]string{id + "/downloads/x": "of an earlier run"}, tree(t, root))
 
 			store := newMemoryStore()
-			save.in = activities.SaveFilesInput{ExecutionID: id, Destination: "mem://b"}
-			save.options.Stores = map[string]activities.Store{"mem": store}
+			save.in = asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b"}
+			save.options.Stores = map[string]asteroid.Store{"mem": store}
 			requireType(t, passing, save.err())
 			require.Empty(t, store.all())
 		})
@@ -185,7 +185,7 @@ func TestADownloadIsContinuedWithAFreshLink(t *testing.T) {
 			clock.pass(11 * time.Second)
 		}
 		return nil
-	})), id, root, activities.FileSelection{}).next()
+	})), id, root, asteroid.FileSelection{}).next()
 	require.NoError(t, err)
 	require.Equal(t, sum(whole), saved.Files[0].SHA256)
 	require.Equal(t, map[string]string{id + "/downloads/x": string(whole)}, tree(t, root))
@@ -208,7 +208,7 @@ func TestALaterAttemptSavesOnlyWhatIsMissing(t *testing.T) {
 			}
 		}
 		return nil
-	}), id, root, activities.FileSelection{})
+	}), id, root, asteroid.FileSelection{})
 	requireType(t, passing, save.err())
 	require.Len(t, tree(t, root), 2)
 	failing.Store(false)
@@ -224,7 +224,7 @@ func TestALaterAttemptSavesOnlyWhatIsMissing(t *testing.T) {
 }
 
 // disk serves files by their ids and lists what it is told to.
-func disk(t *testing.T, contents map[string]string) (connections map[string]activities.Connection, list *atomic.Value) {
+func disk(t *testing.T, contents map[string]string) (connections map[string]asteroid.Connection, list *atomic.Value) {
 	t.Helper()
 	list = &atomic.Value{}
 	return canned(t, func(w http.ResponseWriter, r *http.Request) {
@@ -252,7 +252,7 @@ func TestAFileThatIsListedLaterDoesNotTakeTheNameOfOneThatIsSaved(t *testing.T) 
 	first := fileJSON("1", "downloads", "/downloads/X", "X", 3)
 	listed.Store(inDownloads(first))
 	root := t.TempDir()
-	save := saving(t, connections, "e-1", root, activities.FileSelection{})
+	save := saving(t, connections, "e-1", root, asteroid.FileSelection{})
 	saved, err := save.next()
 	require.NoError(t, err)
 	require.Equal(t, "file://"+root+"/e-1/downloads/X", saved.Files[0].URI)
@@ -275,7 +275,7 @@ func TestAFileThatIsListedLaterDoesNotTakeTheNameOfOneThatIsSaved(t *testing.T) 
 
 	// So is one that was saved elsewhere.
 	elsewhere := t.TempDir()
-	save.in = activities.SaveFilesInput{ExecutionID: "e-1", Destination: "file://" + elsewhere}
+	save.in = asteroid.SaveFilesInput{ExecutionID: "e-1", Destination: "file://" + elsewhere}
 	save.options.OutputRoots = []string{elsewhere}
 	_, err = save.next()
 	require.NoError(t, err)
@@ -303,14 +303,14 @@ func TestHostileNamesStayBeneathTheDestination(t *testing.T) {
 	parent := t.TempDir()
 	root := filepath.Join(parent, "root")
 	require.NoError(t, os.Mkdir(root, 0o700))
-	saved, err := saving(t, connections, "e-1", root, activities.FileSelection{Directories: []string{"downloads", ".."}}).next()
+	saved, err := saving(t, connections, "e-1", root, asteroid.FileSelection{Directories: []string{"downloads", ".."}}).next()
 	require.NoError(t, err)
 	require.Len(t, saved.Files, len(hostile)+1)
 
 	found := tree(t, parent)
 	require.Len(t, found, len(hostile)+1, "one file each")
 	lower := map[string]bool{}
-	var refs []activities.FileRef
+	var refs []asteroid.FileRef
 	for path := range found {
 		require.True(t, strings.HasPrefix(path, "root/e-1/"), path)
 		require.NotRegexp(t, `[\x00-\x1f\x7f\\:]|(?i)/\.asteroid-part-`, path)
@@ -361,7 +361,7 @@ func TestAnOutputRootIsNotLeft(t *testing.T) {
 			acts := worker.Options{Connections: connections, OutputRoots: []string{root}, SettleInterval: time.Millisecond}
 			env := newEnv(t, acts)
 			require.NoError(t, row.prepare(root, outside))
-			_, err := run[activities.SaveFilesResult](env, activities.SaveFilesName, activities.SaveFilesInput{ExecutionID: "e-1", Destination: "file://" + root + "/here"})
+			_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: "e-1", Destination: "file://" + root + "/here"})
 			if row.errorType == "" {
 				require.NoError(t, err)
 				require.Equal(t, "one", tree(t, root)["here/e-1/downloads/x"])
@@ -387,7 +387,7 @@ func TestAPartThatAKilledWorkerLeftIsRemoved(t *testing.T) {
 	for _, left := range []string{".asteroid-part-x-ABCDEFGHIJKLMNOP", ".asteroid-part-x-more-ABCDEFGHIJKLMNOP", ".asteroid-part-other-ABCDEFGHIJKLMNOP", "own"} {
 		writeFile(t, dir, left, "left")
 	}
-	_, err := saving(t, connect(api), id, root, activities.FileSelection{}).next()
+	_, err := saving(t, connect(api), id, root, asteroid.FileSelection{}).next()
 	require.NoError(t, err)
 	below := id + "/downloads/"
 	require.Equal(t, map[string]string{ // those of other files may be at work
@@ -403,8 +403,8 @@ func TestErrorsOfAStoreThatIsWrittenToBecomeErrorTypes(t *testing.T) {
 	} {
 		store := newMemoryStore()
 		store.fail = func(string, *url.URL) error { return fmt.Errorf("blob: %w", err) }
-		env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]activities.Store{"mem": store}, SettleInterval: time.Millisecond})
-		_, err := run[activities.SaveFilesResult](env, activities.SaveFilesName, activities.SaveFilesInput{ExecutionID: id, Destination: "mem://b?topsecret"})
+		env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": store}, SettleInterval: time.Millisecond})
+		_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b?topsecret"})
 		requireType(t, errorType, err)
 		require.NotContains(t, err.Error(), "topsecret")
 	}
@@ -418,13 +418,13 @@ func TestAFileThatCannotBeWrittenIsUnauthorized(t *testing.T) {
 	api, _, id := finished(t, nil, download("x", []byte("y")))
 	root := t.TempDir()
 	require.NoError(t, os.Chmod(root, 0o500))
-	requireType(t, closed, saving(t, connect(api), id, root, activities.FileSelection{}).err())
+	requireType(t, closed, saving(t, connect(api), id, root, asteroid.FileSelection{}).err())
 }
 
 // lazyStore does not read what it is given to its end.
 type lazyStore struct{ *memoryStore }
 
-func (lazyStore) Write(_ context.Context, _ *url.URL, content io.Reader, info activities.FileInfo) error {
+func (lazyStore) Write(_ context.Context, _ *url.URL, content io.Reader, info asteroid.FileInfo) error {
 	_, err := io.CopyN(io.Discard, content, info.Size)
 	return err
 }
@@ -432,8 +432,8 @@ func (lazyStore) Write(_ context.Context, _ *url.URL, content io.Reader, info ac
 func TestAStoreThatDoesNotReadToTheEndHasNotSavedTheFile(t *testing.T) {
 	t.Parallel()
 	api, _, id := finished(t, nil, download("x", []byte("y")))
-	env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]activities.Store{"mem": lazyStore{newMemoryStore()}}, SettleInterval: time.Millisecond})
-	_, err := run[activities.SaveFilesResult](env, activities.SaveFilesName, activities.SaveFilesInput{ExecutionID: id, Destination: "mem://b"})
+	env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": lazyStore{newMemoryStore()}}, SettleInterval: time.Millisecond})
+	_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b"})
 	requireType(t, passing, err)
 	require.ErrorContains(t, err, "before the file did")
 }
@@ -472,7 +472,7 @@ func TestSharedFilesAreComparedWithTheServicesChecksum(t *testing.T) {
 			root := t.TempDir()
 			connections := listing(t, `{"directories":{"shared":[`+fileJSON("f", "shared", "/shared/x", "x", 7)+`]}}`,
 				func(r *http.Request) string { return "http://" + r.Host + "/content" }, nil)
-			c := connections[activities.DefaultConnection]
+			c := connections[asteroid.DefaultConnection]
 			answered := canned(t, func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case strings.HasSuffix(r.URL.Path, "/shared-files"):
@@ -486,14 +486,14 @@ func TestSharedFilesAreComparedWithTheServicesChecksum(t *testing.T) {
 				default:
 					_, _ = io.WriteString(w, executionJSON("completed"))
 				}
-			})[activities.DefaultConnection]
+			})[asteroid.DefaultConnection]
 			c.Transport = hook(func(r *http.Request) error {
 				if r.URL.Path == "/content" || strings.HasSuffix(r.URL.Path, "/shared-files") || strings.HasSuffix(r.URL.Path, "/e-1") {
 					r.URL.Host = strings.TrimPrefix(answered.BaseURL, "http://")
 				}
 				return nil
 			})
-			save := saving(t, one(c), "e-1", root, activities.FileSelection{Directories: []string{"shared"}})
+			save := saving(t, one(c), "e-1", root, asteroid.FileSelection{Directories: []string{"shared"}})
 			saved, err := save.next()
 			if row.fails {
 				requireType(t, passing, err)

@@ -3,29 +3,11 @@ package activities
 import (
 	"context"
 	"time"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/files"
 )
-
-// StageFilesInput is the input of asteroid.StageFiles.
-type StageFilesInput struct {
-	// Connection is DefaultConnection when empty.
-	Connection string `json:"connection,omitempty"`
-	// Files are at least one and at most a thousand.
-	Files []FileRef `json:"files"`
-}
-
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
-func (in *StageFilesInput) Validate() error {
-	return checkCount(len(in.Files))
-}
-
-// StageFilesResult is the result of asteroid.StageFiles.
-type StageFilesResult struct {
-	// Files are in the order of the input.
-	Files []StagedFile `json:"files"`
-	// LifetimeSeconds is how long the first of them to expire still lives: a duration, as the worker's clock may not be the
-	// workflow's.
-	LifetimeSeconds int64 `json:"lifetimeSeconds,omitempty"`
-}
 
 // stagedReserve is how much lifetime a file that an earlier attempt staged must have left to be kept.
 const stagedReserve = 20 * time.Minute
@@ -43,7 +25,7 @@ const stagedReserve = 20 * time.Minute
 // Errors, which name files[i].uri where they are about a reference: asteroid.InvalidInput where it is wrong, leads where it
 // must not, or the files are too much; asteroid.NotFound where there is no such file; asteroid.Unauthorized where the worker may not
 // read it; asteroid.Unavailable, retried, where it cannot be read now or changes; and those of the API.
-func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*StageFilesResult, error) {
+func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput) (*asteroid.StageFilesResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
 		return nil, err
@@ -51,7 +33,7 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	progress, stop := newReporter[StagedFile](ctx)
+	progress, stop := newReporter[asteroid.StagedFile](ctx)
 	defer stop()
 	names := make([]string, len(in.Files))
 	var before int64
@@ -73,11 +55,11 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 	}
 	for i, s := range sources {
 		if s != nil {
-			names[i] = s.name
+			names[i] = s.Name
 			progress.expect(s)
 		}
 	}
-	names = uniqueNames(names)
+	names = files.UniqueNames(names)
 	err = each(ctx, len(sources), func(ctx context.Context, i int) error {
 		if sources[i] == nil {
 			return nil
@@ -90,9 +72,9 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 		return nil
 	})
 	if err != nil {
-		return nil, ended(ctx, err)
+		return nil, activityError(ctx, err)
 	}
-	result := &StageFilesResult{Files: make([]StagedFile, len(in.Files))}
+	result := &asteroid.StageFilesResult{Files: make([]asteroid.StagedFile, len(in.Files))}
 	for i := range in.Files {
 		result.Files[i], _ = progress.has(index(i))
 	}
@@ -100,8 +82,8 @@ func (a *Activities) StageFiles(ctx context.Context, in StageFilesInput) (*Stage
 	return result, nil
 }
 
-func (a *Activities) lifetime(files []StagedFile) int64 {
-	left := StagedFileLifetime
+func (a *Activities) lifetime(files []asteroid.StagedFile) int64 {
+	left := asteroid.StagedFileLifetime
 	for _, file := range files {
 		left = min(left, file.ExpiresAt.Sub(a.now()))
 	}
@@ -109,11 +91,11 @@ func (a *Activities) lifetime(files []StagedFile) int64 {
 }
 
 // stageFile uploads one file and matches the answer to it.
-func (a *Activities) stageFile(ctx context.Context, c *connection, s *source, name string, limit *quota, moved func(n int)) (*StagedFile, error) {
-	staged := &StagedFile{ContentType: s.contentType, ExpiresAt: a.now().Add(StagedFileLifetime)}
-	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *upload) (err error) {
-		staged.ID, staged.Name, err = c.stage(ctx, name, body)
-		staged.Size = body.size()
+func (a *Activities) stageFile(ctx context.Context, c *client.Client, s *files.Source, name string, limit *files.Quota, moved func(n int)) (*asteroid.StagedFile, error) {
+	staged := &asteroid.StagedFile{ContentType: s.ContentType, ExpiresAt: a.now().Add(asteroid.StagedFileLifetime)}
+	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *files.Upload) (err error) {
+		staged.ID, staged.Name, err = c.Stage(ctx, name, body)
+		staged.Size = body.Size()
 		return err
 	})
 	if err != nil {

@@ -20,37 +20,37 @@ import (
 	"go.temporal.io/sdk/converter"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 // writeFile puts a file below dir and returns its reference.
-func writeFile(t *testing.T, dir, name, content string) activities.FileRef {
+func writeFile(t *testing.T, dir, name, content string) asteroid.FileRef {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
-	return activities.FileRef{URI: "file://" + path}
+	return asteroid.FileRef{URI: "file://" + path}
 }
 
 func TestFilesArriveAsTheyAreInBothDialects(t *testing.T) {
 	t.Parallel()
-	for _, dialect := range []activities.Dialect{activities.DialectAgents, activities.DialectWorkflows} {
+	for _, dialect := range []asteroid.Dialect{asteroid.DialectAgents, asteroid.DialectWorkflows} {
 		t.Run(string(dialect), func(t *testing.T) {
 			t.Parallel()
 			api, dir := testsuite.NewAPI(t), t.TempDir()
 			connections := connect(api)
-			connection := connections[activities.DefaultConnection]
+			connection := connections[asteroid.DefaultConnection]
 			connection.Dialect = dialect
 			env := newEnv(t, worker.Options{Connections: one(connection), FileRoots: []string{dir}})
 			content := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
-			staged, err := run[activities.StageFilesResult](env, activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{
+			staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 				writeFile(t, dir, "big", content),
 				writeFile(t, dir, "empty.txt", ""),
 				{URI: "data:text/csv;base64,YSxiCjEsMgo=", Name: "inline.csv"},
 			}})
 			require.NoError(t, err)
-			executed, err := run[activities.ExecuteAgentResult](env, activities.ExecuteAgentName, activities.ExecuteAgentInput{
+			executed, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
 				AgentID: api.AgentID("inventory"), TempFiles: staged.Files,
 			})
 			require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestFilesArriveAsTheyAreInBothDialects(t *testing.T) {
 				require.Equal(t, want.contentType, staged.Files[i].ContentType)
 				require.EqualValues(t, len(want.content), staged.Files[i].Size)
 			}
-			header := map[activities.Dialect]string{activities.DialectAgents: "X-Asteroid-Agents-Api-Key", activities.DialectWorkflows: "X-Api-Key"}
+			header := map[asteroid.Dialect]string{asteroid.DialectAgents: "X-Asteroid-Agents-Api-Key", asteroid.DialectWorkflows: "X-Api-Key"}
 			for _, r := range api.Requests() {
 				require.Equal(t, header[dialect], r.KeyHeader)
 			}
@@ -80,11 +80,11 @@ func TestNamesArriveUniqueAndHarmless(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
-	var in activities.StageFilesInput
+	var in asteroid.StageFilesInput
 	for _, name := range []string{"a.csv", "A.CSV", "a.csv", "../../etc/passwd", `c:\temp\x.txt`, "Schadensmeldung für März.pdf", "\"; x=\"\r\nEvil: 1", "...", strings.Repeat("n", 400) + ".csv"} {
-		in.Files = append(in.Files, activities.FileRef{URI: "data:,x", Name: name})
+		in.Files = append(in.Files, asteroid.FileRef{URI: "data:,x", Name: name})
 	}
-	staged, err := run[activities.StageFilesResult](env, activities.StageFilesName, in)
+	staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, in)
 	require.NoError(t, err)
 	names := make([]string, len(staged.Files))
 	for i, f := range staged.Files {
@@ -122,10 +122,10 @@ func TestAReferenceThatCannotBeOpenedIsToldBeforeAnythingIsSent(t *testing.T) {
 	} {
 		t.Run(says, func(t *testing.T) {
 			env := newEnv(t, worker.Options{Connections: connect(api), FileRoots: []string{root}})
-			_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{
+			_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 				{URI: "data:,fine"}, {URI: uri},
 			}})
-			require.True(t, activities.IsInvalidInput(err) || activities.IsNotFound(err) && says == "there is no file", "%v", err)
+			require.True(t, asteroid.IsInvalidInput(err) || asteroid.IsNotFound(err) && says == "there is no file", "%v", err)
 			require.Contains(t, err.Error(), says)
 			require.Contains(t, err.Error(), "files[1]")
 			require.Less(t, len(err.Error()), 1000)
@@ -137,8 +137,8 @@ func TestAReferenceThatCannotBeOpenedIsToldBeforeAnythingIsSent(t *testing.T) {
 func TestWithoutFileRootsNoFileIsOpened(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: connect(testsuite.NewAPI(t))})
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "file:///etc/hostname"}}})
-	require.True(t, activities.IsInvalidInput(err))
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "file:///etc/hostname"}}})
+	require.True(t, asteroid.IsInvalidInput(err))
 	require.Contains(t, err.Error(), "FileRoots")
 }
 
@@ -146,10 +146,10 @@ func TestAContentTypeCannotBecomeAnotherHeader(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 		{URI: "data:,x", ContentType: "text/plain\r\nX-Evil: 1"},
 	}})
-	require.True(t, activities.IsInvalidInput(err))
+	require.True(t, asteroid.IsInvalidInput(err))
 	require.Empty(t, api.Requests())
 }
 
@@ -157,11 +157,11 @@ func TestARetryGoesOnWithTheFilesThatAreNotYetStaged(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
-	fresh := activities.StagedFile{ID: "11111111-1111-4111-8111-111111111111", Name: "a.txt", Size: 1, ExpiresAt: time.Now().Add(50 * time.Minute)}
+	fresh := asteroid.StagedFile{ID: "11111111-1111-4111-8111-111111111111", Name: "a.txt", Size: 1, ExpiresAt: time.Now().Add(50 * time.Minute)}
 	stale := fresh
 	stale.ExpiresAt = time.Now().Add(10 * time.Minute)
-	env.SetHeartbeatDetails(activities.Progress[activities.StagedFile]{Done: map[string]activities.StagedFile{"0": fresh, "1": stale}})
-	staged, err := run[activities.StageFilesResult](env, activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{
+	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"0": fresh, "1": stale}})
+	staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 		{URI: "data:,a", Name: "a.txt"}, {URI: "data:,b", Name: "b.txt"}, {URI: "data:,c", Name: "c.txt"},
 	}})
 	require.NoError(t, err)
@@ -175,13 +175,13 @@ func TestProgressIsToldInHeartbeats(t *testing.T) {
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
 	var mu sync.Mutex
-	var last activities.Progress[activities.StagedFile]
+	var last asteroid.Progress[asteroid.StagedFile]
 	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
 		mu.Lock()
 		defer mu.Unlock()
 		_ = details.Get(&last)
 	})
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,hello"}}})
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,hello"}}})
 	require.NoError(t, err)
 	mu.Lock()
 	defer mu.Unlock()
@@ -208,10 +208,10 @@ func TestOneUploadThatFailsEndsTheOthersAndTellsWhichItWas(t *testing.T) {
 		}
 		http.Error(w, "Invalid file upload request.", http.StatusBadRequest)
 	})})
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 		{URI: "data:,x", Name: "good.txt"}, {URI: "data:,x", Name: "bad.txt"},
 	}})
-	require.True(t, activities.IsInvalidInput(err), "%v", err)
+	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 	require.Contains(t, err.Error(), "bad.txt")
 }
 
@@ -234,11 +234,11 @@ func TestAnswersAreMatchedByName(t *testing.T) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				_, _ = io.WriteString(w, row.answer)
 			})})
-			staged, err := run[activities.StageFilesResult](env, activities.StageFilesName, activities.StageFilesInput{
-				Files: []activities.FileRef{{URI: "data:,x", Name: "a.txt"}},
+			staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{
+				Files: []asteroid.FileRef{{URI: "data:,x", Name: "a.txt"}},
 			})
 			if row.id == "" {
-				require.True(t, activities.IsUnavailable(err), "%v", err)
+				require.True(t, asteroid.IsUnavailable(err), "%v", err)
 				return
 			}
 			require.NoError(t, err)
@@ -255,7 +255,7 @@ func TestTheLengthOfAnUploadIsKnownBeforeItIsSent(t *testing.T) {
 		lengths <- r.ContentLength - n
 		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "a"}}})
 	})})
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,hello"}}})
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,hello"}}})
 	require.NoError(t, err)
 	require.Zero(t, <-lengths)
 }
@@ -265,7 +265,7 @@ func TestTheOrganizationIsAskedForOnceAndAmbiguityIsExplained(t *testing.T) {
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
 	for range 2 {
-		_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,x"}}})
+		_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 		require.NoError(t, err)
 	}
 	asked := 0
@@ -277,16 +277,16 @@ func TestTheOrganizationIsAskedForOnceAndAmbiguityIsExplained(t *testing.T) {
 	require.Equal(t, 1, asked)
 
 	second := api.AddOrganization("Second")
-	spanning := activities.Connection{APIKey: activities.StaticAPIKey(api.AddAPIKey(api.OrganizationID(), second)), BaseURL: api.BaseURL()}
+	spanning := asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.AddAPIKey(api.OrganizationID(), second)), BaseURL: api.BaseURL()}
 	env = newEnv(t, worker.Options{Connections: one(spanning)})
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,x"}}})
-	require.True(t, activities.IsInvalidInput(err), "%v", err)
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
+	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 	require.Contains(t, err.Error(), api.OrganizationID())
 	require.Contains(t, err.Error(), second)
 
 	spanning.OrganizationID = second
 	env = newEnv(t, worker.Options{Connections: one(spanning)})
-	_, err = env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "data:,x"}}})
+	_, err = env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.NoError(t, err)
 }
 
@@ -306,7 +306,7 @@ func TestAnUploadIsCancelledInMidBody(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	env := newEnvWith(t, worker.Options{Connections: connections, FileRoots: []string{dir}, MaxUploadBytes: -1}, sdkworker.Options{BackgroundActivityContext: ctx})
 	go func() { <-began; cancel() }()
-	_, err := env.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "file://" + path}}})
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "file://" + path}}})
 	require.Error(t, err)
 	require.Error(t, <-gone)
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -22,11 +22,11 @@ func TestARunIsPausedResumedAndCancelled(t *testing.T) {
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
 	id := executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1))
 	clock.pass(time.Minute)
-	for _, status := range []activities.Status{
-		activities.StatusPaused, activities.StatusPaused, activities.StatusRunning, activities.StatusCancelled, activities.StatusCancelled,
+	for _, status := range []asteroid.Status{
+		asteroid.StatusPaused, asteroid.StatusPaused, asteroid.StatusRunning, asteroid.StatusCancelled, asteroid.StatusCancelled,
 	} {
-		result, err := run[activities.SetExecutionStatusResult](newEnv(t, options), activities.SetExecutionStatusName,
-			activities.SetExecutionStatusInput{ExecutionID: id, Status: status})
+		result, err := run[asteroid.SetExecutionStatusResult](newEnv(t, options), asteroid.SetExecutionStatusName,
+			asteroid.SetExecutionStatusInput{ExecutionID: id, Status: status})
 		require.NoError(t, err, status)
 		require.Equal(t, status, result.Status)
 	}
@@ -39,10 +39,10 @@ func TestWhoCancelsACompletedRunLearnsThatItHasCompleted(t *testing.T) {
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
 	id := executeOn(t, api, options, testsuite.Complete("success", "", 1))
 	clock.pass(time.Minute)
-	result, err := run[activities.SetExecutionStatusResult](newEnv(t, options), activities.SetExecutionStatusName,
-		activities.SetExecutionStatusInput{ExecutionID: id, Status: activities.StatusCancelled})
+	result, err := run[asteroid.SetExecutionStatusResult](newEnv(t, options), asteroid.SetExecutionStatusName,
+		asteroid.SetExecutionStatusInput{ExecutionID: id, Status: asteroid.StatusCancelled})
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusCompleted, result.Status)
+	require.Equal(t, asteroid.StatusCompleted, result.Status)
 }
 
 func TestAChangeThatTheServiceRefusesForALiveRunIsAnError(t *testing.T) {
@@ -55,18 +55,18 @@ func TestAChangeThatTheServiceRefusesForALiveRunIsAnError(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, executionJSON("running"))
 	})})
-	_, err := env.ExecuteActivity(activities.SetExecutionStatusName,
-		activities.SetExecutionStatusInput{ExecutionID: "e-1", Status: activities.StatusPaused})
-	require.True(t, activities.IsInvalidInput(err), "%v", err)
+	_, err := env.ExecuteActivity(asteroid.SetExecutionStatusName,
+		asteroid.SetExecutionStatusInput{ExecutionID: "e-1", Status: asteroid.StatusPaused})
+	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 	require.Contains(t, err.Error(), "not now")
 }
 
 func TestOnlyThreeStatusesCanBeSet(t *testing.T) {
 	t.Parallel()
-	for _, status := range []activities.Status{"", activities.StatusCompleted, activities.StatusQueued, "hibernating"} {
+	for _, status := range []asteroid.Status{"", asteroid.StatusCompleted, asteroid.StatusQueued, "hibernating"} {
 		env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
-		_, err := env.ExecuteActivity(activities.SetExecutionStatusName, activities.SetExecutionStatusInput{ExecutionID: "e-1", Status: status})
-		require.True(t, activities.IsInvalidInput(err), "%v", err)
+		_, err := env.ExecuteActivity(asteroid.SetExecutionStatusName, asteroid.SetExecutionStatusInput{ExecutionID: "e-1", Status: status})
+		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 	}
 }
 
@@ -77,8 +77,8 @@ func TestAMessageAnswersTheAgent(t *testing.T) {
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
 	id := executeOn(t, api, options, testsuite.Ask("Which account?", "Checking", "Savings"), testsuite.Complete("success", "", 1))
 	clock.pass(time.Minute)
-	result, err := run[activities.SendMessageResult](newEnv(t, options), activities.SendMessageName,
-		activities.SendMessageInput{ExecutionID: id, Message: "Savings"})
+	result, err := run[asteroid.SendMessageResult](newEnv(t, options), asteroid.SendMessageName,
+		asteroid.SendMessageInput{ExecutionID: id, Message: "Savings"})
 	require.NoError(t, err)
 	require.False(t, result.AlreadySent)
 	got, _ := api.Execution(id)
@@ -107,7 +107,7 @@ func TestARetriedMessageIsDeliveredOnce(t *testing.T) {
 				now := time.Now().UTC().Format(time.RFC3339Nano)
 				_, _ = io.WriteString(w, `[{"id":"1","executionId":"e-1","timestamp":"`+now+`","payload":`+row.log+`}]`)
 			})}, onAttempt(2))
-			result, err := run[activities.SendMessageResult](env, activities.SendMessageName, activities.SendMessageInput{ExecutionID: "e-1", Message: "yes"})
+			result, err := run[asteroid.SendMessageResult](env, asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: "e-1", Message: "yes"})
 			require.NoError(t, err)
 			require.Equal(t, row.sent, sent.Load())
 			require.Equal(t, !row.sent, result.AlreadySent)
@@ -126,7 +126,7 @@ func TestASameMessageOfLongAgoIsNoReasonNotToSend(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `[{"id":"1","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"user_message_received","message":"yes"}}]`)
 	})}, onAttempt(2))
-	_, err := env.ExecuteActivity(activities.SendMessageName, activities.SendMessageInput{ExecutionID: "e-1", Message: "yes"})
+	_, err := env.ExecuteActivity(asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: "e-1", Message: "yes"})
 	require.NoError(t, err)
 	require.True(t, sent.Load())
 }
@@ -134,6 +134,6 @@ func TestASameMessageOfLongAgoIsNoReasonNotToSend(t *testing.T) {
 func TestAnEmptyMessageIsRefused(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
-	_, err := env.ExecuteActivity(activities.SendMessageName, activities.SendMessageInput{ExecutionID: "e-1", Message: strings.Repeat(" ", 3)})
-	require.True(t, activities.IsInvalidInput(err), "%v", err)
+	_, err := env.ExecuteActivity(asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: "e-1", Message: strings.Repeat(" ", 3)})
+	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -18,10 +19,10 @@ import (
 func TestFilesAreStagedFromAStore(t *testing.T) {
 	t.Parallel()
 	sink, store := newSink(t), newMemoryStore()
-	store.put("mem://bucket/a%20b/x.csv?v=1", content(10_000), activities.FileInfo{Size: 10_000})
-	store.put("mem://bucket/unknown", []byte("abc"), activities.FileInfo{Size: -1, Name: "said.pdf", ContentType: "text/plain"})
-	staged, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]activities.Store{"mem": store}},
-		activities.FileRef{URI: "mem://bucket/a%20b/x.csv?v=1"}, activities.FileRef{URI: "MEM://bucket/unknown"})
+	store.put("mem://bucket/a%20b/x.csv?v=1", content(10_000), asteroid.FileInfo{Size: 10_000})
+	store.put("mem://bucket/unknown", []byte("abc"), asteroid.FileInfo{Size: -1, Name: "said.pdf", ContentType: "text/plain"})
+	staged, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]asteroid.Store{"mem": store}},
+		asteroid.FileRef{URI: "mem://bucket/a%20b/x.csv?v=1"}, asteroid.FileRef{URI: "MEM://bucket/unknown"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"x.csv", "said.pdf"}, []string{staged.Files[0].Name, staged.Files[1].Name})
 	require.Equal(t, []int64{10_000, 3}, []int64{staged.Files[0].Size, staged.Files[1].Size})
@@ -41,20 +42,20 @@ func TestErrorsOfAStoreBecomeErrorTypes(t *testing.T) {
 		"not allowed": {fmt.Errorf("blob: %w", fs.ErrPermission), closed},
 		"not valid":   {fmt.Errorf("blob: %w", fs.ErrInvalid), badInput},
 		"other":       {errors.New("blob: connection lost"), passing},
-		"own":         {temporal.NewApplicationErrorWithOptions("blob", activities.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NonRetryable: true}), missing},
+		"own":         {temporal.NewApplicationErrorWithOptions("blob", asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NonRetryable: true}), missing},
 	} {
 		for _, at := range []string{"stat", "open", "read"} {
 			t.Run(name+" at "+at, func(t *testing.T) {
 				t.Parallel()
 				sink, store := newSink(t), newMemoryStore()
-				store.put("mem://b/x?topsecret", []byte("abc"), activities.FileInfo{Size: -1})
+				store.put("mem://b/x?topsecret", []byte("abc"), asteroid.FileInfo{Size: -1})
 				store.fail = func(op string, _ *url.URL) error {
 					if op == at {
 						return row.err
 					}
 					return nil
 				}
-				_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]activities.Store{"mem": store}}, activities.FileRef{URI: "mem://b/x?topsecret"})
+				_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]asteroid.Store{"mem": store}}, asteroid.FileRef{URI: "mem://b/x?topsecret"})
 				requireType(t, row.errorType, err)
 				require.NotContains(t, err.Error(), "topsecret")
 				var application *temporal.ApplicationError
@@ -73,20 +74,20 @@ func TestAStoreCannotTakeASchemeThatIsNotFree(t *testing.T) {
 		"": "lower case", "S3": "lower case", "s3:": "lower case", "s3://": "lower case", "1s": "lower case",
 	} {
 		_, err := activities.New(activities.Options{
-			Connections: one(activities.Connection{APIKey: activities.StaticAPIKey("k")}), Stores: map[string]activities.Store{scheme: newMemoryStore()},
+			Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{scheme: newMemoryStore()},
 		})
 		require.ErrorContains(t, err, says, scheme)
 	}
 	_, err := activities.New(activities.Options{
-		Connections: one(activities.Connection{APIKey: activities.StaticAPIKey("k")}), Stores: map[string]activities.Store{"s3": nil},
+		Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{"s3": nil},
 	})
 	require.ErrorContains(t, err, "nil")
 }
 
 func TestAnUnknownSchemeIsToldWhichThereAre(t *testing.T) {
 	t.Parallel()
-	_, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{t.TempDir()}, Stores: map[string]activities.Store{"mem": newMemoryStore()}},
-		activities.FileRef{URI: "s3://bucket/x"})
+	_, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{t.TempDir()}, Stores: map[string]asteroid.Store{"mem": newMemoryStore()}},
+		asteroid.FileRef{URI: "s3://bucket/x"})
 	requireType(t, badInput, err)
 	require.ErrorContains(t, err, "this worker has asteroid-execution, data, file, https, mem")
 }
@@ -95,8 +96,8 @@ func TestAStoreThatPanicsDoesNotEndTheWorker(t *testing.T) {
 	t.Parallel()
 	store := newMemoryStore()
 	store.fail = func(string, *url.URL) error { panic("out of range") }
-	_, err := stage(t, worker.Options{Connections: newSink(t).connections, Stores: map[string]activities.Store{"mem": store}},
-		activities.FileRef{URI: "data:,x"}, activities.FileRef{URI: "mem://b/x"})
+	_, err := stage(t, worker.Options{Connections: newSink(t).connections, Stores: map[string]asteroid.Store{"mem": store}},
+		asteroid.FileRef{URI: "data:,x"}, asteroid.FileRef{URI: "mem://b/x"})
 	var panicked *temporal.PanicError
 	require.ErrorAs(t, err, &panicked)
 	require.True(t, strings.Contains(err.Error(), "out of range"), "%v", err)

@@ -6,16 +6,16 @@ import (
 	"go.temporal.io/sdk/client"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 // A worker with the plugin runs the activities and workflows of this library, and one's own workflows that call them.
 func ExampleNewPlugin() {
 	plugin, err := worker.NewPlugin(worker.Options{
-		Connections: map[string]activities.Connection{
-			"default": activities.ConnectionFromEnv(),
-			"legacy":  {APIKey: activities.APIKeyFromEnv("LEGACY_ASTEROID_API_KEY"), Dialect: activities.DialectWorkflows},
+		Connections: map[string]asteroid.Connection{
+			"default": asteroid.ConnectionFromEnv(),
+			"legacy":  {APIKey: asteroid.APIKeyFromEnv("LEGACY_ASTEROID_API_KEY"), Dialect: asteroid.DialectWorkflows},
 		},
 		FileRoots: []string{"/tmp"},
 	})

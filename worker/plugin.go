@@ -32,6 +32,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -42,16 +43,16 @@ const PluginName = "github.com/temporal-asteroid/asteroid"
 // Options configure the plugin. Connections is required.
 type Options struct {
 	// These are those of [activities.Options].
-	Connections    map[string]activities.Connection
+	Connections    map[string]asteroid.Connection
 	FileRoots      []string
 	OutputRoots    []string
-	HTTPS          activities.HTTPSOptions
-	Stores         map[string]activities.Store
+	HTTPS          asteroid.HTTPSOptions
+	Stores         map[string]asteroid.Store
 	MaxUploadBytes int64
 	SettleInterval time.Duration
 	Now            func() time.Time
 	LookupGrace    time.Duration
-	Events         activities.Events
+	Events         asteroid.Events
 	RequestTimeout time.Duration
 	// VersioningBehavior is that of the workflows asteroid.RunAgent and asteroid.Pipeline, for a worker that uses
 	// worker versioning; unspecified means pinned.

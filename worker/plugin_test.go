@@ -10,15 +10,15 @@ import (
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
 func options(api *testsuite.API) worker.Options {
-	return worker.Options{Connections: map[string]activities.Connection{
-		"default": {APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
+	return worker.Options{Connections: map[string]asteroid.Connection{
+		"default": {APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
 	}}
 }
 
@@ -29,18 +29,18 @@ func TestOnePluginServesAnyNumberOfTestEnvironments(t *testing.T) {
 	require.NoError(t, err)
 	var suite sdktestsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	in := activities.ExecuteAgentInput{AgentID: api.AgentID("patient")}
+	in := asteroid.ExecuteAgentInput{AgentID: api.AgentID("patient")}
 	for range 2 {
 		env := suite.NewTestActivityEnvironment()
 		env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
 		for range 2 {
-			_, err := env.ExecuteActivity(activities.ExecuteAgentName, in)
+			_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, in)
 			require.NoError(t, err)
 		}
 		workflowEnv := suite.NewTestWorkflowEnvironment()
 		workflowEnv.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
 		workflowEnv.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{})
-		require.True(t, activities.IsInvalidInput(workflowEnv.GetWorkflowError()))
+		require.True(t, asteroid.IsInvalidInput(workflowEnv.GetWorkflowError()))
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // signatureHeader carries the base64 of the RSA PKCS #1 v1.5 signature over the SHA-256 of the body.
@@ -225,9 +225,9 @@ func (h *WebhookHandler) signed(body []byte, header string) (ok bool) {
 
 // signal tells the workflow. Its context outlives the request: a sender that hangs up would only come again.
 func (h *WebhookHandler) signal(ctx context.Context, event webhook, now time.Time) outcome {
-	workflowID := event.metadata(activities.MetadataWorkflowID)
-	temporal := h.clients[event.metadata(activities.MetadataNamespace)]
-	wanted := event.metadata(activities.MetadataSignal) == activities.ExecutionEventSignal
+	workflowID := event.metadata(asteroid.MetadataWorkflowID)
+	temporal := h.clients[event.metadata(asteroid.MetadataNamespace)]
+	wanted := event.metadata(asteroid.MetadataSignal) == asteroid.ExecutionEventSignal
 	if !event.changesStatus() || !wanted || workflowID == "" || temporal == nil {
 		return outcomeIgnored
 	}
@@ -236,7 +236,7 @@ func (h *WebhookHandler) signal(ctx context.Context, event webhook, now time.Tim
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	err := temporal.SignalWorkflow(ctx, workflowID, "", activities.ExecutionEventSignal, event.hint())
+	err := temporal.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event.hint())
 	if err == nil {
 		h.seen.add(event.EventID, now)
 		return outcomeSignalled

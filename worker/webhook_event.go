@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // webhook is what the handler needs of a V2 envelope (api-reference/webhook-notification-payload). The payload is left
@@ -51,13 +51,13 @@ func (e webhook) metadata(key string) string {
 
 // impliedStatuses has the events that tell the new status. EXECUTION_PAUSED does not: it stands for paused and for
 // paused_by_agent.
-var impliedStatuses = map[string]activities.Status{
-	"EXECUTION_STARTED":               activities.StatusRunning,
-	"EXECUTION_RESUMED":               activities.StatusRunning,
-	"EXECUTION_AWAITING_CONFIRMATION": activities.StatusAwaitingConfirmation,
-	"EXECUTION_COMPLETED":             activities.StatusCompleted,
-	"EXECUTION_FAILED":                activities.StatusFailed,
-	"EXECUTION_CANCELLED":             activities.StatusCancelled,
+var impliedStatuses = map[string]asteroid.Status{
+	"EXECUTION_STARTED":               asteroid.StatusRunning,
+	"EXECUTION_RESUMED":               asteroid.StatusRunning,
+	"EXECUTION_AWAITING_CONFIRMATION": asteroid.StatusAwaitingConfirmation,
+	"EXECUTION_COMPLETED":             asteroid.StatusCompleted,
+	"EXECUTION_FAILED":                asteroid.StatusFailed,
+	"EXECUTION_CANCELLED":             asteroid.StatusCancelled,
 }
 
 // chatter begins the events that tell of an execution's work rather than of its status. There are many of them, and every
@@ -78,8 +78,8 @@ func (e webhook) changesStatus() bool {
 }
 
 // hint is the signal's argument.
-func (e webhook) hint() activities.ExecutionEvent {
-	return activities.ExecutionEvent{
+func (e webhook) hint() asteroid.ExecutionEvent {
+	return asteroid.ExecutionEvent{
 		ExecutionID: e.Info.ExecutionID, Status: impliedStatuses[e.Info.Event], Event: e.Info.Event, EventID: e.EventID,
 	}
 }

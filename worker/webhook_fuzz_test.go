@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/log"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -62,7 +62,7 @@ func FuzzWebhook(f *testing.F) {
 			require.NotEmpty(t, signal.workflowID)
 			require.NotEmpty(t, signal.event.ExecutionID)
 			require.NotEmpty(t, signal.event.EventID)
-			require.Equal(t, activities.ExecutionEventSignal, signal.name)
+			require.Equal(t, asteroid.ExecutionEventSignal, signal.name)
 		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -31,7 +31,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // signal is what a workflow would have got.
 type signal struct {
 	workflowID, runID, name string
-	event                   activities.ExecutionEvent
+	event                   asteroid.ExecutionEvent
 }
 
 // temporal is a client that keeps signals, or fails as it is told to.
@@ -54,7 +54,7 @@ func (c *temporal) SignalWorkflow(ctx context.Context, workflowID, runID, name s
 		err, c.errors = c.errors[0], c.errors[1:]
 	}
 	if err == nil {
-		c.signals = append(c.signals, signal{workflowID, runID, name, arg.(activities.ExecutionEvent)})
+		c.signals = append(c.signals, signal{workflowID, runID, name, arg.(asteroid.ExecutionEvent)})
 	}
 	return err
 }
@@ -172,8 +172,8 @@ func once(outcome string) map[string]int64 { return map[string]int64{outcome: 1}
 // of returns the metadata that ExecuteAgent writes, with changes; an empty value leaves a key out.
 func of(changes map[string]string) map[string]string {
 	metadata := map[string]string{
-		activities.MetadataNamespace: "claims", activities.MetadataWorkflowID: "claim-7",
-		activities.MetadataRunID: "run-1", activities.MetadataSignal: activities.ExecutionEventSignal, "order": "secret-1042",
+		asteroid.MetadataNamespace: "claims", asteroid.MetadataWorkflowID: "claim-7",
+		asteroid.MetadataRunID: "run-1", asteroid.MetadataSignal: asteroid.ExecutionEventSignal, "order": "secret-1042",
 	}
 	maps.Copy(metadata, changes)
 	maps.DeleteFunc(metadata, func(_, value string) bool { return value == "" })

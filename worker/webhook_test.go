@@ -16,28 +16,28 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 func TestAnEventIsSignalledToTheWorkflowThatItsMetadataNames(t *testing.T) {
 	t.Parallel()
-	for name, status := range map[string]activities.Status{
-		"EXECUTION_STARTED":               activities.StatusRunning,
-		"EXECUTION_RESUMED":               activities.StatusRunning,
+	for name, status := range map[string]asteroid.Status{
+		"EXECUTION_STARTED":               asteroid.StatusRunning,
+		"EXECUTION_RESUMED":               asteroid.StatusRunning,
 		"EXECUTION_PAUSED":                "", // by a user or by the agent
-		"EXECUTION_AWAITING_CONFIRMATION": activities.StatusAwaitingConfirmation,
-		"EXECUTION_COMPLETED":             activities.StatusCompleted,
-		"EXECUTION_FAILED":                activities.StatusFailed,
-		"EXECUTION_CANCELLED":             activities.StatusCancelled,
+		"EXECUTION_AWAITING_CONFIRMATION": asteroid.StatusAwaitingConfirmation,
+		"EXECUTION_COMPLETED":             asteroid.StatusCompleted,
+		"EXECUTION_FAILED":                asteroid.StatusFailed,
+		"EXECUTION_CANCELLED":             asteroid.StatusCancelled,
 		"EXECUTION_ARCHIVED":              "", // nobody has heard of it yet
 	} {
 		r := newReceiver(t)
 		r.post(http.StatusOK, event(name, "event-1"))
 		require.Equal(t, []signal{{
 			workflowID: "claim-7", runID: "", name: "asteroid.executionEvent",
-			event: activities.ExecutionEvent{ExecutionID: "execution-1", Status: status, Event: name, EventID: "event-1"},
+			event: asteroid.ExecutionEvent{ExecutionID: "execution-1", Status: status, Event: name, EventID: "event-1"},
 		}}, r.temporal.received())
 		r.counts(once("signalled"))
 	}
@@ -54,11 +54,11 @@ func TestWhatNoWorkflowWaitsForIsAcknowledged(t *testing.T) {
 		"a workflow":        event("EXECUTION_WORKFLOW_UPDATED", "event-1"),
 		"a message":         event("USER_MESSAGE_RECEIVED", "event-1"),
 		"a batch":           strings.Replace(event("EXECUTION_COMPLETED", "event-1"), `"execution"`, `"batch"`, 1),
-		"no signal":         completed(map[string]string{activities.MetadataSignal: ""}),
-		"another signal":    completed(map[string]string{activities.MetadataSignal: "stop"}),
-		"another namespace": completed(map[string]string{activities.MetadataNamespace: "payroll"}),
-		"no namespace":      completed(map[string]string{activities.MetadataNamespace: ""}),
-		"no workflow":       completed(map[string]string{activities.MetadataWorkflowID: ""}),
+		"no signal":         completed(map[string]string{asteroid.MetadataSignal: ""}),
+		"another signal":    completed(map[string]string{asteroid.MetadataSignal: "stop"}),
+		"another namespace": completed(map[string]string{asteroid.MetadataNamespace: "payroll"}),
+		"no namespace":      completed(map[string]string{asteroid.MetadataNamespace: ""}),
+		"no workflow":       completed(map[string]string{asteroid.MetadataWorkflowID: ""}),
 		"no metadata":       strings.Replace(event("EXECUTION_COMPLETED", "event-1"), `"metadata"`, `"other"`, 1),
 		"metadata null": `{"type":"execution","event_id":"e","timestamp":"2026-03-01T12:00:00Z",` +
 			`"info":{"event":"EXECUTION_COMPLETED","execution_id":"x","metadata":null}}`,
@@ -79,7 +79,7 @@ func TestEachNamespaceHasItsClient(t *testing.T) {
 	t.Parallel()
 	payroll := &temporal{}
 	r := newReceiver(t, func(o *worker.WebhookOptions) { o.Clients["payroll"] = payroll })
-	r.post(http.StatusOK, eventAt(noon, "EXECUTION_FAILED", "event-1", of(map[string]string{activities.MetadataNamespace: "payroll"})))
+	r.post(http.StatusOK, eventAt(noon, "EXECUTION_FAILED", "event-1", of(map[string]string{asteroid.MetadataNamespace: "payroll"})))
 	require.Empty(t, r.temporal.received())
 	require.Len(t, payroll.received(), 1)
 }

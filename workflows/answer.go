@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // AnswerInput is the argument of [AnswerUpdate]: labels of the suggested answers, a text of one's own, or both.
@@ -60,7 +60,7 @@ func (a *agents) answer(ctx workflow.Context, in AnswerInput) (*SteerResult, err
 // answerUnheard answers what the workflow does not know of yet.
 func (r *AgentRun) answerUnheard(ctx workflow.Context, in AnswerInput) (*SteerResult, error) {
 	lookCtx, done := r.wish(ctx)
-	now, err := GetExecution(lookCtx, activities.GetExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
+	now, err := GetExecution(lookCtx, asteroid.GetExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
 	done()
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (r *AgentRun) answerUnheard(ctx workflow.Context, in AnswerInput) (*SteerRe
 
 // reply is the message that answers what the agent asks. The form of an answer is not published: it is text, the labels.
 func (s *AgentState) reply(in AnswerInput) (string, error) {
-	if s.Status == activities.StatusAwaitingConfirmation {
+	if s.Status == asteroid.StatusAwaitingConfirmation {
 		return "", invalid("executionId", "awaits a confirmation, which no answer gives: approve it in the console, or see "+ResumeUpdate)
 	}
 	var lines []string
@@ -133,7 +133,7 @@ func (s *AgentState) asked(field, question string) (int, error) {
 	return 0, invalid(field+".question", fmt.Sprintf("%q is none of the questions that are open: %s", question, strings.Join(known, ", ")))
 }
 
-func checkLabels(field string, q activities.Question, chosen []string) error {
+func checkLabels(field string, q asteroid.Question, chosen []string) error {
 	switch {
 	case len(q.Options) == 0:
 		return invalid(field, fmt.Sprintf("%q suggests no answers: write a text", q.Question))
@@ -143,7 +143,7 @@ func checkLabels(field string, q activities.Question, chosen []string) error {
 		return invalid(field, fmt.Sprintf("has %d labels, but %q takes one answer", len(chosen), q.Question))
 	}
 	for i, label := range chosen {
-		if !slices.ContainsFunc(q.Options, func(o activities.QuestionOption) bool { return o.Label == label }) {
+		if !slices.ContainsFunc(q.Options, func(o asteroid.QuestionOption) bool { return o.Label == label }) {
 			return invalid(field, fmt.Sprintf("%q is none of the answers that the agent suggests: %s", label, labels(q)))
 		}
 		if slices.Contains(chosen[:i], label) {
@@ -153,7 +153,7 @@ func checkLabels(field string, q activities.Question, chosen []string) error {
 	return nil
 }
 
-func labels(q activities.Question) string {
+func labels(q asteroid.Question) string {
 	quoted := make([]string, len(q.Options))
 	for i, o := range q.Options {
 		quoted[i] = fmt.Sprintf("%q", o.Label)

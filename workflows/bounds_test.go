@@ -15,7 +15,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -25,8 +25,8 @@ func TestFilesThatTheServiceKeepsRefusingAreStagedAFewTimesOnly(t *testing.T) {
 	b := newBench(t)
 	b.api.Inject("AgentExecutePost", testsuite.Answer(400, `{"code":400,"message":"no","errors":[{"parameter":"tempFiles","detail":"unknown"}]}`,
 		"Content-Type", "application/json"), 100)
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x"}}})
-	require.True(t, activities.IsStagedFileExpired(err), "%v", err)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []asteroid.FileRef{{URI: "data:,x"}}})
+	require.True(t, asteroid.IsStagedFileExpired(err), "%v", err)
 	require.Equal(t, 4, b.requests("TempFilesStage"))
 }
 
@@ -36,11 +36,11 @@ func TestACancelThatTheServiceNeverTakesIsGivenUpAndTold(t *testing.T) {
 	b.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"never"}`, "Content-Type", "application/json"), 100_000)
 	b.RegisterDelayedCallback(b.CancelWorkflow, time.Minute)
 	began := b.Now()
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 86400}})
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 86400}})
 	var cancelled *temporal.CanceledError
 	require.True(t, errors.As(err, &cancelled), "%v", err)
 	require.InDelta(t, 11, b.Now().Sub(began).Minutes(), 1.5)
-	details, ok := activities.DetailsOf(err)
+	details, ok := asteroid.DetailsOf(err)
 	require.True(t, ok)
 	require.Equal(t, b.api.Executions()[0].ID, details.ExecutionID)
 	require.Empty(t, details.Status, "it is not known to be over")
@@ -77,9 +77,9 @@ type lostInbound struct {
 
 func (i *lostInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := i.Next.ExecuteActivity(ctx, in)
-	if activity.GetInfo(ctx).ActivityType.Name == activities.ExecuteAgentName && i.lost.times.Add(1) == 1 {
+	if activity.GetInfo(ctx).ActivityType.Name == asteroid.ExecuteAgentName && i.lost.times.Add(1) == 1 {
 		i.lost.then()
-		return nil, temporal.NewNonRetryableApplicationError("lost", activities.ErrorTypeUnavailable, nil)
+		return nil, temporal.NewNonRetryableApplicationError("lost", asteroid.ErrorTypeUnavailable, nil)
 	}
 	return result, err
 }
@@ -95,7 +95,7 @@ func TestRunAgentKeepsTheTaskQueueAndPriorityOfItsContext(t *testing.T) {
 		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: "a"})
 		return err
 	})
-	require.True(t, activities.IsNotFound(b.GetWorkflowError()), "%v", b.GetWorkflowError())
+	require.True(t, asteroid.IsNotFound(b.GetWorkflowError()), "%v", b.GetWorkflowError())
 	require.Equal(t, "elsewhere", spy.seen.TaskQueue)
 	require.Equal(t, 2, spy.seen.Priority.PriorityKey)
 	require.Equal(t, 2*time.Minute, spy.seen.StartToCloseTimeout)
@@ -132,7 +132,7 @@ func TestReexecutionPausesGrow(t *testing.T) {
 	lost := func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.CancelBy("no_activity")} }
 	agent := b.api.AddAgent("lost", lost, lost, lost)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, Reexecution: &workflows.Reexecution{MaximumExecutions: 3, InitialIntervalSeconds: 100}})
-	require.True(t, activities.IsExecutionFailed(err), "%v", err)
+	require.True(t, asteroid.IsExecutionFailed(err), "%v", err)
 	executions := b.api.Executions()
 	require.InDelta(t, 100, executions[1].CreatedAt.Sub(executions[0].TerminalAt).Seconds(), 5)
 	require.InDelta(t, 200, executions[2].CreatedAt.Sub(executions[1].TerminalAt).Seconds(), 5)
@@ -149,8 +149,8 @@ func TestBadBoundsAreRefused(t *testing.T) {
 	} {
 		b := newBench(t)
 		_, err := b.runAgent(t, in)
-		require.True(t, activities.IsInvalidInput(err), "%v", err)
-		details, _ := activities.DetailsOf(err)
+		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+		details, _ := asteroid.DetailsOf(err)
 		require.Equal(t, field, details.Field)
 		require.Empty(t, b.api.Requests())
 	}

@@ -7,105 +7,105 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // StageFiles runs asteroid.StageFiles; see [activities.Activities.StageFiles]. Unless the context's options say
 // otherwise an attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
-func StageFiles(ctx workflow.Context, in activities.StageFilesInput) (*activities.StageFilesResult, error) {
-	return call[activities.StageFilesResult](withDefaults(ctx, transferDefaults(), summary("Stage "+fileLabels(in.Files))),
-		activities.StageFilesName, in)
+func StageFiles(ctx workflow.Context, in asteroid.StageFilesInput) (*asteroid.StageFilesResult, error) {
+	return call[asteroid.StageFilesResult](withDefaults(ctx, transferDefaults(), summary("Stage "+fileLabels(in.Files))),
+		asteroid.StageFilesName, in)
 }
 
 // ExecuteAgent runs asteroid.ExecuteAgent; see [activities.Activities.ExecuteAgent]. Unless the context's options say
 // otherwise an attempt may take a minute, and it is retried for six hours, which is also how long it waits for
 // capacity. When the workflow is cancelled meanwhile, the call still returns what the attempt under way brings.
-func ExecuteAgent(ctx workflow.Context, in activities.ExecuteAgentInput) (*activities.ExecuteAgentResult, error) {
-	return call[activities.ExecuteAgentResult](withDefaults(ctx, executeDefaults(), summary("Execute agent "+in.AgentID)),
-		activities.ExecuteAgentName, in)
+func ExecuteAgent(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
+	return call[asteroid.ExecuteAgentResult](withDefaults(ctx, executeDefaults(), summary("Execute agent "+in.AgentID)),
+		asteroid.ExecuteAgentName, in)
 }
 
 // AwaitExecution runs asteroid.AwaitExecution; see [activities.Activities.AwaitExecution]. Unless the context's options
 // say otherwise it polls at intervals from one to thirty seconds, without end. Bound it with ScheduleToCloseTimeout.
-func AwaitExecution(ctx workflow.Context, in activities.AwaitExecutionInput) (*activities.Execution, error) {
-	var out activities.Execution
+func AwaitExecution(ctx workflow.Context, in asteroid.AwaitExecutionInput) (*asteroid.Execution, error) {
+	var out asteroid.Execution
 	if err := awaitExecution(ctx, in).Get(ctx, &out); err != nil {
 		return nil, err
 	}
 	return &out, nil
 }
 
-func awaitExecution(ctx workflow.Context, in activities.AwaitExecutionInput) workflow.Future {
-	return workflow.ExecuteActivity(withDefaults(ctx, awaitDefaults(), summary("Await execution "+in.ExecutionID)), activities.AwaitExecutionName, in)
+func awaitExecution(ctx workflow.Context, in asteroid.AwaitExecutionInput) workflow.Future {
+	return workflow.ExecuteActivity(withDefaults(ctx, awaitDefaults(), summary("Await execution "+in.ExecutionID)), asteroid.AwaitExecutionName, in)
 }
 
 // GetExecution runs asteroid.GetExecution; see [activities.Activities.GetExecution]. Unless the context's options say
 // otherwise it is retried for an hour.
-func GetExecution(ctx workflow.Context, in activities.GetExecutionInput) (*activities.Execution, error) {
-	return call[activities.Execution](withDefaults(ctx, callDefaults(), summary("Read execution "+in.ExecutionID)),
-		activities.GetExecutionName, in)
+func GetExecution(ctx workflow.Context, in asteroid.GetExecutionInput) (*asteroid.Execution, error) {
+	return call[asteroid.Execution](withDefaults(ctx, callDefaults(), summary("Read execution "+in.ExecutionID)),
+		asteroid.GetExecutionName, in)
 }
 
 // SetExecutionStatus runs asteroid.SetExecutionStatus; see [activities.Activities.SetExecutionStatus]. Unless the
 // context's options say otherwise it is retried for an hour.
-func SetExecutionStatus(ctx workflow.Context, in activities.SetExecutionStatusInput) (*activities.SetExecutionStatusResult, error) {
-	return call[activities.SetExecutionStatusResult](
+func SetExecutionStatus(ctx workflow.Context, in asteroid.SetExecutionStatusInput) (*asteroid.SetExecutionStatusResult, error) {
+	return call[asteroid.SetExecutionStatusResult](
 		withDefaults(ctx, callDefaults(), summary(fmt.Sprintf("Set execution %s to %s", in.ExecutionID, in.Status))),
-		activities.SetExecutionStatusName, in)
+		asteroid.SetExecutionStatusName, in)
 }
 
 // SendMessage runs asteroid.SendMessage; see [activities.Activities.SendMessage]. Unless the context's options say
 // otherwise it is retried for an hour.
-func SendMessage(ctx workflow.Context, in activities.SendMessageInput) (*activities.SendMessageResult, error) {
-	return call[activities.SendMessageResult](withDefaults(ctx, callDefaults(), summary("Send a message to execution "+in.ExecutionID)),
-		activities.SendMessageName, in)
+func SendMessage(ctx workflow.Context, in asteroid.SendMessageInput) (*asteroid.SendMessageResult, error) {
+	return call[asteroid.SendMessageResult](withDefaults(ctx, callDefaults(), summary("Send a message to execution "+in.ExecutionID)),
+		asteroid.SendMessageName, in)
 }
 
 // SweepDuplicates runs asteroid.SweepDuplicates; see [activities.Activities.SweepDuplicates]. Unless the context's
 // options say otherwise it is retried for an hour.
-func SweepDuplicates(ctx workflow.Context, in activities.SweepDuplicatesInput) (*activities.SweepDuplicatesResult, error) {
-	return call[activities.SweepDuplicatesResult](withDefaults(ctx, callDefaults(), summary("Look for duplicates of agent "+in.AgentID)),
-		activities.SweepDuplicatesName, in)
+func SweepDuplicates(ctx workflow.Context, in asteroid.SweepDuplicatesInput) (*asteroid.SweepDuplicatesResult, error) {
+	return call[asteroid.SweepDuplicatesResult](withDefaults(ctx, callDefaults(), summary("Look for duplicates of agent "+in.AgentID)),
+		asteroid.SweepDuplicatesName, in)
 }
 
 // CheckUploads runs asteroid.CheckUploads; see [activities.Activities.CheckUploads]. Unless the context's options say
 // otherwise it is retried for an hour.
-func CheckUploads(ctx workflow.Context, in activities.CheckUploadsInput) (*activities.CheckUploadsResult, error) {
-	return call[activities.CheckUploadsResult](withDefaults(ctx, callDefaults(), summary("Check the files of execution "+in.ExecutionID)),
-		activities.CheckUploadsName, in)
+func CheckUploads(ctx workflow.Context, in asteroid.CheckUploadsInput) (*asteroid.CheckUploadsResult, error) {
+	return call[asteroid.CheckUploadsResult](withDefaults(ctx, callDefaults(), summary("Check the files of execution "+in.ExecutionID)),
+		asteroid.CheckUploadsName, in)
 }
 
 // AttachFiles runs asteroid.AttachFiles; see [activities.Activities.AttachFiles]. Unless the context's options say otherwise an
 // attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
-func AttachFiles(ctx workflow.Context, in activities.AttachFilesInput) (*activities.AttachFilesResult, error) {
-	return call[activities.AttachFilesResult](withDefaults(ctx, transferDefaults(), summary("Attach "+fileLabels(in.Files)+" to execution "+in.ExecutionID)),
-		activities.AttachFilesName, in)
+func AttachFiles(ctx workflow.Context, in asteroid.AttachFilesInput) (*asteroid.AttachFilesResult, error) {
+	return call[asteroid.AttachFilesResult](withDefaults(ctx, transferDefaults(), summary("Attach "+fileLabels(in.Files)+" to execution "+in.ExecutionID)),
+		asteroid.AttachFilesName, in)
 }
 
 // ListFiles runs asteroid.ListFiles; see [activities.Activities.ListFiles]. Unless the context's options say otherwise an
 // attempt may take five minutes, and it is retried for an hour.
-func ListFiles(ctx workflow.Context, in activities.ListFilesInput) (*activities.ListFilesResult, error) {
-	return call[activities.ListFilesResult](withDefaults(ctx, listDefaults(), summary("List the files of execution "+in.ExecutionID)),
-		activities.ListFilesName, in)
+func ListFiles(ctx workflow.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
+	return call[asteroid.ListFilesResult](withDefaults(ctx, listDefaults(), summary("List the files of execution "+in.ExecutionID)),
+		asteroid.ListFilesName, in)
 }
 
 // SaveFiles runs asteroid.SaveFiles; see [activities.Activities.SaveFiles]. Unless the context's options say otherwise an
 // attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
-func SaveFiles(ctx workflow.Context, in activities.SaveFilesInput) (*activities.SaveFilesResult, error) {
-	return call[activities.SaveFilesResult](withDefaults(ctx, transferDefaults(), summary("Save the files of execution "+in.ExecutionID)),
-		activities.SaveFilesName, in)
+func SaveFiles(ctx workflow.Context, in asteroid.SaveFilesInput) (*asteroid.SaveFilesResult, error) {
+	return call[asteroid.SaveFilesResult](withDefaults(ctx, transferDefaults(), summary("Save the files of execution "+in.ExecutionID)),
+		asteroid.SaveFilesName, in)
 }
 
 // CheckDestination runs asteroid.CheckDestination; see [activities.Activities.CheckDestination]. Unless the context's options
 // say otherwise it is retried for an hour.
-func CheckDestination(ctx workflow.Context, in activities.CheckDestinationInput) (*activities.CheckDestinationResult, error) {
-	return call[activities.CheckDestinationResult](withDefaults(ctx, callDefaults(), summary("Check where files are to be saved")),
-		activities.CheckDestinationName, in)
+func CheckDestination(ctx workflow.Context, in asteroid.CheckDestinationInput) (*asteroid.CheckDestinationResult, error) {
+	return call[asteroid.CheckDestinationResult](withDefaults(ctx, callDefaults(), summary("Check where files are to be saved")),
+		asteroid.CheckDestinationName, in)
 }
 
-func watchExecutions(ctx workflow.Context, in activities.WatchExecutionsInput) workflow.Future {
+func watchExecutions(ctx workflow.Context, in asteroid.WatchExecutionsInput) workflow.Future {
 	ctx = withDefaults(ctx, watchDefaults(), summary("Watch the executions of connection "+in.Connection))
-	return workflow.ExecuteActivity(ctx, activities.WatchExecutionsName, in)
+	return workflow.ExecuteActivity(ctx, asteroid.WatchExecutionsName, in)
 }
 
 func call[Out, In any](ctx workflow.Context, name string, in In) (*Out, error) {
@@ -125,7 +125,7 @@ func summary(text string) string {
 	return text
 }
 
-func fileLabels(refs []activities.FileRef) string {
+func fileLabels(refs []asteroid.FileRef) string {
 	labels := make([]string, len(refs))
 	for i, ref := range refs {
 		labels[i] = fileLabel(ref)
@@ -134,7 +134,7 @@ func fileLabels(refs []activities.FileRef) string {
 }
 
 // fileLabel is how a person knows a file: never the content of a data: reference.
-func fileLabel(ref activities.FileRef) string {
+func fileLabel(ref asteroid.FileRef) string {
 	switch {
 	case ref.Name != "":
 		return ref.Name

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -33,10 +33,10 @@ func TestWhatAnAgentLeavesGoesToTheNextByReference(t *testing.T) {
 	b := newBench(t)
 	first := b.api.AddAgent("writer", writer)
 	b.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{Steps: []workflows.PipelineStep{
-		{RunAgentInput: workflows.RunAgentInput{AgentID: first, Collect: &workflows.Collect{FileSelection: activities.FileSelection{
+		{RunAgentInput: workflows.RunAgentInput{AgentID: first, Collect: &workflows.Collect{FileSelection: asteroid.FileSelection{
 			Directories: []string{"downloads", "workspace"}, Names: []string{"*.pdf", "notes.*"},
 		}}}},
-		{RunAgentInput: workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x", Name: "own.txt"}}}, TakeFiles: true},
+		{RunAgentInput: workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []asteroid.FileRef{{URI: "data:,x", Name: "own.txt"}}}, TakeFiles: true},
 	}})
 	require.NoError(t, b.GetWorkflowError())
 	var result workflows.PipelineResult
@@ -90,9 +90,9 @@ func TestADestinationThatIsNotOpenIsRefusedBeforeTheAgentWorks(t *testing.T) {
 		b := newBench(t)
 		b.outputRoots = []string{t.TempDir()}
 		_, err := b.runAgent(t, workflows.RunAgentInput{
-			AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x"}}, Collect: &workflows.Collect{Destination: destination},
+			AgentID: b.api.AgentID("inventory"), Files: []asteroid.FileRef{{URI: "data:,x"}}, Collect: &workflows.Collect{Destination: destination},
 		})
-		require.True(t, activities.IsInvalidInput(err), "%v", err)
+		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 		require.Contains(t, err.Error(), "destination")
 		require.Empty(t, b.api.Requests())
 	}
@@ -113,14 +113,14 @@ func TestAFailedRunsFilesAreNotCollected(t *testing.T) {
 func TestFilesAreAttachedToARunThatAsks(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	var attached *activities.AttachFilesResult
+	var attached *asteroid.AttachFilesResult
 	b.ExecuteWorkflow(func(ctx workflow.Context) error {
-		run, err := workflows.StartAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 60}})
+		run, err := workflows.StartAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 60}})
 		if err != nil {
 			return err
 		}
-		if attached, err = workflows.AttachFiles(ctx, activities.AttachFilesInput{
-			ExecutionID: run.ExecutionID(), Files: []activities.FileRef{{URI: "data:text/plain,late", Name: "late.txt"}},
+		if attached, err = workflows.AttachFiles(ctx, asteroid.AttachFilesInput{
+			ExecutionID: run.ExecutionID(), Files: []asteroid.FileRef{{URI: "data:text/plain,late", Name: "late.txt"}},
 		}); err != nil {
 			return err
 		}

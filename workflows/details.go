@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // markdown tells a person who opens the workflow's page what its agents do.
@@ -96,7 +96,7 @@ func (s *AgentState) headline() string {
 		}
 		return "completed"
 	default:
-		if s.Status.Terminal() && s.Status != activities.StatusCompleted {
+		if s.Status.Terminal() && s.Status != asteroid.StatusCompleted {
 			return "is over: " + string(s.Status)
 		}
 		return "failed"

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -17,8 +17,8 @@ func TestThePageTellsWhichAgentRanWithWhatAndWhatCameOfIt(t *testing.T) {
 	started := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	state := workflows.AgentState{
 		AgentID: "a-1", AgentName: "Claims clerk", Phase: workflows.PhaseCompleted, Started: started, Ended: started.Add(90 * time.Second),
-		ExecutionID: "e-1", Status: activities.StatusCompleted, Outcome: "success",
-		Files:        []activities.StagedFile{{Name: "claims.csv", Size: 6878, ContentType: "text/csv"}},
+		ExecutionID: "e-1", Status: asteroid.StatusCompleted, Outcome: "success",
+		Files:        []asteroid.StagedFile{{Name: "claims.csv", Size: 6878, ContentType: "text/csv"}},
 		PlatformURL:  "https://platform.asteroid.ai/executions/e-1",
 		RecordingURL: "https://files.asteroid.ai/e-1(1)",
 		LiveViewURL:  "https://live.asteroid.ai/e-1",
@@ -41,8 +41,8 @@ func TestWhatAnAgentSaysCannotBecomeMarkup(t *testing.T) {
 	t.Parallel()
 	evil := "`](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n# Heading"
 	page := workflows.Markdown(workflows.AgentState{
-		AgentName: evil, Phase: workflows.PhaseNeedsHuman, Status: activities.StatusPausedByAgent, Reason: evil, Error: evil,
-		Questions:   []activities.Question{{Question: evil, Options: []activities.QuestionOption{{Label: evil, Description: evil}}}},
+		AgentName: evil, Phase: workflows.PhaseNeedsHuman, Status: asteroid.StatusPausedByAgent, Reason: evil, Error: evil,
+		Questions:   []asteroid.Question{{Question: evil, Options: []asteroid.QuestionOption{{Label: evil, Description: evil}}}},
 		ExecutionID: evil, PlatformURL: "javascript:alert(1)", LiveViewURL: "data:text/html,x",
 	}, nil, "\"```\\n# Heading\"")
 	require.NotContains(t, page, "\n#")
@@ -71,13 +71,13 @@ func TestTheAuthorsOwnDetailsStay(t *testing.T) {
 	b.ExecuteWorkflow(func(ctx workflow.Context) error {
 		workflow.SetCurrentDetails(ctx, "Claim 1042")
 		for range 2 {
-			if _, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 1}}); err != nil {
+			if _, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 1}}); err != nil {
 				return err
 			}
 		}
 		during = workflow.GetCurrentDetails(ctx)
 		workflow.SetCurrentDetails(ctx, "Claim 1042 is filed")
-		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 1}})
+		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 1}})
 		after = workflow.GetCurrentDetails(ctx)
 		return err
 	})

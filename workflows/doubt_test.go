@@ -11,26 +11,26 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/enums/v1"
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
 // tenHours works longer than any of these tests waits for it.
 func tenHours(b *bench) workflows.RunAgentInput {
-	return workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 36000}}
+	return workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 36000}}
 }
 
 func (b *bench) alive() (ids []string) {
 	for _, e := range b.api.Executions() {
-		if !activities.Status(e.Status).Terminal() {
+		if !asteroid.Status(e.Status).Terminal() {
 			ids = append(ids, e.ID)
 		}
 	}
@@ -45,7 +45,7 @@ func TestARunThatIsStartedAtTheEndOfTheWaitForCapacityIsNotLost(t *testing.T) {
 		with  func(*workflows.RunAgentInput)
 	}{
 		"the files' hour": {59 * time.Minute, func(in *workflows.RunAgentInput) {
-			in.Files = []activities.FileRef{{URI: "data:,x", Name: "x.txt"}}
+			in.Files = []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}
 		}},
 		"the capacity's time": {9 * time.Minute, func(in *workflows.RunAgentInput) { in.CapacityTimeoutSeconds = 600 }},
 	} {
@@ -53,7 +53,7 @@ func TestARunThatIsStartedAtTheEndOfTheWaitForCapacityIsNotLost(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, testsuite.WithListDelay(70*time.Second)) // below the grace period
 			f := &full{now: b.Now, until: b.Now().Add(row.until)}
-			b.connect(func(c *activities.Connection) { c.Transport = f })
+			b.connect(func(c *asteroid.Connection) { c.Transport = f })
 			in := tenHours(b)
 			row.with(&in)
 			result, err := b.runAgent(t, in)
@@ -68,8 +68,8 @@ func TestStagingForMoreThanAnHourWhileWaitingForCapacityIsSurvived(t *testing.T)
 	t.Parallel()
 	b := newBench(t)
 	f := &slowStaging{full: full{now: b.Now, until: b.Now().Add(3 * time.Hour)}, from: b.Now().Add(10 * time.Minute), to: b.Now().Add(135 * time.Minute)}
-	b.connect(func(c *activities.Connection) { c.Transport = f })
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x", Name: "x.txt"}}})
+	b.connect(func(c *asteroid.Connection) { c.Transport = f })
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}})
 	require.NoError(t, err)
 	require.Len(t, b.api.Executions(), 1)
 }
@@ -79,8 +79,8 @@ func TestAnOutageAtTheEndOfTheFilesHourDoesNotEndTheWaitForCapacity(t *testing.T
 	t.Parallel()
 	b := newBench(t)
 	f := &outage{full: full{now: b.Now, until: b.Now().Add(2 * time.Hour), lost: true}, from: b.Now().Add(40 * time.Minute), to: b.Now().Add(100 * time.Minute)}
-	b.connect(func(c *activities.Connection) { c.Transport = f })
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x", Name: "x.txt"}}})
+	b.connect(func(c *asteroid.Connection) { c.Transport = f })
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}})
 	require.NoError(t, err)
 	require.Len(t, b.api.Executions(), 1)
 }
@@ -111,11 +111,11 @@ func TestStagingThatOutlastsTheWaitForCapacityEndsIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	f := &slowStaging{full: full{now: b.Now, until: b.Now().Add(10 * time.Hour)}, from: b.Now().Add(10 * time.Minute), to: b.Now().Add(90 * time.Minute)}
-	b.connect(func(c *activities.Connection) { c.Transport = f })
+	b.connect(func(c *asteroid.Connection) { c.Transport = f })
 	_, err := b.runAgent(t, workflows.RunAgentInput{
-		AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x", Name: "x.txt"}}, CapacityTimeoutSeconds: 3600,
+		AgentID: b.api.AgentID("inventory"), Files: []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}, CapacityTimeoutSeconds: 3600,
 	})
-	require.True(t, activities.IsAtCapacity(err), "%v", err)
+	require.True(t, asteroid.IsAtCapacity(err), "%v", err)
 }
 
 func TestATimeoutIsADoubtWhateverTheAttemptBeforeItTold(t *testing.T) {
@@ -125,7 +125,7 @@ func TestATimeoutIsADoubtWhateverTheAttemptBeforeItTold(t *testing.T) {
 	calls := 0
 	after.then = func(_ activity.Info, result any, err error) (any, error) {
 		if calls++; calls == 1 {
-			told := temporal.NewApplicationError("full", activities.ErrorTypeAtCapacity, activities.ErrorDetails{HTTPStatus: 409})
+			told := temporal.NewApplicationError("full", asteroid.ErrorTypeAtCapacity, asteroid.ErrorDetails{HTTPStatus: 409})
 			return nil, temporal.NewTimeoutError(enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, told)
 		}
 		return result, err
@@ -144,7 +144,7 @@ func TestAStartThatFailsForGoodInDoubtLooksForItsRunFirst(t *testing.T) {
 		"the next request is refused": func(b *bench) {
 			hidden := &hidingTransport{}
 			hidden.hide.Store(true)
-			b.connect(func(c *activities.Connection) { c.Transport = hidden })
+			b.connect(func(c *asteroid.Connection) { c.Transport = hidden })
 			b.RegisterDelayedCallback(func() { hidden.hide.Store(false) }, 130*time.Second)
 			b.api.Inject("AgentExecutePost", testsuite.Answer(402, `{"code":402,"message":"balance"}`, "Content-Type", "application/json"), 1)
 		},
@@ -168,9 +168,9 @@ func TestAStartThatFailsForGoodWithNothingStartedFailsWithItsOwnError(t *testing
 	b.api.Inject("AgentExecutePost", testsuite.Answer(503, "", "Content-Type", "text/plain"), 1)
 	b.api.Inject("AgentExecutePost", testsuite.Answer(402, `{"code":402,"message":"balance"}`, "Content-Type", "application/json"), 1)
 	_, err := b.runAgent(t, tenHours(b))
-	require.True(t, activities.IsPaymentRequired(err), "%v", err)
-	details, _ := activities.DetailsOf(err)
-	require.Equal(t, 1, details.Doubtful)
+	require.True(t, asteroid.IsPaymentRequired(err), "%v", err)
+	details, _ := asteroid.DetailsOf(err)
+	require.Equal(t, 1, details.UnknownOutcomes)
 	require.NotEmpty(t, details.ExecutionKey)
 }
 
@@ -179,14 +179,14 @@ func TestACancelWhileFilesAreStagedAgainInDoubtLeavesNoAgent(t *testing.T) {
 	b := newBench(t)
 	hidden := &hidingTransport{}
 	hidden.hide.Store(true)
-	b.connect(func(c *activities.Connection) { c.Transport = hidden })
+	b.connect(func(c *asteroid.Connection) { c.Transport = hidden })
 	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1) // carried out; the file is used up
 	b.RegisterDelayedCallback(func() {
 		b.api.Inject("TempFilesStage", testsuite.Answer(503, "", "Content-Type", "text/plain"), 10)
 	}, time.Minute)
 	b.RegisterDelayedCallback(func() { hidden.hide.Store(false); b.CancelWorkflow() }, 130*time.Second)
 	in := tenHours(b)
-	in.Files, in.OnMissingFiles = []activities.FileRef{{URI: "data:,x", Name: "x.txt"}}, workflows.MissingFilesIgnore
+	in.Files, in.OnMissingFiles = []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}, workflows.MissingFilesIgnore
 	_, err := b.runAgent(t, in)
 	require.True(t, temporal.IsCanceledError(err), "%v", err)
 	require.Empty(t, b.alive())
@@ -263,9 +263,9 @@ func TestARunThatCompletesBeforeACancelInDoubtFindsItIsTheResult(t *testing.T) {
 		return result, err
 	}
 	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
-	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 3}})
+	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 3}})
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusCompleted, result.Status)
+	require.Equal(t, asteroid.StatusCompleted, result.Status)
 }
 
 func TestACancelInDoubtThatFindsNothingTellsTheKey(t *testing.T) {
@@ -275,9 +275,9 @@ func TestACancelInDoubtThatFindsNothingTellsTheKey(t *testing.T) {
 	b.RegisterDelayedCallback(b.CancelWorkflow, 6*time.Second)
 	_, err := b.runAgent(t, tenHours(b))
 	require.True(t, temporal.IsCanceledError(err), "%v", err)
-	details, ok := activities.DetailsOf(err)
+	details, ok := asteroid.DetailsOf(err)
 	require.True(t, ok)
-	require.Equal(t, 1, details.Doubtful)
+	require.Equal(t, 1, details.UnknownOutcomes)
 	require.NotEmpty(t, details.ExecutionKey)
 }
 
@@ -305,7 +305,7 @@ func TestADuplicateThatResistsAtTheEndIsCancelledAllTheSame(t *testing.T) {
 	}
 	agent := b.api.AddAgent("slow", works(6*time.Hour), works(time.Hour))
 	hidden := &hidingTransport{}
-	b.connect(func(c *activities.Connection) { c.Transport = hidden })
+	b.connect(func(c *asteroid.Connection) { c.Transport = hidden })
 	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
 	hidden.hide.Store(true)
 	b.RegisterDelayedCallback(func() { hidden.hide.Store(false) }, 30*time.Minute)
@@ -334,13 +334,13 @@ func TestAListThatIsDownHoldsNothingUpForLong(t *testing.T) {
 		b := newBench(t)
 		hidden := &hidingTransport{}
 		hidden.hide.Store(true)
-		b.connect(func(c *activities.Connection) { c.Transport = hidden })
+		b.connect(func(c *asteroid.Connection) { c.Transport = hidden })
 		b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
 		b.RegisterDelayedCallback(func() {
 			b.api.Inject("ExecutionsList", testsuite.Answer(503, "", "Content-Type", "text/plain"), 100_000)
 		}, 4*time.Minute)
 		began := b.Now()
-		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 300}})
+		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 300}})
 		require.NoError(t, err)
 		require.Less(t, b.Now().Sub(began), 20*time.Minute)
 	})
@@ -352,15 +352,15 @@ func TestARunThatSomebodyElseStartedIsNotCancelledForItsFiles(t *testing.T) {
 	var first, second error
 	b.ExecuteWorkflow(func(ctx workflow.Context) error {
 		in := workflows.RunAgentInput{
-			AgentID: b.api.AgentID("patient"), IdempotencyKey: "order-42", Inputs: activities.Inputs{"seconds": 3600},
-			Files: []activities.FileRef{{URI: "data:,first version", Name: "order-v1.txt"}},
+			AgentID: b.api.AgentID("patient"), IdempotencyKey: "order-42", Inputs: asteroid.Inputs{"seconds": 3600},
+			Files: []asteroid.FileRef{{URI: "data:,first version", Name: "order-v1.txt"}},
 		}
 		done := workflow.NewChannel(ctx)
 		workflow.Go(ctx, func(ctx workflow.Context) { _, first = workflows.RunAgent(ctx, in); done.Send(ctx, true) })
 		if err := workflow.Sleep(ctx, time.Minute); err != nil {
 			return err
 		}
-		in.Files = []activities.FileRef{{URI: "data:,second", Name: "order-v2.txt"}}
+		in.Files = []asteroid.FileRef{{URI: "data:,second", Name: "order-v2.txt"}}
 		_, second = workflows.RunAgent(ctx, in)
 		done.Receive(ctx, nil)
 		return nil
@@ -374,23 +374,23 @@ func TestARunThatSomebodyElseStartedIsNotCancelledForItsFiles(t *testing.T) {
 func TestAShortRunWithoutItsFileIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.connect(func(c *activities.Connection) { c.Transport = emptyUploads{b.api} })
+	b.connect(func(c *asteroid.Connection) { c.Transport = emptyUploads{b.api} })
 	_, err := b.runAgent(t, workflows.RunAgentInput{
-		AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 100}, Files: []activities.FileRef{{URI: "data:,x", Name: "claim.txt"}},
+		AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 100}, Files: []asteroid.FileRef{{URI: "data:,x", Name: "claim.txt"}},
 	})
-	require.True(t, activities.IsStagedFileExpired(err), "%v", err)
-	details, _ := activities.DetailsOf(err)
-	require.Equal(t, activities.StatusCompleted, details.Status)
+	require.True(t, asteroid.IsStagedFileExpired(err), "%v", err)
+	details, _ := asteroid.DetailsOf(err)
+	require.Equal(t, asteroid.StatusCompleted, details.Status)
 }
 
 func TestARunThatCompletedWithoutItsFileIsNotAdoptedInItsOwnPlace(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.connect(func(c *activities.Connection) { c.Transport = emptyUploads{b.api} })
+	b.connect(func(c *asteroid.Connection) { c.Transport = emptyUploads{b.api} })
 	quick := func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Complete("success", "", 1)} }
 	agent := b.api.AddAgent("quick", quick, quick)
 	result, err := b.runAgent(t, workflows.RunAgentInput{
-		AgentID: agent, Files: []activities.FileRef{{URI: "data:,x", Name: "claim.txt"}}, OnMissingFiles: workflows.MissingFilesReexecute,
+		AgentID: agent, Files: []asteroid.FileRef{{URI: "data:,x", Name: "claim.txt"}}, OnMissingFiles: workflows.MissingFilesReexecute,
 	})
 	require.NoError(t, err)
 	executions := b.api.Executions()
@@ -407,7 +407,7 @@ func TestACancelledRunWhoseReasonCannotBeReadIsNotSaidToBeTheServices(t *testing
 	})
 	b.api.Inject("ExecutionActivitiesGet", testsuite.Answer(403, `{"code":403,"message":"no"}`, "Content-Type", "application/json"), 100)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
-	require.True(t, activities.IsExecutionFailed(err), "%v", err)
+	require.True(t, asteroid.IsExecutionFailed(err), "%v", err)
 	require.Contains(t, err.Error(), "a reason that the service does not tell")
 }
 
@@ -484,7 +484,7 @@ type afterInbound struct {
 
 func (i *afterInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := i.Next.ExecuteActivity(ctx, in)
-	if activity.GetInfo(ctx).ActivityType.Name == activities.ExecuteAgentName {
+	if activity.GetInfo(ctx).ActivityType.Name == asteroid.ExecuteAgentName {
 		return i.after.then(activity.GetInfo(ctx), result, err)
 	}
 	return result, err
@@ -496,7 +496,7 @@ func final(err error) error {
 	if !errors.As(err, &app) {
 		return err
 	}
-	var d activities.ErrorDetails
+	var d asteroid.ErrorDetails
 	_ = app.Details(&d)
 	return temporal.NewNonRetryableApplicationError(app.Message(), app.Type(), nil, d)
 }
@@ -524,7 +524,7 @@ type waitsOutbound struct {
 }
 
 func (o *waitsOutbound) ExecuteActivity(ctx workflow.Context, activityType string, args ...any) workflow.Future {
-	if activityType == activities.ExecuteAgentName && ctx.Err() == nil {
+	if activityType == asteroid.ExecuteAgentName && ctx.Err() == nil {
 		ctx, _ = workflow.NewDisconnectedContext(ctx)
 	}
 	return o.Next.ExecuteActivity(ctx, activityType, args...)

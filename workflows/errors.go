@@ -7,13 +7,13 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // newError makes an error of the activities' taxonomy about an execution. It is not retryable: a retried workflow
 // would run the agent again.
-func newError(errorType, message, executionID string, execution *activities.Execution) error {
-	details := activities.ErrorDetails{ExecutionID: executionID, Execution: execution}
+func newError(errorType, message, executionID string, execution *asteroid.Execution) error {
+	details := asteroid.ErrorDetails{ExecutionID: executionID, Execution: execution}
 	if execution != nil {
 		details.Status, details.Reason = execution.Status, execution.Reason
 	}
@@ -21,8 +21,8 @@ func newError(errorType, message, executionID string, execution *activities.Exec
 }
 
 // cancelledError is how a cancelled workflow ends, with what is known of the agent's run.
-func cancelledError(executionID string, execution *activities.Execution) error {
-	details := activities.ErrorDetails{ExecutionID: executionID, Execution: execution}
+func cancelledError(executionID string, execution *asteroid.Execution) error {
+	details := asteroid.ErrorDetails{ExecutionID: executionID, Execution: execution}
 	if execution != nil {
 		details.Status, details.Reason = execution.Status, execution.Reason
 	}
@@ -30,11 +30,11 @@ func cancelledError(executionID string, execution *activities.Execution) error {
 }
 
 func invalid(field, rule string) error {
-	return temporal.NewNonRetryableApplicationError(field+": "+rule, activities.ErrorTypeInvalidInput, nil, activities.ErrorDetails{Field: field})
+	return temporal.NewNonRetryableApplicationError(field+": "+rule, asteroid.ErrorTypeInvalidInput, nil, asteroid.ErrorDetails{Field: field})
 }
 
 // invalidBelow is an asteroid.InvalidInput about a part of an input, as one about the whole.
-func invalidBelow(field string, err error, details activities.ErrorDetails) error {
+func invalidBelow(field string, err error, details asteroid.ErrorDetails) error {
 	said, ok := errors.AsType[*temporal.ApplicationError](err)
 	if !ok {
 		return err
@@ -53,7 +53,7 @@ func (in *RunAgentInput) validate() error {
 		return err
 	}
 	switch {
-	case len(in.Files) > 0 && in.OnCapacityLimit == activities.CapacityQueue:
+	case len(in.Files) > 0 && in.OnCapacityLimit == asteroid.CapacityQueue:
 		return invalid("onCapacityLimit", "queue does not go with files: staged files would expire in the queue")
 	case in.TimeoutSeconds < 0 || in.TimeoutSeconds > maxSeconds:
 		return invalid("timeoutSeconds", fmt.Sprintf("is %d: must be 1 to %d, or 0 for none", in.TimeoutSeconds, maxSeconds))
@@ -68,7 +68,7 @@ func (in *RunAgentInput) validate() error {
 	}
 	if c := in.Collect; c != nil {
 		err := c.FileSelection.Validate()
-		if details, ok := activities.DetailsOf(err); ok {
+		if details, ok := asteroid.DetailsOf(err); ok {
 			return invalidBelow("collect", err, details)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -21,17 +21,17 @@ import (
 func newEventBench(t *testing.T, options ...testsuite.Option) *bench {
 	t.Helper()
 	b := newBench(t, options...)
-	b.events = activities.EventsWebhooks
+	b.events = asteroid.EventsWebhooks
 	return b
 }
 
 // event has the workflow hear of its first execution after so long.
-func (b *bench) event(after time.Duration, event activities.ExecutionEvent) {
+func (b *bench) event(after time.Duration, event asteroid.ExecutionEvent) {
 	b.RegisterDelayedCallback(func() {
 		if event.ExecutionID == "" {
 			event.ExecutionID = b.api.Executions()[0].ID
 		}
-		b.SignalWorkflow(activities.ExecutionEventSignal, event)
+		b.SignalWorkflow(asteroid.ExecutionEventSignal, event)
 	}, after)
 }
 
@@ -46,7 +46,7 @@ func TestAnEventIsSeenLongBeforeTheBackstop(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
 	agent, began := b.worked(100*time.Second), b.Now()
-	b.event(2*time.Minute, activities.ExecutionEvent{Status: activities.StatusCompleted})
+	b.event(2*time.Minute, asteroid.ExecutionEvent{Status: asteroid.StatusCompleted})
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
 	require.Less(t, b.Now().Sub(began), 125*time.Second)
@@ -68,7 +68,7 @@ func TestWithoutAnyEventTheBackstopSeesTheEnd(t *testing.T) {
 			agent, began := b.worked(90*time.Second), b.Now()
 			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: c.seconds})
 			require.NoError(t, err)
-			require.Equal(t, activities.StatusCompleted, result.Status)
+			require.Equal(t, asteroid.StatusCompleted, result.Status)
 			require.GreaterOrEqual(t, b.Now().Sub(began), c.from)
 			require.Less(t, b.Now().Sub(began), c.to)
 		})
@@ -78,24 +78,24 @@ func TestWithoutAnyEventTheBackstopSeesTheEnd(t *testing.T) {
 // Whatever is signalled, what the service says is what counts.
 func TestEventsThatAreLostRepeatedReorderedOrForgedChangeNothing(t *testing.T) {
 	t.Parallel()
-	completed, running := activities.StatusCompleted, activities.StatusRunning
+	completed, running := asteroid.StatusCompleted, asteroid.StatusRunning
 	for name, send := range map[string]func(b *bench){
 		"early": func(b *bench) {
-			b.SignalWorkflow(activities.ExecutionEventSignal, activities.ExecutionEvent{ExecutionID: "e-1", Status: completed})
+			b.SignalWorkflow(asteroid.ExecutionEventSignal, asteroid.ExecutionEvent{ExecutionID: "e-1", Status: completed})
 		},
-		"of nobody":  func(b *bench) { b.SignalWorkflow(activities.ExecutionEventSignal, activities.ExecutionEvent{}) },
-		"unreadable": func(b *bench) { b.SignalWorkflow(activities.ExecutionEventSignal, 42) },
-		"forged":     func(b *bench) { b.event(time.Minute, activities.ExecutionEvent{Status: completed}) },
+		"of nobody":  func(b *bench) { b.SignalWorkflow(asteroid.ExecutionEventSignal, asteroid.ExecutionEvent{}) },
+		"unreadable": func(b *bench) { b.SignalWorkflow(asteroid.ExecutionEventSignal, 42) },
+		"forged":     func(b *bench) { b.event(time.Minute, asteroid.ExecutionEvent{Status: completed}) },
 		"nonsensical": func(b *bench) {
-			b.event(time.Minute, activities.ExecutionEvent{Status: "on fire", Event: "EXECUTION_ON_FIRE"})
+			b.event(time.Minute, asteroid.ExecutionEvent{Status: "on fire", Event: "EXECUTION_ON_FIRE"})
 		},
 		"reordered": func(b *bench) {
-			b.event(121*time.Second, activities.ExecutionEvent{Status: completed})
-			b.event(122*time.Second, activities.ExecutionEvent{Status: running})
+			b.event(121*time.Second, asteroid.ExecutionEvent{Status: completed})
+			b.event(122*time.Second, asteroid.ExecutionEvent{Status: running})
 		},
 		"repeated": func(b *bench) {
 			for i := range 50 {
-				b.event(time.Minute+time.Duration(i)*100*time.Millisecond, activities.ExecutionEvent{Event: "EXECUTION_PAUSED", EventID: "one"})
+				b.event(time.Minute+time.Duration(i)*100*time.Millisecond, asteroid.ExecutionEvent{Event: "EXECUTION_PAUSED", EventID: "one"})
 			}
 		},
 	} {
@@ -106,7 +106,7 @@ func TestEventsThatAreLostRepeatedReorderedOrForgedChangeNothing(t *testing.T) {
 			b.RegisterDelayedCallback(func() { send(b) }, 0)
 			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: 300})
 			require.NoError(t, err)
-			require.Equal(t, activities.StatusCompleted, result.Status)
+			require.Equal(t, asteroid.StatusCompleted, result.Status)
 			require.Len(t, b.api.Executions(), 1)
 			require.LessOrEqual(t, b.requests("ExecutionGet"), 12, "events must not cause a read each")
 		})
@@ -141,10 +141,10 @@ func TestAReadThatLagsBehindItsEventIsRepeated(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
 	agent, began := b.worked(2*time.Minute), b.Now()
-	b.connect(func(c *activities.Connection) {
+	b.connect(func(c *asteroid.Connection) {
 		c.Transport = &lagging{now: b.Now, until: began.Add(125 * time.Second)}
 	})
-	b.event(123*time.Second, activities.ExecutionEvent{Status: activities.StatusCompleted})
+	b.event(123*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusCompleted})
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
 	require.Less(t, b.Now().Sub(began), 135*time.Second)
@@ -154,7 +154,7 @@ func TestARunThatAnEventShowsWithoutItsResultIsPolledForIt(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t, testsuite.WithResultDelay(20*time.Second))
 	agent, began := b.worked(2*time.Minute), b.Now()
-	b.event(122*time.Second, activities.ExecutionEvent{Status: activities.StatusCompleted})
+	b.event(122*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusCompleted})
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
 	require.Equal(t, "1", string(result.Result()))
@@ -163,7 +163,7 @@ func TestARunThatAnEventShowsWithoutItsResultIsPolledForIt(t *testing.T) {
 
 func TestARunThatIsAdoptedWhenItIsOverIsTheResultAtOnce(t *testing.T) {
 	t.Parallel()
-	for _, events := range []activities.Events{activities.EventsPoll, activities.EventsWebhooks} {
+	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
 		b := newBench(t)
 		b.events = events
 		agent := b.worked(time.Minute)
@@ -183,7 +183,7 @@ func TestARunThatIsAdoptedWhenItIsOverIsTheResultAtOnce(t *testing.T) {
 
 func TestEachStatusIsShownWithItsTime(t *testing.T) {
 	t.Parallel()
-	for name, events := range map[string]activities.Events{"polling": activities.EventsPoll, "by events": activities.EventsWebhooks} {
+	for name, events := range map[string]asteroid.Events{"polling": asteroid.EventsPoll, "by events": asteroid.EventsWebhooks} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
@@ -192,10 +192,10 @@ func TestEachStatusIsShownWithItsTime(t *testing.T) {
 			agent := b.api.AddAgent("asks", func(testsuite.Run) []testsuite.Step {
 				return []testsuite.Step{testsuite.Work(time.Minute), testsuite.AwaitConfirmation("Really?"), testsuite.Work(time.Minute), testsuite.Complete("success", "", 1)}
 			})
-			for at, status := range map[time.Duration]activities.Status{
+			for at, status := range map[time.Duration]asteroid.Status{
 				5 * time.Second: "running", 65 * time.Second: "awaiting_confirmation", 130 * time.Second: "running", 200 * time.Second: "completed",
 			} {
-				b.event(at, activities.ExecutionEvent{Status: status})
+				b.event(at, asteroid.ExecutionEvent{Status: status})
 			}
 			b.RegisterDelayedCallback(func() {
 				state := b.state(t)
@@ -206,7 +206,7 @@ func TestEachStatusIsShownWithItsTime(t *testing.T) {
 			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 			require.NoError(t, err)
 			state := b.state(t)
-			var seen []activities.Status
+			var seen []asteroid.Status
 			for i, at := range state.Statuses {
 				seen = append(seen, at.Status)
 				require.False(t, at.Since.Before(began), "%v", at)
@@ -214,7 +214,7 @@ func TestEachStatusIsShownWithItsTime(t *testing.T) {
 					require.False(t, at.Since.Before(state.Statuses[i-1].Since), "%v", state.Statuses)
 				}
 			}
-			require.Equal(t, []activities.Status{"starting", "running", "awaiting_confirmation", "running", "completed"}, seen)
+			require.Equal(t, []asteroid.Status{"starting", "running", "awaiting_confirmation", "running", "completed"}, seen)
 			require.WithinDuration(t, began.Add(61*time.Second), state.Statuses[2].Since, time.Second)
 		})
 	}
@@ -222,16 +222,16 @@ func TestEachStatusIsShownWithItsTime(t *testing.T) {
 
 func TestAReasonThatIsReadableOnlyLaterDecidesAllTheSame(t *testing.T) {
 	t.Parallel()
-	for _, events := range []activities.Events{activities.EventsPoll, activities.EventsWebhooks} {
+	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
 		b := newBench(t)
 		b.events = events
 		agent := b.api.AddAgent("ends", func(testsuite.Run) []testsuite.Step {
 			return []testsuite.Step{testsuite.Work(time.Minute), testsuite.CancelBy("user_requested")}
 		})
 		b.api.Inject("ExecutionActivitiesGet", testsuite.Answer(http.StatusOK, "[]", "Content-Type", "application/json"), 1)
-		b.event(62*time.Second, activities.ExecutionEvent{Status: activities.StatusCancelled})
+		b.event(62*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusCancelled})
 		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
-		require.True(t, activities.IsExecutionCancelled(err), "%v", err)
+		require.True(t, asteroid.IsExecutionCancelled(err), "%v", err)
 	}
 }
 
@@ -241,7 +241,7 @@ func TestALiveViewIsShownThoughNoEventTellsThatTheRunHasBegun(t *testing.T) {
 	agent := b.worked(time.Hour)
 	b.RegisterDelayedCallback(func() {
 		state := b.state(t)
-		require.Equal(t, activities.StatusRunning, state.Status)
+		require.Equal(t, asteroid.StatusRunning, state.Status)
 		require.NotEmpty(t, state.LiveViewURL)
 	}, time.Minute)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
@@ -253,13 +253,13 @@ func TestOldEventsForNothingDoNotKeepALaggingReadFromBeingRepeated(t *testing.T)
 	t.Parallel()
 	b := newEventBench(t)
 	agent, began := b.worked(20*time.Minute), b.Now()
-	b.connect(func(c *activities.Connection) {
+	b.connect(func(c *asteroid.Connection) {
 		c.Transport = &lagging{now: b.Now, until: began.Add(20*time.Minute + 5*time.Second)}
 	})
 	for i := range 5 {
-		b.event(time.Duration(i+1)*10*time.Second, activities.ExecutionEvent{Event: "EXECUTION_PAUSED"})
+		b.event(time.Duration(i+1)*10*time.Second, asteroid.ExecutionEvent{Event: "EXECUTION_PAUSED"})
 	}
-	b.event(20*time.Minute+3*time.Second, activities.ExecutionEvent{Status: activities.StatusCompleted})
+	b.event(20*time.Minute+3*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusCompleted})
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: 86400})
 	require.NoError(t, err)
 	require.Less(t, b.Now().Sub(began), 25*time.Minute)

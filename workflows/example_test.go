@@ -12,7 +12,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -22,7 +22,7 @@ import (
 type Claim struct {
 	Number            string
 	ReaderID, FilerID string
-	Documents         []activities.FileRef
+	Documents         []asteroid.FileRef
 }
 
 // FileClaim has one agent read a claim's documents and a second one, which starts from what the first one did, file it.
@@ -30,14 +30,14 @@ func FileClaim(ctx workflow.Context, claim Claim) (string, error) {
 	read, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: claim.ReaderID,
 		Files:   claim.Documents,
-		Inputs:  activities.Inputs{"claim_number": claim.Number},
+		Inputs:  asteroid.Inputs{"claim_number": claim.Number},
 	})
 	if err != nil {
 		return "", err // activities.IsExecutionFailed(err), IsExecutionCancelled(err), ...
 	}
 	filed, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: claim.FilerID,
-		Inputs:  activities.Inputs{"executionId": read.ExecutionID, "result": read.Result()},
+		Inputs:  asteroid.Inputs{"executionId": read.ExecutionID, "result": read.Result()},
 	})
 	if err != nil {
 		return "", err
@@ -63,8 +63,8 @@ func ExampleRunAgent() {
 		}
 	})
 	plugin, err := worker.NewPlugin(worker.Options{
-		Connections: map[string]activities.Connection{
-			"default": {APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
+		Connections: map[string]asteroid.Connection{
+			"default": {APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
 		},
 		Now: env.Now,
 	})
@@ -75,7 +75,7 @@ func ExampleRunAgent() {
 
 	env.ExecuteWorkflow(FileClaim, Claim{
 		Number: "C-1042", ReaderID: reader, FilerID: api.AgentID("report"),
-		Documents: []activities.FileRef{{URI: "data:text/plain,water%20damage", Name: "statement.txt"}},
+		Documents: []asteroid.FileRef{{URI: "data:text/plain,water%20damage", Name: "statement.txt"}},
 	})
 	fmt.Println(env.GetWorkflowError())
 	for _, execution := range api.Executions() {
@@ -111,7 +111,7 @@ func ExampleStartAgent() {
 
 // Pipeline needs no workflow code: any client starts it by name.
 func ExamplePipeline() {
-	start := func(ctx context.Context, temporal client.Client, reader, filer string, documents []activities.FileRef) (client.WorkflowRun, error) {
+	start := func(ctx context.Context, temporal client.Client, reader, filer string, documents []asteroid.FileRef) (client.WorkflowRun, error) {
 		return temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: "claims"},
 			workflows.PipelineName, workflows.PipelineInput{Steps: []workflows.PipelineStep{
 				{RunAgentInput: workflows.RunAgentInput{AgentID: reader, Files: documents}},

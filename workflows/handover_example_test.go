@@ -11,7 +11,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -26,15 +26,15 @@ type Handover struct{ GathererID, FilerID string }
 func HandOver(ctx workflow.Context, agents Handover) ([]string, error) {
 	gathered, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: agents.GathererID,
-		Collect: &workflows.Collect{FileSelection: activities.FileSelection{Names: []string{"*.pdf"}}},
+		Collect: &workflows.Collect{FileSelection: asteroid.FileSelection{Names: []string{"*.pdf"}}},
 	})
 	if err != nil {
 		return nil, err
 	}
 	if _, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: agents.FilerID,
-		Files:   activities.References(gathered.Outputs),
-		Inputs:  activities.Inputs{"executionId": gathered.ExecutionID},
+		Files:   asteroid.References(gathered.Outputs),
+		Inputs:  asteroid.Inputs{"executionId": gathered.ExecutionID},
 	}); err != nil {
 		return nil, err
 	}
@@ -62,8 +62,8 @@ func ExampleCollect() {
 		}
 	})
 	plugin, err := worker.NewPlugin(worker.Options{
-		Connections: map[string]activities.Connection{
-			"default": {APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
+		Connections: map[string]asteroid.Connection{
+			"default": {APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
 		},
 		Now: env.Now, SettleInterval: time.Millisecond, // the files of the fake are there at once
 	})

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // OnHumanTimeout says what happens when nobody has answered the agent for HumanTimeoutSeconds.
@@ -29,7 +29,7 @@ var errHumanTimeout = errors.New("nobody has answered the agent")
 
 // askedNow takes note of what the agent asks, and starts the time that people have for it. A question that is known already
 // keeps its time.
-func (r *AgentRun) askedNow(ctx workflow.Context, e *activities.Execution, anew bool) {
+func (r *AgentRun) askedNow(ctx workflow.Context, e *asteroid.Execution, anew bool) {
 	if !e.Status.NeedsHuman() {
 		r.stopHumanTimer()
 		r.state.AskedSince, r.state.Overdue = time.Time{}, false

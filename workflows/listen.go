@@ -5,16 +5,16 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // listen takes the events for all agents of the workflow, for as long as it runs. One for an execution that is none of theirs
 // is dropped: a person's rerun, which copies the metadata, or a run that has been followed by another. So is one that
 // comes before the execution id is known: the wait begins with a look of its own.
 func (a *agents) listen(ctx workflow.Context) {
-	events := workflow.GetSignalChannel(ctx, activities.ExecutionEventSignal)
+	events := workflow.GetSignalChannel(ctx, asteroid.ExecutionEventSignal)
 	for {
-		var event activities.ExecutionEvent
+		var event asteroid.ExecutionEvent
 		events.Receive(ctx, &event)
 		for _, r := range a.runs {
 			if event.ExecutionID != "" && event.ExecutionID == r.executed.ExecutionID {
@@ -26,21 +26,21 @@ func (a *agents) listen(ctx workflow.Context) {
 
 // hear takes an event for a hint that the execution should be read. One that tells what is known already is none, unless the
 // agent asks: it may ask something else.
-func (r *AgentRun) hear(event activities.ExecutionEvent) {
+func (r *AgentRun) hear(event asteroid.ExecutionEvent) {
 	if event.Status == "" || event.Status != r.state.Status || event.Status.NeedsHuman() {
 		r.hint(event.Status)
 	}
 }
 
 // hint has the execution read, and read again if it does not have the status that is expected, if any.
-func (r *AgentRun) hint(expected activities.Status) {
+func (r *AgentRun) hint(expected asteroid.Status) {
 	r.hinted, r.expected, r.relooks = true, expected, 0
 }
 
 // follow returns the execution once it is over. It learns of changes by a poll, which is one activity for as long as nothing
 // changes, and by hints: an event, or somebody who steers the agent from here. A hint costs a read of its own, and
 // what the read tells is what counts.
-func (r *AgentRun) follow(ctx workflow.Context) (*activities.Execution, error) {
+func (r *AgentRun) follow(ctx workflow.Context) (*asteroid.Execution, error) {
 	defer r.stopHumanTimer()
 	for {
 		poll, stop := r.poll(ctx)
@@ -54,7 +54,7 @@ func (r *AgentRun) follow(ctx workflow.Context) (*activities.Execution, error) {
 			r.lookAgain("") // what it asks may not be readable yet
 		}
 		// A poll has waited for the result of a completed run; what a hint led to may lack it.
-		if execution.Status.Terminal() && (polled || execution.Status != activities.StatusCompleted || execution.ExecutionResult != nil) {
+		if execution.Status.Terminal() && (polled || execution.Status != asteroid.StatusCompleted || execution.ExecutionResult != nil) {
 			return execution, nil
 		}
 	}
@@ -66,24 +66,24 @@ const defaultBackstop = 10 * time.Minute
 // poll starts a wait for whatever is not known yet.
 func (r *AgentRun) poll(ctx workflow.Context) (workflow.Future, workflow.CancelFunc) {
 	ctx, stop := workflow.WithCancel(ctx)
-	in := activities.AwaitExecutionInput{
+	in := asteroid.AwaitExecutionInput{
 		Connection:      r.in.Connection,
 		ExecutionID:     r.executed.ExecutionID,
-		Until:           activities.UntilChange,
+		Until:           asteroid.UntilChange,
 		KnownStatus:     r.state.Status,
 		LongPollSeconds: r.in.LongPollSeconds,
 	}
 	if r.executed.Events != "" && in.LongPollSeconds == 0 {
-		in.Until, in.Watched = activities.UntilHalt, r.executed.Events == activities.EventsWatch
+		in.Until, in.Watched = asteroid.UntilSignificantChange, r.executed.Events == asteroid.EventsWatch
 		interval := defaultBackstop
 		if r.in.BackstopSeconds > 0 {
 			interval = time.Duration(r.in.BackstopSeconds) * time.Second
 		}
 		options := workflow.GetActivityOptions(ctx)
 		options.RetryPolicy = retry(interval, interval)
-		starting := r.state.Status == activities.StatusStarting || r.state.Status.Class() == activities.ClassPending
+		starting := r.state.Status == asteroid.StatusStarting || r.state.Status.Class() == asteroid.ClassPending
 		if starting {
-			in.Until = activities.UntilChange // with which its page and live view come
+			in.Until = asteroid.UntilChange // with which its page and live view come
 		}
 		// What has just started is soon running, perhaps before anybody watches it. Who has been answered may soon ask something
 		// else, under the status that it had, which no list tells apart.
@@ -93,9 +93,9 @@ func (r *AgentRun) poll(ctx workflow.Context) (workflow.Future, workflow.CancelF
 		ctx = workflow.WithActivityOptions(ctx, options)
 	}
 	switch r.state.Status.Class() {
-	case activities.ClassTerminal: // adopted, or told by a hint: what is missing is the result
-		in.Until, in.KnownStatus = activities.UntilTerminal, ""
-	case activities.ClassNeedsHuman, activities.ClassPaused:
+	case asteroid.ClassTerminal: // adopted, or told by a hint: what is missing is the result
+		in.Until, in.KnownStatus = asteroid.UntilTerminal, ""
+	case asteroid.ClassNeedsHuman, asteroid.ClassPaused:
 		in.KnownSince = r.changedAt
 		if in.KnownSince.IsZero() {
 			in.KnownSince = time.Unix(0, 0).UTC() // whenever it was, it is news once it can be read
@@ -105,7 +105,7 @@ func (r *AgentRun) poll(ctx workflow.Context) (workflow.Future, workflow.CancelF
 }
 
 // attend returns the next news that ends the poll: what it brings itself, or what a hint led to.
-func (r *AgentRun) attend(ctx workflow.Context, poll workflow.Future) (execution *activities.Execution, polled bool, err error) {
+func (r *AgentRun) attend(ctx workflow.Context, poll workflow.Future) (execution *asteroid.Execution, polled bool, err error) {
 	for {
 		if err := workflow.Await(ctx, func() bool { return poll.IsReady() || r.hinted || r.humanDue() }); err != nil {
 			return nil, false, err
@@ -117,12 +117,12 @@ func (r *AgentRun) attend(ctx workflow.Context, poll workflow.Future) (execution
 			}
 		}
 		if poll.IsReady() {
-			execution := new(activities.Execution)
+			execution := new(asteroid.Execution)
 			return execution, true, poll.Get(ctx, execution)
 		}
 		overdue, expected := r.humanDue(), r.expected
 		r.hinted, r.expected = false, ""
-		execution, lookErr := GetExecution(workflow.WithScheduleToCloseTimeout(ctx, lookPatience), activities.GetExecutionInput{
+		execution, lookErr := GetExecution(workflow.WithScheduleToCloseTimeout(ctx, lookPatience), asteroid.GetExecutionInput{
 			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID,
 		})
 		r.looked = workflow.Now(ctx)
@@ -167,7 +167,7 @@ const (
 
 // lookAgain repeats a look that failed, or that has not seen what the event told: the service may answer from a replica that
 // lags behind.
-func (r *AgentRun) lookAgain(expected activities.Status) {
+func (r *AgentRun) lookAgain(expected asteroid.Status) {
 	r.fruitless++
 	r.relooks++
 	if r.relooks <= maxLooksAgain {
@@ -194,15 +194,15 @@ func (r *AgentRun) pause(ctx workflow.Context, d time.Duration, poll workflow.Fu
 }
 
 // ended reports whether a run is over without having completed.
-func ended(e *activities.Execution) bool {
-	return e.Status.Terminal() && e.Status != activities.StatusCompleted
+func ended(e *asteroid.Execution) bool {
+	return e.Status.Terminal() && e.Status != asteroid.StatusCompleted
 }
 
 // ends reports whether what was read ends the pending poll, which would tell it again or waits for something else: any change but
 // the step from starting to running, where the poll does not wait for that.
-func (r *AgentRun) ends(e *activities.Execution) bool {
+func (r *AgentRun) ends(e *asteroid.Execution) bool {
 	if e.Status == r.state.Status {
-		return e.Status.Class() != activities.ClassProcessing && e.StatusChangedAt.After(r.changedAt)
+		return e.Status.Class() != asteroid.ClassProcessing && e.StatusChangedAt.After(r.changedAt)
 	}
-	return e.Status.Class() != activities.ClassProcessing || r.state.Status.Class() != activities.ClassProcessing || r.executed.Events == "" || r.in.LongPollSeconds > 0
+	return e.Status.Class() != asteroid.ClassProcessing || r.state.Status.Class() != asteroid.ClassProcessing || r.executed.Events == "" || r.in.LongPollSeconds > 0
 }

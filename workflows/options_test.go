@@ -11,7 +11,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -23,7 +23,7 @@ func seenOptions(t *testing.T, options workflow.ActivityOptions) (workflow.Activ
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{spy}})
 	b.ExecuteWorkflow(func(ctx workflow.Context) error {
 		ctx = workflow.WithActivityOptions(ctx, options)
-		_, err := workflows.GetExecution(ctx, activities.GetExecutionInput{ExecutionID: "e-1"})
+		_, err := workflows.GetExecution(ctx, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 		return err
 	})
 	return spy.seen, b.GetWorkflowError()
@@ -70,10 +70,10 @@ func TestATypedCallFillsOnlyWhatIsUnset(t *testing.T) {
 		StartToCloseTimeout: 7 * time.Second,
 		HeartbeatTimeout:    time.Second,
 		Summary:             "mine",
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Minute, MaximumAttempts: 2, NonRetryableErrorTypes: []string{activities.ErrorTypeNotFound}},
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Minute, MaximumAttempts: 2, NonRetryableErrorTypes: []string{asteroid.ErrorTypeNotFound}},
 	}
 	some, err := seenOptions(t, own)
-	require.True(t, activities.IsNotFound(err), "%v", err)
+	require.True(t, asteroid.IsNotFound(err), "%v", err)
 	require.Equal(t, own.StartToCloseTimeout, some.StartToCloseTimeout)
 	require.Equal(t, time.Hour, some.ScheduleToCloseTimeout)
 	require.Zero(t, some.HeartbeatTimeout, "the activity never heartbeats")
@@ -104,7 +104,7 @@ func TestRunAgentIsNotBoundByOptionsMeantForOneActivity(t *testing.T) {
 func TestRunAgentTakesEverythingThatExecuteAgentTakes(t *testing.T) {
 	t.Parallel()
 	runAgent := reflect.TypeFor[workflows.RunAgentInput]()
-	for field := range reflect.TypeFor[activities.ExecuteAgentInput]().Fields() {
+	for field := range reflect.TypeFor[asteroid.ExecuteAgentInput]().Fields() {
 		switch field.Name {
 		case "TempFiles": // made of Files
 		case "DynamicData": // deprecated, and Inputs does the same

@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // The updates that every workflow takes which runs agents. Each returns once the service has accepted what it asks for, within
@@ -42,7 +42,7 @@ type MessageInput struct {
 type SteerResult struct {
 	ExecutionID string `json:"executionId"`
 	// Status is what the run was right afterwards, or, after a message or an answer, what it was known to be before.
-	Status activities.Status `json:"status"`
+	Status asteroid.Status `json:"status"`
 	// Message is what the agent was told, if anything.
 	Message string `json:"message,omitempty"`
 }
@@ -59,11 +59,11 @@ func (a *agents) takeUpdates(ctx workflow.Context) {
 	register(SendMessageUpdate, "Says something to the agent.", a.sendMessage, a.checkMessage)
 	for _, steer := range []struct {
 		name, does string
-		status     activities.Status
+		status     asteroid.Status
 	}{
-		{PauseUpdate, "Pauses the agent's run.", activities.StatusPaused},
-		{ResumeUpdate, "Lets the agent's run go on.", activities.StatusRunning},
-		{CancelUpdate, "Cancels the agent's run.", activities.StatusCancelled},
+		{PauseUpdate, "Pauses the agent's run.", asteroid.StatusPaused},
+		{ResumeUpdate, "Lets the agent's run go on.", asteroid.StatusRunning},
+		{CancelUpdate, "Cancels the agent's run.", asteroid.StatusCancelled},
 	} {
 		register(steer.name, steer.does, func(ctx workflow.Context, in SteerInput) (*SteerResult, error) {
 			return a.setStatus(ctx, in, steer.status)
@@ -107,14 +107,14 @@ func (r *AgentRun) wish(ctx workflow.Context) (workflow.Context, func()) {
 	return workflow.WithScheduleToCloseTimeout(composed(workflow.WithActivityOptions(ctx, r.options)), steerPatience), func() { r.busy-- }
 }
 
-func (a *agents) setStatus(ctx workflow.Context, in SteerInput, status activities.Status) (*SteerResult, error) {
+func (a *agents) setStatus(ctx workflow.Context, in SteerInput, status asteroid.Status) (*SteerResult, error) {
 	r, err := a.target(in.ExecutionID)
 	if err != nil {
 		return nil, err
 	}
 	ctx, done := r.wish(ctx)
 	defer done()
-	set, err := SetExecutionStatus(ctx, activities.SetExecutionStatusInput{
+	set, err := SetExecutionStatus(ctx, asteroid.SetExecutionStatusInput{
 		Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Status: status,
 	})
 	if err != nil {
@@ -145,17 +145,17 @@ func (a *agents) sendMessage(ctx workflow.Context, in MessageInput) (*SteerResul
 
 // say sends a message. If the agent asks, and goes on asking the same, it is resumed: whether a message alone does that is not
 // published. The status is the run's, since changedAt.
-func (r *AgentRun) say(ctx workflow.Context, message string, status activities.Status, changedAt time.Time) (*SteerResult, error) {
+func (r *AgentRun) say(ctx workflow.Context, message string, status asteroid.Status, changedAt time.Time) (*SteerResult, error) {
 	wishCtx, done := r.wish(ctx)
 	defer done()
-	sent, err := SendMessage(wishCtx, activities.SendMessageInput{
+	sent, err := SendMessage(wishCtx, asteroid.SendMessageInput{
 		Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Message: message,
 	})
 	if err != nil {
 		return nil, err
 	}
 	r.hint("")
-	if status == activities.StatusPausedByAgent {
+	if status == asteroid.StatusPausedByAgent {
 		r.busy++
 		background, _ := workflow.NewDisconnectedContext(ctx) // the update returns before
 		workflow.Go(background, func(ctx workflow.Context) {
@@ -170,7 +170,7 @@ func (r *AgentRun) say(ctx workflow.Context, message string, status activities.S
 const resumeAfter = 5 * time.Second
 
 // resumeIfStill resumes a run whose question is still the one that was answered.
-func (r *AgentRun) resumeIfStill(ctx workflow.Context, executionID string, status activities.Status, changedAt time.Time) {
+func (r *AgentRun) resumeIfStill(ctx workflow.Context, executionID string, status asteroid.Status, changedAt time.Time) {
 	gone := func() bool { return r.executed.ExecutionID != executionID || r.over || r.state.Status.Terminal() }
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	timer := workflow.NewTimer(timerCtx, resumeAfter)
@@ -181,13 +181,13 @@ func (r *AgentRun) resumeIfStill(ctx workflow.Context, executionID string, statu
 	}
 	ctx, done := r.wish(ctx)
 	defer done()
-	now, err := GetExecution(ctx, activities.GetExecutionInput{Connection: r.in.Connection, ExecutionID: executionID})
+	now, err := GetExecution(ctx, asteroid.GetExecutionInput{Connection: r.in.Connection, ExecutionID: executionID})
 	if err != nil || now.Status != status || !changedAt.IsZero() && now.StatusChangedAt.After(changedAt) {
 		r.hint("")
 		return
 	}
-	if _, err := SetExecutionStatus(ctx, activities.SetExecutionStatusInput{
-		Connection: r.in.Connection, ExecutionID: executionID, Status: activities.StatusRunning,
+	if _, err := SetExecutionStatus(ctx, asteroid.SetExecutionStatusInput{
+		Connection: r.in.Connection, ExecutionID: executionID, Status: asteroid.StatusRunning,
 	}); err != nil {
 		workflow.GetLogger(ctx).Warn("The run could not be resumed after a message", "executionId", executionID, "error", err)
 	}

@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -130,7 +130,7 @@ func TestAnAnswerThatFitsNoOpenQuestionIsRefusedAndSendsNothing(t *testing.T) {
 			}, 2*time.Hour)
 			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 			require.NoError(t, err)
-			require.True(t, activities.IsInvalidInput(w.rejected), "%v", w.rejected)
+			require.True(t, asteroid.IsInvalidInput(w.rejected), "%v", w.rejected)
 			require.ErrorContains(t, w.rejected, c.says)
 		})
 	}
@@ -190,7 +190,7 @@ func TestPeoplePauseResumeAndTellTheAgentSomething(t *testing.T) {
 		wishes["tell"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{Message: "Mind the total."})
 	}, 15*time.Minute)
 	b.RegisterDelayedCallback(func() {
-		require.Equal(t, activities.StatusPaused, b.state(t).Status, "a message resumes nobody whom a person has paused")
+		require.Equal(t, asteroid.StatusPaused, b.state(t).Status, "a message resumes nobody whom a person has paused")
 		wishes["resume"] = b.update(t, workflows.ResumeUpdate, workflows.SteerInput{})
 	}, 30*time.Minute)
 	b.RegisterDelayedCallback(func() { require.Equal(t, workflows.PhaseRunning, b.state(t).Phase) }, 31*time.Minute)
@@ -200,7 +200,7 @@ func TestPeoplePauseResumeAndTellTheAgentSomething(t *testing.T) {
 	}, 32*time.Minute)
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
-	for name, status := range map[string]activities.Status{"pause": "paused", "tell": "paused", "resume": "running"} {
+	for name, status := range map[string]asteroid.Status{"pause": "paused", "tell": "paused", "resume": "running"} {
 		require.NoError(t, wishes[name].rejected, name)
 		require.NoError(t, wishes[name].failed, name)
 		require.Equal(t, status, wishes[name].result.Status, name)
@@ -217,7 +217,7 @@ func TestACancelByUpdateEndsTheRunAsACancelledOne(t *testing.T) {
 	agent, began := b.worked(time.Hour), b.Now()
 	b.RegisterDelayedCallback(func() { b.update(t, workflows.CancelUpdate, workflows.SteerInput{}) }, 5*time.Minute)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
-	require.True(t, activities.IsExecutionCancelled(err), "%v", err)
+	require.True(t, asteroid.IsExecutionCancelled(err), "%v", err)
 	require.Less(t, b.Now().Sub(began), 6*time.Minute)
 }
 
@@ -261,18 +261,18 @@ func TestNobodyAnswers(t *testing.T) {
 		check  func(error) bool
 		status string
 	}{
-		"":                                {activities.IsExecutionTimedOut, "cancelled"},
-		workflows.HumanTimeoutFail:        {activities.IsExecutionTimedOut, "cancelled"},
-		workflows.HumanTimeoutCancel:      {activities.IsExecutionCancelled, "cancelled"},
+		"":                                {asteroid.IsExecutionTimedOut, "cancelled"},
+		workflows.HumanTimeoutFail:        {asteroid.IsExecutionTimedOut, "cancelled"},
+		workflows.HumanTimeoutCancel:      {asteroid.IsExecutionCancelled, "cancelled"},
 		workflows.HumanTimeoutKeepWaiting: {func(err error) bool { return err == nil }, "completed"},
 	} {
-		for _, events := range []activities.Events{activities.EventsPoll, activities.EventsWebhooks} {
+		for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
 			t.Run(string(policy)+" "+string(events), func(t *testing.T) {
 				t.Parallel()
 				b := newBench(t)
 				b.events = events
 				agent := b.asking(account)
-				b.event(2*time.Minute, activities.ExecutionEvent{Status: activities.StatusPausedByAgent})
+				b.event(2*time.Minute, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
 				b.RegisterDelayedCallback(func() {
 					state := b.state(t)
 					require.True(t, state.Overdue)
@@ -292,18 +292,18 @@ func TestATimeoutForPeopleCanLeaveTheAgentAlone(t *testing.T) {
 	b := newBench(t)
 	agent := b.asking(account)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 60, OnCancel: workflows.AbandonExecution})
-	require.True(t, activities.IsExecutionTimedOut(err), "%v", err)
+	require.True(t, asteroid.IsExecutionTimedOut(err), "%v", err)
 	require.Equal(t, "paused_by_agent", b.api.Executions()[0].Status)
 }
 
 // The time is one question's. Neither an answer that the workflow has not heard of nor another question may cost the run.
 func TestTheTimeForAnAnswerBeginsAnewWithEachQuestion(t *testing.T) {
 	t.Parallel()
-	for _, events := range []activities.Events{activities.EventsPoll, activities.EventsWebhooks} {
+	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
 		b := newBench(t)
 		b.events = events
 		agent := b.asking(account, testsuite.Question{Text: "Sure?"})
-		b.event(2*time.Minute, activities.ExecutionEvent{Status: activities.StatusPausedByAgent})
+		b.event(2*time.Minute, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
 		say := func(text string) {
 			b.RegisterDelayedCallback(func() { // somebody in the console: no event tells of it
 				require.NoError(t, tell(b, text))
@@ -313,11 +313,11 @@ func TestTheTimeForAnAnswerBeginsAnewWithEachQuestion(t *testing.T) {
 		say("Yes")
 		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 3600, BackstopSeconds: 7200})
 		require.NoError(t, err)
-		var asked []activities.Status
+		var asked []asteroid.Status
 		for _, at := range b.state(t).Statuses {
 			asked = append(asked, at.Status)
 		}
-		require.Contains(t, asked, activities.StatusPausedByAgent)
+		require.Contains(t, asked, asteroid.StatusPausedByAgent)
 	}
 }
 
@@ -380,10 +380,10 @@ func TestARunThatAMessageDoesNotResumeIsResumed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newEventBench(t)
-			b.connect(func(c *activities.Connection) { c.Transport = deaf{} })
+			b.connect(func(c *asteroid.Connection) { c.Transport = deaf{} })
 			agent, began := b.asking(account), b.Now()
 			if heard {
-				b.event(90*time.Second, activities.ExecutionEvent{Status: activities.StatusPausedByAgent})
+				b.event(90*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
 			}
 			b.RegisterDelayedCallback(func() {
 				require.NoError(t, b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"}).rejected)
@@ -398,7 +398,7 @@ func TestARunThatAMessageDoesNotResumeIsResumed(t *testing.T) {
 
 func TestARunThatIsAdoptedWhileItAsksIsSeenToAsk(t *testing.T) {
 	t.Parallel()
-	for _, events := range []activities.Events{activities.EventsPoll, activities.EventsWebhooks} {
+	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
 		b := newBench(t)
 		b.events = events
 		in := workflows.RunAgentInput{AgentID: b.asking(account), IdempotencyKey: "order-1", HumanTimeoutSeconds: 3600}
@@ -413,7 +413,7 @@ func TestARunThatIsAdoptedWhileItAsksIsSeenToAsk(t *testing.T) {
 			_, err := workflows.RunAgent(ctx, in)
 			return err
 		})
-		require.True(t, activities.IsExecutionTimedOut(b.GetWorkflowError()), "%v", b.GetWorkflowError())
+		require.True(t, asteroid.IsExecutionTimedOut(b.GetWorkflowError()), "%v", b.GetWorkflowError())
 		require.Less(t, b.Now().Sub(began), 2*time.Hour)
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // PipelineInput lists agents to run one after the other; at least one.
@@ -76,7 +76,7 @@ func (s *PipelineStep) validate(i int) error {
 	fed := *s
 	fed.feed(RunAgentResult{})
 	err := fed.RunAgentInput.validate()
-	if details, ok := activities.DetailsOf(err); ok {
+	if details, ok := asteroid.DetailsOf(err); ok {
 		return invalidBelow(field, err, details)
 	}
 	return err
@@ -86,7 +86,7 @@ func (s *PipelineStep) validate(i int) error {
 func (s *PipelineStep) feed(before RunAgentResult) {
 	inputs := maps.Clone(s.Inputs)
 	if inputs == nil {
-		inputs = activities.Inputs{}
+		inputs = asteroid.Inputs{}
 	}
 	if s.ExecutionIDInput != "" {
 		inputs[s.ExecutionIDInput] = before.ExecutionID
@@ -96,6 +96,6 @@ func (s *PipelineStep) feed(before RunAgentResult) {
 	}
 	s.Inputs = inputs
 	if s.TakeFiles {
-		s.Files = append(slices.Clone(s.Files), activities.References(before.Outputs)...)
+		s.Files = append(slices.Clone(s.Files), asteroid.References(before.Outputs)...)
 	}
 }

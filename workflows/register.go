@@ -3,7 +3,7 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // The workflow types, as registered and as a client in any language starts them.
@@ -11,7 +11,7 @@ const (
 	RunAgentName = "asteroid.RunAgent"
 	PipelineName = "asteroid.Pipeline"
 	// WatchName is started by the activity asteroid.ExecuteAgent.
-	WatchName = activities.WatchWorkflowName
+	WatchName = asteroid.WatchWorkflowName
 )
 
 // Registry is the part of a worker, a replayer or a test environment that takes workflows.

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -20,7 +20,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	histories, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, histories)
-	plugin, err := worker.NewPlugin(worker.Options{Connections: map[string]activities.Connection{"default": activities.ConnectionFromEnv()}})
+	plugin, err := worker.NewPlugin(worker.Options{Connections: map[string]asteroid.Connection{"default": asteroid.ConnectionFromEnv()}})
 	require.NoError(t, err)
 	replayer, err := sdkworker.NewWorkflowReplayerWithOptions(sdkworker.WorkflowReplayerOptions{Plugins: []sdkworker.Plugin{plugin}})
 	require.NoError(t, err)

@@ -13,14 +13,14 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
 // occupy runs an agent that takes the only place for so long.
 func occupy(ctx workflow.Context, b *bench, hours int) error {
-	_, err := workflows.StartAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": hours * 3600}})
+	_, err := workflows.StartAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": hours * 3600}})
 	return err
 }
 
@@ -39,7 +39,7 @@ func TestNoCapacityIsWaitedOutWithFreshFilesAndOneRun(t *testing.T) {
 		if err := occupy(ctx, b, 5); err != nil {
 			return err
 		}
-		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,x", Name: "x.txt"}}})
+		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}})
 		return err
 	})
 	require.NoError(t, b.GetWorkflowError())
@@ -51,7 +51,7 @@ func TestNoCapacityIsWaitedOutWithFreshFilesAndOneRun(t *testing.T) {
 
 func TestCapacityThatNeverComesIsAnErrorOfThatKind(t *testing.T) {
 	t.Parallel()
-	for name, files := range map[string][]activities.FileRef{"without files": nil, "with files": {{URI: "data:,x"}}} {
+	for name, files := range map[string][]asteroid.FileRef{"without files": nil, "with files": {{URI: "data:,x"}}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, testsuite.WithConcurrencyLimit(1))
@@ -63,7 +63,7 @@ func TestCapacityThatNeverComesIsAnErrorOfThatKind(t *testing.T) {
 				_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory"), Files: files, CapacityTimeoutSeconds: 2 * 3600})
 				return err
 			})
-			require.True(t, activities.IsAtCapacity(b.GetWorkflowError()), "%v", b.GetWorkflowError())
+			require.True(t, asteroid.IsAtCapacity(b.GetWorkflowError()), "%v", b.GetWorkflowError())
 			require.InDelta(t, 2, b.Now().Sub(began).Hours(), 0.1)
 		})
 	}
@@ -77,7 +77,7 @@ func TestTheServiceCanQueueAnAgentWithoutFiles(t *testing.T) {
 			return err
 		}
 		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
-			AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 60}, OnCapacityLimit: activities.CapacityQueue,
+			AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 60}, OnCapacityLimit: asteroid.CapacityQueue,
 		})
 		return err
 	})
@@ -110,7 +110,7 @@ func TestALateDuplicateIsSweptAtTheEnd(t *testing.T) {
 			agent := b.api.AddAgent("slow", works(6*time.Hour), works(time.Hour))
 			// The first request is carried out, but its answer is lost and the list hides the run beyond the grace period.
 			hidden := &hidingTransport{}
-			b.connect(func(c *activities.Connection) { c.Transport = hidden })
+			b.connect(func(c *asteroid.Connection) { c.Transport = hidden })
 			b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
 			b.api.Inject("AgentExecutePost", testsuite.Answer(409, `{"code":409,"message":"full"}`, "Content-Type", "application/json"), between)
 			hidden.hide.Store(true)
@@ -157,13 +157,13 @@ func TestACancelThatIsRefusedAtFirstIsRepeated(t *testing.T) {
 			b := newBench(t)
 			b.api.Inject("ExecutionStatusUpdate", fault, 2)
 			b.RegisterDelayedCallback(b.CancelWorkflow, 10*time.Minute)
-			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 7200}})
+			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 7200}})
 			var cancelled *temporal.CanceledError
 			require.True(t, errors.As(err, &cancelled), "%v", err)
-			details, ok := activities.DetailsOf(err)
+			details, ok := asteroid.DetailsOf(err)
 			require.True(t, ok)
 			require.Equal(t, b.api.Executions()[0].ID, details.ExecutionID)
-			require.Equal(t, activities.StatusCancelled, details.Status)
+			require.Equal(t, asteroid.StatusCancelled, details.Status)
 			require.Equal(t, "cancelled", b.api.Executions()[0].Status)
 		})
 	}
@@ -175,9 +175,9 @@ func TestARunThatCompletesBeforeItsCancelIsTheResult(t *testing.T) {
 	b.RegisterDelayedCallback(b.CancelWorkflow, 10*time.Second)
 	// The run is over at 8 s, and the poll that would have seen it comes after the cancel.
 	b.api.Inject("ExecutionGet", testsuite.Answer(503, "", "Content-Type", "text/plain", "Retry-After", "60"), 3)
-	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 7}})
+	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 7}})
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusCompleted, result.Status)
+	require.Equal(t, asteroid.StatusCompleted, result.Status)
 }
 
 func TestACancelWhileNothingCanHaveStartedLooksForNothing(t *testing.T) {
@@ -199,7 +199,7 @@ func TestWhatACancelledExecuteOfUnknownOutcomeStartedIsCancelled(t *testing.T) {
 	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
 	b.api.Inject("ExecutionsList", testsuite.Answer(503, "", "Content-Type", "text/plain"), 2)
 	b.RegisterDelayedCallback(b.CancelWorkflow, 6*time.Second)
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 7200}})
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 7200}})
 	var cancelled *temporal.CanceledError
 	require.True(t, errors.As(err, &cancelled), "%v", err)
 	require.Len(t, b.api.Executions(), 1)
@@ -228,17 +228,17 @@ func TestAFailedRunIsExecutedAgainForTheChosenReasonsOnly(t *testing.T) {
 				return []testsuite.Step{testsuite.Complete("success", "", 1)}
 			}}
 			agent := b.api.AddAgent("flaky", scripts[:row.runs]...)
-			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, Reexecution: row.policy, Files: []activities.FileRef{{URI: "data:,x"}}})
+			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, Reexecution: row.policy, Files: []asteroid.FileRef{{URI: "data:,x"}}})
 			executions := b.api.Executions()
 			require.Len(t, executions, row.runs)
 			require.Equal(t, row.runs, b.requests("TempFilesStage"))
 			if row.runs == 1 {
-				require.True(t, activities.IsExecutionFailed(err), "%v", err)
+				require.True(t, asteroid.IsExecutionFailed(err), "%v", err)
 				return
 			}
 			require.NoError(t, err)
 			require.Equal(t, []string{executions[0].ID}, result.FailedExecutions)
-			require.Equal(t, executions[0].Metadata[activities.MetadataExecutionKey]+"#2", result.ExecutionKey)
+			require.Equal(t, executions[0].Metadata[asteroid.MetadataExecutionKey]+"#2", result.ExecutionKey)
 		})
 	}
 }
@@ -249,7 +249,7 @@ func TestAnAgentThatGoesOnFailingIsExecutedAtMostNTimes(t *testing.T) {
 	lost := func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.CancelBy("worker_lost")} }
 	agent := b.api.AddAgent("lost", lost, lost, lost)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, Reexecution: &workflows.Reexecution{MaximumExecutions: 3}})
-	require.True(t, activities.IsExecutionFailed(err), "%v", err)
+	require.True(t, asteroid.IsExecutionFailed(err), "%v", err)
 	require.Len(t, b.api.Executions(), 3)
 }
 
@@ -259,10 +259,10 @@ func TestARunThatBeganWithoutItsFileIsCancelled(t *testing.T) {
 		t.Run("policy "+string(policy), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			b.connect(func(c *activities.Connection) { c.Transport = emptyUploads{b.api} })
+			b.connect(func(c *asteroid.Connection) { c.Transport = emptyUploads{b.api} })
 			result, err := b.runAgent(t, workflows.RunAgentInput{
-				AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 7200},
-				Files: []activities.FileRef{{URI: "data:,x", Name: "claim.txt"}}, OnMissingFiles: policy,
+				AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 7200},
+				Files: []asteroid.FileRef{{URI: "data:,x", Name: "claim.txt"}}, OnMissingFiles: policy,
 			})
 			executions := b.api.Executions()
 			require.Len(t, executions, runs)
@@ -275,7 +275,7 @@ func TestARunThatBeganWithoutItsFileIsCancelled(t *testing.T) {
 				require.Equal(t, []string{executions[0].ID}, result.FailedExecutions)
 				require.Equal(t, "cancelled", executions[0].Status)
 			default:
-				require.True(t, activities.IsStagedFileExpired(err), "%v", err)
+				require.True(t, asteroid.IsStagedFileExpired(err), "%v", err)
 				require.Contains(t, err.Error(), "claim.txt")
 				require.Equal(t, "cancelled", executions[0].Status)
 			}
@@ -298,7 +298,7 @@ func (e emptyUploads) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestAgentsOfAnUpdateHandlerShareTheWorkflowsStateAndKeys(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	in := workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 60}}
+	in := workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 60}}
 	b.RegisterDelayedCallback(func() { b.UpdateWorkflow("run", "1", &updateCallbacks{t}) }, 10*time.Second)
 	b.ExecuteWorkflow(func(ctx workflow.Context) error {
 		if err := workflow.SetUpdateHandler(ctx, "run", func(ctx workflow.Context) error {
@@ -319,7 +319,7 @@ func TestAgentsOfAnUpdateHandlerShareTheWorkflowsStateAndKeys(t *testing.T) {
 	require.NoError(t, value.Get(&state))
 	require.Len(t, state.Agents, 2)
 	for i, e := range b.api.Executions() {
-		require.True(t, strings.HasSuffix(e.Metadata[activities.MetadataExecutionKey], "/agent-"+string(rune('1'+i))), e.Metadata)
+		require.True(t, strings.HasSuffix(e.Metadata[asteroid.MetadataExecutionKey], "/agent-"+string(rune('1'+i))), e.Metadata)
 	}
 }
 
@@ -334,7 +334,7 @@ func TestEveryStepOfAPipelineIsCheckedBeforeTheFirstAgentStarts(t *testing.T) {
 	good := workflows.RunAgentInput{AgentID: "a"}
 	for field, steps := range map[string][]workflows.PipelineStep{
 		"steps[1].takeFiles":        {{RunAgentInput: workflows.RunAgentInput{AgentID: "a"}}, {RunAgentInput: workflows.RunAgentInput{AgentID: "b"}, TakeFiles: true}},
-		"steps[0].collect.names[0]": {{RunAgentInput: workflows.RunAgentInput{AgentID: "a", Collect: &workflows.Collect{FileSelection: activities.FileSelection{Names: []string{"["}}}}}},
+		"steps[0].collect.names[0]": {{RunAgentInput: workflows.RunAgentInput{AgentID: "a", Collect: &workflows.Collect{FileSelection: asteroid.FileSelection{Names: []string{"["}}}}}},
 		"steps[1].agentId":          {{RunAgentInput: good}, {}},
 		"steps[1].inputs":           {{RunAgentInput: good}, {RunAgentInput: good, ExecutionIDInput: "execution-id"}},
 		"steps[1].resultInput":      {{RunAgentInput: good}, {RunAgentInput: good, ExecutionIDInput: "x", ResultInput: "x"}},
@@ -345,8 +345,8 @@ func TestEveryStepOfAPipelineIsCheckedBeforeTheFirstAgentStarts(t *testing.T) {
 			b := newBench(t)
 			b.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{Steps: steps})
 			err := b.GetWorkflowError()
-			require.True(t, activities.IsInvalidInput(err), "%v", err)
-			details, _ := activities.DetailsOf(err)
+			require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, field, details.Field)
 			require.Empty(t, b.api.Requests())
 		})

@@ -5,28 +5,28 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // RunAgentInput says which agent to run, with what, and what to do when it does not end well. Only AgentID is required.
 // The fields that ExecuteAgent has too are documented at [activities.ExecuteAgentInput].
 type RunAgentInput struct {
-	Connection         string                       `json:"connection,omitempty"`
-	AgentID            string                       `json:"agentId"`
-	AgentProfileID     string                       `json:"agentProfileId,omitempty"`
-	AgentProfilePoolID string                       `json:"agentProfilePoolId,omitempty"`
-	Inputs             activities.Inputs            `json:"inputs,omitempty"`
-	Metadata           map[string]string            `json:"metadata,omitempty"`
-	ExecutionOptions   *activities.ExecutionOptions `json:"executionOptions,omitempty"`
-	Version            *int                         `json:"version,omitempty"`
-	Head               bool                         `json:"head,omitempty"`
-	OnCapacityLimit    activities.OnCapacityLimit   `json:"onCapacityLimit,omitempty"`
+	Connection         string                     `json:"connection,omitempty"`
+	AgentID            string                     `json:"agentId"`
+	AgentProfileID     string                     `json:"agentProfileId,omitempty"`
+	AgentProfilePoolID string                     `json:"agentProfilePoolId,omitempty"`
+	Inputs             asteroid.Inputs            `json:"inputs,omitempty"`
+	Metadata           map[string]string          `json:"metadata,omitempty"`
+	ExecutionOptions   *asteroid.ExecutionOptions `json:"executionOptions,omitempty"`
+	Version            *int                       `json:"version,omitempty"`
+	Head               bool                       `json:"head,omitempty"`
+	OnCapacityLimit    asteroid.OnCapacityLimit   `json:"onCapacityLimit,omitempty"`
 	// IdempotencyKey identifies the intent, for one that outlives the workflow run, such as an order number. Empty, it
 	// is made of the workflow's original run id and of which agent of the workflow this is.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 
 	// Files are staged for the agent, directly before it is executed, and again when they expire before it can be.
-	Files []activities.FileRef `json:"files,omitempty"`
+	Files []asteroid.FileRef `json:"files,omitempty"`
 	// OnMissingFiles is MissingFilesFail when empty.
 	OnMissingFiles OnMissingFiles `json:"onMissingFiles,omitempty"`
 	// CapacityTimeoutSeconds bounds how long the agent waits for capacity; 0 means six hours.
@@ -109,8 +109,8 @@ const (
 )
 
 // execute is the part of the input that the service gets.
-func (in *RunAgentInput) execute() activities.ExecuteAgentInput {
-	return activities.ExecuteAgentInput{
+func (in *RunAgentInput) execute() asteroid.ExecuteAgentInput {
+	return asteroid.ExecuteAgentInput{
 		Connection:         in.Connection,
 		AgentID:            in.AgentID,
 		AgentProfileID:     in.AgentProfileID,
@@ -127,11 +127,11 @@ func (in *RunAgentInput) execute() activities.ExecuteAgentInput {
 
 // RunAgentResult is what an agent's run left.
 type RunAgentResult struct {
-	activities.Execution
+	asteroid.Execution
 	// Files are the files as the agent saw them, in the order of the input.
-	Files []activities.StagedFile `json:"files,omitempty"`
+	Files []asteroid.StagedFile `json:"files,omitempty"`
 	// Outputs are the files that Collect asked for.
-	Outputs []activities.OutputFile `json:"outputs,omitempty"`
+	Outputs []asteroid.OutputFile `json:"outputs,omitempty"`
 	// ExecutionKey, Adopted and DuplicatesCancelled are those of [activities.ExecuteAgentResult], with what the sweep at
 	// the end cancelled.
 	ExecutionKey        string   `json:"executionKey,omitempty"`
@@ -193,28 +193,28 @@ func RunAgent(ctx workflow.Context, in RunAgentInput) (*RunAgentResult, error) {
 // AgentRun is an agent at work. It belongs to the workflow that started it.
 type AgentRun struct {
 	in      RunAgentInput
-	request activities.ExecuteAgentInput
+	request asteroid.ExecuteAgentInput
 	state   *AgentState
 	agents  *agents
 
-	executed  activities.ExecuteAgentResult
-	staged    []activities.StagedFile
+	executed  asteroid.ExecuteAgentResult
+	staged    []asteroid.StagedFile
 	expiresAt time.Time // when the first of them does; zero: nothing is staged
 	started   time.Time // when the execution id was known
 	failed    []string  // executions that were followed by another
-	late      []activities.SweepDuplicatesInput
+	late      []asteroid.SweepDuplicatesInput
 
 	// What is known of the run beyond the state, and what is to be done about it.
 	options   workflow.ActivityOptions // for what people ask for
 	changedAt time.Time                // Execution.StatusChangedAt of the state's status
 	answered  bool                     // it asked before it came to the state's status
 	over      bool
-	hinted    bool              // the execution should be read
-	expected  activities.Status // what an event says that the read will tell
-	relooks   int               // reads after one hint that have not told what it did
-	looked    time.Time         // when a hint last led to a read
-	fruitless int               // such reads in a row that told nothing new
-	busy      int               // people's wishes on their way to the service
+	hinted    bool            // the execution should be read
+	expected  asteroid.Status // what an event says that the read will tell
+	relooks   int             // reads after one hint that have not told what it did
+	looked    time.Time       // when a hint last led to a read
+	fruitless int             // such reads in a row that told nothing new
+	busy      int             // people's wishes on their way to the service
 
 	humanTimer workflow.Future // nil: nobody is asked, or there is all the time
 	stopTimer  workflow.CancelFunc
@@ -235,7 +235,7 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 		run.request.IdempotencyKey = agents.intent(ctx)
 		run.request.FreshKey = run.request.IdempotencyKey != "" && !wasReset(ctx)
 		if wasReset(ctx) {
-			run.request.Doubtful = 1 // what the run before the reset had under way
+			run.request.UnknownOutcomes = 1 // what the run before the reset had under way
 		}
 	}
 	err := run.checkDestination(composed(ctx))
@@ -261,8 +261,8 @@ func (r *AgentRun) ExecutionID() string { return r.executed.ExecutionID }
 // Result waits until the agent's run is over and returns what it left; see [RunAgent] for the errors. Call it once.
 func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	execution, err := r.finish(composed(ctx))
-	var outputs []activities.OutputFile
-	if err == nil && execution.Status == activities.StatusCompleted {
+	var outputs []asteroid.OutputFile
+	if err == nil && execution.Status == asteroid.StatusCompleted {
 		outputs, err = r.collect(composed(ctx))
 	}
 	r.sweepLate(composed(ctx))
@@ -279,7 +279,7 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 }
 
 // finish waits for the run, and for those that follow it where it failed and another one is wanted.
-func (r *AgentRun) finish(ctx workflow.Context) (*activities.Execution, error) {
+func (r *AgentRun) finish(ctx workflow.Context) (*asteroid.Execution, error) {
 	for {
 		execution, err := r.wait(ctx)
 		if execution != nil {
@@ -289,7 +289,7 @@ func (r *AgentRun) finish(ctx workflow.Context) (*activities.Execution, error) {
 			err = r.verdict(execution)
 		}
 		if err == nil || !r.again(execution, err) {
-			if r.in.OnFailure == FailureIsResult && (activities.IsExecutionFailed(err) || activities.IsExecutionCancelled(err)) {
+			if r.in.OnFailure == FailureIsResult && (asteroid.IsExecutionFailed(err) || asteroid.IsExecutionCancelled(err)) {
 				err = nil
 			}
 			return execution, err

@@ -15,7 +15,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -29,7 +29,7 @@ type bench struct {
 	t       *testing.T
 
 	outputRoots []string
-	events      activities.Events
+	events      asteroid.Events
 }
 
 func newBench(t *testing.T, options ...testsuite.Option) *bench {
@@ -49,12 +49,12 @@ func newBenchWith(t *testing.T, workerOptions sdkworker.Options, options ...test
 }
 
 // connect puts the plugin in, with a connection that was changed; it is done without a change where a test does not.
-func (b *bench) connect(change func(*activities.Connection)) {
+func (b *bench) connect(change func(*asteroid.Connection)) {
 	b.t.Helper()
 	c := connection(b.api)
 	change(&c)
 	plugin, err := worker.NewPlugin(worker.Options{
-		Connections: map[string]activities.Connection{"default": c}, Now: b.Now, OutputRoots: b.outputRoots, SettleInterval: time.Millisecond,
+		Connections: map[string]asteroid.Connection{"default": c}, Now: b.Now, OutputRoots: b.outputRoots, SettleInterval: time.Millisecond,
 		Events: b.events,
 	})
 	require.NoError(b.t, err)
@@ -65,13 +65,13 @@ func (b *bench) connect(change func(*activities.Connection)) {
 // ExecuteWorkflow runs a workflow on a worker with the plugin.
 func (b *bench) ExecuteWorkflow(workflow any, args ...any) {
 	if len(b.options.Plugins) == 0 {
-		b.connect(func(*activities.Connection) {})
+		b.connect(func(*asteroid.Connection) {})
 	}
 	b.TestWorkflowEnvironment.ExecuteWorkflow(workflow, args...)
 }
 
-func connection(api *testsuite.API) activities.Connection {
-	return activities.Connection{APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()}
+func connection(api *testsuite.API) asteroid.Connection {
+	return asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()}
 }
 
 // requests counts the calls of an operation.
@@ -102,10 +102,10 @@ func TestRunAgentStagesExecutesWaitsAndReturnsTheResult(t *testing.T) {
 	b := newBench(t)
 	result, err := b.runAgent(t, workflows.RunAgentInput{
 		AgentID: b.api.AgentID("inventory"),
-		Files:   []activities.FileRef{{URI: "data:text/csv,claim,amount%0AC-1,250%0A", Name: "claims.csv"}},
+		Files:   []asteroid.FileRef{{URI: "data:text/csv,claim,amount%0AC-1,250%0A", Name: "claims.csv"}},
 	})
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusCompleted, result.Status)
+	require.Equal(t, asteroid.StatusCompleted, result.Status)
 	require.Len(t, result.Files, 1)
 	require.EqualValues(t, 21, result.Files[0].Size)
 
@@ -134,7 +134,7 @@ func TestATwoHourAgentIsAwaitedInVirtualTimeByOneActivityForEachStatus(t *testin
 	require.NoError(t, err)
 	require.JSONEq(t, `{"claim":1042}`, string(result.ExecutionResult.Result))
 	require.GreaterOrEqual(t, b.Now().Sub(began), 2*time.Hour)
-	require.Equal(t, []string{activities.ExecuteAgentName, activities.AwaitExecutionName, activities.AwaitExecutionName}, scheduled)
+	require.Equal(t, []string{asteroid.ExecuteAgentName, asteroid.AwaitExecutionName, asteroid.AwaitExecutionName}, scheduled)
 }
 
 func TestTheExecutionIDIsVisibleWhileTheAgentWorks(t *testing.T) {
@@ -146,7 +146,7 @@ func TestTheExecutionIDIsVisibleWhileTheAgentWorks(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, value.Get(&seen))
 	}, 5*time.Minute)
-	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 3600}})
+	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 3600}})
 	require.NoError(t, err)
 	require.Len(t, seen.Agents, 1)
 	require.Equal(t, workflows.PhaseRunning, seen.Agents[0].Phase)
@@ -173,20 +173,20 @@ func TestAQuestionIsShownAndTheWaitGoesOnOnceItIsAnswered(t *testing.T) {
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			var answer string
 			workflow.GetSignalChannel(ctx, "answer").Receive(ctx, &answer)
-			_, _ = workflows.SendMessage(ctx, activities.SendMessageInput{ExecutionID: run.ExecutionID(), Message: answer})
+			_, _ = workflows.SendMessage(ctx, asteroid.SendMessageInput{ExecutionID: run.ExecutionID(), Message: answer})
 		})
 		return run.Result(ctx)
 	}
 	var scheduled []string
 	b.SetOnActivityStartedListener(onFirstAttempt(&scheduled))
 	b.ExecuteWorkflow(answering, workflows.RunAgentInput{
-		AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 600, "ask": "Which account?"},
+		AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 600, "ask": "Which account?"},
 	})
 	require.NoError(t, b.GetWorkflowError())
 	require.Equal(t, workflows.PhaseNeedsHuman, asked.Phase)
 	require.Equal(t, "Which account?", asked.Questions[0].Question)
-	require.Equal(t, []string{activities.ExecuteAgentName, activities.AwaitExecutionName, activities.AwaitExecutionName, activities.AwaitExecutionName,
-		activities.SendMessageName, activities.AwaitExecutionName}, scheduled)
+	require.Equal(t, []string{asteroid.ExecuteAgentName, asteroid.AwaitExecutionName, asteroid.AwaitExecutionName, asteroid.AwaitExecutionName,
+		asteroid.SendMessageName, asteroid.AwaitExecutionName}, scheduled)
 }
 
 func TestARunThatDoesNotCompleteIsAnErrorOfItsKind(t *testing.T) {
@@ -196,9 +196,9 @@ func TestARunThatDoesNotCompleteIsAnErrorOfItsKind(t *testing.T) {
 		is     func(error) bool
 		reason string
 	}{
-		"failed":               {testsuite.Fail("the portal is down"), activities.IsExecutionFailed, "the portal is down"},
-		"lost its worker":      {testsuite.CancelBy("worker_lost"), activities.IsExecutionFailed, "worker_lost"},
-		"cancelled by someone": {testsuite.CancelBy("user_requested"), activities.IsExecutionCancelled, "user_requested"},
+		"failed":               {testsuite.Fail("the portal is down"), asteroid.IsExecutionFailed, "the portal is down"},
+		"lost its worker":      {testsuite.CancelBy("worker_lost"), asteroid.IsExecutionFailed, "worker_lost"},
+		"cancelled by someone": {testsuite.CancelBy("user_requested"), asteroid.IsExecutionCancelled, "user_requested"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -208,7 +208,7 @@ func TestARunThatDoesNotCompleteIsAnErrorOfItsKind(t *testing.T) {
 			})
 			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 			require.True(t, row.is(err), "%v", err)
-			details, ok := activities.DetailsOf(err)
+			details, ok := asteroid.DetailsOf(err)
 			require.True(t, ok)
 			require.Equal(t, b.api.Executions()[0].ID, details.ExecutionID)
 			require.Equal(t, row.reason, details.Reason)
@@ -225,7 +225,7 @@ func TestAFailedRunIsAResultWhenAskedFor(t *testing.T) {
 	})
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, OnFailure: workflows.FailureIsResult})
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusFailed, result.Status)
+	require.Equal(t, asteroid.StatusFailed, result.Status)
 	require.Equal(t, "no such policy", result.Reason)
 }
 
@@ -237,7 +237,7 @@ func TestACancelledWorkflowCancelsTheAgentUnlessToldToAbandonIt(t *testing.T) {
 			b := newBench(t)
 			b.RegisterDelayedCallback(b.CancelWorkflow, 10*time.Minute)
 			_, err := b.runAgent(t, workflows.RunAgentInput{
-				AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 7200}, OnCancel: policy,
+				AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 7200}, OnCancel: policy,
 			})
 			var cancelled *temporal.CanceledError
 			require.True(t, errors.As(err, &cancelled), "%v", err)
@@ -250,10 +250,10 @@ func TestATimeoutCancelsTheAgentAndTellsItsExecution(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	_, err := b.runAgent(t, workflows.RunAgentInput{
-		AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 7200}, TimeoutSeconds: 600,
+		AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 7200}, TimeoutSeconds: 600,
 	})
-	require.True(t, activities.IsExecutionTimedOut(err), "%v", err)
-	details, _ := activities.DetailsOf(err)
+	require.True(t, asteroid.IsExecutionTimedOut(err), "%v", err)
+	details, _ := asteroid.DetailsOf(err)
 	require.Equal(t, b.api.Executions()[0].ID, details.ExecutionID)
 	require.Equal(t, "cancelled", b.api.Executions()[0].Status)
 }
@@ -262,7 +262,7 @@ func TestARunWithinItsTimeoutIsNotTouched(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	_, err := b.runAgent(t, workflows.RunAgentInput{
-		AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 60}, TimeoutSeconds: 600,
+		AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 60}, TimeoutSeconds: 600,
 	})
 	require.NoError(t, err)
 	require.Zero(t, b.requests("ExecutionStatusUpdate"))
@@ -273,12 +273,12 @@ func TestFilesThatExpireBeforeThereIsCapacityAreStagedAgain(t *testing.T) {
 	b := newBench(t, testsuite.WithConcurrencyLimit(1))
 	busy := func(ctx workflow.Context) (*workflows.RunAgentResult, error) {
 		if _, err := workflows.StartAgent(ctx, workflows.RunAgentInput{
-			AgentID: b.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 2 * 3600},
+			AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 2 * 3600},
 		}); err != nil {
 			return nil, err
 		}
 		return workflows.RunAgent(ctx, workflows.RunAgentInput{
-			AgentID: b.api.AgentID("inventory"), Files: []activities.FileRef{{URI: "data:,hello", Name: "hello.txt"}},
+			AgentID: b.api.AgentID("inventory"), Files: []asteroid.FileRef{{URI: "data:,hello", Name: "hello.txt"}},
 		})
 	}
 	b.ExecuteWorkflow(busy)
@@ -289,11 +289,11 @@ func TestFilesThatExpireBeforeThereIsCapacityAreStagedAgain(t *testing.T) {
 
 func TestBadInputIsToldBeforeAnythingIsSent(t *testing.T) {
 	t.Parallel()
-	file := activities.FileRef{URI: "data:,x"}
+	file := asteroid.FileRef{URI: "data:,x"}
 	for field, in := range map[string]workflows.RunAgentInput{
-		"agentId":         {Files: []activities.FileRef{file}},
-		"inputs":          {AgentID: "a", Files: []activities.FileRef{file}, Inputs: activities.Inputs{"claim number": 1}},
-		"onCapacityLimit": {AgentID: "a", Files: []activities.FileRef{file}, OnCapacityLimit: activities.CapacityQueue},
+		"agentId":         {Files: []asteroid.FileRef{file}},
+		"inputs":          {AgentID: "a", Files: []asteroid.FileRef{file}, Inputs: asteroid.Inputs{"claim number": 1}},
+		"onCapacityLimit": {AgentID: "a", Files: []asteroid.FileRef{file}, OnCapacityLimit: asteroid.CapacityQueue},
 		"timeoutSeconds":  {AgentID: "a", TimeoutSeconds: -1},
 		"longPollSeconds": {AgentID: "a", LongPollSeconds: 26},
 		"onFailure":       {AgentID: "a", OnFailure: "ignore"},
@@ -303,8 +303,8 @@ func TestBadInputIsToldBeforeAnythingIsSent(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			_, err := b.runAgent(t, in)
-			require.True(t, activities.IsInvalidInput(err), "%v", err)
-			details, _ := activities.DetailsOf(err)
+			require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, field, details.Field)
 			require.Empty(t, b.api.Requests())
 		})
@@ -317,7 +317,7 @@ func TestAPipelineFeedsTheExecutionIDAndResultIntoTheNextAgent(t *testing.T) {
 	b.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{Steps: []workflows.PipelineStep{
 		{RunAgentInput: workflows.RunAgentInput{
 			AgentID: b.api.AgentID("totals"),
-			Files:   []activities.FileRef{{URI: "data:text/csv,claim,amount%0AC-1,250%0AC-2,50%0A", Name: "claims.csv"}},
+			Files:   []asteroid.FileRef{{URI: "data:text/csv,claim,amount%0AC-1,250%0AC-2,50%0A", Name: "claims.csv"}},
 		}},
 		{RunAgentInput: workflows.RunAgentInput{AgentID: b.api.AgentID("report")}, ExecutionIDInput: "executionId", ResultInput: "result"},
 	}})
@@ -331,9 +331,9 @@ func TestAPipelineFeedsTheExecutionIDAndResultIntoTheNextAgent(t *testing.T) {
 	handed, err := json.Marshal(executions[1].Inputs["result"])
 	require.NoError(t, err)
 	require.JSONEq(t, string(result.Steps[0].ExecutionResult.Result), string(handed))
-	require.NotEqual(t, executions[0].Metadata[activities.MetadataExecutionKey], executions[1].Metadata[activities.MetadataExecutionKey])
+	require.NotEqual(t, executions[0].Metadata[asteroid.MetadataExecutionKey], executions[1].Metadata[asteroid.MetadataExecutionKey])
 	for _, e := range executions {
-		require.True(t, strings.HasPrefix(e.Metadata[activities.MetadataExecutionKey], "default-test-namespace/default-test-workflow-id/"), e.Metadata)
+		require.True(t, strings.HasPrefix(e.Metadata[asteroid.MetadataExecutionKey], "default-test-namespace/default-test-workflow-id/"), e.Metadata)
 	}
 }
 
@@ -341,5 +341,5 @@ func TestAPipelineWithoutStepsIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{})
-	require.True(t, activities.IsInvalidInput(b.GetWorkflowError()))
+	require.True(t, asteroid.IsInvalidInput(b.GetWorkflowError()))
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 const (
@@ -37,10 +37,10 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 		case err == nil:
 			r.began(ctx, *executed)
 			return nil
-		case activities.IsStagedFileExpired(err) && (fresh && r.stale(ctx) || refused < maxRefusals): // waiting is no refusal
+		case asteroid.IsStagedFileExpired(err) && (fresh && r.stale(ctx) || refused < maxRefusals): // waiting is no refusal
 			refused++
 			r.expiresAt = time.Time{}
-		case activities.IsAtCapacity(err), !waitingSince.IsZero() && outOfTime(err):
+		case asteroid.IsAtCapacity(err), !waitingSince.IsZero() && outOfTime(err):
 			if waitingSince.IsZero() {
 				waitingSince = workflow.Now(ctx)
 			}
@@ -71,11 +71,11 @@ func (r *AgentRun) stage(ctx workflow.Context) error {
 	}
 	r.to(ctx, PhaseStaging)
 	began := workflow.Now(ctx)
-	staged, err := StageFiles(ctx, activities.StageFilesInput{Connection: r.in.Connection, Files: r.in.Files})
+	staged, err := StageFiles(ctx, asteroid.StageFilesInput{Connection: r.in.Connection, Files: r.in.Files})
 	if err != nil {
 		return err
 	}
-	r.expiresAt = began.Add(activities.StagedFileLifetime)
+	r.expiresAt = began.Add(asteroid.StagedFileLifetime)
 	if left := staged.LifetimeSeconds; left > 0 {
 		r.expiresAt = workflow.Now(ctx).Add(time.Duration(left) * time.Second)
 	}
@@ -89,11 +89,11 @@ func (r *AgentRun) stale(ctx workflow.Context) bool {
 
 // execute runs one activity. The first refusal for lack of capacity comes back at once, so that the workflow can tell; from
 // then on the activity's retries are the queue.
-func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*activities.ExecuteAgentResult, error) {
+func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*asteroid.ExecuteAgentResult, error) {
 	options := workflow.GetActivityOptions(ctx)
 	if waitingSince.IsZero() {
 		r.to(ctx, PhaseExecuting)
-		options.RetryPolicy = &temporal.RetryPolicy{NonRetryableErrorTypes: []string{activities.ErrorTypeAtCapacity}}
+		options.RetryPolicy = &temporal.RetryPolicy{NonRetryableErrorTypes: []string{asteroid.ErrorTypeAtCapacity}}
 	} else {
 		r.awaitCapacity(ctx, waitingSince)
 		// Never 0, which would mean the default; staging may have taken the rest of the time.
@@ -101,7 +101,7 @@ func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*activ
 		if len(r.in.Files) > 0 {
 			left := r.expiresAt.Sub(workflow.Now(ctx))
 			if left <= 0 { // which the server would refuse, again and again
-				return nil, newError(activities.ErrorTypeStagedFileExpired, "staging the files took longer than the service keeps them", "", nil)
+				return nil, newError(asteroid.ErrorTypeStagedFileExpired, "staging the files took longer than the service keeps them", "", nil)
 			}
 			options.ScheduleToCloseTimeout = min(options.ScheduleToCloseTimeout, left)
 		}
@@ -116,17 +116,17 @@ func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*activ
 
 // doubt takes over what an execute that failed could not find out. The next one then looks first.
 func (r *AgentRun) doubt(scheduled time.Time, err error) {
-	details, told := activities.DetailsOf(err)
+	details, told := asteroid.DetailsOf(err)
 	if !told || temporal.IsTimeoutError(err) {
-		details.Doubtful++ // the last attempt could not tell
+		details.UnknownOutcomes++ // the last attempt could not tell
 	}
-	if details.Doubtful == 0 {
+	if details.UnknownOutcomes == 0 {
 		return
 	}
 	r.request.FreshKey = false
-	r.request.Doubtful = max(r.request.Doubtful, details.Doubtful)
-	if r.request.DoubtfulSince.IsZero() {
-		r.request.DoubtfulSince = scheduled
+	r.request.UnknownOutcomes = max(r.request.UnknownOutcomes, details.UnknownOutcomes)
+	if r.request.UnknownSince.IsZero() {
+		r.request.UnknownSince = scheduled
 	}
 	// Without the interceptor the key was the activity's own.
 	r.request.IdempotencyKey = cmp.Or(r.request.IdempotencyKey, details.ExecutionKey)
@@ -137,19 +137,19 @@ func (r *AgentRun) capacityLeft(ctx workflow.Context, since time.Time) time.Dura
 	return whole - workflow.Now(ctx).Sub(since)
 }
 
-func (r *AgentRun) began(ctx workflow.Context, executed activities.ExecuteAgentResult) {
-	r.request.Doubtful, r.request.DoubtfulSince = 0, time.Time{}
+func (r *AgentRun) began(ctx workflow.Context, executed asteroid.ExecuteAgentResult) {
+	r.request.UnknownOutcomes, r.request.UnknownSince = 0, time.Time{}
 	executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, executed.DuplicatesCancelled...)
 	r.executed, r.started = executed, workflow.Now(ctx)
 	if executed.MayHaveLateDuplicate {
-		r.late = append(r.late, activities.SweepDuplicatesInput{
+		r.late = append(r.late, asteroid.SweepDuplicatesInput{
 			Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
 		})
 	}
 	status := executed.Status
 	switch status.Class() {
-	case activities.ClassNeedsHuman, activities.ClassPaused:
-		status = activities.StatusStarting // adopted: what it wants is not known, so that the first look has to tell
+	case asteroid.ClassNeedsHuman, asteroid.ClassPaused:
+		status = asteroid.StatusStarting // adopted: what it wants is not known, so that the first look has to tell
 	default:
 	}
 	r.hinted, r.expected, r.relooks, r.fruitless = false, "", 0, 0
@@ -179,7 +179,7 @@ func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
 	if cancelled {
 		err = temporal.NewCanceledError()
 	}
-	if r.request.Doubtful == 0 || r.request.IdempotencyKey == "" || cancelled && r.in.OnCancel == AbandonExecution {
+	if r.request.UnknownOutcomes == 0 || r.request.IdempotencyKey == "" || cancelled && r.in.OnCancel == AbandonExecution {
 		return err
 	}
 	look, patience := r.request, doubtPatience
@@ -201,12 +201,12 @@ func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
 		return nil
 	case !cancelled && ctx.Err() != nil:
 		return r.unstarted(ctx, err)
-	case !activities.IsNotFound(lookErr):
+	case !asteroid.IsNotFound(lookErr):
 		workflow.GetLogger(ctx).Error("Could not look for what an execute of unknown outcome may have started",
 			"executionKey", r.request.IdempotencyKey, "error", lookErr)
 	}
 	if cancelled {
-		err = temporal.NewCanceledError(activities.ErrorDetails{ExecutionKey: r.request.IdempotencyKey, Doubtful: r.request.Doubtful})
+		err = temporal.NewCanceledError(asteroid.ErrorDetails{ExecutionKey: r.request.IdempotencyKey, UnknownOutcomes: r.request.UnknownOutcomes})
 	}
 	return err
 }

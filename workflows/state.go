@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // StateQuery is the query that every workflow answers which runs agents: it returns a [State].
@@ -52,21 +52,21 @@ type AgentState struct {
 	// ExecutionID is known once the phase is PhaseRunning.
 	ExecutionID string `json:"executionId,omitempty"`
 	// Status is the last one seen, Statuses are those seen so far of this execution, the newest last and at most 50.
-	Status   activities.Status `json:"status,omitempty"`
-	Statuses []StatusTime      `json:"statuses,omitempty"`
+	Status   asteroid.Status `json:"status,omitempty"`
+	Statuses []StatusTime    `json:"statuses,omitempty"`
 	// FailedExecutions are the ids of executions that failed and were followed by this one.
 	FailedExecutions []string `json:"failedExecutions,omitempty"`
 	Reason           string   `json:"reason,omitempty"`
 	// Questions are what the agent asks; empty when it only gave a Reason. AskedSince is when the workflow learned of it, and
 	// Overdue says that HumanTimeoutSeconds have passed since.
-	Questions  []activities.Question   `json:"questions,omitempty"`
-	AskedSince time.Time               `json:"askedSince,omitzero"`
-	Overdue    bool                    `json:"overdue,omitempty"`
-	Outcome    string                  `json:"outcome,omitempty"`
-	Files      []activities.StagedFile `json:"files,omitempty"`
+	Questions  []asteroid.Question   `json:"questions,omitempty"`
+	AskedSince time.Time             `json:"askedSince,omitzero"`
+	Overdue    bool                  `json:"overdue,omitempty"`
+	Outcome    string                `json:"outcome,omitempty"`
+	Files      []asteroid.StagedFile `json:"files,omitempty"`
 	// Outputs are the files that were collected.
-	Outputs []activities.OutputFile `json:"outputs,omitempty"`
-	Error   string                  `json:"error,omitempty"`
+	Outputs []asteroid.OutputFile `json:"outputs,omitempty"`
+	Error   string                `json:"error,omitempty"`
 
 	PlatformURL  string `json:"platformUrl,omitempty"`
 	LiveViewURL  string `json:"liveViewUrl,omitempty"`
@@ -79,8 +79,8 @@ type AgentState struct {
 // StatusTime is a status and since when the execution has had it: by the service's clock where the service tells, else when the
 // workflow learned of it.
 type StatusTime struct {
-	Status activities.Status `json:"status"`
-	Since  time.Time         `json:"since"`
+	Status asteroid.Status `json:"status"`
+	Since  time.Time       `json:"since"`
 }
 
 // agents are the agents of one workflow.
@@ -189,7 +189,7 @@ func (r *AgentRun) to(ctx workflow.Context, phase Phase) {
 }
 
 // observe takes in what the service says of the run.
-func (r *AgentRun) observe(ctx workflow.Context, e *activities.Execution) {
+func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	s := r.state
 	// That its time can be read only now makes a question no other one.
 	anew := e.Status != s.Status || !r.changedAt.IsZero() && e.StatusChangedAt.After(r.changedAt)
@@ -214,7 +214,7 @@ func (r *AgentRun) observe(ctx workflow.Context, e *activities.Execution) {
 	switch {
 	case e.Status.NeedsHuman():
 		phase = PhaseNeedsHuman
-	case e.Status.Class() == activities.ClassPaused:
+	case e.Status.Class() == asteroid.ClassPaused:
 		phase = PhasePaused
 	case e.Status.Terminal() && (s.Phase == PhaseCancelling || s.Phase == PhaseBackoff):
 		phase = s.Phase
@@ -227,7 +227,7 @@ func (r *AgentRun) observe(ctx workflow.Context, e *activities.Execution) {
 }
 
 // since is when an execution came to its status, as far as it tells.
-func since(e *activities.Execution, seen time.Time) time.Time {
+func since(e *asteroid.Execution, seen time.Time) time.Time {
 	switch {
 	case !e.StatusChangedAt.IsZero():
 		return e.StatusChangedAt
@@ -241,7 +241,7 @@ func since(e *activities.Execution, seen time.Time) time.Time {
 // maxStatuses bounds the state of an agent that asks all day.
 const maxStatuses = 50
 
-func (s *AgentState) seen(status activities.Status, since time.Time) {
+func (s *AgentState) seen(status asteroid.Status, since time.Time) {
 	s.Statuses = append(s.Statuses, StatusTime{status, since})
 	if len(s.Statuses) > maxStatuses {
 		s.Statuses = slices.Delete(s.Statuses, 0, 1)
@@ -258,7 +258,7 @@ func (r *AgentRun) end(ctx workflow.Context, err error) {
 	phase := PhaseCompleted
 	if err != nil {
 		phase, r.state.Error = PhaseFailed, err.Error()
-	} else if r.state.Status != activities.StatusCompleted {
+	} else if r.state.Status != asteroid.StatusCompleted {
 		phase = PhaseFailed
 	}
 	r.to(ctx, phase)

@@ -10,11 +10,11 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // wait returns the execution once it is over, or an error; where the run was cancelled on the way, both.
-func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
+func (r *AgentRun) wait(ctx workflow.Context) (*asteroid.Execution, error) {
 	waitCtx, stopWaiting := workflow.WithCancel(ctx)
 	defer stopWaiting()
 	timedOut := false
@@ -33,7 +33,7 @@ func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
 		workflow.Go(waitCtx, func(checkCtx workflow.Context) {
 			defer func() { checking = false }()
 			checkCtx = workflow.WithScheduleToCloseTimeout(checkCtx, checkPatience)
-			checked, err := CheckUploads(checkCtx, activities.CheckUploadsInput{
+			checked, err := CheckUploads(checkCtx, asteroid.CheckUploadsInput{
 				Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Files: r.staged,
 			})
 			if err != nil && checkCtx.Err() == nil {
@@ -46,7 +46,7 @@ func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
 		})
 	}
 	execution, err := r.follow(waitCtx)
-	if err == nil && execution.Status == activities.StatusCompleted && checking {
+	if err == nil && execution.Status == asteroid.StatusCompleted && checking {
 		// One that completed quickly may have done so without its files.
 		if workflow.Await(waitCtx, func() bool { return !checking }) != nil && len(missing) == 0 {
 			return execution, nil // it is over, whatever the deadline or a cancellation says
@@ -64,12 +64,12 @@ func (r *AgentRun) wait(ctx workflow.Context) (*activities.Execution, error) {
 }
 
 // cancelUnanswered ends a run that nobody has answered, as a person would.
-func (r *AgentRun) cancelUnanswered(ctx workflow.Context) (*activities.Execution, error) {
+func (r *AgentRun) cancelUnanswered(ctx workflow.Context) (*asteroid.Execution, error) {
 	cancelCtx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
 	r.to(cancelCtx, PhaseCancelling)
 	execution, err := r.cancel(cancelCtx)
-	if err == nil && ctx.Err() != nil && execution.Status != activities.StatusCompleted {
+	if err == nil && ctx.Err() != nil && execution.Status != asteroid.StatusCompleted {
 		err = cancelledError(r.executed.ExecutionID, execution) // the workflow was cancelled meanwhile
 	}
 	return execution, err
@@ -83,36 +83,36 @@ func (r *AgentRun) checksUploads() bool {
 
 // abort ends the agent's run, or leaves it: the workflow was cancelled, the deadline has passed, or the run has no files. It
 // works on a context of its own, since the workflow's may refuse every further activity.
-func (r *AgentRun) abort(ctx workflow.Context, timedOut, unanswered bool, missing []string) (*activities.Execution, error) {
+func (r *AgentRun) abort(ctx workflow.Context, timedOut, unanswered bool, missing []string) (*asteroid.Execution, error) {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
-	var execution *activities.Execution
+	var execution *asteroid.Execution
 	if r.in.OnCancel != AbandonExecution || len(missing) > 0 {
 		r.to(ctx, PhaseCancelling)
 		var err error
 		if execution, err = r.cancel(ctx); err != nil {
 			workflow.GetLogger(ctx).Error("The agent's run could not be cancelled", "executionId", r.executed.ExecutionID, "error", err)
-		} else if execution.Status == activities.StatusCompleted && len(missing) == 0 {
+		} else if execution.Status == asteroid.StatusCompleted && len(missing) == 0 {
 			return execution, nil // it was faster
 		}
 	}
 	id := r.executed.ExecutionID
 	switch {
 	case len(missing) > 0:
-		return execution, newError(activities.ErrorTypeStagedFileExpired, fmt.Sprintf(
+		return execution, newError(asteroid.ErrorTypeStagedFileExpired, fmt.Sprintf(
 			"execution %s began without %s, although they had been staged for it%s", id, strings.Join(missing, ", "), aftermath(execution)), id, execution)
 	case unanswered:
-		return execution, newError(activities.ErrorTypeExecutionTimedOut, fmt.Sprintf(
+		return execution, newError(asteroid.ErrorTypeExecutionTimedOut, fmt.Sprintf(
 			"nobody has answered execution %s for %d seconds%s", id, r.in.HumanTimeoutSeconds, aftermath(execution)), id, execution)
 	case timedOut:
-		return execution, newError(activities.ErrorTypeExecutionTimedOut, fmt.Sprintf(
+		return execution, newError(asteroid.ErrorTypeExecutionTimedOut, fmt.Sprintf(
 			"execution %s was not over after %d seconds%s", id, r.in.TimeoutSeconds, aftermath(execution)), id, execution)
 	default:
 		return execution, cancelledError(id, execution)
 	}
 }
 
-func aftermath(execution *activities.Execution) string {
+func aftermath(execution *asteroid.Execution) string {
 	if execution == nil {
 		return "; it may still be running"
 	}
@@ -129,16 +129,16 @@ const (
 )
 
 // cancel asks for the run to be cancelled until it is over, whichever way it ends.
-func (r *AgentRun) cancel(ctx workflow.Context) (*activities.Execution, error) {
+func (r *AgentRun) cancel(ctx workflow.Context) (*asteroid.Execution, error) {
 	deadline := workflow.Now(ctx).Add(cancelPatience)
 	ctx = workflow.WithScheduleToCloseTimeout(ctx, cancelRepeat)
 	for {
-		_, err := SetExecutionStatus(ctx, activities.SetExecutionStatusInput{
-			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Status: activities.StatusCancelled,
+		_, err := SetExecutionStatus(ctx, asteroid.SetExecutionStatusInput{
+			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Status: asteroid.StatusCancelled,
 		})
 		if err == nil {
-			var execution *activities.Execution
-			execution, err = AwaitExecution(ctx, activities.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
+			var execution *asteroid.Execution
+			execution, err = AwaitExecution(ctx, asteroid.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
 			if err == nil {
 				return execution, nil
 			}
@@ -151,17 +151,17 @@ func (r *AgentRun) cancel(ctx workflow.Context) (*activities.Execution, error) {
 }
 
 // verdict decides whether a run that is over is an error.
-func (r *AgentRun) verdict(e *activities.Execution) error {
-	if e.Status == activities.StatusCompleted {
+func (r *AgentRun) verdict(e *asteroid.Execution) error {
+	if e.Status == asteroid.StatusCompleted {
 		return nil
 	}
-	errorType, said := activities.ErrorTypeExecutionFailed, "failed"
+	errorType, said := asteroid.ErrorTypeExecutionFailed, "failed"
 	switch {
-	case e.Status == activities.StatusCancelled && e.Reason == activities.ReasonUserRequested:
-		errorType, said = activities.ErrorTypeExecutionCancelled, "was cancelled"
-	case e.Status == activities.StatusCancelled && e.Reason == "":
+	case e.Status == asteroid.StatusCancelled && e.Reason == asteroid.ReasonUserRequested:
+		errorType, said = asteroid.ErrorTypeExecutionCancelled, "was cancelled"
+	case e.Status == asteroid.StatusCancelled && e.Reason == "":
 		said = "was cancelled, for a reason that the service does not tell"
-	case e.Status == activities.StatusCancelled:
+	case e.Status == asteroid.StatusCancelled:
 		said = "was ended by the service"
 	}
 	message := fmt.Sprintf("execution %s of agent %s %s", e.ExecutionID, e.AgentID, said)
@@ -172,12 +172,12 @@ func (r *AgentRun) verdict(e *activities.Execution) error {
 }
 
 // again decides whether a run that ended with an error is followed by another one.
-func (r *AgentRun) again(e *activities.Execution, err error) bool {
+func (r *AgentRun) again(e *asteroid.Execution, err error) bool {
 	switch {
-	case activities.IsExecutionFailed(err):
+	case asteroid.IsExecutionFailed(err):
 		p := r.in.Reexecution
 		return p != nil && len(r.failed)+1 < p.MaximumExecutions && slices.Contains(p.reasons(), e.Reason)
-	case activities.IsStagedFileExpired(err):
+	case asteroid.IsStagedFileExpired(err):
 		return r.in.OnMissingFiles == MissingFilesReexecute && len(r.failed)+1 < maxRefusals
 	default:
 		return false

@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // announcedLately is how old an announcement may be for the watch to go on although it found nothing to do: longer than it takes
@@ -17,10 +17,10 @@ const announcedLately = 15 * time.Second
 // Watch tells workflows of changes to their executions; see [activities.Activities.WatchExecutions]. Nobody needs to start
 // it: the activity asteroid.ExecuteAgent does, under a workflow id that there is once for a connection. It ends when there has
 // been nothing to watch for a while. To terminate it costs latency only: the workflows poll, and the next agent starts it again.
-func Watch(ctx workflow.Context, in activities.WatchExecutionsInput) error {
-	in.Connection = cmp.Or(in.Connection, activities.DefaultConnection)
+func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
+	in.Connection = cmp.Or(in.Connection, asteroid.DefaultConnection)
 	workflow.SetCurrentDetails(ctx, fmt.Sprintf("Lists the executions of connection %q every few seconds and signals the workflows whose execution has changed.", in.Connection))
-	announced := workflow.GetSignalChannel(ctx, activities.WatchSignal)
+	announced := workflow.GetSignalChannel(ctx, asteroid.WatchSignal)
 	var last time.Time // announcement
 	note := func() { last = workflow.Now(ctx) }
 
@@ -40,7 +40,7 @@ func Watch(ctx workflow.Context, in activities.WatchExecutionsInput) error {
 	for !watching.IsReady() {
 		selector.Select(ctx)
 	}
-	var result activities.WatchExecutionsResult
+	var result asteroid.WatchExecutionsResult
 	err := watching.Get(ctx, &result)
 	switch {
 	case ctx.Err() != nil:

@@ -12,47 +12,47 @@ import (
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
 // watchEnv runs asteroid.Watch with an activity of the test's own.
-func watchEnv(does func(context.Context, activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error)) *sdktestsuite.TestWorkflowEnvironment {
+func watchEnv(does func(context.Context, asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error)) *sdktestsuite.TestWorkflowEnvironment {
 	var suite sdktestsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	workflows.Register(env, workflow.RegisterOptions{})
-	env.RegisterActivityWithOptions(does, activity.RegisterOptions{Name: activities.WatchExecutionsName})
+	env.RegisterActivityWithOptions(does, activity.RegisterOptions{Name: asteroid.WatchExecutionsName})
 	return env
 }
 
-func idle(context.Context, activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
-	return &activities.WatchExecutionsResult{Idle: true}, nil
+func idle(context.Context, asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
+	return &asteroid.WatchExecutionsResult{Idle: true}, nil
 }
 
 func TestAWatchThatIsIdleEnds(t *testing.T) {
 	t.Parallel()
 	env := watchEnv(idle)
-	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{})
+	env.ExecuteWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{})
 	require.NoError(t, env.GetWorkflowError())
 }
 
 func TestAWatchThatWasJustAnnouncedGoesOn(t *testing.T) {
 	t.Parallel()
 	env := watchEnv(idle)
-	env.RegisterDelayedCallback(func() { env.SignalWorkflow(activities.WatchSignal, nil) }, 0)
-	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{})
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(asteroid.WatchSignal, nil) }, 0)
+	env.ExecuteWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{})
 	require.True(t, workflow.IsContinueAsNewError(env.GetWorkflowError()), "%v", env.GetWorkflowError())
 }
 
 func TestAWatchHandsOnWhatItKnows(t *testing.T) {
 	t.Parallel()
-	env := watchEnv(func(ctx context.Context, in activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
+	env := watchEnv(func(ctx context.Context, in asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
 		if info := activity.GetInfo(ctx); info.TaskQueue != "activities" || in.Connection != "second" || string(in.Known) != "before" || info.HeartbeatTimeout == 0 {
 			return nil, temporal.NewNonRetryableApplicationError("another input", "", nil)
 		}
-		return &activities.WatchExecutionsResult{Known: []byte("after")}, nil
+		return &asteroid.WatchExecutionsResult{Known: []byte("after")}, nil
 	})
-	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{Connection: "second", TaskQueue: "activities", Known: []byte("before")})
+	env.ExecuteWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{Connection: "second", TaskQueue: "activities", Known: []byte("before")})
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
 	require.Equal(t, workflows.WatchName, next.WorkflowType.Name)
@@ -62,13 +62,13 @@ func TestAWatchHandsOnWhatItKnows(t *testing.T) {
 
 func TestAWatchWithALongHistoryHandsOver(t *testing.T) {
 	t.Parallel()
-	env := watchEnv(func(ctx context.Context, _ activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
+	env := watchEnv(func(ctx context.Context, _ asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
 	env.SetContinueAsNewSuggested(true)
-	env.RegisterDelayedCallback(func() { env.SignalWorkflow(activities.WatchSignal, nil) }, time.Second)
-	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{Known: []byte("before")})
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(asteroid.WatchSignal, nil) }, time.Second)
+	env.ExecuteWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{Known: []byte("before")})
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
 	require.Contains(t, string(next.Input.Payloads[0].Data), "YmVmb3Jl", "what it was given, since the activity left no word")
@@ -76,24 +76,24 @@ func TestAWatchWithALongHistoryHandsOver(t *testing.T) {
 
 func TestAWatchThatCannotWorkSaysSo(t *testing.T) {
 	t.Parallel()
-	env := watchEnv(func(context.Context, activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
-		return nil, temporal.NewNonRetryableApplicationError("connection: this worker has none", activities.ErrorTypeInvalidInput, nil)
+	env := watchEnv(func(context.Context, asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
+		return nil, temporal.NewNonRetryableApplicationError("connection: this worker has none", asteroid.ErrorTypeInvalidInput, nil)
 	})
-	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{})
+	env.ExecuteWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{})
 	require.ErrorContains(t, env.GetWorkflowError(), `the executions of connection "default" are not watched, so their workflows have to poll`)
-	require.True(t, activities.IsInvalidInput(env.GetWorkflowError()))
+	require.True(t, asteroid.IsInvalidInput(env.GetWorkflowError()))
 }
 
 func TestAWatchOutlivesItsWorkers(t *testing.T) {
 	t.Parallel()
 	attempts := 0
-	env := watchEnv(func(context.Context, activities.WatchExecutionsInput) (*activities.WatchExecutionsResult, error) {
+	env := watchEnv(func(context.Context, asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
 		if attempts++; attempts < 50 {
 			return nil, errors.New("the worker stops")
 		}
-		return &activities.WatchExecutionsResult{Idle: true}, nil
+		return &asteroid.WatchExecutionsResult{Idle: true}, nil
 	})
-	env.ExecuteWorkflow(workflows.WatchName, activities.WatchExecutionsInput{})
+	env.ExecuteWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{})
 	require.NoError(t, env.GetWorkflowError())
 	require.Equal(t, 50, attempts)
 }

@@ -18,6 +18,7 @@ import (
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 )
 
@@ -75,7 +76,7 @@ func stageFile(_ context.Context, path string, _ []string) (time.Duration, error
 		return 0, err
 	}
 	made, err := activities.New(activities.Options{
-		Connections:    map[string]activities.Connection{activities.DefaultConnection: activities.ConnectionFromEnv()},
+		Connections:    map[string]asteroid.Connection{asteroid.DefaultConnection: asteroid.ConnectionFromEnv()},
 		FileRoots:      []string{filepath.Dir(path)},
 		MaxUploadBytes: -1,
 	})
@@ -88,15 +89,15 @@ func stageFile(_ context.Context, path string, _ []string) (time.Duration, error
 	env := suite.NewTestActivityEnvironment()
 	env.SetTestTimeout(time.Hour)
 	made.Register(env)
-	in := activities.StageFilesInput{Files: []activities.FileRef{{URI: (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()}}}
+	in := asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()}}}
 
 	began := time.Now()
-	value, err := env.ExecuteActivity(activities.StageFilesName, in)
+	value, err := env.ExecuteActivity(asteroid.StageFilesName, in)
 	took := time.Since(began)
 	if err != nil {
 		return 0, err
 	}
-	var staged activities.StageFilesResult
+	var staged asteroid.StageFilesResult
 	if err := value.Get(&staged); err != nil {
 		return 0, err
 	}

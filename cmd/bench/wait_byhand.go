@@ -11,7 +11,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -43,7 +43,7 @@ type byHandInput struct {
 
 // waitBlocking has one activity read until the execution is over.
 func waitBlocking(ctx workflow.Context, in byHandInput) error {
-	executed, err := workflows.ExecuteAgent(ctx, activities.ExecuteAgentInput{AgentID: in.AgentID})
+	executed, err := workflows.ExecuteAgent(ctx, asteroid.ExecuteAgentInput{AgentID: in.AgentID})
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (h *handWritten) poll(ctx context.Context, executionID string) error {
 
 const keyHeader = "X-Asteroid-Agents-Api-Key"
 
-func (h *handWritten) status(ctx context.Context, executionID string) (activities.Status, error) {
+func (h *handWritten) status(ctx context.Context, executionID string) (asteroid.Status, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.api.BaseURL+"/agents/v2/executions/"+executionID, http.NoBody)
 	if err != nil {
 		return "", err
@@ -84,7 +84,7 @@ func (h *handWritten) status(ctx context.Context, executionID string) (activitie
 		return "", fmt.Errorf("read execution %s: %s", executionID, answer.Status)
 	}
 	var execution struct {
-		Status activities.Status `json:"status"`
+		Status asteroid.Status `json:"status"`
 	}
 	err = json.NewDecoder(answer.Body).Decode(&execution)
 	return execution.Status, err
@@ -92,7 +92,7 @@ func (h *handWritten) status(ctx context.Context, executionID string) (activitie
 
 // waitSleeping has the workflow sleep between two reads.
 func waitSleeping(ctx workflow.Context, in byHandInput) error {
-	executed, err := workflows.ExecuteAgent(ctx, activities.ExecuteAgentInput{AgentID: in.AgentID})
+	executed, err := workflows.ExecuteAgent(ctx, asteroid.ExecuteAgentInput{AgentID: in.AgentID})
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func waitSleeping(ctx workflow.Context, in byHandInput) error {
 		return err
 	}
 	for {
-		execution, err := workflows.GetExecution(ctx, activities.GetExecutionInput{ExecutionID: executed.ExecutionID})
+		execution, err := workflows.GetExecution(ctx, asteroid.GetExecutionInput{ExecutionID: executed.ExecutionID})
 		if err != nil || execution.Status.Terminal() {
 			return err
 		}

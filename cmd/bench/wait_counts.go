@@ -8,7 +8,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // counts are what a worker has done so far.
@@ -46,7 +46,7 @@ func (a *countedActivity) ExecuteActivity(ctx context.Context, in *interceptor.E
 	a.counter.underWay.Add(1)
 	defer a.counter.underWay.Add(-1)
 	out, err := a.Next.ExecuteActivity(ctx, in)
-	if err == nil && activity.GetInfo(ctx).ActivityType.Name == activities.ExecuteAgentName {
+	if err == nil && activity.GetInfo(ctx).ActivityType.Name == asteroid.ExecuteAgentName {
 		a.counter.executed.Add(1)
 	}
 	return out, err

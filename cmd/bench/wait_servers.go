@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
@@ -80,7 +80,7 @@ type parking struct {
 // parked is how many are at work.
 func (p *parking) parked(context.Context, struct{}) (running int, err error) {
 	for _, e := range p.api.Executions() {
-		if e.Status == string(activities.StatusRunning) {
+		if e.Status == string(asteroid.StatusRunning) {
 			running++
 		}
 	}
@@ -114,7 +114,7 @@ func (p *parking) executionOf(workflowID string) string {
 	if p.byWorkflow[workflowID] == "" {
 		p.byWorkflow = map[string]string{}
 		for _, e := range p.api.Executions() {
-			p.byWorkflow[e.Metadata[activities.MetadataWorkflowID]] = e.ID
+			p.byWorkflow[e.Metadata[asteroid.MetadataWorkflowID]] = e.ID
 		}
 	}
 	return p.byWorkflow[workflowID]

@@ -3,12 +3,12 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"math/rand/v2"
+	rand "math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -38,14 +38,14 @@ func (w way) does() string {
 	}[w]
 }
 
-func (w way) events() activities.Events {
+func (w way) events() asteroid.Events {
 	switch w {
 	case wayWatcher:
-		return activities.EventsWatch
+		return asteroid.EventsWatch
 	case wayWebhooks:
-		return activities.EventsWebhooks
+		return asteroid.EventsWebhooks
 	default:
-		return activities.EventsPoll
+		return asteroid.EventsPoll
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -55,8 +55,8 @@ func begin(mux *http.ServeMux, counted *counter, o orders) error {
 	}
 	transport := countedTransport(counted)
 	plugin, err := worker.NewPlugin(worker.Options{
-		Connections: map[string]activities.Connection{activities.DefaultConnection: {
-			APIKey: activities.StaticAPIKey(o.API.APIKey), OrganizationID: o.API.OrganizationID, BaseURL: o.API.BaseURL, Transport: transport,
+		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: {
+			APIKey: asteroid.StaticAPIKey(o.API.APIKey), OrganizationID: o.API.OrganizationID, BaseURL: o.API.BaseURL, Transport: transport,
 		}},
 		Events: o.Way.events(),
 	})

@@ -15,7 +15,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -33,7 +33,7 @@ const (
 
 	taskQueue = "chaos"
 
-	connectionAgents    = activities.DefaultConnection
+	connectionAgents    = asteroid.DefaultConnection
 	connectionWorkflows = "newer"
 
 	logFileEnv = "CHAOS_LOG_FILE"
@@ -93,12 +93,12 @@ func runServer(port, file string) error {
 
 func runWorker(temporalAddress string) error {
 	gone := parentGone()
-	connection := activities.ConnectionFromEnv()
+	connection := asteroid.ConnectionFromEnv()
 	connection.Transport = transport()
 	newer := connection
-	newer.Dialect = activities.DialectWorkflows
+	newer.Dialect = asteroid.DialectWorkflows
 	plugin, err := worker.NewPlugin(worker.Options{
-		Connections:    map[string]activities.Connection{connectionAgents: connection, connectionWorkflows: newer},
+		Connections:    map[string]asteroid.Connection{connectionAgents: connection, connectionWorkflows: newer},
 		LookupGrace:    lookupGrace,
 		RequestTimeout: requestTimeout,
 	})

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
@@ -72,7 +72,7 @@ func count(outcomes []outcome, ledger []testsuite.Execution) *counts {
 		known[o.workflowID] = true
 	}
 	for _, e := range ledger {
-		workflowID := e.Metadata[activities.MetadataWorkflowID]
+		workflowID := e.Metadata[asteroid.MetadataWorkflowID]
 		if !terminal(e.Status) {
 			c.stick("execution %s of %s is still %s", e.ID, workflowID, e.Status)
 		}
@@ -146,7 +146,7 @@ func (c *counts) completed(o outcome, executions []testsuite.Execution) {
 // failed accepts the failures that the agents were meant to have, and nothing else.
 func (c *counts) failed(o outcome, executions []testsuite.Execution) {
 	e, ok := named(o, executions)
-	meant := o.meantToFail && o.errorType == activities.ErrorTypeExecutionFailed && o.reason == plannedFailure && ok && e.Status == "failed"
+	meant := o.meantToFail && o.errorType == asteroid.ErrorTypeExecutionFailed && o.reason == plannedFailure && ok && e.Status == "failed"
 	if !meant {
 		c.Failures[cmp.Or(o.errorType, "an error without a type")]++
 		c.lose("%s failed with %s: %s", o.workflowID, o.errorType, o.message)
@@ -192,4 +192,4 @@ func (c *counts) find(format string, args ...any) {
 	c.Findings = append(c.Findings, fmt.Sprintf(format, args...))
 }
 
-func terminal(status string) bool { return activities.Status(status).Terminal() }
+func terminal(status string) bool { return asteroid.Status(status).Terminal() }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
@@ -16,7 +16,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // booked is an execution of a workflow in the service's books, over a minute before noon.
 func booked(id, workflowID, status string) testsuite.Execution {
 	e := testsuite.Execution{
-		ID: id, Status: status, Metadata: map[string]string{activities.MetadataWorkflowID: workflowID}, CreatedAt: noon.Add(-2 * time.Minute),
+		ID: id, Status: status, Metadata: map[string]string{asteroid.MetadataWorkflowID: workflowID}, CreatedAt: noon.Add(-2 * time.Minute),
 	}
 	if terminal(status) {
 		e.TerminalAt = noon.Add(-time.Minute)
@@ -40,7 +40,7 @@ func TestEveryKindOfFailureIsCounted(t *testing.T) {
 	cancelled := outcome{workflowID: "w", state: stateCancelled, cancelAsked: true, closedAt: noon}
 	failed := outcome{
 		workflowID: "w", state: stateFailed, executionID: "e", meantToFail: true,
-		errorType: activities.ErrorTypeExecutionFailed, reason: plannedFailure, message: "failed",
+		errorType: asteroid.ErrorTypeExecutionFailed, reason: plannedFailure, message: "failed",
 	}
 	with := func(o outcome, change func(*outcome)) outcome {
 		change(&o)
@@ -82,7 +82,7 @@ func TestEveryKindOfFailureIsCounted(t *testing.T) {
 			counts{Created: 1, Lost: 1}, "w failed with asteroid.ExecutionFailed"},
 		{"failed for another reason", with(failed, func(o *outcome) { o.reason = "it was started without its file" }),
 			[]testsuite.Execution{broken}, counts{Created: 1, Lost: 1}, "w failed with"},
-		{"failed with another error", with(failed, func(o *outcome) { o.errorType = activities.ErrorTypeUnavailable }),
+		{"failed with another error", with(failed, func(o *outcome) { o.errorType = asteroid.ErrorTypeUnavailable }),
 			[]testsuite.Execution{broken}, counts{Created: 1, Lost: 1}, "asteroid.Unavailable"},
 		{"failed, but not by the books", failed, []testsuite.Execution{done}, counts{Created: 1, Lost: 1}, "w failed with"},
 		{"cancelled with its execution", cancelled, []testsuite.Execution{ended}, counts{Created: 1}, ""},
@@ -122,7 +122,7 @@ func TestIntentsAreCountedApart(t *testing.T) {
 		{workflowID: "a", state: stateCompleted, executionID: "1", adopted: true},
 		{workflowID: "b", state: stateCompleted, executionID: "2"},
 		{workflowID: "c"},
-		{workflowID: "d", state: stateFailed, errorType: activities.ErrorTypeUnavailable},
+		{workflowID: "d", state: stateFailed, errorType: asteroid.ErrorTypeUnavailable},
 	}, []testsuite.Execution{booked("1", "a", "completed"), booked("2", "b", "completed"), booked("3", "a", "cancelled")})
 	require.Equal(t, counts{
 		Intents: 4, Created: 3, CancelledDuplicates: 1, Lost: 1, Stuck: 1, Duplicated: 1, Adopted: 1,

@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -181,7 +181,7 @@ func (l *load) rerun(in *intent) {
 	l.trouble.capacity.Lock()
 	defer l.trouble.capacity.Unlock()
 	for _, e := range l.api.Executions() {
-		if e.Metadata[activities.MetadataWorkflowID] == in.workflowID {
+		if e.Metadata[asteroid.MetadataWorkflowID] == in.workflowID {
 			l.api.RerunExecution(e.ID)
 			return
 		}
@@ -226,7 +226,7 @@ func (o *outcome) failed(err *temporal.WorkflowExecutionError) {
 	if said, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		o.errorType = said.Type()
 	}
-	if details, ok := activities.DetailsOf(err); ok {
+	if details, ok := asteroid.DetailsOf(err); ok {
 		o.executionID, o.reason = details.ExecutionID, details.Reason
 	}
 }

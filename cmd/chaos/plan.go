@@ -5,11 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"math/rand/v2"
+	rand "math/rand/v2"
 	"net/http"
 	"time"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -124,7 +124,7 @@ func (in *intent) input(agentID string) workflows.RunAgentInput {
 	given := workflows.RunAgentInput{
 		Connection:      connectionAgents,
 		AgentID:         agentID,
-		Inputs:          activities.Inputs{inputSeconds: in.work.Seconds(), inputFails: in.fails},
+		Inputs:          asteroid.Inputs{inputSeconds: in.work.Seconds(), inputFails: in.fails},
 		LongPollSeconds: in.longPoll,
 		BackstopSeconds: backstop,
 	}
@@ -134,7 +134,7 @@ func (in *intent) input(agentID string) workflows.RunAgentInput {
 	if in.content != "" {
 		sum := sha256.Sum256([]byte(in.content))
 		given.Inputs[inputDigest] = hex.EncodeToString(sum[:])
-		given.Files = []activities.FileRef{{
+		given.Files = []asteroid.FileRef{{
 			URI: "data:text/csv;base64," + base64.StdEncoding.EncodeToString([]byte(in.content)), Name: "claims.csv",
 		}}
 	}

@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -27,11 +27,11 @@ type report struct {
 }
 
 type execution struct {
-	Agent       string            `json:"agent"`
-	ExecutionID string            `json:"executionId"`
-	Status      activities.Status `json:"status"`
-	Outcome     string            `json:"outcome"`
-	Result      json.RawMessage   `json:"result"`
+	Agent       string          `json:"agent"`
+	ExecutionID string          `json:"executionId"`
+	Status      asteroid.Status `json:"status"`
+	Outcome     string          `json:"outcome"`
+	Result      json.RawMessage `json:"result"`
 	// Outputs are where the files that the agent left can be found.
 	Outputs []string `json:"outputs,omitempty"`
 }
@@ -212,7 +212,7 @@ func (s *stack) retrying(ctx context.Context, run client.WorkflowRun) string {
 	}
 	for _, pending := range described.PendingActivities {
 		failure := pending.GetLastFailure()
-		if failure != nil && failure.GetApplicationFailureInfo().GetType() != activities.ErrorTypeStillRunning {
+		if failure != nil && failure.GetApplicationFailureInfo().GetType() != asteroid.ErrorTypeStillRunning {
 			return failure.GetMessage()
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/demo/samples"
 )
 
@@ -25,8 +25,8 @@ type localFile struct {
 	SeenSHA256 string `json:"seenSha256"`
 }
 
-func (f *localFile) ref() activities.FileRef {
-	return activities.FileRef{URI: (&url.URL{Scheme: "file", Path: filepath.ToSlash(f.path)}).String()}
+func (f *localFile) ref() asteroid.FileRef {
+	return asteroid.FileRef{URI: (&url.URL{Scheme: "file", Path: filepath.ToSlash(f.path)}).String()}
 }
 
 // openFiles looks at the files before anything is started.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
@@ -132,7 +132,7 @@ func TestLiveUsesTheServiceThatTheEnvironmentNames(t *testing.T) {
 	api := testsuite.NewAPI(t)
 	t.Setenv("ASTEROID_API_KEY", api.APIKey())
 	t.Setenv("ASTEROID_BASE_URL", api.BaseURL())
-	t.Setenv("ASTEROID_DIALECT", string(activities.DialectWorkflows))
+	t.Setenv("ASTEROID_DIALECT", string(asteroid.DialectWorkflows))
 	code, _, stderr := demo(t, "--live", "--agent", api.AgentID("patient"), "--input", "seconds=0")
 	require.Zero(t, code, stderr)
 	require.Equal(t, "completed", api.Executions()[0].Status)

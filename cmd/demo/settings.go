@@ -12,14 +12,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // settings are what the command line asks for.
 type settings struct {
 	files  []string
 	agents []string
-	inputs activities.Inputs
+	inputs asteroid.Inputs
 	save   string // where the agents' files go: a URI, or empty
 	bucket []string
 	db     string
@@ -30,7 +30,7 @@ type settings struct {
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
-	s := settings{inputs: activities.Inputs{}}
+	s := settings{inputs: asteroid.Inputs{}}
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // one line says what is wrong; the whole usage would bury it
 	flags.Func("file", "give this `path` to the first agent; repeatable (default: the sample files)", func(path string) error {

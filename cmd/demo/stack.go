@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/blobstore"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -49,7 +49,7 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 			s.close()
 		}
 	}()
-	connection := activities.ConnectionFromEnv()
+	connection := asteroid.ConnectionFromEnv()
 	if !settings.live {
 		if connection, err = s.startFake(); err != nil {
 			return nil, err
@@ -66,7 +66,7 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 	}
 	s.closers = append(s.closers, func() { _ = closeBuckets() })
 	options := worker.Options{
-		Connections: map[string]activities.Connection{activities.DefaultConnection: connection},
+		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: connection},
 		FileRoots:   fileRoots(files),
 		Stores:      stores,
 	}
@@ -107,14 +107,14 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 	return s, nil
 }
 
-func (s *stack) startFake() (activities.Connection, error) {
+func (s *stack) startFake() (asteroid.Connection, error) {
 	api, err := testsuite.StartAPI()
 	if err != nil {
-		return activities.Connection{}, fmt.Errorf("start the fake API: %w", err)
+		return asteroid.Connection{}, fmt.Errorf("start the fake API: %w", err)
 	}
 	s.closers = append(s.closers, func() { _ = api.Close() })
 	s.ids = api.Agents()
-	return activities.Connection{APIKey: activities.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()}, nil
+	return asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()}, nil
 }
 
 // resolve finds the id of an agent. The real service knows ids only.

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/log"
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
@@ -21,7 +22,7 @@ import (
 type worker struct {
 	*sdktestsuite.TestActivityEnvironment
 	api     *testsuite.API
-	store   activities.Store
+	store   asteroid.Store
 	elapsed atomic.Int64 // virtual time since the start
 }
 
@@ -32,10 +33,10 @@ func newWorker(t *testing.T) *worker {
 	now := func() time.Time { return begin.Add(time.Duration(w.elapsed.Load())) }
 	w.api = testsuite.NewAPI(t, testsuite.WithClock(now))
 	made, err := activities.New(activities.Options{
-		Connections: map[string]activities.Connection{
-			activities.DefaultConnection: {APIKey: activities.StaticAPIKey(w.api.APIKey()), BaseURL: w.api.BaseURL()},
+		Connections: map[string]asteroid.Connection{
+			asteroid.DefaultConnection: {APIKey: asteroid.StaticAPIKey(w.api.APIKey()), BaseURL: w.api.BaseURL()},
 		},
-		Stores: map[string]activities.Store{"mem": w.store}, SettleInterval: time.Millisecond, Now: now,
+		Stores: map[string]asteroid.Store{"mem": w.store}, SettleInterval: time.Millisecond, Now: now,
 	})
 	require.NoError(t, err)
 	var suite sdktestsuite.WorkflowTestSuite
@@ -59,18 +60,18 @@ func TestFilesGoFromABucketToAnAgentAndItsDownloadsToABucket(t *testing.T) {
 	claims := strings.Repeat("1042,17.50\n", 100_000)
 	write(t, w.store, "mem://scratch/2026/claims.csv", claims)
 
-	staged := do[activities.StageFilesResult](t, w, activities.StageFilesName, activities.StageFilesInput{
-		Files: []activities.FileRef{{URI: "mem://scratch/2026/claims.csv"}},
+	staged := do[asteroid.StageFilesResult](t, w, asteroid.StageFilesName, asteroid.StageFilesInput{
+		Files: []asteroid.FileRef{{URI: "mem://scratch/2026/claims.csv"}},
 	})
 	require.Equal(t, "claims.csv", staged.Files[0].Name)
 	require.Equal(t, "text/csv", staged.Files[0].ContentType)
 	require.EqualValues(t, len(claims), staged.Files[0].Size)
 
-	started := do[activities.ExecuteAgentResult](t, w, activities.ExecuteAgentName, activities.ExecuteAgentInput{
+	started := do[asteroid.ExecuteAgentResult](t, w, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
 		AgentID: w.api.AgentID("inventory"), TempFiles: staged.Files,
 	})
 	w.elapsed.Store(int64(10 * time.Minute))
-	saved := do[activities.SaveFilesResult](t, w, activities.SaveFilesName, activities.SaveFilesInput{
+	saved := do[asteroid.SaveFilesResult](t, w, asteroid.SaveFilesName, asteroid.SaveFilesInput{
 		ExecutionID: started.ExecutionID, Destination: "mem://scratch/results",
 	})
 	require.Len(t, saved.Files, 1)
@@ -80,10 +81,10 @@ func TestFilesGoFromABucketToAnAgentAndItsDownloadsToABucket(t *testing.T) {
 	require.Equal(t, digest(inventory), saved.Files[0].SHA256)
 	info, err := w.store.Stat(t.Context(), parse(t, saved.Files[0].URI))
 	require.NoError(t, err)
-	require.Equal(t, activities.FileInfo{ContentType: "application/json", Size: int64(len(inventory))}, info)
+	require.Equal(t, asteroid.FileInfo{ContentType: "application/json", Size: int64(len(inventory))}, info)
 
 	// What was saved goes into the next step as it is.
-	next := do[activities.StageFilesResult](t, w, activities.StageFilesName, activities.StageFilesInput{Files: activities.References(saved.Files)})
+	next := do[asteroid.StageFilesResult](t, w, asteroid.StageFilesName, asteroid.StageFilesInput{Files: asteroid.References(saved.Files)})
 	require.Equal(t, "inventory.json", next.Files[0].Name)
 }
 
@@ -96,13 +97,13 @@ func TestRefusedReferencesFailAsTheirKindAndSendNothing(t *testing.T) {
 	w := newWorker(t)
 	write(t, w.store, "mem://scratch/claims.csv", "x")
 	for uri, is := range map[string]func(error) bool{
-		"mem://other/claims.csv":            activities.IsUnauthorized,
-		"mem://scratch/absent.csv":          activities.IsNotFound,
-		"mem://scratch/claims.csv?region=x": activities.IsInvalidInput,
-		"mem://scratch/../claims.csv":       activities.IsInvalidInput,
-		"s3://scratch/claims.csv":           activities.IsInvalidInput,
+		"mem://other/claims.csv":            asteroid.IsUnauthorized,
+		"mem://scratch/absent.csv":          asteroid.IsNotFound,
+		"mem://scratch/claims.csv?region=x": asteroid.IsInvalidInput,
+		"mem://scratch/../claims.csv":       asteroid.IsInvalidInput,
+		"s3://scratch/claims.csv":           asteroid.IsInvalidInput,
 	} {
-		_, err := w.ExecuteActivity(activities.StageFilesName, activities.StageFilesInput{Files: []activities.FileRef{{URI: "mem://scratch/claims.csv"}, {URI: uri}}})
+		_, err := w.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "mem://scratch/claims.csv"}, {URI: uri}}})
 		require.Error(t, err)
 		require.True(t, is(err), "%s: %v", uri, err)
 		require.Contains(t, err.Error(), "files[1].uri", uri)

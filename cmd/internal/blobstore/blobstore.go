@@ -21,13 +21,13 @@ import (
 	"strings"
 
 	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/azureblob" // azblob:
-	_ "gocloud.dev/blob/gcsblob"   // gs:
-	_ "gocloud.dev/blob/memblob"   // mem:
-	_ "gocloud.dev/blob/s3blob"    // s3:
+	_ "gocloud.dev/blob/azureblob"
+	_ "gocloud.dev/blob/gcsblob"
+	_ "gocloud.dev/blob/memblob"
+	_ "gocloud.dev/blob/s3blob"
 	"gocloud.dev/gcp"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 var schemes = []string{"azblob", "gs", "mem", "s3"}
@@ -40,7 +40,7 @@ var schemes = []string{"azblob", "gs", "mem", "s3"}
 // there, and open to them, shows when it is used.
 //
 // The stores are in use until the worker has stopped; then closeAll lets go of the buckets.
-func Open(ctx context.Context, buckets ...string) (stores map[string]activities.Store, closeAll func() error, err error) {
+func Open(ctx context.Context, buckets ...string) (stores map[string]asteroid.Store, closeAll func() error, err error) {
 	var opened []*blob.Bucket
 	closeAll = func() (err error) {
 		for _, bucket := range opened {
@@ -49,7 +49,7 @@ func Open(ctx context.Context, buckets ...string) (stores map[string]activities.
 		opened = nil
 		return err
 	}
-	stores = map[string]activities.Store{}
+	stores = map[string]asteroid.Store{}
 	for _, text := range buckets {
 		place, err := parseBucket(text)
 		if err != nil {

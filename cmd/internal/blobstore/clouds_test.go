@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/blobstore"
 )
 
@@ -89,7 +89,7 @@ func (c *cloud) has(name string) string {
 }
 
 // store opens a bucket that the cloud serves.
-func (c *cloud) store(t *testing.T, scheme string) activities.Store {
+func (c *cloud) store(t *testing.T, scheme string) asteroid.Store {
 	t.Helper()
 	host := strings.TrimPrefix(c.URL, "http://")
 	if scheme == "gs" {
@@ -115,7 +115,7 @@ func TestRefusalsOfEveryCloudKeepTheirMeaning(t *testing.T) {
 				require.NotContains(t, err.Error(), "very-secret")
 				require.NotContains(t, err.Error(), "\n")
 			}
-			err := store.Write(t.Context(), parse(t, scheme+"://claims/secret"), strings.NewReader("x"), activities.FileInfo{ContentType: "text/csv"})
+			err := store.Write(t.Context(), parse(t, scheme+"://claims/secret"), strings.NewReader("x"), asteroid.FileInfo{ContentType: "text/csv"})
 			require.ErrorIs(t, err, fs.ErrPermission)
 		})
 	}
@@ -131,7 +131,7 @@ func TestWritesReachTheClouds(t *testing.T) {
 
 			broken := errors.New("the line is dead")
 			content := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken))
-			err := store.Write(t.Context(), parse(t, scheme+"://claims/half.csv"), content, activities.FileInfo{ContentType: "text/csv"})
+			err := store.Write(t.Context(), parse(t, scheme+"://claims/half.csv"), content, asteroid.FileInfo{ContentType: "text/csv"})
 			require.ErrorIs(t, err, broken)
 			require.Empty(t, served.has("half.csv"))
 		})

@@ -9,7 +9,7 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // store is the buckets of one scheme, by name.
@@ -34,16 +34,16 @@ func (s store) find(uri *url.URL) (*blob.Bucket, string, error) {
 	return bucket, key, nil
 }
 
-func (s store) Stat(ctx context.Context, uri *url.URL) (activities.FileInfo, error) {
+func (s store) Stat(ctx context.Context, uri *url.URL) (asteroid.FileInfo, error) {
 	bucket, key, err := s.find(uri)
 	if err != nil {
-		return activities.FileInfo{}, err
+		return asteroid.FileInfo{}, err
 	}
 	attributes, err := bucket.Attributes(ctx, key)
 	if err != nil {
-		return activities.FileInfo{}, storeError(err)
+		return asteroid.FileInfo{}, storeError(err)
 	}
-	return activities.FileInfo{ContentType: attributes.ContentType, Size: attributes.Size}, nil
+	return asteroid.FileInfo{ContentType: attributes.ContentType, Size: attributes.Size}, nil
 }
 
 func (s store) Open(ctx context.Context, uri *url.URL) (io.ReadCloser, error) {
@@ -74,7 +74,7 @@ const (
 
 // Write replaces a file at once. Of one that is aborted S3 may keep parts, which nobody sees but who pays for them: a rule of
 // the bucket removes those (AbortIncompleteMultipartUpload).
-func (s store) Write(ctx context.Context, uri *url.URL, content io.Reader, info activities.FileInfo) error {
+func (s store) Write(ctx context.Context, uri *url.URL, content io.Reader, info asteroid.FileInfo) error {
 	bucket, key, err := s.find(uri)
 	if err != nil {
 		return err

@@ -12,11 +12,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/blobstore"
 )
 
-func open(t *testing.T, buckets ...string) map[string]activities.Store {
+func open(t *testing.T, buckets ...string) map[string]asteroid.Store {
 	t.Helper()
 	stores, closeAll, err := blobstore.Open(t.Context(), buckets...)
 	require.NoError(t, err)
@@ -31,12 +31,12 @@ func parse(t *testing.T, uri string) *url.URL {
 	return parsed
 }
 
-func write(t *testing.T, store activities.Store, uri, content string) {
+func write(t *testing.T, store asteroid.Store, uri, content string) {
 	t.Helper()
-	require.NoError(t, store.Write(t.Context(), parse(t, uri), strings.NewReader(content), activities.FileInfo{ContentType: "text/csv", Size: int64(len(content))}))
+	require.NoError(t, store.Write(t.Context(), parse(t, uri), strings.NewReader(content), asteroid.FileInfo{ContentType: "text/csv", Size: int64(len(content))}))
 }
 
-func read(t *testing.T, store activities.Store, uri string) string {
+func read(t *testing.T, store asteroid.Store, uri string) string {
 	t.Helper()
 	opened, err := store.Open(t.Context(), parse(t, uri))
 	require.NoError(t, err)
@@ -58,7 +58,7 @@ func TestWhatIsWrittenIsReadAndDescribed(t *testing.T) {
 		require.Equal(t, content, read(t, store, uri))
 		info, err := store.Stat(t.Context(), parse(t, uri))
 		require.NoError(t, err)
-		require.Equal(t, activities.FileInfo{ContentType: "text/csv", Size: int64(len(content))}, info)
+		require.Equal(t, asteroid.FileInfo{ContentType: "text/csv", Size: int64(len(content))}, info)
 	}
 	require.NotEmpty(t, read(t, store, "mem://scratch/2026/%C3%A4%20b%20c%23%3F.csv"), "another spelling of the same key")
 }
@@ -78,11 +78,11 @@ func TestAWriteThatIsAbortedLeavesWhatWasThere(t *testing.T) {
 	for _, uri := range []string{"mem://scratch/old", "mem://scratch/new"} {
 		for name, sent := range map[string]int{"at once": 0, "before the type is known": 100, "later": 3 << 20} {
 			content := io.MultiReader(strings.NewReader(strings.Repeat("x", sent)), iotest.ErrReader(broken))
-			err := store.Write(t.Context(), parse(t, uri), content, activities.FileInfo{Size: -1})
+			err := store.Write(t.Context(), parse(t, uri), content, asteroid.FileInfo{Size: -1})
 			require.ErrorIs(t, err, broken, name)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		err := store.Write(ctx, parse(t, uri), &endReader{Reader: strings.NewReader("all of it"), atEnd: cancel}, activities.FileInfo{Size: -1})
+		err := store.Write(ctx, parse(t, uri), &endReader{Reader: strings.NewReader("all of it"), atEnd: cancel}, asteroid.FileInfo{Size: -1})
 		require.ErrorIs(t, err, context.Canceled, "cancelled after the last byte")
 	}
 	require.Equal(t, "old", read(t, store, "mem://scratch/old"))
@@ -134,7 +134,7 @@ func TestAReferenceNamesAListedBucketAndAKey(t *testing.T) {
 		_, err = store.Open(t.Context(), parse(t, uri))
 		require.ErrorIs(t, err, want, uri)
 		if !errors.Is(want, fs.ErrNotExist) {
-			err = store.Write(t.Context(), parse(t, uri), iotest.ErrReader(errors.New("was read")), activities.FileInfo{})
+			err = store.Write(t.Context(), parse(t, uri), iotest.ErrReader(errors.New("was read")), asteroid.FileInfo{})
 			require.ErrorIs(t, err, want, uri)
 		}
 	}

@@ -6,14 +6,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/common/v1"
-	"go.temporal.io/api/history/v1"
-	"go.temporal.io/api/workflowservice/v1"
+	common "go.temporal.io/api/common/v1"
+	history "go.temporal.io/api/history/v1"
+	workflowservice "go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -40,7 +40,7 @@ func (s *stack) reset(run client.WorkflowRun) client.WorkflowRun {
 func TestAResetAdoptsTheRunThatIsGoingOn(t *testing.T) {
 	s := newStack(t)
 	s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 4}})
+	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 4}})
 	s.state(run, phase(workflows.PhaseRunning))
 	again := s.reset(run)
 	var result workflows.RunAgentResult
@@ -57,12 +57,12 @@ func TestAResetAfterCompletionAdoptsAndAfterFailureRunsAgain(t *testing.T) {
 		func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Fail("the portal is down")} },
 		func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Complete("success", "", 1)} })
 	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: fails})
-	require.True(t, activities.IsExecutionFailed(run.Get(s.ctx(), nil)))
+	require.True(t, asteroid.IsExecutionFailed(run.Get(s.ctx(), nil)))
 	again := s.reset(run)
 	var result workflows.RunAgentResult
 	require.NoError(t, again.Get(s.ctx(), &result))
 	require.False(t, result.Adopted)
-	require.Equal(t, s.api.Executions()[0].Metadata[activities.MetadataExecutionKey]+"#2", result.ExecutionKey)
+	require.Equal(t, s.api.Executions()[0].Metadata[asteroid.MetadataExecutionKey]+"#2", result.ExecutionKey)
 
 	third := s.reset(again)
 	require.NoError(t, third.Get(s.ctx(), &result))
@@ -71,7 +71,7 @@ func TestAResetAfterCompletionAdoptsAndAfterFailureRunsAgain(t *testing.T) {
 }
 
 // executeTwice executes an agent by two activities of one run.
-func executeTwice(ctx workflow.Context, in activities.ExecuteAgentInput) error {
+func executeTwice(ctx workflow.Context, in asteroid.ExecuteAgentInput) error {
 	for range 2 {
 		if _, err := workflows.ExecuteAgent(ctx, in); err != nil {
 			return err
@@ -106,14 +106,14 @@ func runAgentAndFail(ctx workflow.Context, in workflows.RunAgentInput) error {
 func TestWhichExecutesShareAnIdentity(t *testing.T) {
 	type scenario func(s *stack, agent, key string) (run client.WorkflowRun)
 	runAgent := func(agent, key string) workflows.RunAgentInput {
-		return workflows.RunAgentInput{AgentID: agent, Inputs: activities.Inputs{"seconds": 0}, IdempotencyKey: key}
+		return workflows.RunAgentInput{AgentID: agent, Inputs: asteroid.Inputs{"seconds": 0}, IdempotencyKey: key}
 	}
 	for name, row := range map[string]struct {
 		does           scenario
 		runs, runsWith int // executions without and with an IdempotencyKey
 	}{
 		"another activity of the same run": {func(s *stack, agent, key string) client.WorkflowRun {
-			return s.start(executeTwice, activities.ExecuteAgentInput{AgentID: agent, IdempotencyKey: key})
+			return s.start(executeTwice, asteroid.ExecuteAgentInput{AgentID: agent, IdempotencyKey: key})
 		}, 2, 1},
 		"run again": {func(s *stack, agent, key string) client.WorkflowRun {
 			require.NoError(s.t, s.start(workflows.RunAgentName, runAgent(agent, key)).Get(s.ctx(), nil))
@@ -147,16 +147,16 @@ func TestAStandaloneExecuteIsIdentifiedByItself(t *testing.T) {
 	for range 2 {
 		handle, err := s.client.ExecuteActivity(s.ctx(), client.StartActivityOptions{
 			ID: "execute-" + uuid.NewString(), TaskQueue: s.queue, StartToCloseTimeout: activityTimeout,
-		}, activities.ExecuteAgentName, activities.ExecuteAgentInput{AgentID: s.api.AgentID("patient")})
+		}, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: s.api.AgentID("patient")})
 		require.NoError(t, err)
-		var executed activities.ExecuteAgentResult
+		var executed asteroid.ExecuteAgentResult
 		require.NoError(t, handle.Get(s.ctx(), &executed))
 		require.False(t, executed.Adopted)
 	}
 	executions := s.api.Executions()
 	require.Len(t, executions, 2)
-	require.NotContains(t, executions[0].Metadata, activities.MetadataWorkflowID)
-	require.NotEqual(t, executions[0].Metadata[activities.MetadataExecutionKey], executions[1].Metadata[activities.MetadataExecutionKey])
+	require.NotContains(t, executions[0].Metadata, asteroid.MetadataWorkflowID)
+	require.NotEqual(t, executions[0].Metadata[asteroid.MetadataExecutionKey], executions[1].Metadata[asteroid.MetadataExecutionKey])
 }
 
 func TestALostAnswerLeavesOneRun(t *testing.T) {
@@ -164,7 +164,7 @@ func TestALostAnswerLeavesOneRun(t *testing.T) {
 	s.options.LookupGrace = 1 // next to none: what was carried out is listed at once
 	s.work()
 	s.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 1}})
+	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 1}})
 	var result workflows.RunAgentResult
 	require.NoError(t, run.Get(s.ctx(), &result))
 	require.True(t, result.Adopted)

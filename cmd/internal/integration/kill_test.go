@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -38,7 +38,7 @@ func workAsChild(settings string) error {
 		return err
 	}
 	plugin, err := worker.NewPlugin(worker.Options{
-		Connections: map[string]activities.Connection{"default": {APIKey: activities.StaticAPIKey(c.APIKey), BaseURL: c.BaseURL}},
+		Connections: map[string]asteroid.Connection{"default": {APIKey: asteroid.StaticAPIKey(c.APIKey), BaseURL: c.BaseURL}},
 		FileRoots:   []string{c.Files},
 		OutputRoots: []string{c.Outputs},
 		LookupGrace: c.LookupGrace,
@@ -52,7 +52,7 @@ func workAsChild(settings string) error {
 // child starts a worker that can be killed.
 func (s *stack) child() *exec.Cmd {
 	s.t.Helper()
-	connection := s.options.Connections[activities.DefaultConnection]
+	connection := s.options.Connections[asteroid.DefaultConnection]
 	settings, err := json.Marshal(childWorker{
 		Temporal: server.HostPort(), Queue: s.queue, BaseURL: connection.BaseURL, APIKey: s.api.APIKey(),
 		Files: s.options.FileRoots[0], Outputs: s.options.OutputRoots[0], LookupGrace: s.options.LookupGrace,
@@ -70,11 +70,11 @@ func (s *stack) child() *exec.Cmd {
 
 func TestAWorkerThatIsKilledInTheMiddleOfAnUploadLeavesWhatIsDone(t *testing.T) {
 	s := newStack(t)
-	var files []activities.FileRef
+	var files []asteroid.FileRef
 	for i := range 10 {
 		path := filepath.Join(s.options.FileRoots[0], fmt.Sprintf("%d.txt", i))
 		require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
-		files = append(files, activities.FileRef{URI: "file://" + path})
+		files = append(files, asteroid.FileRef{URI: "file://" + path})
 	}
 	staged := func() (finished, begun int) {
 		for _, r := range s.api.Requests() {

@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/history/v1"
+	enums "go.temporal.io/api/enums/v1"
+	history "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
@@ -71,8 +71,8 @@ func newStack(t *testing.T, options ...testsuite.Option) *stack {
 	t.Parallel()
 	s := &stack{t: t, api: testsuite.NewAPI(t, options...), queue: t.Name(), logged: &lockedBuffer{}}
 	s.options = worker.Options{
-		Connections: map[string]activities.Connection{
-			"default": {APIKey: activities.StaticAPIKey(s.api.APIKey()), BaseURL: s.api.BaseURL()},
+		Connections: map[string]asteroid.Connection{
+			"default": {APIKey: asteroid.StaticAPIKey(s.api.APIKey()), BaseURL: s.api.BaseURL()},
 		},
 		FileRoots:   []string{t.TempDir()},
 		OutputRoots: []string{t.TempDir()},

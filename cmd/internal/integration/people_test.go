@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/workflowservice/v1"
+	workflowservice "go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -91,7 +91,7 @@ func TestAnAgentThatAsksTwiceIsAnsweredPausedAndResumed(t *testing.T) {
 	s.state(run, phase(workflows.PhaseRunning))
 	paused, err := s.wish(run, workflows.PauseUpdate, workflows.SteerInput{})
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusPaused, paused.Status)
+	require.Equal(t, asteroid.StatusPaused, paused.Status)
 	s.state(run, phase(workflows.PhasePaused))
 	_, err = s.wish(run, workflows.ResumeUpdate, workflows.SteerInput{})
 	require.NoError(t, err)
@@ -100,13 +100,13 @@ func TestAnAgentThatAsksTwiceIsAnsweredPausedAndResumed(t *testing.T) {
 	require.NoError(t, run.Get(s.ctx(), &result))
 	require.JSONEq(t, `["Savings","Invoice, Letter"]`, string(result.Result()))
 	s.waiting(run, false)
-	var seen []activities.Status
+	var seen []asteroid.Status
 	for _, at := range s.state(run, phase(workflows.PhaseCompleted)).Agents[0].Statuses {
-		if at.Status != activities.StatusRunning { // which the workflow may be too late to see
+		if at.Status != asteroid.StatusRunning { // which the workflow may be too late to see
 			seen = append(seen, at.Status)
 		}
 	}
-	require.Equal(t, []activities.Status{"starting", "paused_by_agent", "paused_by_agent", "paused", "completed"}, seen)
+	require.Equal(t, []asteroid.Status{"starting", "paused_by_agent", "paused_by_agent", "paused", "completed"}, seen)
 	_, err = s.wish(run, workflows.PauseUpdate, workflows.SteerInput{})
 	require.Error(t, err)
 	record(t, "steered", s.history(run))
@@ -128,16 +128,16 @@ func TestAWebhookIsProgressLongBeforeAnyPoll(t *testing.T) {
 	receive, err := worker.NewWebhookHandler(worker.WebhookOptions{Clients: map[string]client.Client{"default": s.client}, PublicKeys: []*rsa.PublicKey{key}})
 	require.NoError(t, err)
 	handler.Store(&lateHandler{receive})
-	s.options.Events = activities.EventsWebhooks
+	s.options.Events = asteroid.EventsWebhooks
 	s.work()
 	began := time.Now()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 20, "ask": "Go on?"}})
+	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 20, "ask": "Go on?"}})
 	s.state(run, phase(workflows.PhaseNeedsHuman))
 	_, err = s.wish(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Yes"}}}})
 	require.NoError(t, err)
 	require.NoError(t, run.Get(s.ctx(), nil))
 	require.Less(t, time.Since(began), time.Minute, "the poll looks every ten minutes")
-	require.LessOrEqual(t, scheduled(s.history(run))[activities.AwaitExecutionName], 4)
+	require.LessOrEqual(t, scheduled(s.history(run))[asteroid.AwaitExecutionName], 4)
 	for _, r := range s.api.Requests() {
 		require.NotEqual(t, "ExecutionsList", r.Operation, "nobody has to list anything")
 	}

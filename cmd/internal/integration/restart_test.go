@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -28,8 +28,8 @@ func (s *stack) requested(operation string) {
 // A worker that is killed tells nobody. In each phase another one takes over: nothing is done twice, and nothing is lost.
 func TestAWorkerThatIsKilledInAnyPhaseLosesNothing(t *testing.T) {
 	t.Parallel()
-	quick := activities.Inputs{"seconds": 1}
-	files := []activities.FileRef{{URI: "data:,content", Name: "claim.txt"}}
+	quick := asteroid.Inputs{"seconds": 1}
+	files := []asteroid.FileRef{{URI: "data:,content", Name: "claim.txt"}}
 	for name, c := range map[string]struct {
 		in     workflows.RunAgentInput
 		fault  string // an operation that hangs while the worker is killed
@@ -41,9 +41,9 @@ func TestAWorkerThatIsKilledInAnyPhaseLosesNothing(t *testing.T) {
 		"staging":            {in: workflows.RunAgentInput{Files: files}, fault: "TempFilesStage", how: testsuite.Stall(time.Hour), phase: workflows.PhaseStaging},
 		"executing, unsent":  {in: workflows.RunAgentInput{Inputs: quick}, fault: "AgentExecutePost", how: testsuite.Stall(time.Hour), phase: workflows.PhaseExecuting},
 		"executing, unheard": {in: workflows.RunAgentInput{Inputs: quick}, fault: "AgentExecutePost", how: testsuite.LoseResponse(), phase: workflows.PhaseExecuting},
-		"waiting":            {in: workflows.RunAgentInput{Inputs: activities.Inputs{"seconds": 8}}, phase: workflows.PhaseRunning},
+		"waiting":            {in: workflows.RunAgentInput{Inputs: asteroid.Inputs{"seconds": 8}}, phase: workflows.PhaseRunning},
 		"waiting no longer":  {in: workflows.RunAgentInput{Inputs: quick}, phase: workflows.PhaseRunning, ends: true},
-		"asked":              {in: workflows.RunAgentInput{Inputs: activities.Inputs{"seconds": 2, "ask": "Go on?"}}, phase: workflows.PhaseNeedsHuman, answer: true},
+		"asked":              {in: workflows.RunAgentInput{Inputs: asteroid.Inputs{"seconds": 2, "ask": "Go on?"}}, phase: workflows.PhaseNeedsHuman, answer: true},
 		"collecting": {in: workflows.RunAgentInput{Files: files, Collect: &workflows.Collect{Destination: "here"}}, fault: "ExecutionFileDownloadRedirect",
 			how: testsuite.Stall(time.Hour), phase: workflows.PhaseCollecting},
 	} {
@@ -82,7 +82,7 @@ func TestAWorkerThatIsKilledInAnyPhaseLosesNothing(t *testing.T) {
 			defer cancel()
 			var result workflows.RunAgentResult
 			require.NoError(t, run.Get(ctx, &result))
-			require.Equal(t, activities.StatusCompleted, result.Status)
+			require.Equal(t, asteroid.StatusCompleted, result.Status)
 			require.Len(t, s.api.Executions(), 1)
 		})
 	}

@@ -15,7 +15,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -24,16 +24,16 @@ import (
 const claims = "claim,amount\nC-1,250.50\nC-2,49.50\n"
 
 // claimsFile puts a file where the worker may open it.
-func (s *stack) claimsFile() activities.FileRef {
+func (s *stack) claimsFile() asteroid.FileRef {
 	s.t.Helper()
 	path := filepath.Join(s.options.FileRoots[0], "claims.csv")
 	require.NoError(s.t, os.WriteFile(path, []byte(claims), 0o600))
-	return activities.FileRef{URI: "file://" + path}
+	return asteroid.FileRef{URI: "file://" + path}
 }
 
 func (s *stack) pipeline() workflows.PipelineInput {
 	return workflows.PipelineInput{Steps: []workflows.PipelineStep{
-		{RunAgentInput: workflows.RunAgentInput{AgentID: s.api.AgentID("totals"), Files: []activities.FileRef{s.claimsFile()}}},
+		{RunAgentInput: workflows.RunAgentInput{AgentID: s.api.AgentID("totals"), Files: []asteroid.FileRef{s.claimsFile()}}},
 		{RunAgentInput: workflows.RunAgentInput{AgentID: s.api.AgentID("report")}, ExecutionIDInput: "executionId", ResultInput: "result"},
 	}}
 }
@@ -50,14 +50,14 @@ func TestAFileGoesInAndItsResultFeedsTheNextAgent(t *testing.T) {
 	require.Len(t, executions, 2)
 	require.Equal(t, result.Steps[0].ExecutionID, executions[1].Inputs["executionId"])
 	for _, e := range executions {
-		require.Equal(t, run.GetID(), e.Metadata[activities.MetadataWorkflowID])
-		require.Equal(t, run.GetRunID(), e.Metadata[activities.MetadataRunID])
-		require.Equal(t, "default", e.Metadata[activities.MetadataNamespace])
+		require.Equal(t, run.GetID(), e.Metadata[asteroid.MetadataWorkflowID])
+		require.Equal(t, run.GetRunID(), e.Metadata[asteroid.MetadataRunID])
+		require.Equal(t, "default", e.Metadata[asteroid.MetadataNamespace])
 	}
 	counts := scheduled(s.history(run))
-	delete(counts, activities.GetExecutionName) // one for each event
+	delete(counts, asteroid.GetExecutionName) // one for each event
 	require.Equal(t, map[string]int{
-		activities.StageFilesName: 1, activities.ExecuteAgentName: 2, activities.AwaitExecutionName: 2, activities.CheckUploadsName: 1,
+		asteroid.StageFilesName: 1, asteroid.ExecuteAgentName: 2, asteroid.AwaitExecutionName: 2, asteroid.CheckUploadsName: 1,
 	}, counts)
 	requests := map[string]int{}
 	for _, r := range s.api.Requests() {
@@ -71,14 +71,14 @@ func TestAFileGoesInAndItsResultFeedsTheNextAgent(t *testing.T) {
 
 func TestALongWaitCostsNoMoreHistoryThanAShortOne(t *testing.T) {
 	s := newStack(t)
-	s.options.Events = activities.EventsPoll
+	s.options.Events = asteroid.EventsPoll
 	s.work()
 	events := map[int]int{}
 	polls := map[int]int{}
 	for _, seconds := range []int{1, 25} {
 		before := len(s.api.Requests())
 		run := s.start(workflows.RunAgentName, workflows.RunAgentInput{
-			AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": seconds},
+			AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": seconds},
 		})
 		require.NoError(t, run.Get(s.ctx(), nil))
 		events[seconds] = len(s.history(run).Events)
@@ -91,7 +91,7 @@ func TestALongWaitCostsNoMoreHistoryThanAShortOne(t *testing.T) {
 func TestTheExecutionIDIsKnownWhileTheAgentWorksAndCancelReachesIt(t *testing.T) {
 	s := newStack(t)
 	s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 3600}})
+	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 3600}})
 	state := s.state(run, phase(workflows.PhaseRunning))
 	require.Equal(t, s.api.Executions()[0].ID, state.Agents[0].ExecutionID)
 
@@ -106,14 +106,14 @@ func TestTheExecutionIDIsKnownWhileTheAgentWorksAndCancelReachesIt(t *testing.T)
 func TestAWorkerThatStopsLosesNothingAndCancelsNothing(t *testing.T) {
 	s := newStack(t)
 	stop := s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 5}})
+	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 5}})
 	s.state(run, phase(workflows.PhaseRunning))
 	stop()
 	require.NotEqual(t, "cancelled", s.api.Executions()[0].Status)
 	s.work()
 	var result workflows.RunAgentResult
 	require.NoError(t, run.Get(s.ctx(), &result))
-	require.Equal(t, activities.StatusCompleted, result.Status)
+	require.Equal(t, asteroid.StatusCompleted, result.Status)
 	require.Len(t, s.api.Executions(), 1)
 }
 
@@ -121,13 +121,13 @@ func TestAQuestionIsAnsweredByAStandaloneActivityAndTheRunGoesOn(t *testing.T) {
 	s := newStack(t)
 	s.work()
 	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{
-		AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 2, "ask": "Which account?", "answers": []string{"Checking", "Savings"}},
+		AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 2, "ask": "Which account?", "answers": []string{"Checking", "Savings"}},
 	})
 	asked := s.state(run, phase(workflows.PhaseNeedsHuman)).Agents[0]
 	require.Equal(t, "Which account?", asked.Questions[0].Question)
 	handle, err := s.client.ExecuteActivity(s.ctx(), client.StartActivityOptions{
 		ID: "answer-" + run.GetID(), TaskQueue: s.queue, StartToCloseTimeout: activityTimeout,
-	}, activities.SendMessageName, activities.SendMessageInput{ExecutionID: asked.ExecutionID, Message: asked.Questions[0].Options[1].Label})
+	}, asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: asked.ExecutionID, Message: asked.Questions[0].Options[1].Label})
 	require.NoError(t, err)
 	require.NoError(t, handle.Get(s.ctx(), nil))
 	var result workflows.RunAgentResult
@@ -146,7 +146,7 @@ func TestThePluginOnClientAndWorkerServesOnce(t *testing.T) {
 	for range 2 { // one plugin, one worker after the other
 		w := sdkworker.New(c, s.queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
 		require.NoError(t, w.Start())
-		run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: activities.Inputs{"seconds": 0}})
+		run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 0}})
 		require.NoError(t, run.Get(s.ctx(), nil))
 		w.Stop()
 	}
@@ -161,8 +161,8 @@ func TestAFailedRunTellsItsReasonAndExecution(t *testing.T) {
 	})
 	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: agent})
 	err := run.Get(s.ctx(), nil)
-	require.True(t, activities.IsExecutionFailed(err), "%v", err)
-	details, ok := activities.DetailsOf(err)
+	require.True(t, asteroid.IsExecutionFailed(err), "%v", err)
+	details, ok := asteroid.DetailsOf(err)
 	require.True(t, ok)
 	require.Equal(t, s.api.Executions()[0].ID, details.ExecutionID)
 	require.Equal(t, "the portal is down", details.Execution.Reason)

@@ -6,32 +6,32 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/workflowservice/v1"
+	enums "go.temporal.io/api/enums/v1"
+	workflowservice "go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid/activities"
-	"github.com/temporal-asteroid/asteroid/internal/pace"
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/watch"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
 // watched is what the workflow awaited has to tell.
 type watched struct {
-	Events activities.Events
-	Told   []activities.Status
+	Events asteroid.Events
+	Told   []asteroid.Status
 }
 
 // awaited runs an agent and does not poll: it ends by signals alone.
-func awaited(ctx workflow.Context, in activities.ExecuteAgentInput) (*watched, error) {
+func awaited(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*watched, error) {
 	started, err := workflows.ExecuteAgent(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	result := &watched{Events: started.Events}
-	for signals := workflow.GetSignalChannel(ctx, activities.ExecutionEventSignal); ; {
-		var event activities.ExecutionEvent
+	for signals := workflow.GetSignalChannel(ctx, asteroid.ExecutionEventSignal); ; {
+		var event asteroid.ExecutionEvent
 		signals.Receive(ctx, &event)
 		if event.ExecutionID != started.ExecutionID {
 			return nil, errors.New("told of another execution")
@@ -52,7 +52,7 @@ func (s *stack) awaits(d time.Duration) client.WorkflowRun {
 			return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", nil)}
 		})
 	}
-	return s.start(awaited, activities.ExecuteAgentInput{AgentID: id, Signal: true})
+	return s.start(awaited, asteroid.ExecuteAgentInput{AgentID: id, Signal: true})
 }
 
 func (s *stack) told(run client.WorkflowRun) watched {
@@ -109,11 +109,11 @@ func TestTheFirstAgentThatWantsSignalsStartsTheWatch(t *testing.T) {
 	id := s.theWatch()
 	for _, run := range runs {
 		result := s.told(run)
-		require.Equal(t, activities.EventsWatch, result.Events)
-		require.Equal(t, activities.StatusCompleted, result.Told[len(result.Told)-1])
+		require.Equal(t, asteroid.EventsWatch, result.Events)
+		require.Equal(t, asteroid.StatusCompleted, result.Told[len(result.Told)-1])
 	}
 	quick := s.told(s.awaits(0))
-	require.Equal(t, activities.StatusCompleted, quick.Told[len(quick.Told)-1])
+	require.Equal(t, asteroid.StatusCompleted, quick.Told[len(quick.Told)-1])
 	require.Equal(t, []string{id}, s.watches())
 	for _, r := range s.api.Requests() {
 		require.NotEqual(t, "ExecutionGet", r.Operation, "what has just ended is in a list")
@@ -122,11 +122,11 @@ func TestTheFirstAgentThatWantsSignalsStartsTheWatch(t *testing.T) {
 
 func TestWithoutSignalsNothingWatches(t *testing.T) {
 	s := newStack(t)
-	s.options.Events = activities.EventsPoll
+	s.options.Events = asteroid.EventsPoll
 	s.work(awaited)
 	run := s.awaits(time.Hour)
 	require.Eventually(t, func() bool {
-		return scheduled(s.history(run))[activities.ExecuteAgentName] == 1 && len(s.api.Executions()) == 1
+		return scheduled(s.history(run))[asteroid.ExecuteAgentName] == 1 && len(s.api.Executions()) == 1
 	}, time.Minute, 50*time.Millisecond)
 	require.Empty(t, s.watches())
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), run.GetID(), "", "the test is over"))
@@ -144,7 +144,7 @@ func TestTheWatchMovesOnWhenItsWorkerStops(t *testing.T) {
 	require.Less(t, time.Since(began), 4*time.Second, "the watch does not hold its worker up")
 	s.scans(2)
 	result := s.told(run)
-	require.Equal(t, activities.StatusCompleted, result.Told[len(result.Told)-1])
+	require.Equal(t, asteroid.StatusCompleted, result.Told[len(result.Told)-1])
 	require.Equal(t, []string{id}, s.watches())
 }
 
@@ -161,7 +161,7 @@ func TestTheWatchMovesOnWhenItsWorkerIsKilled(t *testing.T) {
 	s.work(awaited)
 	s.scans(2)
 	result := s.told(run)
-	require.Equal(t, activities.StatusCompleted, result.Told[len(result.Told)-1])
+	require.Equal(t, asteroid.StatusCompleted, result.Told[len(result.Told)-1])
 	require.Equal(t, []string{id}, s.watches())
 }
 
@@ -174,20 +174,20 @@ func TestAWatchThatSomebodyTerminatesIsStartedByTheNextAgent(t *testing.T) {
 	stop()
 	s.work(awaited) // which has announced nothing yet
 	second := s.awaits(time.Second)
-	require.Equal(t, activities.StatusCompleted, last(s.told(second).Told))
-	require.Equal(t, activities.StatusCompleted, last(s.told(first).Told))
+	require.Equal(t, asteroid.StatusCompleted, last(s.told(second).Told))
+	require.Equal(t, asteroid.StatusCompleted, last(s.told(first).Told))
 	require.Equal(t, id, s.theWatch())
 }
 
-func last(told []activities.Status) activities.Status { return told[len(told)-1] }
+func last(told []asteroid.Status) asteroid.Status { return told[len(told)-1] }
 
 func TestTwoWatchesDoNoHarm(t *testing.T) {
 	s := newStack(t)
 	s.work(awaited)
-	_, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{ID: "another watch of " + t.Name(), TaskQueue: s.queue}, workflows.WatchName, activities.WatchExecutionsInput{})
+	_, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{ID: "another watch of " + t.Name(), TaskQueue: s.queue}, workflows.WatchName, asteroid.WatchExecutionsInput{})
 	require.NoError(t, err)
 	result := s.told(s.awaits(5 * time.Second))
-	require.Equal(t, activities.StatusCompleted, last(result.Told))
+	require.Equal(t, asteroid.StatusCompleted, last(result.Told))
 	require.Len(t, s.watches(), 2)
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), "another watch of "+t.Name(), "", "the test is over"))
 }
@@ -199,7 +199,7 @@ func TestTheWatchGoesOnAfterAnOutage(t *testing.T) {
 	s.api.Inject("ExecutionsList", testsuite.Answer(429, "", "Retry-After", "2"), 2)
 	s.api.Inject("ExecutionsList", testsuite.LoseResponse(), 2)
 	s.api.Inject("ExecutionsList", testsuite.Answer(401, `{"message":"no"}`), 1)
-	require.Equal(t, activities.StatusCompleted, last(s.told(s.awaits(3*time.Second)).Told))
+	require.Equal(t, asteroid.StatusCompleted, last(s.told(s.awaits(3*time.Second)).Told))
 }
 
 func TestTheWatchEndsWhenThereIsNothingToWatch(t *testing.T) {
@@ -216,7 +216,7 @@ func TestTheWatchEndsWhenThereIsNothingToWatch(t *testing.T) {
 func TestAWatchOfAnUnknownConnectionFails(t *testing.T) {
 	s := newStack(t)
 	s.work(awaited)
-	run := s.start(workflows.WatchName, activities.WatchExecutionsInput{Connection: "other"})
+	run := s.start(workflows.WatchName, asteroid.WatchExecutionsInput{Connection: "other"})
 	require.ErrorContains(t, run.Get(s.ctx(), nil), `has none named "other"`)
 }
 
@@ -239,7 +239,7 @@ func TestAWatchHandsOverToTheNext(t *testing.T) {
 	id := s.theWatch()
 	first, err := s.client.DescribeWorkflowExecution(s.ctx(), id, "")
 	require.NoError(t, err)
-	require.Equal(t, activities.StatusCompleted, last(s.told(run).Told))
+	require.Equal(t, asteroid.StatusCompleted, last(s.told(run).Told))
 	next, err := s.client.DescribeWorkflowExecution(s.ctx(), id, "")
 	require.NoError(t, err)
 	require.NotEqual(t, first.WorkflowExecutionInfo.Execution.RunId, next.WorkflowExecutionInfo.Execution.RunId)
@@ -248,5 +248,5 @@ func TestAWatchHandsOverToTheNext(t *testing.T) {
 
 // shortenWatch makes the watch end within a test. TestMain calls it.
 func shortenWatch() {
-	pace.OfWatch.Idle, pace.OfWatch.Term, pace.OfWatch.Announced = 6*time.Second, 20*time.Second, time.Second
+	watch.DefaultPace.Idle, watch.DefaultPace.Term, watch.DefaultPace.Announced = 6*time.Second, 20*time.Second, time.Second
 }

@@ -1,0 +1,73 @@
+package files
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid"
+)
+
+// usableName is what the service is given.
+var usableName = regexp.MustCompile(`^[A-Za-z0-9._+() -]{1,210}$`)
+
+// FuzzNames makes names of any texts: they are harmless and unique.
+func FuzzNames(f *testing.F) {
+	for _, names := range []string{"a\na\nA", "../..\n..\n.\n", "a-2\na\na", "x\x00y\r\nx_y", "a/b\nb\\b", strings.Repeat("n", 500) + "\n" + strings.Repeat("n", 400), "a." + strings.Repeat("e", 300), "é.txt\nè.txt", ".csv\n.CSV"} {
+		f.Add(names)
+	}
+	f.Fuzz(func(t *testing.T, texts string) {
+		wanted := strings.Split(texts, "\n")
+		if len(wanted) > asteroid.MaxFiles {
+			return
+		}
+		seen := map[string]bool{}
+		for _, name := range UniqueNames(wanted) {
+			require.Regexp(t, usableName, name)
+			require.NotEmpty(t, strings.Trim(name, ". "))
+			require.False(t, seen[strings.ToLower(name)], name)
+			seen[strings.ToLower(name)] = true
+		}
+	})
+}
+
+// FuzzSafePath makes paths of any texts: they stay where they are put, and can be side by side.
+func FuzzSafePath(f *testing.F) {
+	for _, paths := range []string{
+		"a\na\nA", "a\na/b\na/b/c", "a/b\na", "../../x\n..", "/etc/passwd", `..\..\x`, "C:\\x\nC:/x", "a\x00b\na\u202eb", ".asteroid-part-x-AAAAAAAAAAAAAAAA", strings.Repeat("d/", 100), strings.Repeat("é", 300),
+		"a/.\na/..", "a-2\na\na\na-2/x", "A\na/x\nA/x",
+	} {
+		f.Add(paths)
+	}
+	f.Fuzz(func(t *testing.T, texts string) {
+		wanted := strings.Split(texts, "\n")
+		if len(wanted) > asteroid.MaxFiles {
+			return
+		}
+		paths := NewPaths()
+		files := map[string]bool{}
+		var made []string
+		for _, text := range wanted {
+			made = append(made, paths.Unique("downloads/"+SafePath(text)))
+		}
+		for _, name := range made {
+			require.True(t, filepath.IsLocal(name), name)
+			require.Equal(t, filepath.Clean(name), name)
+			require.NotRegexp(t, `[\x00-\x1f\x7f\\:*?"<>|]`, name)
+			require.False(t, files[strings.ToLower(name)], name)
+			files[strings.ToLower(name)] = true
+			for element := range strings.SplitSeq(name, "/") {
+				require.LessOrEqual(t, len(partPrefix)+len(element)+1+partRandom, 255)
+				require.False(t, strings.HasPrefix(strings.ToLower(element), partPrefix))
+			}
+		}
+		for _, name := range made {
+			for folder := filepath.Dir(name); folder != "."; folder = filepath.Dir(folder) {
+				require.False(t, files[strings.ToLower(folder)], "%s is a file and a folder", folder)
+			}
+		}
+	})
+}
