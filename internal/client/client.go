@@ -247,10 +247,8 @@ func (c *Client) organization(ctx context.Context) (string, error) {
 	for i, o := range member.Organizations {
 		names[i] = fmt.Sprintf("%s (%s)", o.ID, o.Name)
 	}
-	return "", temporal.NewApplicationErrorWithOptions(
-		fmt.Sprintf("the API key of connection %q spans %d organizations: set OrganizationID to one of them: %s",
-			c.Name, len(names), strings.Join(names, ", ")),
-		asteroid.ErrorTypeInvalidInput, temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{asteroid.ErrorDetails{Field: "connection"}}})
+	return "", asteroid.NewInvalidInput("connection", fmt.Sprintf("the API key of %q spans %d organizations: set OrganizationID to one of them: %s",
+		c.Name, len(names), strings.Join(names, ", ")))
 }
 
 // watchedOrganization is the one whose executions the key can see; empty when it spans several, which a list takes for all.

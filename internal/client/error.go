@@ -12,6 +12,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // failure is a call that did not do what it was to do: not sent, not answered, refused, or answered with something
@@ -103,26 +104,22 @@ func decodeErrorBody(contentType string, raw []byte) (string, api.APIError) {
 		api.APIError
 		Error string `json:"error"`
 	}
-	var text string
+	var said string
 	switch {
 	case json.Unmarshal(raw, &body) == nil:
-		text = cmp.Or(body.Message, body.Error, value(body.Detail), value(body.Title))
+		said = cmp.Or(body.Message, body.Error, value(body.Detail), value(body.Title))
 		if body.Errors != nil {
 			for _, e := range *body.Errors {
-				text += fmt.Sprintf("; %s: %s", e.Parameter, e.Detail)
+				said += fmt.Sprintf("; %s: %s", e.Parameter, e.Detail)
 			}
 		}
-	case json.Unmarshal(raw, &text) == nil:
+	case json.Unmarshal(raw, &said) == nil:
 	case strings.Contains(contentType, "html"):
-		text = "an HTML page, probably of a gateway"
+		said = "an HTML page, probably of a gateway"
 	default:
-		text = string(raw)
+		said = string(raw)
 	}
-	text = strings.ToValidUTF8(strings.TrimSpace(text), "")
-	if len(text) > maxMessage {
-		text = strings.ToValidUTF8(text[:maxMessage], "") + "..."
-	}
-	return text, body.APIError
+	return text.Truncate(strings.ToValidUTF8(strings.TrimSpace(said), ""), maxMessage), body.APIError
 }
 
 // value returns what p points to, or the zero value.

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
@@ -236,9 +235,6 @@ func (b *remoteBody) stumble(err error) bool {
 	b.breaks++
 	passing := errors.As(err, &trouble) && !errors.Is(err, errChanged) && (trouble.Type == asteroid.ErrorTypeUnavailable && trouble.RetryAfter == 0 ||
 		trouble.Type == asteroid.ErrorTypeUnauthorized && b.Renewable)
-	if asked, ok := errors.AsType[*client.Error](err); ok { // for a fresh link
-		passing = (asked.Cause != nil || asked.Status >= 500) && asked.RetryAfter == 0
-	}
 	if passing && b.stumbles < maxStumbles && b.breaks < maxBreaks && parallel.Sleep(b.ctx, time.Duration(b.stumbles-1)*stumblePause) {
 		return true
 	}

@@ -1,3 +1,5 @@
+// Package httphdr holds what every HTTP request of the project has in common: the User-Agent, the
+// reading of Retry-After, and the bound on redirects.
 package httphdr
 
 import (
@@ -6,17 +8,22 @@ import (
 	"time"
 )
 
+// UserAgent names this project to the hosts that it sends requests to.
 const UserAgent = "temporal-asteroid (+https://github.com/temporal-asteroid/asteroid)"
 
-// Bounds for the delay that a Retry-After may ask for: it is honoured, but a wrong one can neither hammer the service
-// nor park a workflow for a day.
+// MaxRedirects is how many redirects in a row a download follows.
+const MaxRedirects = 5
+
+// minRetryAfter and MaxRetryAfter bound the delay that an answer may ask for: a wrong one neither
+// causes a request a millisecond nor stops a workflow for a day.
 const (
 	minRetryAfter = time.Second
 	MaxRetryAfter = 10 * time.Minute
 )
 
-// retryAfter reads how long the service asks to be left alone: retry-after-ms, or Retry-After in seconds or as a date.
-// 0 means that it does not ask.
+// RetryAfter returns the delay that an answer asks for before the next request, between a second and
+// ten minutes: Retry-After-Ms, or Retry-After in seconds or as a date. It returns 0 when the answer
+// asks for none.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
 	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil {
 		return bounded(ms * float64(time.Millisecond))
@@ -31,12 +38,10 @@ func RetryAfter(header http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// bounded makes a delay of nanoseconds that were asked for; 0 when nothing sensible was.
+// bounded returns a delay within the bounds, or 0 for one that is negative or not a number.
 func bounded(nanoseconds float64) time.Duration {
-	if !(nanoseconds > 0) { // not a number, too
+	if !(nanoseconds > 0) {
 		return 0
 	}
 	return max(minRetryAfter, time.Duration(min(nanoseconds, float64(MaxRetryAfter))))
 }
-
-const MaxRedirects = 5

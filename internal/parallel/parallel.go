@@ -1,3 +1,4 @@
+// Package parallel runs work side by side, within bounds, and waits for it.
 package parallel
 
 import (
@@ -9,7 +10,9 @@ import (
 	"time"
 )
 
-// eachOf is each with a number at a time of its own.
+// Each calls do for 0 to n-1, at most so many at a time, and waits for them. The first error cancels
+// the context of the others, skips those that have not begun, and is returned. A panic of do becomes
+// a panic of the caller, where it fails the activity instead of the process.
 func Each(ctx context.Context, most, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -41,7 +44,7 @@ func Each(ctx context.Context, most, n int, do func(ctx context.Context, i int) 
 	return context.Cause(ctx)
 }
 
-// pause waits, unless the context ends first.
+// Sleep waits for d. It returns false, early, when ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
