@@ -31,15 +31,22 @@ type AwaitExecutionInput struct {
 	// KnownStatus is the status that the caller has seen, required with UntilChange and UntilHalt and meaningless without.
 	// Polling skips statuses: a run may go from starting to completed.
 	KnownStatus Status `json:"knownStatus,omitempty"`
-	// KnownSince is the Execution.StatusChangedAt that the caller has seen with a KnownStatus that halts the run. Where it is
-	// given, the same status at a later time is a change too, another question say; each look then reads the run's activities as well.
-	KnownSince time.Time `json:"knownSince,omitzero"`
-	// Watched has each attempt make sure that the connection's watch is at work, for a caller that waits for its signals.
-	Watched bool `json:"watched,omitempty"`
 	// LongPollSeconds, 1 to 25, asks the service to hold each request so long if nothing happens. The end is then seen
 	// within a second or so, but every waiting run holds an activity slot. 0 is off. A service without the long poll is
 	// polled.
 	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
+	// Internal is what workflows.RunAgent passes. Leave it empty.
+	Internal AwaitExecutionInternal `json:"internal,omitzero"`
+}
+
+// AwaitExecutionInternal is what workflows.RunAgent knows of the execution that it awaits.
+type AwaitExecutionInternal struct {
+	// KnownSince is the Execution.StatusChangedAt that belongs to a KnownStatus that halts the run.
+	// The same status at a later time, such as another question, then counts as a change. Each poll
+	// reads the execution's activities too.
+	KnownSince time.Time `json:"knownSince,omitzero"`
+	// EnsureWatch has each attempt make sure that the connection's watch runs.
+	EnsureWatch bool `json:"ensureWatch,omitempty"`
 }
 
 func (in *AwaitExecutionInput) Validate() error {
@@ -51,8 +58,8 @@ func (in *AwaitExecutionInput) Validate() error {
 		if in.KnownStatus != "" {
 			return NewInvalidInput("knownStatus", fmt.Sprintf("goes with until %q or %q only", UntilChange, UntilSignificantChange))
 		}
-		if !in.KnownSince.IsZero() {
-			return NewInvalidInput("knownSince", "goes with a knownStatus only")
+		if !in.Internal.KnownSince.IsZero() {
+			return NewInvalidInput("internal.knownSince", "goes with a knownStatus only")
 		}
 	case UntilChange, UntilSignificantChange:
 		if in.KnownStatus == "" {

@@ -97,8 +97,8 @@ type ErrorDetails struct {
 	// ExecutionKey is set when the outcome of an execute is not known: the value of the metadata
 	// temporal_execution_key that finds the execution, if there is one.
 	ExecutionKey string `json:"executionKey,omitempty"`
-	// Doubtful counts the requests of a failed execute that may have started an agent; 0 where nothing was started for sure.
-	UnknownOutcomes int `json:"doubtful,omitempty"`
+	// UnknownOutcomes counts the requests of a failed execute that may have started an agent; 0 where nothing was started for sure.
+	UnknownOutcomes int `json:"unknownOutcomes,omitempty"`
 	// Status is the execution's status where the error is about that.
 	Status Status `json:"status,omitempty"`
 	// Execution is the whole execution in an asteroid.ExecutionFailed, ExecutionCancelled or ExecutionTimedOut.

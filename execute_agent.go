@@ -59,25 +59,32 @@ type ExecuteAgentInput struct {
 	// id. Two executes of one agent with one key mean the same run. At most 1500 bytes; it is visible in the
 	// execution's metadata.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
-	// FreshKey says that nobody can have executed with this IdempotencyKey before, so that the first attempt need not
-	// look. RunAgent sets it for the keys that it makes.
-	FreshKey bool `json:"freshKey,omitempty"`
-	// Doubtful counts requests of earlier activities of this intent that may have started an agent all the same, as the
-	// details of their errors tell. Then this activity looks before it sends, during the whole grace period, and once more
-	// after its own request.
-	UnknownOutcomes int `json:"doubtful,omitempty"`
-	// DoubtfulSince is when the first of those activities was scheduled: what the same workflow run started from then on is
-	// adopted even if it has failed. The zero time when they were of an earlier workflow run: then one run of the agent that has failed
-	// explains them.
-	UnknownSince time.Time `json:"doubtfulSince,omitzero"`
-	// ExcludeExecutions are history, whatever their status: they are neither adopted nor cancelled.
-	ExcludeExecutions []string `json:"excludeExecutions,omitempty"`
 	// AdoptOnly sends nothing: the activity looks for an execution of the intent and fails with asteroid.NotFound when none
 	// has shown up by the end of the grace period.
 	AdoptOnly bool `json:"adoptOnly,omitempty"`
 	// Signal asks for an [ExecutionEventSignal] to the workflow whenever the execution changes. RunAgent sets it; a workflow
 	// that does not handle the signal should not.
 	Signal bool `json:"signal,omitempty"`
+	// Internal is what workflows.RunAgent passes from one execute of an intent to the next. Leave it
+	// empty.
+	Internal ExecuteAgentInternal `json:"internal,omitzero"`
+}
+
+// ExecuteAgentInternal is what workflows.RunAgent knows of earlier executes of the same intent.
+type ExecuteAgentInternal struct {
+	// FreshKey says that nobody has executed with the IdempotencyKey before, so that the first attempt
+	// sends without a lookup.
+	FreshKey bool `json:"freshKey,omitempty"`
+	// UnknownOutcomes counts requests of earlier activities that may have started an agent, as the
+	// details of their errors say. The activity then looks the execution up during the whole grace
+	// period before it sends, and once more after its own request.
+	UnknownOutcomes int `json:"unknownOutcomes,omitempty"`
+	// UnknownSince is when the first of those activities was scheduled. An execution that the same
+	// workflow run started since then is adopted even if it has failed. The zero time means that an
+	// earlier workflow run scheduled them; one failed execution then accounts for them.
+	UnknownSince time.Time `json:"unknownSince,omitzero"`
+	// ExcludeExecutions are neither adopted nor cancelled, whatever their status.
+	ExcludeExecutions []string `json:"excludeExecutions,omitempty"`
 }
 
 // ExecutionOptions override an agent's own settings for one run.
@@ -186,8 +193,8 @@ func (in *ExecuteAgentInput) Validate() error {
 		return NewInvalidInput("idempotencyKey", fmt.Sprintf("must have at most %d bytes and no white space around it", maxKey))
 	case numberedKeyPattern.MatchString(in.IdempotencyKey):
 		return NewInvalidInput("idempotencyKey", "must not end in # and a number, which are added when an intent is executed again")
-	case in.UnknownOutcomes < 0:
-		return NewInvalidInput("doubtful", "must not be negative")
+	case in.Internal.UnknownOutcomes < 0:
+		return NewInvalidInput("internal.unknownOutcomes", "must not be negative")
 	}
 	return checkTempFiles(in.TempFiles)
 }

@@ -37,35 +37,35 @@ func (e *executeAttempt) candidates(ctx context.Context, key string) ([]client.C
 }
 
 func (e *executeAttempt) notExcluded(all []client.Candidate) []client.Candidate {
-	return slices.DeleteFunc(all, func(s client.Candidate) bool { return slices.Contains(e.in.ExcludeExecutions, s.Id) })
+	return slices.DeleteFunc(all, func(s client.Candidate) bool { return slices.Contains(e.in.Internal.ExcludeExecutions, s.ID) })
 }
 
 // started reports whether this activity started a run, or an earlier one of the same start of an agent.
 func (e *executeAttempt) ownStart(s client.Candidate) bool {
 	return s.ActivityID == e.activityID() ||
-		!e.in.UnknownSince.IsZero() && s.RunID == e.info.WorkflowExecution.RunID && s.Created.After(e.in.UnknownSince.Add(-client.ClockSkew))
+		!e.in.Internal.UnknownSince.IsZero() && s.RunID == e.info.WorkflowExecution.RunID && s.Created.After(e.in.Internal.UnknownSince.Add(-client.ClockSkew))
 }
 
 // settle keeps the oldest of the executions that were found and cancels the others. posted is the one that this attempt
 // has just started, if any.
 func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, found []client.Candidate, posted string) (*asteroid.ExecuteAgentResult, error) {
 	keeper, own := e.chooseSurvivor(found), 0
-	result := &asteroid.ExecuteAgentResult{ExecutionID: keeper.Id, Status: keeper.Status, ExecutionKey: key, Adopted: keeper.Id != posted}
+	result := &asteroid.ExecuteAgentResult{ExecutionID: keeper.ID, Status: keeper.Status, ExecutionKey: key, Adopted: keeper.ID != posted}
 	var resisting []error
 	for _, s := range found {
 		if s.ActivityID == e.activityID() {
 			own++
 		}
-		if s.Id == keeper.Id || s.Status.Terminal() {
+		if s.ID == keeper.ID || s.Status.Terminal() {
 			continue
 		}
-		if err := e.c.CancelDuplicate(ctx, s.Id); err != nil {
+		if err := e.c.CancelDuplicate(ctx, s.ID); err != nil {
 			resisting = append(resisting, err)
-			activity.GetLogger(ctx).Warn("A duplicate could not be cancelled", "executionId", s.Id, "kept", keeper.Id, "error", err)
+			activity.GetLogger(ctx).Warn("A duplicate could not be cancelled", "executionId", s.ID, "kept", keeper.ID, "error", err)
 			continue
 		}
-		e.recordDecision(ctx, asteroid.DecisionDuplicateCancelled, s.Id)
-		e.Cancelled = append(e.Cancelled, s.Id)
+		e.recordDecision(ctx, asteroid.DecisionDuplicateCancelled, s.ID)
+		e.Cancelled = append(e.Cancelled, s.ID)
 		e.recordProgress(ctx)
 	}
 	unsettled := len(resisting) > 0
@@ -77,7 +77,7 @@ func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, foun
 		return nil, e.lookupFailed(ctx, errors.Join(resisting...), key)
 	}
 	if result.Adopted {
-		e.recordDecision(ctx, asteroid.DecisionAdopted, keeper.Id)
+		e.recordDecision(ctx, asteroid.DecisionAdopted, keeper.ID)
 	}
 	result.MayHaveLateDuplicate = unsettled || e.UnknownOutcomes > own || posted != "" && e.sharedKey()
 	result.DuplicatesCancelled, result.Decisions = e.Cancelled, e.Decided

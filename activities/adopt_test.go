@@ -214,7 +214,7 @@ func TestARefusalAfterAnUnknownOutcomeDoesNotEndTheDoubt(t *testing.T) {
 func TestDoubtOutlivesTheActivityThatWasRefused(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithConcurrencyLimit(1))
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
 	execute := newExecute(t, s.options, in)
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
@@ -227,7 +227,7 @@ func TestDoubtOutlivesTheActivityThatWasRefused(t *testing.T) {
 	require.Equal(t, 1, details.UnknownOutcomes)
 
 	s.api.SetConcurrencyLimit(0)
-	in.FreshKey, in.UnknownOutcomes = false, details.UnknownOutcomes
+	in.Internal.FreshKey, in.Internal.UnknownOutcomes = false, details.UnknownOutcomes
 	next := newExecuteOf(t, s.options, in, "the next")
 	require.True(t, asteroid.IsUnavailable(next.err()), "the grace period begins anew: when the request ended is not known")
 	s.clock.pass(activities.DefaultLookupGrace)
@@ -241,7 +241,7 @@ func TestARefusedExecuteIsRepeatedWithoutALook(t *testing.T) {
 	s := newScene(t, testsuite.WithConcurrencyLimit(1))
 	_, err := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent}).next()
 	require.NoError(t, err)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "mine", FreshKey: true})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "mine", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
 	require.True(t, asteroid.IsAtCapacity(execute.err()))
 	require.True(t, asteroid.IsAtCapacity(execute.err()))
 	s.clock.pass(2 * time.Hour)
@@ -489,7 +489,7 @@ func TestAResetConnectionDoesNotMakeALostAnswerSafe(t *testing.T) {
 	})}, asteroid.ExecuteAgentInput{AgentID: "a-1"})
 	err := execute.err()
 	require.Contains(t, err.Error(), "whether the agent was started is not known")
-	require.EqualValues(t, 1, (*execute.details)["doubtful"])
+	require.EqualValues(t, 1, (*execute.details)["unknownOutcomes"])
 }
 
 func TestAWorkerThatStopsStillHearsTheAnswer(t *testing.T) {

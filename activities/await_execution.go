@@ -102,7 +102,7 @@ func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecut
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	if in.Watched {
+	if in.Internal.EnsureWatch {
 		// Somebody may have terminated the watch. What comes of this does not matter here: the wait polls.
 		if err := a.announce(ctx, c); err != nil {
 			activity.GetLogger(ctx).Debug("The watch could not be started", "connection", c.Name, "error", err)
@@ -173,10 +173,10 @@ func (a *Activities) poll(ctx context.Context, c *client.Client, in asteroid.Awa
 // haltedAnew reports whether a run that was halted went on meanwhile and has the same status again. Whether it did cannot
 // be said while its activities cannot be read, and the next look will tell.
 func haltedAnew(ctx context.Context, c *client.Client, in asteroid.AwaitExecutionInput, e *asteroid.Execution) bool {
-	if in.KnownSince.IsZero() || e.Status != in.KnownStatus {
+	if in.Internal.KnownSince.IsZero() || e.Status != in.KnownStatus {
 		return false
 	}
-	return c.AddReason(ctx, e) == nil && e.StatusChangedAt.After(in.KnownSince)
+	return c.AddReason(ctx, e) == nil && e.StatusChangedAt.After(in.Internal.KnownSince)
 }
 
 // stillRunning is an expected answer, not a fault: benign errors are logged at debug level and not counted. The retry

@@ -108,7 +108,7 @@ func TestALookThatFailsInDoubtIsRetriedAndTellsTheDoubt(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{503, 403} {
 		s := newScene(t)
-		execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
+		execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
 		s.line.loseAnswers.Store(true)
 		require.Error(t, execute.err())
 		s.line.loseAnswers.Store(false)
@@ -140,13 +140,13 @@ func TestASharedKeyAsksForASweep(t *testing.T) {
 func TestDoubtThatIsHandedOverKeepsTheGracePeriod(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithListDelay(20*time.Second))
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
 	execute := newExecute(t, s.options, in)
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err()) // the last attempt before ScheduleToClose
 	s.line.loseAnswers.Store(false)
 	s.clock.pass(5 * time.Second)
-	in.FreshKey, in.UnknownOutcomes = false, 1
+	in.Internal.FreshKey, in.Internal.UnknownOutcomes = false, 1
 	next := newExecuteOf(t, s.options, in, "the next")
 	require.True(t, asteroid.IsUnavailable(next.err()))
 	s.clock.pass(15 * time.Second)
@@ -254,7 +254,7 @@ func TestSmallerPagesThanAskedForAreReadToTheEnd(t *testing.T) {
 func TestAnActivityThatIsResetLooksFirst(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
 	execute.lost()      // after the service accepted
 	execute.attempt = 0 // and its heartbeat details are gone as well
 	execute.late = 2 * time.Minute
@@ -267,11 +267,11 @@ func TestAnActivityThatIsResetLooksFirst(t *testing.T) {
 func TestSomebodyElsesRunDoesNotAccountForAnOwnRequest(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, testsuite.WithListDelay(20*time.Second))
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(15 * time.Second)
-	in.FreshKey = false
+	in.Internal.FreshKey = false
 	execute := newExecuteOf(t, s.options, in, "after the reset")
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err()) // looks in vain, sends, loses the answer
@@ -288,19 +288,19 @@ func TestAFailedRunOfTheSameStartIsAdopted(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	began := s.clock.Now()
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true, Inputs: asteroid.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}, Inputs: asteroid.Inputs{"fail": true}}
 	execute := newExecute(t, s.options, in)
 	s.line.loseAnswers.Store(true)
 	require.Error(t, execute.err())
 	s.line.loseAnswers.Store(false)
 	s.clock.pass(time.Minute) // the agent has failed
-	in.FreshKey, in.UnknownOutcomes, in.UnknownSince = false, 1, began
+	in.Internal.FreshKey, in.Internal.UnknownOutcomes, in.Internal.UnknownSince = false, 1, began
 	result, err := newExecuteOf(t, s.options, in, "the next").next()
 	require.NoError(t, err)
 	require.Equal(t, s.api.Executions()[0].ID, result.ExecutionID)
 	require.Len(t, s.api.Executions(), 1, "nobody asked for it to be executed again")
 
-	in.ExcludeExecutions = []string{result.ExecutionID}
+	in.Internal.ExcludeExecutions = []string{result.ExecutionID}
 	again := newExecuteOf(t, s.options, in, "executed again")
 	require.Error(t, again.err())
 	s.clock.pass(activities.DefaultLookupGrace)
@@ -316,7 +316,7 @@ func TestAnExcludedExecutionIsHistoryEvenIfItCompleted(t *testing.T) {
 	first, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(2 * time.Hour)
-	in.ExcludeExecutions = []string{first.ExecutionID}
+	in.Internal.ExcludeExecutions = []string{first.ExecutionID}
 	second, err := newExecuteOf(t, s.options, in, "again").next()
 	require.NoError(t, err)
 	require.NotEqual(t, first.ExecutionID, second.ExecutionID)
@@ -329,14 +329,14 @@ func TestAdoptOnlySendsNothing(t *testing.T) {
 	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", AdoptOnly: true}
 	err := newExecute(t, s.options, in).err()
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
-	in.UnknownOutcomes = 1
+	in.Internal.UnknownOutcomes = 1
 	doubtful := newExecute(t, s.options, in)
 	require.True(t, asteroid.IsUnavailable(doubtful.err()))
 	s.clock.pass(activities.DefaultLookupGrace)
 	require.True(t, asteroid.IsNotFound(doubtful.err()))
 	require.Empty(t, s.api.Executions())
 
-	in.AdoptOnly, in.UnknownOutcomes = false, 0
+	in.AdoptOnly, in.Internal.UnknownOutcomes = false, 0
 	started, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	in.AdoptOnly = true
@@ -365,7 +365,7 @@ func TestACancelWithoutEffectIsNotTakenForDone(t *testing.T) {
 func TestASweepGoesOnWithTheOthersAndIsRepeated(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true})
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
 	s.twice(t, execute)
 	s.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"not now"}`, "Content-Type", "application/json"), 1)
 	sweep := &retries[asteroid.SweepDuplicatesResult]{t: t, name: asteroid.SweepDuplicatesName, options: s.options,
@@ -427,11 +427,11 @@ func TestAnOwnFailedRunDoesNotEndThatOfAnother(t *testing.T) {
 func TestAFailedRunExplainsTheDoubtAfterAReset(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", FreshKey: true, Inputs: asteroid.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}, Inputs: asteroid.Inputs{"fail": true}}
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(time.Minute)
-	in.FreshKey, in.UnknownOutcomes, in.Inputs = false, 1, nil
+	in.Internal.FreshKey, in.Internal.UnknownOutcomes, in.Inputs = false, 1, nil
 	again, err := newExecuteOf(t, s.options, in, "after the reset").next()
 	require.NoError(t, err)
 	require.Equal(t, "k#2", again.ExecutionKey)
@@ -444,7 +444,7 @@ func TestAFailedRunOfAnEarlierStartIsHistory(t *testing.T) {
 	_, err := newExecute(t, s.options, in).next()
 	require.NoError(t, err)
 	s.clock.pass(time.Minute)
-	in.UnknownOutcomes, in.UnknownSince, in.Inputs = 1, s.clock.Now(), nil
+	in.Internal.UnknownOutcomes, in.Internal.UnknownSince, in.Inputs = 1, s.clock.Now(), nil
 	later := newExecuteOf(t, s.options, in, "the next start")
 	require.True(t, asteroid.IsUnavailable(later.err()))
 	s.clock.pass(activities.DefaultLookupGrace)

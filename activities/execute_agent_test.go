@@ -217,7 +217,7 @@ func TestAnAcceptanceWithoutAnIDIsOfUnknownOutcome(t *testing.T) {
 			})}, asteroid.ExecuteAgentInput{AgentID: "a-1"})
 			err := execute.err()
 			require.True(t, asteroid.IsUnavailable(err), "%v", err)
-			require.EqualValues(t, 1, (*execute.details)["doubtful"])
+			require.EqualValues(t, 1, (*execute.details)["unknownOutcomes"])
 		})
 	}
 }

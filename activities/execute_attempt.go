@@ -25,7 +25,7 @@ const decisionsMetric = "asteroid_execute_decisions"
 type executeProgress struct {
 	Attempt int32 `json:"attempt"`
 	// Doubtful counts requests that started an agent or may have; Since is when the last of them ended.
-	UnknownOutcomes int       `json:"doubtful,omitempty"`
+	UnknownOutcomes int       `json:"unknownOutcomes,omitempty"`
 	Since           time.Time `json:"since,omitzero"`
 	// Explained says that what earlier workflow runs may have started was found, and is over.
 	Explained bool `json:"explained,omitempty"`
@@ -49,8 +49,8 @@ func (a *Activities) newExecute(ctx context.Context, c *client.Client, in astero
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &e.executeProgress) != nil {
 		e.executeProgress = executeProgress{} // details of another version: as good as none
 	}
-	if e.Attempt == 0 && in.UnknownOutcomes > 0 {
-		e.UnknownOutcomes, e.Since = in.UnknownOutcomes, a.now() // when the last of them ended is not told
+	if e.Attempt == 0 && in.Internal.UnknownOutcomes > 0 {
+		e.UnknownOutcomes, e.Since = in.Internal.UnknownOutcomes, a.now() // when the last of them ended is not told
 	}
 	if e.Attempt != e.info.Attempt-1 {
 		// The attempt before this one left no word: its worker died, perhaps with a request on the wire. (Or somebody
@@ -92,15 +92,15 @@ func (e *executeAttempt) attempt(ctx context.Context) (*asteroid.ExecuteAgentRes
 		return nil, err
 	}
 	posted := client.Candidate{
-		Id: accepted.ExecutionID, Status: accepted.Status,
+		ID: accepted.ExecutionID, Status: accepted.Status,
 		Origin: client.Origin{
 			Namespace: e.info.Namespace, WorkflowID: e.info.WorkflowExecution.ID, RunID: e.info.WorkflowExecution.RunID,
 			ActivityID: e.activityID(), Signal: e.signal(),
 		},
 	}
-	e.recordDecision(ctx, asteroid.DecisionPosted, posted.Id)
+	e.recordDecision(ctx, asteroid.DecisionPosted, posted.ID)
 	if e.UnknownOutcomes == 0 && !e.sharedKey() {
-		return &asteroid.ExecuteAgentResult{ExecutionID: posted.Id, Status: posted.Status, ExecutionKey: key, Decisions: e.Decided,
+		return &asteroid.ExecuteAgentResult{ExecutionID: posted.ID, Status: posted.Status, ExecutionKey: key, Decisions: e.Decided,
 			Events: e.eventsOf(ctx, posted)}, nil
 	}
 	e.UnknownOutcomes++
@@ -110,22 +110,22 @@ func (e *executeAttempt) attempt(ctx context.Context) (*asteroid.ExecuteAgentRes
 		// The execution is certain, only the look is missing: the sweep at the end makes up for it.
 		activity.GetLogger(ctx).Warn("Could not look for duplicates", "executionKey", key, "error", err)
 	}
-	if !slices.ContainsFunc(found, func(s client.Candidate) bool { return s.Id == posted.Id }) {
+	if !slices.ContainsFunc(found, func(s client.Candidate) bool { return s.ID == posted.ID }) {
 		found = append(found, posted) // not listed yet, so surely the youngest
 	}
-	return e.resolveDuplicates(ctx, key, found, posted.Id)
+	return e.resolveDuplicates(ctx, key, found, posted.ID)
 }
 
 // explain takes back the doubt about an earlier run of the workflow, before a reset, when the look finds that its run of the
 // agent has failed: then nothing of it is still to come.
 func (e *executeAttempt) forgetExplained() {
-	if e.in.UnknownOutcomes > 0 && e.in.UnknownSince.IsZero() && !e.Explained {
-		e.UnknownOutcomes, e.Explained = max(e.UnknownOutcomes-e.in.UnknownOutcomes, 0), true
+	if e.in.Internal.UnknownOutcomes > 0 && e.in.Internal.UnknownSince.IsZero() && !e.Explained {
+		e.UnknownOutcomes, e.Explained = max(e.UnknownOutcomes-e.in.Internal.UnknownOutcomes, 0), true
 	}
 }
 
 // shared reports whether somebody else may have executed with the same key.
-func (e *executeAttempt) sharedKey() bool { return e.in.IdempotencyKey != "" && !e.in.FreshKey }
+func (e *executeAttempt) sharedKey() bool { return e.in.IdempotencyKey != "" && !e.in.Internal.FreshKey }
 
 // late reports whether this first attempt begins so late that it may not be the first: an activity that somebody resets
 // begins to count anew, without the word that a worker which died has not left anyway.

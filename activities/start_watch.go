@@ -146,7 +146,7 @@ func (e *executeAttempt) eventsOf(ctx context.Context, s client.Candidate) aster
 	if e.events == asteroid.EventsWatch {
 		if err := e.announce(ctx, e.c); err != nil {
 			if !errors.Is(err, errNoService) {
-				activity.GetLogger(ctx).Warn("The watch could not be started, so the workflow has to poll", "executionId", s.Id, "error", err)
+				activity.GetLogger(ctx).Warn("The watch could not be started, so the workflow has to poll", "executionId", s.ID, "error", err)
 			}
 			return ""
 		}

@@ -36,16 +36,16 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 			return nil, activityError(ctx, err)
 		}
 		for _, s := range found {
-			if s.Id == in.Keep || s.Status.Terminal() {
+			if s.ID == in.Keep || s.Status.Terminal() {
 				continue
 			}
-			if err := c.CancelDuplicate(ctx, s.Id); err != nil {
+			if err := c.CancelDuplicate(ctx, s.ID); err != nil {
 				resisting = err
 				continue
 			}
-			activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", s.Id, "kept", in.Keep)
+			activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", s.ID, "kept", in.Keep)
 			activity.GetMetricsHandler(ctx).WithTags(map[string]string{"decision": string(asteroid.DecisionDuplicateCancelled)}).Counter(decisionsMetric).Inc(1)
-			result.Cancelled = append(result.Cancelled, s.Id)
+			result.Cancelled = append(result.Cancelled, s.ID)
 			activity.RecordHeartbeat(ctx, result)
 		}
 		// What is to be left is of one number of the key; where nothing is, the intent may have gone on to the next.

@@ -74,7 +74,7 @@ func (r *AgentRun) poll(ctx workflow.Context) (workflow.Future, workflow.CancelF
 		LongPollSeconds: r.in.LongPollSeconds,
 	}
 	if r.executed.Events != "" && in.LongPollSeconds == 0 {
-		in.Until, in.Watched = asteroid.UntilSignificantChange, r.executed.Events == asteroid.EventsWatch
+		in.Until, in.Internal.EnsureWatch = asteroid.UntilSignificantChange, r.executed.Events == asteroid.EventsWatch
 		interval := defaultBackstop
 		if r.in.BackstopSeconds > 0 {
 			interval = time.Duration(r.in.BackstopSeconds) * time.Second
@@ -96,9 +96,9 @@ func (r *AgentRun) poll(ctx workflow.Context) (workflow.Future, workflow.CancelF
 	case asteroid.ClassTerminal: // adopted, or told by a hint: what is missing is the result
 		in.Until, in.KnownStatus = asteroid.UntilTerminal, ""
 	case asteroid.ClassNeedsHuman, asteroid.ClassPaused:
-		in.KnownSince = r.changedAt
-		if in.KnownSince.IsZero() {
-			in.KnownSince = time.Unix(0, 0).UTC() // whenever it was, it is news once it can be read
+		in.Internal.KnownSince = r.changedAt
+		if in.Internal.KnownSince.IsZero() {
+			in.Internal.KnownSince = time.Unix(0, 0).UTC() // whenever it was, it is news once it can be read
 		}
 	}
 	return awaitExecution(ctx, in), stop

@@ -233,9 +233,9 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	run.request.Signal = agents.keeper // else nobody listens for all agents of the workflow
 	if run.request.IdempotencyKey == "" {
 		run.request.IdempotencyKey = agents.intent(ctx)
-		run.request.FreshKey = run.request.IdempotencyKey != "" && !wasReset(ctx)
+		run.request.Internal.FreshKey = run.request.IdempotencyKey != "" && !wasReset(ctx)
 		if wasReset(ctx) {
-			run.request.UnknownOutcomes = 1 // what the run before the reset had under way
+			run.request.Internal.UnknownOutcomes = 1 // what the run before the reset had under way
 		}
 	}
 	err := run.checkDestination(composed(ctx))
@@ -295,7 +295,7 @@ func (r *AgentRun) finish(ctx workflow.Context) (*asteroid.Execution, error) {
 			return execution, err
 		}
 		r.failed = append(r.failed, r.executed.ExecutionID)
-		r.request.FreshKey, r.request.ExcludeExecutions = false, r.failed
+		r.request.Internal.FreshKey, r.request.Internal.ExcludeExecutions = false, r.failed
 		r.to(ctx, PhaseBackoff)
 		if err := workflow.Sleep(ctx, r.in.Reexecution.pause(len(r.failed))); err != nil {
 			return nil, err

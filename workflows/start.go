@@ -123,10 +123,10 @@ func (r *AgentRun) doubt(scheduled time.Time, err error) {
 	if details.UnknownOutcomes == 0 {
 		return
 	}
-	r.request.FreshKey = false
-	r.request.UnknownOutcomes = max(r.request.UnknownOutcomes, details.UnknownOutcomes)
-	if r.request.UnknownSince.IsZero() {
-		r.request.UnknownSince = scheduled
+	r.request.Internal.FreshKey = false
+	r.request.Internal.UnknownOutcomes = max(r.request.Internal.UnknownOutcomes, details.UnknownOutcomes)
+	if r.request.Internal.UnknownSince.IsZero() {
+		r.request.Internal.UnknownSince = scheduled
 	}
 	// Without the interceptor the key was the activity's own.
 	r.request.IdempotencyKey = cmp.Or(r.request.IdempotencyKey, details.ExecutionKey)
@@ -138,7 +138,7 @@ func (r *AgentRun) capacityLeft(ctx workflow.Context, since time.Time) time.Dura
 }
 
 func (r *AgentRun) began(ctx workflow.Context, executed asteroid.ExecuteAgentResult) {
-	r.request.UnknownOutcomes, r.request.UnknownSince = 0, time.Time{}
+	r.request.Internal.UnknownOutcomes, r.request.Internal.UnknownSince = 0, time.Time{}
 	executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, executed.DuplicatesCancelled...)
 	r.executed, r.started = executed, workflow.Now(ctx)
 	if executed.MayHaveLateDuplicate {
@@ -179,7 +179,7 @@ func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
 	if cancelled {
 		err = temporal.NewCanceledError()
 	}
-	if r.request.UnknownOutcomes == 0 || r.request.IdempotencyKey == "" || cancelled && r.in.OnCancel == AbandonExecution {
+	if r.request.Internal.UnknownOutcomes == 0 || r.request.IdempotencyKey == "" || cancelled && r.in.OnCancel == AbandonExecution {
 		return err
 	}
 	look, patience := r.request, doubtPatience
@@ -206,7 +206,7 @@ func (r *AgentRun) unstarted(ctx workflow.Context, err error) error {
 			"executionKey", r.request.IdempotencyKey, "error", lookErr)
 	}
 	if cancelled {
-		err = temporal.NewCanceledError(asteroid.ErrorDetails{ExecutionKey: r.request.IdempotencyKey, UnknownOutcomes: r.request.UnknownOutcomes})
+		err = temporal.NewCanceledError(asteroid.ErrorDetails{ExecutionKey: r.request.IdempotencyKey, UnknownOutcomes: r.request.Internal.UnknownOutcomes})
 	}
 	return err
 }

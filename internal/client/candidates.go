@@ -15,7 +15,7 @@ import (
 
 // sibling is an execution of the same intent.
 type Candidate struct {
-	Id      string
+	ID      string
 	Status  asteroid.Status
 	Created time.Time
 	parent  string // of a rerun
@@ -85,7 +85,7 @@ func (c *Client) originals(ctx context.Context, all []Candidate) ([]Candidate, e
 		}
 		originals = []Candidate{original}
 	}
-	slices.SortFunc(originals, func(a, b Candidate) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Id, b.Id)) })
+	slices.SortFunc(originals, func(a, b Candidate) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	return originals, nil
 }
 
@@ -98,11 +98,11 @@ func (c *Client) originalOf(ctx context.Context, rerun Candidate) (Candidate, er
 		}
 		if e.ParentExecutionID == "" {
 			// What a rerun has copied of the metadata is the original's.
-			return Candidate{Id: e.ExecutionID, Status: e.Status, Created: e.CreatedAt, Origin: rerun.Origin}, nil
+			return Candidate{ID: e.ExecutionID, Status: e.Status, Created: e.CreatedAt, Origin: rerun.Origin}, nil
 		}
 		id = e.ParentExecutionID
 	}
-	return Candidate{}, &Error{Operation: Operation{Name: "ExecutionGet", executionID: rerun.Id}, Connection: c.Name,
+	return Candidate{}, &Error{Operation: Operation{Name: "ExecutionGet", executionID: rerun.ID}, Connection: c.Name,
 		Message: fmt.Sprintf("is a rerun of a rerun more than %d times", maxLookupPages)}
 }
 
