@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Validjson fails unless its standard input is one or more JSON values.
+// Validjson fails unless its standard input consists of one or more JSON values.
 package main
 
 import (

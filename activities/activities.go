@@ -84,7 +84,7 @@ type Activities struct {
 // New checks the options and makes the activities. It sends nothing and asks for no key.
 func New(options Options) (*Activities, error) {
 	if len(options.Connections) == 0 {
-		return nil, errors.New("asteroid: no connections: give at least \"default\", for example activities.ConnectionFromEnv()")
+		return nil, errors.New("asteroid: no connections: give at least \"default\", for example asteroid.ConnectionFromEnv()")
 	}
 	if options.LookupGrace < 0 || options.RequestTimeout < 0 || options.SettleInterval < 0 {
 		return nil, errors.New("asteroid: LookupGrace, RequestTimeout and SettleInterval must not be negative")

@@ -31,8 +31,8 @@
 // knows what that means:
 //
 //	acts, err := activities.New(activities.Options{
-//		Connections: map[string]activities.Connection{
-//			"default": {APIKey: activities.APIKeyFromEnv("ASTEROID_API_KEY")},
+//		Connections: map[string]asteroid.Connection{
+//			"default": {APIKey: asteroid.APIKeyFromEnv("ASTEROID_API_KEY")},
 //		},
 //	})
 //

@@ -4,15 +4,16 @@ import (
 	"log"
 
 	"go.temporal.io/sdk/client"
-	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
-// A worker with the plugin runs the activities and workflows of this library, and one's own workflows that call them.
+// A worker with the plugin runs this library's activities and workflows, and your own workflows
+// that call them.
 func ExampleNewPlugin() {
-	plugin, err := worker.NewPlugin(worker.Options{
+	plugin, err := asteroidworker.NewPlugin(asteroidworker.Options{
 		Connections: map[string]asteroid.Connection{
 			"default": asteroid.ConnectionFromEnv(),
 			"legacy":  {APIKey: asteroid.APIKeyFromEnv("LEGACY_ASTEROID_API_KEY"), Dialect: asteroid.DialectWorkflows},
@@ -22,11 +23,11 @@ func ExampleNewPlugin() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	temporal, err := client.NewLazyClient(client.Options{})
+	temporalClient, err := client.NewLazyClient(client.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer temporal.Close()
-	w := sdkworker.New(temporal, "claims", sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
-	_ = w.Run // with sdkworker.InterruptCh()
+	defer temporalClient.Close()
+	w := worker.New(temporalClient, "claims", worker.Options{Plugins: []worker.Plugin{plugin}})
+	_ = w.Run // call it with worker.InterruptCh()
 }

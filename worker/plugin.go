@@ -1,92 +1,76 @@
-// Package worker adds the Asteroid agents API to a Temporal worker. It is one line:
+// Package worker adds the Asteroid agents API to a Temporal worker. In the examples this package is
+// imported as asteroidworker, and worker is the SDK's:
 //
 //	plugin, err := asteroidworker.NewPlugin(asteroidworker.Options{
-//		Connections: map[string]activities.Connection{"default": activities.ConnectionFromEnv()},
+//		Connections: map[string]asteroid.Connection{"default": asteroid.ConnectionFromEnv()},
 //	})
 //	...
 //	w := worker.New(temporalClient, "claims", worker.Options{Plugins: []worker.Plugin{plugin}})
 //
-// where asteroidworker is this package and worker the SDK's. From then on the worker runs the activities of
-// [github.com/temporal-asteroid/asteroid/activities] and the workflows of
-// [github.com/temporal-asteroid/asteroid/workflows], and your own workflows can call them.
+// The worker then runs the activities of [github.com/temporal-asteroid/asteroid/activities] and the
+// workflows of [github.com/temporal-asteroid/asteroid/workflows]. Your own workflows can call them.
 //
 // # Events
 //
-// Workflows that run agents hear of changes by signals. By default the worker's watch sends them, which needs nothing. With a
-// public address, [NewWebhookHandler] takes the service's webhooks instead, and Options.Events is [activities.EventsWebhooks].
+// Signals tell workflows that an execution has changed. By default the workflow asteroid.Watch
+// sends them; it needs no setup. With a public address, serve a [WebhookHandler] instead and set
+// Options.Events to [asteroid.EventsWebhooks].
 //
 // # Replayers, test environments, clients
 //
-// The same plugin goes on a replayer (worker.WorkflowReplayerOptions.Plugins) and on both test environments
-// (SetWorkerOptions). Given to the client instead, it reaches every worker made from that client; given to both, it
-// still registers once.
+// The same plugin serves replayers (worker.WorkflowReplayerOptions.Plugins) and both test
+// environments (SetWorkerOptions). A client that is given the plugin passes it to each of its
+// workers. If client and worker are both given the plugin, it still registers once.
 package worker
 
 import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// PluginName is the name under which the plugin reports itself.
+// PluginName is the plugin's name in Temporal.
 const PluginName = "github.com/temporal-asteroid/asteroid"
 
-// Options configure the plugin. Connections is required.
-type Options struct {
-	// These are those of [activities.Options].
-	Connections    map[string]asteroid.Connection
-	FileRoots      []string
-	OutputRoots    []string
-	HTTPS          asteroid.HTTPSOptions
-	Stores         map[string]asteroid.Store
-	MaxUploadBytes int64
-	SettleInterval time.Duration
-	Now            func() time.Time
-	LookupGrace    time.Duration
-	Events         asteroid.Events
-	RequestTimeout time.Duration
-	// VersioningBehavior is that of the workflows asteroid.RunAgent and asteroid.Pipeline, for a worker that uses
-	// worker versioning; unspecified means pinned.
-	VersioningBehavior workflow.VersioningBehavior
+// Options configure the plugin. Connections is required; see [activities.Options] for each field.
+// What concerns the workflows is set by a [PluginOption].
+type Options = activities.Options
+
+// PluginOption sets what concerns the plugin's workflows.
+type PluginOption func(*plugin)
+
+// WithVersioningBehavior sets the behavior of asteroid.RunAgent and asteroid.Pipeline on a worker
+// that uses worker versioning. Without it they are pinned.
+func WithVersioningBehavior(behavior workflow.VersioningBehavior) PluginOption {
+	return func(p *plugin) { p.versioning = behavior }
 }
 
-// NewPlugin makes the plugin. It checks the options and returns what is wrong with them; it sends nothing and asks for
-// no key. A plugin can serve any number of workers, replayers and test environments, at the same time too.
-func NewPlugin(options Options) (*temporal.SimplePlugin, error) {
-	acts, err := activities.New(activities.Options{
-		Connections:    options.Connections,
-		FileRoots:      options.FileRoots,
-		OutputRoots:    options.OutputRoots,
-		HTTPS:          options.HTTPS,
-		Stores:         options.Stores,
-		MaxUploadBytes: options.MaxUploadBytes,
-		SettleInterval: options.SettleInterval,
-		Now:            options.Now,
-		LookupGrace:    options.LookupGrace,
-		Events:         options.Events,
-		RequestTimeout: options.RequestTimeout,
-	})
+// NewPlugin returns the plugin, or an error if the options are invalid. It sends no request and
+// reads no API key. One plugin serves many workers, replayers and test environments at once.
+func NewPlugin(options Options, more ...PluginOption) (*temporal.SimplePlugin, error) {
+	acts, err := activities.New(options)
 	if err != nil {
 		return nil, err
 	}
-	p := &plugin{activities: acts, versioning: options.VersioningBehavior, served: map[string]bool{}}
+	p := &plugin{activities: acts, registered: map[string]bool{}}
+	for _, set := range more {
+		set(p)
+	}
 	simple, err := temporal.NewSimplePlugin(temporal.SimplePluginOptions{
 		Name:               PluginName,
 		WorkerInterceptors: []interceptor.WorkerInterceptor{workflows.NewInterceptor()},
-		RunContextBefore:   p.before,
-		RunContextAfter:    p.after,
+		RunContextBefore:   p.register,
+		RunContextAfter:    p.forget,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("asteroid: make the plugin: %w", err)
+		return nil, fmt.Errorf("asteroid: create the Temporal plugin: %w", err)
 	}
 	return simple, nil
 }
@@ -95,21 +79,21 @@ type plugin struct {
 	activities *activities.Activities
 	versioning workflow.VersioningBehavior
 
-	mu     sync.Mutex
-	served map[string]bool // by the key of the worker
+	mu         sync.Mutex
+	registered map[string]bool // by InstanceKey of the worker
 }
 
-// before registers everything. A worker whose client has the plugin too calls it twice, a replayer once for each history
-// with the same registry: the second time is let pass for the same instance only, so that a clash with somebody else's
-// registration is still an error.
-func (p *plugin) before(_ context.Context, run temporal.SimplePluginRunContextBeforeOptions) error {
+// register registers the activities and workflows. It is called twice on a worker whose client has
+// the plugin too, and once per history on a replayer. A worker's repeated call is skipped by its
+// InstanceKey, so that a clash with a user's own registration is still an error.
+func (p *plugin) register(_ context.Context, run temporal.SimplePluginRunContextBeforeOptions) error {
 	options := workflow.RegisterOptions{VersioningBehavior: p.versioning, DisableAlreadyRegisteredCheck: run.WorkflowReplayer}
 	if !run.WorkflowReplayer {
 		p.mu.Lock()
-		again := p.served[run.InstanceKey]
-		p.served[run.InstanceKey] = true
+		repeated := p.registered[run.InstanceKey]
+		p.registered[run.InstanceKey] = true
 		p.mu.Unlock()
-		if again {
+		if repeated {
 			return nil
 		}
 		p.activities.Register(run.Registry)
@@ -118,8 +102,8 @@ func (p *plugin) before(_ context.Context, run temporal.SimplePluginRunContextBe
 	return nil
 }
 
-func (p *plugin) after(_ context.Context, run temporal.SimplePluginRunContextAfterOptions) {
+func (p *plugin) forget(_ context.Context, run temporal.SimplePluginRunContextAfterOptions) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.served, run.InstanceKey)
+	delete(p.registered, run.InstanceKey)
 }

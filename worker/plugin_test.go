@@ -8,60 +8,61 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	sdktestsuite "go.temporal.io/sdk/testsuite"
-	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-func options(api *testsuite.API) worker.Options {
-	return worker.Options{Connections: map[string]asteroid.Connection{
+func options(api *testsuite.API) asteroidworker.Options {
+	return asteroidworker.Options{Connections: map[string]asteroid.Connection{
 		"default": {APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
 	}}
 }
 
-func TestOnePluginServesAnyNumberOfTestEnvironments(t *testing.T) {
+func TestNewPluginServesManyTestEnvironments(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
-	plugin, err := worker.NewPlugin(options(api))
+	plugin, err := asteroidworker.NewPlugin(options(api))
 	require.NoError(t, err)
 	var suite sdktestsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	in := asteroid.ExecuteAgentInput{AgentID: api.AgentID("patient")}
 	for range 2 {
 		env := suite.NewTestActivityEnvironment()
-		env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
+		env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{plugin}})
 		for range 2 {
 			_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, in)
 			require.NoError(t, err)
 		}
 		workflowEnv := suite.NewTestWorkflowEnvironment()
-		workflowEnv.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
+		workflowEnv.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{plugin}})
 		workflowEnv.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{})
 		require.True(t, asteroid.IsInvalidInput(workflowEnv.GetWorkflowError()))
 	}
 }
 
-func TestThePluginGivenToClientAndWorkerDoesNotPanic(t *testing.T) {
+func TestNewPluginOnClientAndWorkerRegistersOnce(t *testing.T) {
 	t.Parallel()
-	plugin, err := worker.NewPlugin(options(testsuite.NewAPI(t)))
+	plugin, err := asteroidworker.NewPlugin(options(testsuite.NewAPI(t)))
 	require.NoError(t, err)
-	// A lazy client dials only when the worker starts, after the plugins have run: that fails here, which is late enough.
+	// A lazy client connects when the worker starts, after the plugins have run. That fails here,
+	// late enough for this test.
 	c, err := client.NewLazyClient(client.Options{
 		HostPort: "127.0.0.1:1", Plugins: []client.Plugin{plugin}, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)
 	defer c.Close()
 	for range 2 {
-		w := sdkworker.New(c, "queue", sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
+		w := worker.New(c, "queue", worker.Options{Plugins: []worker.Plugin{plugin}})
 		require.NotPanics(t, func() { require.Error(t, w.Start()) })
 	}
 }
 
-func TestWhatIsWrongWithTheOptionsIsAnError(t *testing.T) {
+func TestNewPluginRefusesOptionsWithoutConnections(t *testing.T) {
 	t.Parallel()
-	_, err := worker.NewPlugin(worker.Options{})
+	_, err := asteroidworker.NewPlugin(asteroidworker.Options{})
 	require.ErrorContains(t, err, "no connections")
 }

@@ -23,30 +23,33 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// signatureHeader carries the base64 of the RSA PKCS #1 v1.5 signature over the SHA-256 of the body.
+// signatureHeader is the base64 of the RSA PKCS #1 v1.5 signature over the SHA-256 of the body.
 const signatureHeader = "X-Asteroid-Signature"
 
-// futureTolerance is how far the sender's clock may be ahead.
+// futureTolerance is how far the sender's clock may be ahead of the worker's.
 const futureTolerance = 5 * time.Minute
 
-// WebhookHandler receives the service's webhooks (V2) and signals the workflows whose executions have changed with
-// [activities.ExecutionEventSignal]. It is what [activities.EventsWebhooks] relies on. Set it up in the vendor's console as a
-// webhook integration with "unwrap result" off: an unwrapped result does not say whose it is, and would let an agent's words
-// pass for an event. Serve it behind TLS, by an http.Server with a ReadTimeout.
+// WebhookHandler receives Asteroid's V2 webhooks. It signals the workflows whose executions changed
+// with [asteroid.ExecutionEventSignal]; [asteroid.EventsWebhooks] requires it. Serve it behind
+// TLS, by an http.Server with a ReadTimeout. In Asteroid's console, add a webhook integration with
+// "unwrap result" off: an unwrapped result names no execution, and an agent could forge events.
 //
-// The workflow is the one that the execution's metadata names, as ExecuteAgent wrote it, in whatever run it is by now. A
-// person's rerun has the same metadata and another execution id: the workflow is told of it, and ignores executions that are not its own.
+// ExecuteAgent writes the workflow's ID into the execution's metadata. The handler signals that
+// workflow's current run. A person's rerun has the same metadata and another execution ID; the
+// workflow ignores its signals because the execution is not its own.
 //
-// The answer is 200 for everything that is understood, be it of use or not; 401 for a body without a valid signature, whatever
-// it is; 400 for one that is too long, is no event, or is too old; 405 for another method than POST; and 500 if the signal could
-// not be sent, so that the sender tries again. Answers with one status are the same to the byte.
+// The response is 200 to every event, used or not; 401 to a body without a valid signature; 400 to
+// a body that is too long, too old or not an event; 405 to methods other than POST; and 500 after
+// a failed signal, so that the sender retries. Responses with the same status are identical.
 //
-// An event that was signalled is not signalled again by the same handler, for at least MaxAge unless there are very many.
-// Copies that arrive at the same time, at other processes, or after a restart may be, which costs the workflow a read.
+// The handler does not repeat a signal for at least MaxAge, unless very many events follow it.
+// Copies that arrive concurrently, in another process or after a restart may be signalled again.
+// Each costs the workflow one read.
 //
-// It counts events in asteroid_webhook_events, by the label outcome: signalled, duplicate, ignored (not about a status,
-// or not about a workflow of these namespaces that asked for signals), gone (the workflow has ended), refused (Temporal would
-// never take the signal), unsigned, invalid, stale and failed. It may be used by several goroutines.
+// The metric asteroid_webhook_events counts events by the label outcome: signalled, duplicate,
+// ignored (no status event, or no workflow of these namespaces asked for signals), gone (the
+// workflow is finished), refused (Temporal rejects the signal for good), unsigned, invalid, stale
+// and failed. A WebhookHandler is safe for concurrent use.
 type WebhookHandler struct {
 	clients  map[string]client.Client
 	keys     []*rsa.PublicKey
@@ -56,8 +59,8 @@ type WebhookHandler struct {
 	now      func() time.Time
 	logger   log.Logger
 	counters map[outcome]client.MetricsCounter
-	seen     *seen
-	warned   atomic.Int64 // when an unsigned request was last logged, in Unix seconds
+	recent   *recentIDs
+	warnedAt atomic.Int64 // Unix seconds of the last rate-limited warning
 }
 
 // The defaults of [WebhookOptions].
@@ -69,41 +72,41 @@ const (
 
 // WebhookOptions configure a [WebhookHandler]. Clients and PublicKeys are required.
 type WebhookOptions struct {
-	// Clients are the Temporal clients by the namespace that each was made for. Events of workflows in any other
-	// namespace are acknowledged and dropped.
+	// Clients maps each namespace to a Temporal client made for it. Events of workflows in other
+	// namespaces are acknowledged and ignored.
 	Clients map[string]client.Client
-	// PublicKeys are those that may have signed, see [ParseWebhookPublicKey]. While a key is rotated there are two.
+	// PublicKeys verify signatures, see [ParseWebhookPublicKey]. List both keys during a rotation.
 	PublicKeys []*rsa.PublicKey
-	// MaxBodyBytes is DefaultWebhookMaxBodyBytes when zero.
+	// MaxBodyBytes is the longest accepted body; zero means DefaultWebhookMaxBodyBytes.
 	MaxBodyBytes int64
-	// MaxAge is the age from which an event is refused, by the time that its body tells. It bounds for how long a request
-	// that somebody has recorded can be replayed, and has to leave time for the sender's retries. Events from more than five
-	// minutes ahead are refused, too; one that does not tell its time is taken. Zero is DefaultWebhookMaxAge, negative takes
-	// events of any age.
+	// MaxAge is the greatest accepted age of an event, by the timestamp in its body. It limits how
+	// long a recorded request can be replayed, and must leave time for the sender's retries. Events
+	// more than five minutes in the future are refused. Events without a readable timestamp are
+	// accepted. Zero means DefaultWebhookMaxAge; negative accepts every timestamp.
 	MaxAge time.Duration
-	// SignalTimeout bounds the call to Temporal; zero is DefaultWebhookSignalTimeout.
+	// SignalTimeout limits the call to Temporal; zero means DefaultWebhookSignalTimeout.
 	SignalTimeout time.Duration
-	// Metrics counts events; nil counts nothing.
+	// Metrics receives the counter asteroid_webhook_events; nil disables it.
 	Metrics client.MetricsHandler
-	// Logger is slog's default logger when nil. Neither body nor signature is ever logged, only ids and names from a
-	// body that was signed.
+	// Logger is slog's default logger when nil. Bodies and signatures are never logged, only IDs
+	// and event names from signed bodies.
 	Logger log.Logger
 	// Now is time.Now when nil.
 	Now func() time.Time
 }
 
-// NewWebhookHandler makes a handler. It returns what is wrong with the options and sends nothing.
+// NewWebhookHandler returns a handler, or an error if the options are invalid. It sends nothing.
 func NewWebhookHandler(options WebhookOptions) (*WebhookHandler, error) {
 	if len(options.Clients) == 0 {
-		return nil, errors.New(`asteroid: webhooks: no Clients: give one for each namespace, such as {"default": temporalClient}`)
+		return nil, errors.New(`asteroid: webhooks: no Clients: set one for each namespace, such as {"default": temporalClient}`)
 	}
 	for namespace, c := range options.Clients {
 		if namespace == "" || c == nil {
-			return nil, errors.New("asteroid: webhooks: Clients has an empty namespace or a nil client: name the namespace that the client was made for")
+			return nil, errors.New("asteroid: webhooks: Clients has an empty namespace or a nil client: map each namespace to the client made for it")
 		}
 	}
 	if len(options.PublicKeys) == 0 {
-		return nil, errors.New("asteroid: webhooks: no PublicKeys: copy the key from the vendor's webhooks page and pass it through ParseWebhookPublicKey")
+		return nil, errors.New("asteroid: webhooks: no PublicKeys: copy the key from Asteroid's webhooks page and parse it with ParseWebhookPublicKey")
 	}
 	for _, key := range options.PublicKeys {
 		if err := checkWebhookKey(key); err != nil {
@@ -111,7 +114,7 @@ func NewWebhookHandler(options WebhookOptions) (*WebhookHandler, error) {
 		}
 	}
 	if options.MaxBodyBytes < 0 || options.SignalTimeout < 0 {
-		return nil, errors.New("asteroid: webhooks: MaxBodyBytes and SignalTimeout must not be negative; zero is the default")
+		return nil, errors.New("asteroid: webhooks: MaxBodyBytes and SignalTimeout must not be negative; zero means the default")
 	}
 	h := &WebhookHandler{
 		clients:  maps.Clone(options.Clients),
@@ -120,31 +123,25 @@ func NewWebhookHandler(options WebhookOptions) (*WebhookHandler, error) {
 		maxAge:   cmp.Or(options.MaxAge, DefaultWebhookMaxAge),
 		timeout:  cmp.Or(options.SignalTimeout, DefaultWebhookSignalTimeout),
 		now:      options.Now,
-		logger:   options.Logger,
+		logger:   cmp.Or(options.Logger, log.NewStructuredLogger(slog.Default())),
 		counters: map[outcome]client.MetricsCounter{},
 	}
 	if h.now == nil {
 		h.now = time.Now
 	}
-	if h.logger == nil {
-		h.logger = log.NewStructuredLogger(slog.Default())
+	retention := h.maxAge
+	if retention < 0 {
+		retention = DefaultWebhookMaxAge
 	}
-	keep := h.maxAge
-	if keep < 0 {
-		keep = DefaultWebhookMaxAge
-	}
-	h.seen = newSeen(keep+futureTolerance, maxSeen)
-	metrics := options.Metrics
-	if metrics == nil {
-		metrics = client.MetricsNopHandler
-	}
-	for o := range answers {
+	h.recent = &recentIDs{retention: retention + futureTolerance, capacity: maxRecentIDs}
+	metrics := cmp.Or(options.Metrics, client.MetricsNopHandler)
+	for o := range responseStatus {
 		h.counters[o] = metrics.WithTags(map[string]string{"outcome": string(o)}).Counter("asteroid_webhook_events")
 	}
 	return h, nil
 }
 
-// outcome is what has become of an event, as counted.
+// outcome is the label of a received event in the metric asteroid_webhook_events.
 type outcome string
 
 const (
@@ -159,7 +156,7 @@ const (
 	outcomeFailed    outcome = "failed"
 )
 
-var answers = map[outcome]int{
+var responseStatus = map[outcome]int{
 	outcomeSignalled: http.StatusOK,
 	outcomeDuplicate: http.StatusOK,
 	outcomeIgnored:   http.StatusOK,
@@ -175,13 +172,13 @@ var answers = map[outcome]int{
 func (h *WebhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusMethodNotAllowed
 	if r.Method == http.MethodPost {
-		became := h.receive(w, r)
-		h.counters[became].Inc(1)
-		status = answers[became]
+		result := h.receive(w, r)
+		h.counters[result].Inc(1)
+		status = responseStatus[result]
 	} else {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	http.Error(w, http.StatusText(status), status) // and nothing that tells why
+	http.Error(w, http.StatusText(status), status) // the body reveals no cause
 }
 
 func (h *WebhookHandler) receive(w http.ResponseWriter, r *http.Request) outcome {
@@ -189,29 +186,30 @@ func (h *WebhookHandler) receive(w http.ResponseWriter, r *http.Request) outcome
 	if r.Body != nil {
 		var err error
 		if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
-			h.warnRarely("Refused a webhook whose body could not be read or is too long", "MaxBodyBytes", h.maxBody)
+			h.warnOncePerMinute("Refused a webhook whose body could not be read or is too long", "MaxBodyBytes", h.maxBody)
 			return outcomeInvalid
 		}
 	}
-	if !h.signed(body, r.Header.Get(signatureHeader)) {
-		h.warnRarely("Refused a webhook that none of the public keys has signed")
+	if !h.validSignature(body, r.Header.Get(signatureHeader)) {
+		h.warnOncePerMinute("Refused a webhook: none of the public keys verifies its signature")
 		return outcomeUnsigned
 	}
-	event, err := parseWebhook(body)
+	event, err := parseEvent(body)
 	if err != nil {
-		h.logger.Warn("Refused a webhook that is no event; is \"unwrap result\" on?", "Problem", err.Error())
+		h.logger.Warn("Refused a webhook that is not an event; check that \"unwrap result\" is off", "Problem", err.Error())
 		return outcomeInvalid
 	}
 	now := h.now()
 	if age, ok := event.age(now); ok && h.maxAge >= 0 && (age > h.maxAge || age < -futureTolerance) {
-		h.logger.Warn("Refused a webhook that is too old, or from the future", "Age", age.String(), "MaxAge", h.maxAge.String())
+		h.logger.Warn("Refused a webhook whose timestamp is too old or in the future", "Age", age.String(), "MaxAge", h.maxAge.String())
 		return outcomeStale
 	}
 	return h.signal(context.WithoutCancel(r.Context()), event, now)
 }
 
-// signed reports whether one of the keys has signed the body. All are tried, so that the time tells nothing about which.
-func (h *WebhookHandler) signed(body []byte, header string) (ok bool) {
+// validSignature reports whether a key verifies the header's signature of the body. It tries every
+// key, so that its duration does not reveal which one matches.
+func (h *WebhookHandler) validSignature(body []byte, header string) (ok bool) {
 	signature, err := base64.StdEncoding.Strict().DecodeString(header)
 	if err != nil {
 		return false
@@ -223,41 +221,42 @@ func (h *WebhookHandler) signed(body []byte, header string) (ok bool) {
 	return ok
 }
 
-// signal tells the workflow. Its context outlives the request: a sender that hangs up would only come again.
-func (h *WebhookHandler) signal(ctx context.Context, event webhook, now time.Time) outcome {
+// signal signals the event's workflow. Its context outlives the request, because a sender that
+// disconnects early would only retry.
+func (h *WebhookHandler) signal(ctx context.Context, event webhookEvent, now time.Time) outcome {
 	workflowID := event.metadata(asteroid.MetadataWorkflowID)
-	temporal := h.clients[event.metadata(asteroid.MetadataNamespace)]
-	wanted := event.metadata(asteroid.MetadataSignal) == asteroid.ExecutionEventSignal
-	if !event.changesStatus() || !wanted || workflowID == "" || temporal == nil {
+	temporalClient := h.clients[event.metadata(asteroid.MetadataNamespace)]
+	wantsSignal := event.metadata(asteroid.MetadataSignal) == asteroid.ExecutionEventSignal
+	if !event.changesStatus() || !wantsSignal || workflowID == "" || temporalClient == nil {
 		return outcomeIgnored
 	}
-	if h.seen.has(event.EventID, now) {
+	if h.recent.contains(event.EventID, now) {
 		return outcomeDuplicate
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	err := temporal.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event.hint())
+	err := temporalClient.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event.signalArgument())
 	if err == nil {
-		h.seen.add(event.EventID, now)
+		h.recent.add(event.EventID, now)
 		return outcomeSignalled
 	}
 	logger := log.With(h.logger, "WorkflowID", workflowID, "ExecutionID", event.Info.ExecutionID, "Event", event.Info.Event)
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		logger.Debug("The workflow that a webhook is about has ended")
+		logger.Debug("Ignored a webhook of a finished workflow")
 		return outcomeGone
 	}
 	if _, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok {
-		logger.Warn("Temporal refused the signal that a webhook stands for", "Error", err)
+		logger.Warn("Temporal rejected the signal of a webhook; a retry would not help", "Error", err)
 		return outcomeRefused
 	}
-	logger.Error("Could not signal the workflow that a webhook is about; the sender should try again", "Error", err)
+	logger.Error("Could not signal the workflow of a webhook; responded 500 for a retry", "Error", err)
 	return outcomeFailed
 }
 
-// warnRarely logs at most once a minute what anybody on the network can bring about.
-func (h *WebhookHandler) warnRarely(message string, keyvals ...any) {
-	now, last := h.now().Unix(), h.warned.Load()
-	if (now-last >= 60 || now < last) && h.warned.CompareAndSwap(last, now) {
+// warnOncePerMinute limits the warnings that any sender on the network can cause.
+func (h *WebhookHandler) warnOncePerMinute(message string, keyvals ...any) {
+	now, last := h.now().Unix(), h.warnedAt.Load()
+	if (now-last >= 60 || now < last) && h.warnedAt.CompareAndSwap(last, now) {
 		h.logger.Warn(message, keyvals...)
 	}
 }

@@ -13,21 +13,21 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
-// The handler is one route of a server, beside the worker or in a program of its own.
+// The handler is one route of a server, in the worker's process or in another one.
 func ExampleNewWebhookHandler() {
-	key, err := worker.ParseWebhookPublicKey(os.Getenv("ASTEROID_WEBHOOK_PUBLIC_KEY"))
+	key, err := asteroidworker.ParseWebhookPublicKey(os.Getenv("ASTEROID_WEBHOOK_PUBLIC_KEY"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	temporal, err := client.NewLazyClient(client.Options{Namespace: "claims"})
+	temporalClient, err := client.NewLazyClient(client.Options{Namespace: "claims"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	handler, err := worker.NewWebhookHandler(worker.WebhookOptions{
-		Clients:    map[string]client.Client{"claims": temporal},
+	handler, err := asteroidworker.NewWebhookHandler(asteroidworker.WebhookOptions{
+		Clients:    map[string]client.Client{"claims": temporalClient},
 		PublicKeys: []*rsa.PublicKey{key},
 	})
 	if err != nil {
@@ -36,24 +36,24 @@ func ExampleNewWebhookHandler() {
 	mux := http.NewServeMux()
 	mux.Handle("/webhooks/asteroid", handler)
 	server := &http.Server{Addr: ":8443", Handler: mux, ReadTimeout: 10 * time.Second}
-	_ = server.ListenAndServeTLS // with a certificate
+	_ = server.ListenAndServeTLS // call it with a certificate
 }
 
-// printer stands for the Temporal client in a test.
+// printer is a Temporal client that prints signals.
 type printer struct{ client.Client }
 
 func (printer) SignalWorkflow(_ context.Context, workflowID, _, name string, arg any) error {
-	fmt.Printf("%s to %s: %+v\n", name, workflowID, arg)
+	fmt.Printf("%s to %s:\n%+v\n", name, workflowID, arg)
 	return nil
 }
 
-// A test signs its events with a key of its own.
+// A test signs its events with its own key.
 func ExampleWebhookHandler() {
 	key := testsuite.NewWebhookKey()
-	handler, err := worker.NewWebhookHandler(worker.WebhookOptions{
+	handler, err := asteroidworker.NewWebhookHandler(asteroidworker.WebhookOptions{
 		Clients:    map[string]client.Client{"claims": printer{}},
 		PublicKeys: []*rsa.PublicKey{&key.PublicKey},
-		MaxAge:     -1, // this event is from long ago
+		MaxAge:     -1, // accepts the old timestamp below
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -73,13 +73,14 @@ func ExampleWebhookHandler() {
 			}
 		}
 	}`)
-	for range 2 { // the sender repeats itself
-		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, testsuite.NewWebhookRequest("/webhooks/asteroid", key, body))
-		fmt.Println(answer.Code)
+	for range 2 { // the sender posts the event again
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, testsuite.NewWebhookRequest("/webhooks/asteroid", key, body))
+		fmt.Println(response.Code)
 	}
 	// Output:
-	// asteroid.executionEvent to claim-7: {ExecutionID:81f2 Status:completed Event:EXECUTION_COMPLETED EventID:5a0c}
+	// asteroid.executionEvent to claim-7:
+	// {ExecutionID:81f2 Status:completed Event:EXECUTION_COMPLETED EventID:5a0c}
 	// 200
 	// 200
 }

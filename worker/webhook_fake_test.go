@@ -14,48 +14,48 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
-// patience is far more than any of these tests takes.
-const patience = 30 * time.Second
+// testTimeout is far longer than any of these tests takes.
+const testTimeout = 30 * time.Second
 
-// scene is the fake, which posts webhooks to a receiver.
-type scene struct {
+// fakeSender is the fake API, which posts its webhooks to a receiver.
+type fakeSender struct {
 	*receiver
 	api *testsuite.API
 }
 
-// newScene starts both, by the wall clock.
-func newScene(t *testing.T, options ...testsuite.Option) *scene {
+// newFakeSender starts the fake API and the receiver. Both use the wall clock.
+func newFakeSender(t *testing.T, options ...testsuite.Option) *fakeSender {
 	t.Helper()
-	r := newReceiver(t, func(o *worker.WebhookOptions) { o.Now = nil })
+	r := newReceiver(t, func(o *asteroidworker.WebhookOptions) { o.Now = nil })
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	api := testsuite.NewAPI(t, append([]testsuite.Option{
 		testsuite.WithWebhooks(server.URL, r.key), testsuite.WithStartDelay(0), testsuite.WithLog(func(string) {}),
 	}, options...)...)
-	return &scene{r, api}
+	return &fakeSender{r, api}
 }
 
-// execute starts the agent clerk with the metadata of a workflow that wants signals.
-func (s *scene) execute() {
+// execute starts the agent clerk with the metadata of a workflow that asked for signals.
+func (s *fakeSender) execute() {
 	s.t.Helper()
 	request, err := http.NewRequest("POST", s.api.BaseURL()+"/agents/v2/agents/"+s.api.AgentID("clerk")+"/execute", strings.NewReader(
 		`{"metadata":{"temporal_namespace":"claims","temporal_workflow_id":"claim-7","temporal_signal":"asteroid.executionEvent"}}`))
 	require.NoError(s.t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("X-Api-Key", s.api.APIKey())
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	require.NoError(s.t, err)
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	require.NoError(s.t, err)
-	require.Equal(s.t, http.StatusAccepted, answer.StatusCode, string(body))
+	require.Equal(s.t, http.StatusAccepted, response.StatusCode, string(body))
 }
 
-// eventually requires that the workflow gets these events, in whatever order.
-func (s *scene) eventually(want ...string) {
+// eventually requires that the workflow receives exactly these events, in any order.
+func (s *fakeSender) eventually(want ...string) {
 	s.t.Helper()
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
 		var got []string
@@ -63,11 +63,11 @@ func (s *scene) eventually(want ...string) {
 			got = append(got, signal.event.Event)
 		}
 		require.ElementsMatch(c, want, got)
-	}, patience, time.Millisecond)
+	}, testTimeout, time.Millisecond)
 }
 
-// countOf is how many events have had an outcome.
-func (s *scene) countOf(outcome string) int64 {
+// countOf returns how many events had an outcome.
+func (s *fakeSender) countOf(outcome string) int64 {
 	s.counted.mu.Lock()
 	defer s.counted.mu.Unlock()
 	return s.counted.counts["asteroid_webhook_events "+outcome]
@@ -79,9 +79,9 @@ func working(steps ...testsuite.Step) testsuite.Agent {
 	}
 }
 
-func TestTheFakesWebhooksReachTheWorkflowWhileNobodyLooks(t *testing.T) {
+func TestWebhookHandlerSignalsEventsOfFakeWithoutReads(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
+	s := newFakeSender(t)
 	s.api.AddAgent("clerk", working(testsuite.Act("nav_to", "Opening"), testsuite.Work(20*time.Millisecond)))
 	s.execute()
 	s.eventually("EXECUTION_STARTED", "EXECUTION_COMPLETED")
@@ -93,26 +93,26 @@ func TestTheFakesWebhooksReachTheWorkflowWhileNobodyLooks(t *testing.T) {
 	s.counts(map[string]int64{"signalled": 2})
 }
 
-func TestTheReceiverKnowsTheFakesKeyByItsText(t *testing.T) {
+func TestParseWebhookPublicKeyParsesKeyOfFake(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t, testsuite.WithWebhooks("http://127.0.0.1:1", nil))
-	key, err := worker.ParseWebhookPublicKey(api.WebhookPublicKey())
+	key, err := asteroidworker.ParseWebhookPublicKey(api.WebhookPublicKey())
 	require.NoError(t, err)
 	require.Equal(t, 2048, key.N.BitLen())
 }
 
-func TestActionsOfTheFakeAreAcknowledged(t *testing.T) {
+func TestWebhookHandlerIgnoresActionsOfFake(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, testsuite.WithWebhookActions())
+	s := newFakeSender(t, testsuite.WithWebhookActions())
 	s.api.AddAgent("clerk", working(testsuite.Act("nav_to", "Opening"), testsuite.Act("element_click", "Paying")))
 	s.execute()
 	s.eventually("EXECUTION_STARTED", "EXECUTION_COMPLETED")
-	require.Eventually(t, func() bool { return s.countOf("ignored") == 4 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return s.countOf("ignored") == 4 }, testTimeout, time.Millisecond)
 }
 
-func TestWebhooksThatFailAtFirstArriveOnce(t *testing.T) {
+func TestWebhookHandlerSignalsOnceAfterRetriesOfFake(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
+	s := newFakeSender(t)
 	s.temporal.errors = []error{serviceerror.NewUnavailable("down"), context.DeadlineExceeded}
 	s.api.AddAgent("clerk", working())
 	s.execute()
@@ -120,12 +120,12 @@ func TestWebhooksThatFailAtFirstArriveOnce(t *testing.T) {
 	s.counts(map[string]int64{"failed": 2, "signalled": 2})
 }
 
-func TestCopiesOutOfOrderComeToOneSignalEach(t *testing.T) {
+func TestWebhookHandlerSignalsEveryEventAmongCopiesOutOfOrder(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, testsuite.WithWebhookFaults(testsuite.WebhookFaults{Copies: 5, Jitter: 200 * time.Millisecond}))
+	s := newFakeSender(t, testsuite.WithWebhookFaults(testsuite.WebhookFaults{Copies: 5, Jitter: 200 * time.Millisecond}))
 	s.api.AddAgent("clerk", working(testsuite.Work(10*time.Millisecond)))
 	s.execute()
-	require.Eventually(t, func() bool { return s.countOf("signalled")+s.countOf("duplicate") == 10 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return s.countOf("signalled")+s.countOf("duplicate") == 10 }, testTimeout, time.Millisecond)
 	names := map[string]bool{}
 	for _, signal := range s.temporal.received() {
 		names[signal.event.Event] = true

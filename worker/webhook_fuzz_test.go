@@ -15,11 +15,11 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
-// FuzzWebhook has the handler read anything: unsigned, signed and then changed, and signed.
-func FuzzWebhook(f *testing.F) {
+// FuzzWebhookHandler posts arbitrary bodies: unsigned, changed after signing, and signed.
+func FuzzWebhookHandler(f *testing.F) {
 	completed := event("EXECUTION_COMPLETED", "event-1")
 	for _, body := range []string{
 		"", "null", "[]", "{}", `{"paid":"INV-1042"}`, completed, completed[:200], completed + completed, event("EXECUTION_PAUSED", "event-2"),
@@ -33,7 +33,9 @@ func FuzzWebhook(f *testing.F) {
 	f.Add([]byte(completed), "=", uint16(2047))
 	f.Add([]byte(completed), strings.Repeat("A", 344), uint16(65535))
 
-	quiet := func(o *worker.WebhookOptions) { o.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
+	quiet := func(o *asteroidworker.WebhookOptions) {
+		o.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	}
 	f.Fuzz(func(t *testing.T, body []byte, signature string, bit uint16) {
 		r := newReceiver(t, quiet)
 		status := func(body []byte, signature string) int {
@@ -67,7 +69,7 @@ func FuzzWebhook(f *testing.F) {
 	})
 }
 
-// flipped is a copy with one bit changed.
+// flipped returns a copy with one bit changed.
 func flipped(data []byte, bit uint16) []byte {
 	changed := slices.Clone(data)
 	changed[int(bit)/8%len(changed)] ^= 1 << (bit % 8)

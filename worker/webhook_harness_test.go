@@ -19,31 +19,31 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
-// Making a key takes a while.
+// webhookKey is shared by the tests, because generating an RSA key is slow.
 var webhookKey = sync.OnceValue(testsuite.NewWebhookKey)
 
-// noon is what the receivers of these tests take for the present.
+// noon is the current time of the receivers in these tests.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// signal is what a workflow would have got.
+// signal is a recorded call of SignalWorkflow.
 type signal struct {
 	workflowID, runID, name string
 	event                   asteroid.ExecutionEvent
 }
 
-// temporal is a client that keeps signals, or fails as it is told to.
-type temporal struct {
+// recordingClient records signals, or returns the errors that a test sets.
+type recordingClient struct {
 	client.Client
 	mu      sync.Mutex
-	errors  []error // of the next signals; nil lets one pass
+	errors  []error // of the next signals; nil means success
 	signals []signal
-	during  func(ctx context.Context) // the call, if set
+	during  func(ctx context.Context) // runs in each call, if set
 }
 
-func (c *temporal) SignalWorkflow(ctx context.Context, workflowID, runID, name string, arg any) error {
+func (c *recordingClient) SignalWorkflow(ctx context.Context, workflowID, runID, name string, arg any) error {
 	if c.during != nil {
 		c.during(ctx)
 	}
@@ -59,13 +59,13 @@ func (c *temporal) SignalWorkflow(ctx context.Context, workflowID, runID, name s
 	return err
 }
 
-func (c *temporal) received() []signal {
+func (c *recordingClient) received() []signal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]signal(nil), c.signals...)
 }
 
-// outcomes counts asteroid_webhook_events by its label.
+// outcomes counts asteroid_webhook_events by outcome.
 type outcomes struct {
 	client.MetricsHandler
 	mu     *sync.Mutex
@@ -90,18 +90,18 @@ type counter func(int64)
 
 func (c counter) Inc(n int64) { c(n) }
 
-// receiver is a handler with all that it depends on.
+// receiver is a handler with its fake dependencies.
 type receiver struct {
-	*worker.WebhookHandler
+	*asteroidworker.WebhookHandler
 	t        testing.TB
 	key      *rsa.PrivateKey
-	temporal *temporal
+	temporal *recordingClient
 	counted  outcomes
 	logged   *lockedBuffer
 	now      time.Time
 }
 
-// lockedBuffer is a buffer that requests may log to at the same time.
+// lockedBuffer is a buffer for the logs of concurrent requests.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
@@ -119,11 +119,11 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-func newReceiver(t testing.TB, change ...func(*worker.WebhookOptions)) *receiver {
+func newReceiver(t testing.TB, change ...func(*asteroidworker.WebhookOptions)) *receiver {
 	t.Helper()
-	r := &receiver{t: t, key: webhookKey(), temporal: &temporal{}, logged: &lockedBuffer{}, now: noon}
+	r := &receiver{t: t, key: webhookKey(), temporal: &recordingClient{}, logged: &lockedBuffer{}, now: noon}
 	r.counted = outcomes{mu: &sync.Mutex{}, counts: map[string]int64{}}
-	options := worker.WebhookOptions{
+	options := asteroidworker.WebhookOptions{
 		Clients:    map[string]client.Client{"claims": r.temporal},
 		PublicKeys: []*rsa.PublicKey{&r.key.PublicKey},
 		Metrics:    r.counted,
@@ -134,23 +134,23 @@ func newReceiver(t testing.TB, change ...func(*worker.WebhookOptions)) *receiver
 		f(&options)
 	}
 	var err error
-	r.WebhookHandler, err = worker.NewWebhookHandler(options)
+	r.WebhookHandler, err = asteroidworker.NewWebhookHandler(options)
 	require.NoError(t, err)
 	return r
 }
 
-// serve lets the handler answer a request.
+// serve returns the handler's response to a request.
 func (r *receiver) serve(request *http.Request) *httptest.ResponseRecorder {
-	answer := httptest.NewRecorder()
-	r.ServeHTTP(answer, request)
-	return answer
+	response := httptest.NewRecorder()
+	r.ServeHTTP(response, request)
+	return response
 }
 
-// post sends a signed body and requires the answer's status.
+// post sends a signed body and requires this response status.
 func (r *receiver) post(status int, body string) {
 	r.t.Helper()
-	answer := r.serve(testsuite.NewWebhookRequest("/", r.key, []byte(body)))
-	require.Equal(r.t, status, answer.Code, r.logged)
+	response := r.serve(testsuite.NewWebhookRequest("/", r.key, []byte(body)))
+	require.Equal(r.t, status, response.Code, r.logged)
 }
 
 // counts requires how many events had each outcome.
@@ -166,11 +166,11 @@ func (r *receiver) counts(want map[string]int64) {
 	require.Equal(r.t, want, got)
 }
 
-// once is an outcome that was counted once, and nothing else.
+// once returns the counts after a single event with this outcome.
 func once(outcome string) map[string]int64 { return map[string]int64{outcome: 1} }
 
-// of returns the metadata that ExecuteAgent writes, with changes; an empty value leaves a key out.
-func of(changes map[string]string) map[string]string {
+// metadataWith returns ExecuteAgent's metadata with changes. An empty value removes its key.
+func metadataWith(changes map[string]string) map[string]string {
 	metadata := map[string]string{
 		asteroid.MetadataNamespace: "claims", asteroid.MetadataWorkflowID: "claim-7",
 		asteroid.MetadataRunID: "run-1", asteroid.MetadataSignal: asteroid.ExecutionEventSignal, "order": "secret-1042",
@@ -180,8 +180,8 @@ func of(changes map[string]string) map[string]string {
 	return metadata
 }
 
-// event is the body of an event at noon, for a workflow that wants to know.
-func event(name, id string) string { return eventAt(noon, name, id, of(nil)) }
+// event returns the body of an event at noon, for a workflow that asked for signals.
+func event(name, id string) string { return eventAt(noon, name, id, metadataWith(nil)) }
 
 func eventAt(at time.Time, name, id string, metadata map[string]string) string {
 	pairs := ""

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
 func pkix(t *testing.T, key any) []byte {
@@ -29,7 +29,7 @@ func block(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-func TestAPublicKeyIsReadInEveryFormThatPeoplePaste(t *testing.T) {
+func TestParseWebhookPublicKeyParsesEveryPastedForm(t *testing.T) {
 	t.Parallel()
 	key := &webhookKey().PublicKey
 	text := func(raw []byte) string { return base64.StdEncoding.EncodeToString(raw) }
@@ -45,13 +45,13 @@ func TestAPublicKeyIsReadInEveryFormThatPeoplePaste(t *testing.T) {
 		"base64 of DER, PKCS1": text(short),
 		"base64, wrapped":      wrapped,
 	} {
-		got, err := worker.ParseWebhookPublicKey(given)
+		got, err := asteroidworker.ParseWebhookPublicKey(given)
 		require.NoError(t, err, name)
 		require.True(t, key.Equal(got), name)
 	}
 }
 
-func TestWhatIsNoUsablePublicKeyIsRefusedWithAReason(t *testing.T) {
+func TestParseWebhookPublicKeyRefusesUnusableKeyWithReason(t *testing.T) {
 	t.Parallel()
 	key := webhookKey()
 	weak := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537}
@@ -64,15 +64,15 @@ func TestWhatIsNoUsablePublicKeyIsRefusedWithAReason(t *testing.T) {
 		"secret": "neither PEM nor base64",
 		base64.StdEncoding.EncodeToString([]byte("secret")): "no PKIX or PKCS #1 public key",
 		whole[:len(whole)/2]: "damaged",
-		whole + whole:        "after the first PEM block",
+		whole + whole:        "follows the first PEM block",
 		block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)):              `type "RSA PRIVATE KEY"`,
 		block("PUBLIC KEY", []byte("secret")):                                   "no PKIX or PKCS #1 public key",
-		block("PUBLIC KEY", pkix(t, &elliptical.PublicKey)):                     "signed with RSA",
+		block("PUBLIC KEY", pkix(t, &elliptical.PublicKey)):                     "signs webhooks with RSA",
 		block("PUBLIC KEY", pkix(t, weak)):                                      "1024 bits are too few",
 		block("PUBLIC KEY", pkix(t, &rsa.PublicKey{N: key.N, E: 65537 - 1})):    "no RSA key",
 		base64.StdEncoding.EncodeToString([]byte("-----BEGIN PUBLIC KEY-----")): "damaged",
 	} {
-		got, err := worker.ParseWebhookPublicKey(given)
+		got, err := asteroidworker.ParseWebhookPublicKey(given)
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "asteroid: webhook public key: ")
 		require.NotContains(t, err.Error(), "secret")
@@ -80,11 +80,11 @@ func TestWhatIsNoUsablePublicKeyIsRefusedWithAReason(t *testing.T) {
 	}
 }
 
-func TestAReceiverTakesNoWeakKey(t *testing.T) {
+func TestNewWebhookHandlerRefusesWeakKey(t *testing.T) {
 	t.Parallel()
 	weak := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 2046, 1), E: 65537}
-	_, err := worker.NewWebhookHandler(worker.WebhookOptions{
-		Clients: map[string]client.Client{"claims": &temporal{}}, PublicKeys: []*rsa.PublicKey{weak},
+	_, err := asteroidworker.NewWebhookHandler(asteroidworker.WebhookOptions{
+		Clients: map[string]client.Client{"claims": &recordingClient{}}, PublicKeys: []*rsa.PublicKey{weak},
 	})
 	require.ErrorContains(t, err, "2047 bits are too few")
 }

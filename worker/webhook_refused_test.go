@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
-func TestWhatNobodyHasSignedIsRefusedWhateverItIs(t *testing.T) {
+func TestWebhookHandlerRefusesBodyWithoutValidSignature(t *testing.T) {
 	t.Parallel()
 	other := testsuite.NewWebhookKey()
 	body := event("EXECUTION_COMPLETED", "event-1")
@@ -50,17 +50,17 @@ func TestWhatNobodyHasSignedIsRefusedWhateverItIs(t *testing.T) {
 	}
 }
 
-func TestBothKeysAreGoodWhileTheyAreRotated(t *testing.T) {
+func TestWebhookHandlerAcceptsBothKeysDuringRotation(t *testing.T) {
 	t.Parallel()
 	next := testsuite.NewWebhookKey()
-	r := newReceiver(t, func(o *worker.WebhookOptions) { o.PublicKeys = append(o.PublicKeys, &next.PublicKey) })
+	r := newReceiver(t, func(o *asteroidworker.WebhookOptions) { o.PublicKeys = append(o.PublicKeys, &next.PublicKey) })
 	r.post(http.StatusOK, event("EXECUTION_STARTED", "event-1"))
 	r.key = next
 	r.post(http.StatusOK, event("EXECUTION_COMPLETED", "event-2"))
 	r.counts(map[string]int64{"signalled": 2})
 }
 
-func TestWhatIsSignedButNoEventIsABadRequest(t *testing.T) {
+func TestWebhookHandlerRefusesSignedBodyThatIsNotAnEvent(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"empty":                      "",
@@ -87,20 +87,20 @@ func TestWhatIsSignedButNoEventIsABadRequest(t *testing.T) {
 	}
 }
 
-func TestABodyIsBounded(t *testing.T) {
+func TestWebhookHandlerRefusesBodyOverMaxBodyBytes(t *testing.T) {
 	t.Parallel()
 	body := event("EXECUTION_COMPLETED", "event-1")
-	r := newReceiver(t, func(o *worker.WebhookOptions) { o.MaxBodyBytes = int64(len(body)) })
+	r := newReceiver(t, func(o *asteroidworker.WebhookOptions) { o.MaxBodyBytes = int64(len(body)) })
 	r.post(http.StatusOK, body)
 	r.post(http.StatusBadRequest, body+" ")
 	r.counts(map[string]int64{"signalled": 1, "invalid": 1})
 
 	byDefault := newReceiver(t)
-	byDefault.post(http.StatusOK, body+strings.Repeat(" ", worker.DefaultWebhookMaxBodyBytes-len(body)))
-	byDefault.post(http.StatusBadRequest, body+strings.Repeat(" ", worker.DefaultWebhookMaxBodyBytes-len(body)+1))
+	byDefault.post(http.StatusOK, body+strings.Repeat(" ", asteroidworker.DefaultWebhookMaxBodyBytes-len(body)))
+	byDefault.post(http.StatusBadRequest, body+strings.Repeat(" ", asteroidworker.DefaultWebhookMaxBodyBytes-len(body)+1))
 }
 
-func TestABodyThatBreaksOffIsABadRequest(t *testing.T) {
+func TestWebhookHandlerRefusesBodyThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	body := io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errors.New("reset")))
@@ -108,20 +108,20 @@ func TestABodyThatBreaksOffIsABadRequest(t *testing.T) {
 	r.counts(once("invalid"))
 }
 
-func TestOnlyPostIsTaken(t *testing.T) {
+func TestWebhookHandlerAcceptsOnlyPost(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "OPTIONS"} {
 		request := testsuite.NewWebhookRequest("/", r.key, []byte(event("EXECUTION_COMPLETED", "event-1")))
 		request.Method = method
-		answer := r.serve(request)
-		require.Equal(t, http.StatusMethodNotAllowed, answer.Code)
-		require.Equal(t, "POST", answer.Header().Get("Allow"))
+		response := r.serve(request)
+		require.Equal(t, http.StatusMethodNotAllowed, response.Code)
+		require.Equal(t, "POST", response.Header().Get("Allow"))
 	}
 	require.Empty(t, r.temporal.received())
 }
 
-func TestAnEventIsTakenUpToAnAge(t *testing.T) {
+func TestWebhookHandlerAcceptsEventsUpToMaxAge(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		maxAge, age time.Duration
@@ -138,8 +138,8 @@ func TestAnEventIsTakenUpToAnAge(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(row.maxAge, " ", row.age), func(t *testing.T) {
 			t.Parallel()
-			r := newReceiver(t, func(o *worker.WebhookOptions) { o.MaxAge = row.maxAge })
-			r.post(row.status, eventAt(noon.Add(-row.age), "EXECUTION_COMPLETED", "event-1", of(nil)))
+			r := newReceiver(t, func(o *asteroidworker.WebhookOptions) { o.MaxAge = row.maxAge })
+			r.post(row.status, eventAt(noon.Add(-row.age), "EXECUTION_COMPLETED", "event-1", metadataWith(nil)))
 			if row.status == http.StatusOK {
 				r.counts(once("signalled"))
 			} else {
@@ -149,7 +149,7 @@ func TestAnEventIsTakenUpToAnAge(t *testing.T) {
 	}
 }
 
-func TestAnEventThatDoesNotTellItsTimeIsTaken(t *testing.T) {
+func TestWebhookHandlerAcceptsEventWithoutReadableTimestamp(t *testing.T) {
 	t.Parallel()
 	body := event("EXECUTION_COMPLETED", "event-1")
 	for _, at := range []string{`null`, `"noon"`, `1772366400`} {

@@ -18,20 +18,20 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
+	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
-func TestAnEventIsSignalledToTheWorkflowThatItsMetadataNames(t *testing.T) {
+func TestWebhookHandlerSignalsWorkflowNamedInMetadata(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]asteroid.Status{
 		"EXECUTION_STARTED":               asteroid.StatusRunning,
 		"EXECUTION_RESUMED":               asteroid.StatusRunning,
-		"EXECUTION_PAUSED":                "", // by a user or by the agent
+		"EXECUTION_PAUSED":                "", // paused or paused_by_agent
 		"EXECUTION_AWAITING_CONFIRMATION": asteroid.StatusAwaitingConfirmation,
 		"EXECUTION_COMPLETED":             asteroid.StatusCompleted,
 		"EXECUTION_FAILED":                asteroid.StatusFailed,
 		"EXECUTION_CANCELLED":             asteroid.StatusCancelled,
-		"EXECUTION_ARCHIVED":              "", // nobody has heard of it yet
+		"EXECUTION_ARCHIVED":              "", // an unknown event
 	} {
 		r := newReceiver(t)
 		r.post(http.StatusOK, event(name, "event-1"))
@@ -43,10 +43,10 @@ func TestAnEventIsSignalledToTheWorkflowThatItsMetadataNames(t *testing.T) {
 	}
 }
 
-func TestWhatNoWorkflowWaitsForIsAcknowledged(t *testing.T) {
+func TestWebhookHandlerIgnoresEventThatNoWorkflowAwaits(t *testing.T) {
 	t.Parallel()
 	completed := func(changes map[string]string) string {
-		return eventAt(noon, "EXECUTION_COMPLETED", "event-1", of(changes))
+		return eventAt(noon, "EXECUTION_COMPLETED", "event-1", metadataWith(changes))
 	}
 	for name, body := range map[string]string{
 		"an action":         event("EXECUTION_ACTION_STARTED", "event-1"),
@@ -75,16 +75,16 @@ func TestWhatNoWorkflowWaitsForIsAcknowledged(t *testing.T) {
 	}
 }
 
-func TestEachNamespaceHasItsClient(t *testing.T) {
+func TestWebhookHandlerUsesClientOfNamespace(t *testing.T) {
 	t.Parallel()
-	payroll := &temporal{}
-	r := newReceiver(t, func(o *worker.WebhookOptions) { o.Clients["payroll"] = payroll })
-	r.post(http.StatusOK, eventAt(noon, "EXECUTION_FAILED", "event-1", of(map[string]string{asteroid.MetadataNamespace: "payroll"})))
+	payroll := &recordingClient{}
+	r := newReceiver(t, func(o *asteroidworker.WebhookOptions) { o.Clients["payroll"] = payroll })
+	r.post(http.StatusOK, eventAt(noon, "EXECUTION_FAILED", "event-1", metadataWith(map[string]string{asteroid.MetadataNamespace: "payroll"})))
 	require.Empty(t, r.temporal.received())
 	require.Len(t, payroll.received(), 1)
 }
 
-func TestTheSameEventIsSignalledOnce(t *testing.T) {
+func TestWebhookHandlerSignalsRepeatedEventOnce(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	for range 3 {
@@ -94,12 +94,12 @@ func TestTheSameEventIsSignalledOnce(t *testing.T) {
 	require.Len(t, r.temporal.received(), 2)
 	r.counts(map[string]int64{"signalled": 2, "duplicate": 2})
 
-	r.now = noon.Add(24 * time.Hour) // the oldest that an event may get
+	r.now = noon.Add(24 * time.Hour) // the greatest accepted age
 	r.post(http.StatusOK, event("EXECUTION_COMPLETED", "event-1"))
 	require.Len(t, r.temporal.received(), 2)
 }
 
-func TestAnEventThatCouldNotBeSignalledIsSignalledWhenItComesAgain(t *testing.T) {
+func TestWebhookHandlerSignalsRepeatedEventAfterFailedSignal(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	r.temporal.errors = []error{
@@ -115,7 +115,7 @@ func TestAnEventThatCouldNotBeSignalledIsSignalledWhenItComesAgain(t *testing.T)
 	r.counts(map[string]int64{"failed": 4, "signalled": 1, "duplicate": 1})
 }
 
-func TestWhatNoRetryWouldMendIsAcknowledged(t *testing.T) {
+func TestWebhookHandlerAcknowledgesPermanentSignalFailures(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	r.temporal.errors = []error{serviceerror.NewNotFound("workflow execution already completed"), serviceerror.NewInvalidArgument("too many signals")}
@@ -124,9 +124,9 @@ func TestWhatNoRetryWouldMendIsAcknowledged(t *testing.T) {
 	r.counts(map[string]int64{"gone": 1, "refused": 1})
 }
 
-func TestTheSignalOutlivesTheSenderButNotItsTimeout(t *testing.T) {
+func TestWebhookHandlerSignalOutlivesSenderUntilSignalTimeout(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, func(o *worker.WebhookOptions) { o.SignalTimeout = 30 * time.Millisecond })
+	r := newReceiver(t, func(o *asteroidworker.WebhookOptions) { o.SignalTimeout = 30 * time.Millisecond })
 	r.temporal.during = func(ctx context.Context) {
 		require.NoError(t, ctx.Err())
 		<-ctx.Done()
@@ -139,11 +139,11 @@ func TestTheSignalOutlivesTheSenderButNotItsTimeout(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, r.serve(request.WithContext(hungUp)).Code)
 }
 
-func TestAnswersWithOneStatusAreTheSameToTheByte(t *testing.T) {
+func TestWebhookHandlerRespondsIdenticallyForSameStatus(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, func(o *worker.WebhookOptions) { o.MaxBodyBytes = 2000 })
+	r := newReceiver(t, func(o *asteroidworker.WebhookOptions) { o.MaxBodyBytes = 2000 })
 	r.temporal.errors = []error{nil, serviceerror.NewNotFound("gone"), serviceerror.NewInvalidArgument("no"), errors.New("one"), errors.New("other")}
-	old := eventAt(noon.Add(-48*time.Hour), "EXECUTION_COMPLETED", "event-1", of(nil))
+	old := eventAt(noon.Add(-48*time.Hour), "EXECUTION_COMPLETED", "event-1", metadataWith(nil))
 	signed := func(body string) *http.Request { return testsuite.NewWebhookRequest("/", r.key, []byte(body)) }
 	unsigned := func(body, signature string) *http.Request {
 		request := signed(body)
@@ -159,12 +159,12 @@ func TestAnswersWithOneStatusAreTheSameToTheByte(t *testing.T) {
 		signed("{}"), signed("nonsense"), signed(old), signed(strings.Repeat(" ", 2001)),
 		unsigned("{}", ""), unsigned("nonsense", "AAAA"), unsigned(old, "%"), unsigned("", testsuite.SignWebhook(r.key, []byte("x"))),
 	} {
-		answer := r.serve(request)
-		whole := fmt.Sprint(answer.Header(), answer.Body)
-		if before, ok := seen[answer.Code]; ok {
+		response := r.serve(request)
+		whole := fmt.Sprint(response.Header(), response.Body)
+		if before, ok := seen[response.Code]; ok {
 			require.Equal(t, before, whole)
 		}
-		seen[answer.Code] = whole
+		seen[response.Code] = whole
 	}
 	require.Len(t, seen, 4, "200, 400, 401 and 500")
 	r.counts(map[string]int64{
@@ -172,18 +172,18 @@ func TestAnswersWithOneStatusAreTheSameToTheByte(t *testing.T) {
 	})
 }
 
-func TestNeitherBodyNorSignatureNorKeyIsLogged(t *testing.T) {
+func TestWebhookHandlerLogsNoBodySignatureOrKey(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, func(o *worker.WebhookOptions) { o.MaxBodyBytes = 2000 })
+	r := newReceiver(t, func(o *asteroidworker.WebhookOptions) { o.MaxBodyBytes = 2000 })
 	r.temporal.errors = []error{errors.New("down"), serviceerror.NewNotFound("gone"), serviceerror.NewInvalidArgument("no"), nil}
 	completed := event("EXECUTION_COMPLETED", "event-1")
 	bodies := []string{
 		completed, completed, completed, completed, completed, `{"secret-member":"secret-value"}`, "secret-nonsense",
-		eventAt(noon.Add(-48*time.Hour), "EXECUTION_COMPLETED", "event-1", of(nil)), strings.Repeat("secret-", 1000),
+		eventAt(noon.Add(-48*time.Hour), "EXECUTION_COMPLETED", "event-1", metadataWith(nil)), strings.Repeat("secret-", 1000),
 	}
 	for _, body := range bodies {
 		r.serve(testsuite.NewWebhookRequest("/", r.key, []byte(body)))
-		r.now = r.now.Add(time.Hour) // so that nothing is held back
+		r.now = r.now.Add(time.Hour) // so that the warning is not suppressed
 		forged := testsuite.NewWebhookRequest("/", r.key, []byte(body))
 		forged.Header.Set("X-Asteroid-Signature", "c2VjcmV0LXNpZ25hdHVyZQ==")
 		r.serve(forged)
@@ -199,7 +199,7 @@ func TestNeitherBodyNorSignatureNorKeyIsLogged(t *testing.T) {
 	}
 }
 
-func TestAFloodOfUnsignedRequestsIsLoggedOnceAMinute(t *testing.T) {
+func TestWebhookHandlerLogsUnsignedRequestsOncePerMinute(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	for range 100 {
@@ -211,16 +211,16 @@ func TestAFloodOfUnsignedRequestsIsLoggedOnceAMinute(t *testing.T) {
 	require.Equal(t, 2, strings.Count(r.logged.String(), "\n"))
 }
 
-func TestManyRequestsAtATime(t *testing.T) {
+func TestWebhookHandlerServesConcurrentRequests(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	var group sync.WaitGroup
 	for n := range 50 {
 		for range 2 {
 			group.Go(func() {
-				answer := r.serve(testsuite.NewWebhookRequest("/", r.key, []byte(event("EXECUTION_COMPLETED", fmt.Sprint(n)))))
-				if answer.Code != http.StatusOK {
-					t.Errorf("status %d", answer.Code)
+				response := r.serve(testsuite.NewWebhookRequest("/", r.key, []byte(event("EXECUTION_COMPLETED", fmt.Sprint(n)))))
+				if response.Code != http.StatusOK {
+					t.Errorf("status %d", response.Code)
 				}
 			})
 		}
@@ -233,22 +233,22 @@ func TestManyRequestsAtATime(t *testing.T) {
 	require.Len(t, ids, 50)
 }
 
-func TestWhatIsWrongWithTheOptionsOfAReceiverIsAnError(t *testing.T) {
+func TestNewWebhookHandlerRefusesInvalidOptions(t *testing.T) {
 	t.Parallel()
-	key, clients := &webhookKey().PublicKey, map[string]client.Client{"claims": &temporal{}}
+	key, clients := &webhookKey().PublicKey, map[string]client.Client{"claims": &recordingClient{}}
 	keys := []*rsa.PublicKey{key}
-	for want, options := range map[string]worker.WebhookOptions{
+	for want, options := range map[string]asteroidworker.WebhookOptions{
 		"no Clients":      {PublicKeys: keys},
-		"empty namespace": {PublicKeys: keys, Clients: map[string]client.Client{"": &temporal{}}},
+		"empty namespace": {PublicKeys: keys, Clients: map[string]client.Client{"": &recordingClient{}}},
 		"nil client":      {PublicKeys: keys, Clients: map[string]client.Client{"claims": nil}},
 		"no PublicKeys":   {Clients: clients},
 		"no RSA key":      {Clients: clients, PublicKeys: []*rsa.PublicKey{key, nil}},
 		"MaxBodyBytes":    {Clients: clients, PublicKeys: keys, MaxBodyBytes: -1},
 		"SignalTimeout":   {Clients: clients, PublicKeys: keys, SignalTimeout: -1},
 	} {
-		_, err := worker.NewWebhookHandler(options)
+		_, err := asteroidworker.NewWebhookHandler(options)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := worker.NewWebhookHandler(worker.WebhookOptions{Clients: clients, PublicKeys: keys})
+	_, err := asteroidworker.NewWebhookHandler(asteroidworker.WebhookOptions{Clients: clients, PublicKeys: keys})
 	require.NoError(t, err)
 }

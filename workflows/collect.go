@@ -10,7 +10,7 @@ import (
 // selection says otherwise.
 type Collect struct {
 	asteroid.FileSelection
-	// Destination is where the files are copied to, see [activities.SaveFilesInput]. Empty, they stay at the service, and what
+	// Destination is where the files are copied to, see [asteroid.SaveFilesInput]. Empty, they stay at the service, and what
 	// RunAgent returns refers to them there: that is enough for the next agent, but the service deletes them some day.
 	Destination string `json:"destination,omitempty"`
 }

@@ -5,11 +5,11 @@
 //	func FileClaim(ctx workflow.Context, claim Claim) (string, error) {
 //		run, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 //			AgentID: claim.AgentID,
-//			Files:   []activities.FileRef{{URI: "file:///srv/claims/1042.pdf"}},
-//			Inputs:  activities.Inputs{"claim_number": claim.Number},
+//			Files:   []asteroid.FileRef{{URI: "file:///srv/claims/1042.pdf"}},
+//			Inputs:  asteroid.Inputs{"claim_number": claim.Number},
 //		})
 //		if err != nil {
-//			return "", err // asteroid.ExecutionFailed, ExecutionCancelled, ...: ask activities.IsExecutionFailed
+//			return "", err // asteroid.ExecutionFailed, ExecutionCancelled, ...: ask asteroid.IsExecutionFailed
 //		}
 //		var filed struct{ Reference string }
 //		err = run.DecodeResult(&filed)
@@ -31,7 +31,7 @@
 //
 // # Events, and people
 //
-// While an agent works, signals named [activities.ExecutionEventSignal] tell its workflow of changes, and anybody may answer
+// While an agent works, signals named [asteroid.ExecutionEventSignal] tell its workflow of changes, and anybody may answer
 // or steer it by update: [AnswerUpdate], [SendMessageUpdate], [PauseUpdate], [ResumeUpdate], [CancelUpdate]. RunAgent
 // and StartAgent handle them all, in your own workflows too, for as long as the workflow runs; a workflow that continues as new, or
 // ends, after its agents have ended loses nothing. [Watch] is where most of the signals come from.

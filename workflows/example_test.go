@@ -33,7 +33,7 @@ func FileClaim(ctx workflow.Context, claim Claim) (string, error) {
 		Inputs:  asteroid.Inputs{"claim_number": claim.Number},
 	})
 	if err != nil {
-		return "", err // activities.IsExecutionFailed(err), IsExecutionCancelled(err), ...
+		return "", err // asteroid.IsExecutionFailed(err), IsExecutionCancelled(err), ...
 	}
 	filed, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: claim.FilerID,

@@ -9,7 +9,7 @@ import (
 )
 
 // RunAgentInput says which agent to run, with what, and what to do when it does not end well. Only AgentID is required.
-// The fields that ExecuteAgent has too are documented at [activities.ExecuteAgentInput].
+// The fields that ExecuteAgent has too are documented at [asteroid.ExecuteAgentInput].
 type RunAgentInput struct {
 	Connection         string                     `json:"connection,omitempty"`
 	AgentID            string                     `json:"agentId"`
@@ -31,7 +31,7 @@ type RunAgentInput struct {
 	OnMissingFiles OnMissingFiles `json:"onMissingFiles,omitempty"`
 	// CapacityTimeoutSeconds bounds how long the agent waits for capacity; 0 means six hours.
 	CapacityTimeoutSeconds int64 `json:"capacityTimeoutSeconds,omitempty"`
-	// LongPollSeconds is that of [activities.AwaitExecutionInput].
+	// LongPollSeconds is that of [asteroid.AwaitExecutionInput].
 	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
 	// BackstopSeconds is how often the execution is read although the worker watches or takes webhooks, in case an event is
 	// lost; 0 means ten minutes. Without either, and with LongPollSeconds, it is not used.
@@ -132,7 +132,7 @@ type RunAgentResult struct {
 	Files []asteroid.StagedFile `json:"files,omitempty"`
 	// Outputs are the files that Collect asked for.
 	Outputs []asteroid.OutputFile `json:"outputs,omitempty"`
-	// ExecutionKey, Adopted and DuplicatesCancelled are those of [activities.ExecuteAgentResult], with what the sweep at
+	// ExecutionKey, Adopted and DuplicatesCancelled are those of [asteroid.ExecuteAgentResult], with what the sweep at
 	// the end cancelled.
 	ExecutionKey        string   `json:"executionKey,omitempty"`
 	Adopted             bool     `json:"adopted,omitempty"`
@@ -170,7 +170,7 @@ type RunAgentResult struct {
 //
 // # Errors
 //
-// Each has the execution id in its details ([activities.DetailsOf]) once there is one:
+// Each has the execution id in its details ([asteroid.DetailsOf]) once there is one:
 //
 //   - asteroid.ExecutionFailed: the agent failed, or the service ended its run (worker_lost, budget_exceeded, ...)
 //   - asteroid.ExecutionCancelled: somebody else cancelled the agent's run

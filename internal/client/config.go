@@ -16,7 +16,7 @@ import (
 // normalized fills defaults and checks what can be checked without the network.
 func normalized(c asteroid.Connection) (asteroid.Connection, error) {
 	if c.APIKey == nil {
-		return c, errors.New("APIKey is nil: give a function that returns the key, such as activities.APIKeyFromEnv(\"ASTEROID_API_KEY\")")
+		return c, errors.New("APIKey is nil: give a function that returns the key, such as asteroid.APIKeyFromEnv(\"ASTEROID_API_KEY\")")
 	}
 	if c.Dialect == "" {
 		c.Dialect = asteroid.DialectAgents

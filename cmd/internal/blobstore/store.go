@@ -15,7 +15,7 @@ import (
 // store is the buckets of one scheme, by name.
 type store map[string]*blob.Bucket
 
-// find returns the bucket and the key that a reference names. Its errors are those of the contract of [activities.Store].
+// find returns the bucket and the key that a reference names. Its errors are those of the contract of [asteroid.Store].
 func (s store) find(uri *url.URL) (*blob.Bucket, string, error) {
 	bucket, key := s[uri.Host], strings.TrimPrefix(uri.Path, "/")
 	switch {
