@@ -11,15 +11,15 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// agent is what the agents dialect calls an agent and the workflows dialect a workflow.
+// agent is an agent, which the workflows dialect calls a workflow.
 type agent struct {
 	id, name     string
 	organization *organization
 	userID       string
 	createdAt    time.Time
-	served       Agent   // for every execution, or nil
-	scripted     []Agent // otherwise one for each execution to come
-	taken        int     // how many of the scripted ones are used up
+	served       Agent   // the script of every execution, or nil
+	scripted     []Agent // if served is nil, one script for each execution
+	taken        int     // how many of the scripted ones are used
 	versions     map[int]string
 	shared       []*sharedFile
 }
@@ -33,20 +33,20 @@ func (s *service) addAgent(o *organization, name string) *agent {
 	return a
 }
 
-// next takes the script of one more execution.
+// next returns the script of one more execution.
 func (a *agent) next() (Agent, error) {
 	if a.served != nil {
 		return a.served, nil
 	}
 	if a.taken == len(a.scripted) {
-		return nil, fmt.Errorf("agent %q was scripted for %d executions and is asked for one more; "+
-			"give AddAgent another one, or use ServeAgent", a.name, len(a.scripted))
+		return nil, fmt.Errorf("agent %q was scripted for %d executions and an execute asked for one more; "+
+			"pass AddAgent another script, or use ServeAgent", a.name, len(a.scripted))
 	}
 	a.taken++
 	return a.scripted[a.taken-1], nil
 }
 
-// versionID is the id of one of the agent's versions. Any version number from 1 on exists.
+// versionID returns the id of one of the agent's versions. Every version number from 1 on exists.
 func (a *agent) versionID(number int) string {
 	if a.versions[number] == "" {
 		a.versions[number] = newUUID()
@@ -54,14 +54,14 @@ func (a *agent) versionID(number int) string {
 	return a.versions[number]
 }
 
-// agentOf finds an agent that a key may use.
+// agentOf returns the agent with this id, if the key may use it.
 func (s *service) agentOf(key *apiKey, id string) (*agent, *reply) {
 	a := s.agents[strings.ToLower(id)]
 	if a == nil {
 		return nil, new(problem(http.StatusNotFound, fmt.Sprintf("No agent or workflow has the id %q.", id)))
 	}
 	if !key.memberOf(a.organization) {
-		return nil, new(problem(http.StatusForbidden, "The agent belongs to another organization than the key."))
+		return nil, new(problem(http.StatusForbidden, "The agent belongs to an organization that the key is not a member of."))
 	}
 	return a, nil
 }
@@ -100,7 +100,7 @@ func (s *service) AgentList(w http.ResponseWriter, r *http.Request, params api.A
 			slices.Reverse(found)
 		}
 		body := api.AgentPage{Items: []api.Agent{}, Page: page.number, PageSize: page.size, Total: int64(len(found))}
-		for _, a := range slice(page, found) {
+		for _, a := range pageOf(page, found) {
 			body.Items = append(body.Items, api.Agent{
 				ID: a.id, Name: a.name, CreatedAt: a.createdAt, OrganizationID: new(a.organization.id), UserID: a.userID,
 			})

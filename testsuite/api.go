@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// T is what NewAPI needs of a test; *testing.T and *testing.B have it.
+// T is the part of *testing.T and *testing.B that [NewAPI] uses.
 type T interface {
 	Helper()
 	Errorf(format string, args ...any)
@@ -19,8 +19,8 @@ type T interface {
 	Cleanup(func())
 }
 
-// API is a fake of the Asteroid API that serves on a local port. Its methods may be called from several
-// goroutines.
+// API is a fake of the Asteroid API that serves on a local port. Its methods are safe for
+// concurrent use.
 type API struct {
 	service      *service
 	server       *http.Server
@@ -28,16 +28,16 @@ type API struct {
 	organization *organization
 	key          *apiKey
 
-	once     sync.Once // for closing
+	once     sync.Once // guards closing
 	closeErr error
 
-	mu       sync.Mutex // for what follows
+	mu       sync.Mutex // guards the fields below
 	closed   bool
 	problems []error
 }
 
-// NewAPI starts a fake for the length of a test. A script that runs out, and a signed link that is fetched
-// with the API key, fail the test.
+// NewAPI starts a fake for the duration of a test. The test fails when a script runs out and when a
+// signed link is fetched with the API key.
 func NewAPI(t T, opts ...Option) *API {
 	t.Helper()
 	a, err := start(opts, func(message string) { t.Errorf("fake Asteroid API: %s", message) })
@@ -48,11 +48,11 @@ func NewAPI(t T, opts ...Option) *API {
 	return a
 }
 
-// StartAPI starts a fake for a program, which calls Close. What would fail a test is logged instead, see
-// [WithLog], and returned by Close.
+// StartAPI starts a fake for a program, which must call [API.Close]. Problems that would fail a
+// test are logged, see [WithLog], and returned by Close.
 func StartAPI(opts ...Option) (*API, error) { return start(opts, nil) }
 
-// Close ends the server and removes what it has stored. It returns the problems that were logged.
+// Close stops the server and removes its stored files. It returns the problems that were logged.
 func (a *API) Close() error {
 	a.stop()
 	a.mu.Lock()
@@ -65,30 +65,30 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := errors.Join(o.check(), o.checkWebhooks()); err != nil {
+	if err := errors.Join(o.validateFaults(), o.validateWebhooks()); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", o.listenAddr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", o.listenAddr, err)
 	}
-	a := &API{service: newService(o), baseURL: "http://" + reachable(listener.Addr())}
+	a := &API{service: newService(o), baseURL: "http://" + dialAddress(listener.Addr())}
 	a.service.report = func(message string) { a.report(message, fail) }
 	a.organization = a.service.addOrganization(o.organization)
 	a.key = a.service.addKey(o.apiKey, a.organization)
-	a.service.enter() // agents are as old as the API
+	a.service.lockAndAdvance() // sets the creation time of the agents below
 	a.service.mu.Unlock()
 	for _, builtin := range builtins {
 		a.ServeAgent(builtin.name, builtin.agent)
 	}
 	a.service.webhooks.start(a.service)
 	a.server = &http.Server{Handler: a.service.handler(), ReadHeaderTimeout: 30 * time.Second}
-	go func() { _ = a.server.Serve(listener) }() // until stop
+	go func() { _ = a.server.Serve(listener) }() // runs until stop
 	return a, nil
 }
 
-// reachable is the address under which this machine reaches the listener.
-func reachable(addr net.Addr) string {
+// dialAddress returns the address under which this machine reaches the listener.
+func dialAddress(addr net.Addr) string {
 	tcp := addr.(*net.TCPAddr)
 	host := tcp.IP.String()
 	if tcp.IP.IsUnspecified() {
@@ -97,7 +97,8 @@ func reachable(addr net.Addr) string {
 	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 }
 
-// report passes on a problem, but not to a test that is over: that would panic.
+// report passes a problem to the test or the log. It drops a problem that comes after the end of
+// the test, because Errorf would panic.
 func (a *API) report(message string, fail func(message string)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -116,36 +117,36 @@ func (a *API) stop() {
 		a.mu.Lock()
 		a.closed = true
 		a.mu.Unlock()
-		close(a.service.closing) // long polls answer
+		close(a.service.closing) // makes long polls answer
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if err := a.server.Shutdown(ctx); err != nil { // somebody still up- or downloads
+		if err := a.server.Shutdown(ctx); err != nil { // an upload or download is still under way
 			a.closeErr = a.server.Close()
 		}
-		a.service.late.stop()
+		a.service.lateCommits.stop()
 		a.service.webhooks.stop()
 		a.closeErr = errors.Join(a.closeErr, a.service.spool.close())
 	})
 }
 
-// BaseURL is the scheme, host and port, without a slash at the end.
+// BaseURL returns the scheme, host and port, without a slash at the end.
 func (a *API) BaseURL() string { return a.baseURL }
 
-// OrganizationID is the id of the organization that is there from the start.
+// OrganizationID returns the id of the first organization.
 func (a *API) OrganizationID() string { return a.organization.id }
 
-// APIKey is that organization's key.
+// APIKey returns the first organization's key.
 func (a *API) APIKey() string { return a.key.secret }
 
-// AddOrganization makes one more organization, without agents or keys, and returns its id.
+// AddOrganization adds an organization without agents or keys, and returns its id.
 func (a *API) AddOrganization(name string) string {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
 	return a.service.addOrganization(name).id
 }
 
-// AddAPIKey returns a new key of a member of the given organizations. With several of them the API does not
-// say which one the key stands for.
+// AddAPIKey returns a new key of a member of the given organizations. For a key with several
+// organizations, whoami names none of them.
 func (a *API) AddAPIKey(organizationIDs ...string) string {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
@@ -160,17 +161,17 @@ func (a *API) AddAPIKey(organizationIDs ...string) string {
 	return a.service.addKey("test-"+newUUID(), organizations...).secret
 }
 
-// AddAgent adds an agent to the first organization that takes one of the given scripts for each execution.
-// An execution more than there are scripts is answered with 500 and fails the test. It returns the agent's
-// id; if the name is taken, later calls of AgentID mean this agent.
-func (a *API) AddAgent(name string, runs ...Agent) string {
-	return a.addAgent(name, func(added *agent) { added.scripted = runs })
+// AddAgent adds an agent to the first organization and returns its id. Each execution takes the
+// next of the given scripts. One execution more than there are scripts is answered with 500 and
+// fails the test. If the name is taken, later calls of [API.AgentID] return this agent's id.
+func (a *API) AddAgent(name string, scripts ...Agent) string {
+	return a.addAgent(name, func(added *agent) { added.scripted = scripts })
 }
 
-// ServeAgent adds an agent to the first organization that does the same for any number of executions, and
-// returns its id.
-func (a *API) ServeAgent(name string, does Agent) string {
-	return a.addAgent(name, func(added *agent) { added.served = does })
+// ServeAgent adds an agent to the first organization and returns its id. The agent takes any number
+// of executions, each with the same script.
+func (a *API) ServeAgent(name string, script Agent) string {
+	return a.addAgent(name, func(added *agent) { added.served = script })
 }
 
 func (a *API) addAgent(name string, set func(*agent)) string {
@@ -181,10 +182,10 @@ func (a *API) addAgent(name string, set func(*agent)) string {
 	return added.id
 }
 
-// AgentID is the id of the agent, and of the workflow, with this name; empty if there is none.
+// AgentID returns the id of the agent, and of the workflow, with this name; empty if there is none.
 func (a *API) AgentID(name string) string { return a.Agents()[name] }
 
-// Agents are the ids of all agents by name.
+// Agents returns the ids of all agents by name.
 func (a *API) Agents() map[string]string {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
@@ -195,20 +196,20 @@ func (a *API) Agents() map[string]string {
 	return ids
 }
 
-// Executions are all executions, oldest first.
+// Executions returns all executions, oldest first.
 func (a *API) Executions() []Execution {
-	a.service.enter()
+	a.service.lockAndAdvance()
 	defer a.service.mu.Unlock()
 	var all []Execution
-	for _, e := range a.service.order {
+	for _, e := range a.service.executionOrder {
 		all = append(all, e.snapshot())
 	}
 	return all
 }
 
-// Execution is the execution with this id; ok is false if there is none.
+// Execution returns the execution with this id; ok is false if there is none.
 func (a *API) Execution(id string) (_ Execution, ok bool) {
-	a.service.enter()
+	a.service.lockAndAdvance()
 	defer a.service.mu.Unlock()
 	e := a.service.executions[id]
 	if e == nil {
@@ -217,7 +218,8 @@ func (a *API) Execution(id string) (_ Execution, ok bool) {
 	return e.snapshot(), true
 }
 
-// Requests are the requests that have come in, oldest first; at least the latest 100,000 are kept.
+// Requests returns the requests that the API received, oldest first. It keeps at least the latest
+// 100,000.
 func (a *API) Requests() []Request {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()

@@ -10,15 +10,16 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-func (s *service) full(o *organization) bool { return s.limit > 0 && o.active >= s.limit }
+func (s *service) atLimit(o *organization) bool { return s.limit > 0 && o.active >= s.limit }
 
-// capacity refuses one more execution if the organization is at its limit, unless it may queue.
-func (s *service) capacity(o *organization, onLimit *api.OnCapacityLimit) *reply {
-	if !s.full(o) || onLimit != nil && *onLimit == api.Queue {
+// refuseAtCapacity returns the refusal of one more execution if the organization is at its limit
+// and the request does not ask to queue.
+func (s *service) refuseAtCapacity(o *organization, onLimit *api.OnCapacityLimit) *reply {
+	if !s.atLimit(o) || onLimit != nil && *onLimit == api.Queue {
 		return nil
 	}
 	refused := problem(cmp.Or(s.capacityStatus, http.StatusTooManyRequests),
-		fmt.Sprintf("%d of %d concurrent executions are in use. Wait for one to end, or send onCapacityLimit=queue.", o.active, s.limit))
+		fmt.Sprintf("%d of %d concurrent executions are in use. Wait until one finishes, or send onCapacityLimit=queue.", o.active, s.limit))
 	if refused.status != http.StatusTooManyRequests {
 		return &refused
 	}
@@ -29,26 +30,26 @@ func (s *service) capacity(o *organization, onLimit *api.OnCapacityLimit) *reply
 	return &refused
 }
 
-// admit makes a new execution known and starts or queues it.
+// admit registers a new execution and starts or queues it.
 func (s *service) admit(e *execution, now time.Time) {
-	e.seq = len(s.order)
-	s.order = append(s.order, e)
+	e.seq = len(s.executionOrder)
+	s.executionOrder = append(s.executionOrder, e)
 	s.executions[e.id] = e
 	o := e.agent.organization
-	if s.full(o) {
+	if s.atLimit(o) {
 		o.queue = append(o.queue, e)
 		e.setStatus(now, api.ExecutionStatusQueued, nil)
 	} else {
 		e.start(now)
 	}
 	for _, file := range e.files {
-		e.log(now, file)
+		e.addActivity(now, file)
 	}
 }
 
-// startQueued starts what waits, oldest first, as far as there is room.
+// startQueued starts queued executions, oldest first, until the limit is reached.
 func (s *service) startQueued(o *organization, at time.Time) {
-	for len(o.queue) > 0 && !s.full(o) {
+	for len(o.queue) > 0 && !s.atLimit(o) {
 		e := o.queue[0]
 		o.queue = o.queue[1:]
 		e.start(at)

@@ -11,11 +11,11 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-func TestAtTheLimitExecuteIsRefused(t *testing.T) {
+func TestWithConcurrencyLimitRefusesExecute(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t, testsuite.WithConcurrencyLimit(1))
-	c.api.ServeAgent("clerk", says(testsuite.Ask("Well?"), done(nil)))
-	id := c.execute("clerk", `{}`) // a paused one still counts
+	c.api.ServeAgent("clerk", scripted(testsuite.Ask("Well?"), done(nil)))
+	id := c.execute("clerk", `{}`) // a paused execution counts
 	staged := c.stage(part{"files", "a.txt", "text/plain", "a"})
 
 	answer := c.post("/agents/v2/agents/"+c.api.AgentID("clerk")+"/execute", `{`+staged+`}`)
@@ -27,13 +27,13 @@ func TestAtTheLimitExecuteIsRefused(t *testing.T) {
 	require.NotEmpty(t, body["capability"])
 
 	c.post("/agents/v2/executions/"+id+"/cancel", "")
-	c.execute("clerk", `{`+staged+`}`) // the refusal has not used the file up
+	c.execute("clerk", `{`+staged+`}`) // the refused request did not use the file
 }
 
-func TestQueuedExecutionsStartOldestFirst(t *testing.T) {
+func TestWithConcurrencyLimitStartsQueuedOldestFirst(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t, testsuite.WithConcurrencyLimit(1))
-	c.api.ServeAgent("clerk", says(testsuite.Work(time.Hour), done(nil)))
+	c.api.ServeAgent("clerk", scripted(testsuite.Work(time.Hour), done(nil)))
 	first := c.execute("clerk", `{}`)
 	clock.Add(time.Minute)
 	var queued []string
@@ -46,7 +46,7 @@ func TestQueuedExecutionsStartOldestFirst(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.post("/agents/v2/executions/"+queued[1]+"/cancel", "").status)
 	require.EqualValues(t, 0, c.execution(queued[1])["duration"])
 
-	clock.Add(3 * time.Hour) // nobody looked meanwhile
+	clock.Add(3 * time.Hour) // without a request in between
 	require.Equal(t, "2026-03-01T10:00:01Z", c.execution(first)["terminalAt"])
 	require.Equal(t, "2026-03-01T10:00:01Z", c.execution(queued[0])["startedAt"])
 	require.Equal(t, "2026-03-01T11:00:02Z", c.execution(queued[0])["terminalAt"])
@@ -55,11 +55,11 @@ func TestQueuedExecutionsStartOldestFirst(t *testing.T) {
 	require.Equal(t, "cancelled", c.status(queued[1]))
 }
 
-func TestManyClientsAtOnce(t *testing.T) {
+func TestAPIServesManyClientsAtOnce(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t, testsuite.WithStartDelay(0), testsuite.WithConcurrencyLimit(3))
 	c := &client{t: t, api: api, key: api.APIKey()}
-	clerk := api.ServeAgent("clerk", says(
+	clerk := api.ServeAgent("clerk", scripted(
 		testsuite.Work(time.Millisecond), testsuite.WriteFile("downloads", "a.txt", "text/plain", []byte("a")), done(nil)))
 	const clients, runs = 8, 5
 	var all sync.WaitGroup
@@ -68,7 +68,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 			for range runs {
 				answer := c.post("/agents/v2/agents/"+clerk+"/execute", `{"onCapacityLimit":"queue"}`)
 				id, _ := answer.json(t)["executionId"].(string)
-				c.post("/agents/v2/executions/"+id+"/pause", "") // may come too early or too late
+				c.post("/agents/v2/executions/"+id+"/pause", "") // fails before it runs and after it finished
 				c.get("/agents/v2/executions?phase=active")
 				c.get("/agents/v2/executions/" + id + "/files")
 				c.post("/agents/v2/executions/"+id+"/resume", "")

@@ -17,22 +17,22 @@ import (
 )
 
 const (
-	signedPath    = "/signed/"
-	recordingFile = "recording"
-	recordingName = "recording.mp4"
+	signedPath      = "/signed/"
+	recordingFileID = "recording"
+	recordingName   = "recording.mp4"
 )
 
-// linker makes signed links for one answer.
+// linker signs the download links of one response.
 type linker struct {
 	service *service
 	host    string
 	expires int64
 }
 
-// linker makes links to another host name than the one that the request came to, as the service's are, yet
-// of this same listener: localhost for 127.0.0.1 and the other way round. A host that is neither keeps
-// its name, as no other is known to lead here.
-func (s *service) linker(r *http.Request, now time.Time) linker {
+// newLinker returns a linker whose links lead to another host name than the request, as the
+// service's do, but to this same listener: localhost for 127.0.0.1 and the other way round. Any
+// other host keeps its name, because no second name for it is known.
+func (s *service) newLinker(r *http.Request, now time.Time) linker {
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host, port = r.Host, "80"
@@ -48,7 +48,7 @@ func (s *service) linker(r *http.Request, now time.Time) linker {
 
 func (l linker) file(e *execution, f *executionFile) string { return l.link(e.id, f.id, f.name) }
 
-func (l linker) recording(e *execution) string { return l.link(e.id, recordingFile, recordingName) }
+func (l linker) recording(e *execution) string { return l.link(e.id, recordingFileID, recordingName) }
 
 func (l linker) link(executionID, fileID, name string) string {
 	target := url.URL{Scheme: "http", Host: l.host, Path: signedPath + executionID + "/" + fileID + "/" + name}
@@ -65,7 +65,8 @@ func (s *service) sign(executionID, fileID string, expires int64) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// ExecutionFileDownloadRedirect serves GET /agents/v2/executions/{executionId}/files/{fileId}/download.
+// ExecutionFileDownloadRedirect serves GET
+// /agents/v2/executions/{executionId}/files/{fileId}/download.
 func (s *service) ExecutionFileDownloadRedirect(w http.ResponseWriter, r *http.Request, id, fileID string) {
 	s.serve(w, r, func(now time.Time) reply {
 		e, refused := s.readable(now, caller(r), id)
@@ -74,7 +75,7 @@ func (s *service) ExecutionFileDownloadRedirect(w http.ResponseWriter, r *http.R
 		}
 		for _, file := range e.visibleFiles(now) {
 			if file.id == fileID {
-				return redirect(http.StatusSeeOther, s.linker(r, now).file(e, file))
+				return redirect(http.StatusSeeOther, s.newLinker(r, now).file(e, file))
 			}
 		}
 		return plain(http.StatusNotFound, "File not found.")
@@ -89,9 +90,9 @@ func (s *service) ExecutionRecordingRedirect(w http.ResponseWriter, r *http.Requ
 			return *refused
 		}
 		if !e.recorded() {
-			return problem(http.StatusNotFound, "The execution has no recording; there is one once it has run and ended.")
+			return problem(http.StatusNotFound, "The execution has no recording. One exists once an execution that ran is terminal.")
 		}
-		return redirect(http.StatusTemporaryRedirect, s.linker(r, now).recording(e))
+		return redirect(http.StatusTemporaryRedirect, s.newLinker(r, now).recording(e))
 	})
 }
 
@@ -99,12 +100,12 @@ func (e *execution) recorded() bool {
 	return terminal(e.status) && !e.startedAt.IsZero() && e.purgedAt.IsZero()
 }
 
-// download serves a signed link, with ranges, a validator and a checksum, as object stores do. No key is needed, nor
-// wanted: a client that sends one has followed the redirect to another host with it.
+// download serves a signed link with ranges, a validator and a checksum, as object stores do. It
+// refuses a request with an API key: the client has sent its key on to another host.
 func (s *service) download(w http.ResponseWriter, r *http.Request) {
 	executionID, fileID := r.PathValue("executionId"), r.PathValue("fileId")
 	if used := usedKeyHeader(r.Header); used != "" {
-		message := "a signed link was fetched with the API key in " + used + "; the key must not leave the API's host"
+		message := "a signed link was fetched with the API key in " + used + "; send the key to the API's host only"
 		if !s.keysOnDownload {
 			s.report(message)
 			plain(http.StatusBadRequest, "Refused: "+message+".").write(w, r)
@@ -120,15 +121,15 @@ func (s *service) download(w http.ResponseWriter, r *http.Request) {
 		expires, _ := strconv.ParseInt(r.URL.Query().Get("expires"), 10, 64)
 		signature := s.sign(executionID, fileID, expires)
 		if !hmac.Equal([]byte(signature), []byte(r.URL.Query().Get("signature"))) || now.Unix() >= expires {
-			return plain(http.StatusForbidden, "The link is not valid, or no longer. Ask the API for a fresh one.")
+			return plain(http.StatusForbidden, "The link is invalid or expired. Ask the API for a new one.")
 		}
 		e := s.executions[executionID]
 		if (e.deleted || !e.purgedAt.IsZero()) && !e.agent.shares(fileID) {
 			return plain(http.StatusNotFound, "The file is gone.")
 		}
-		if fileID == recordingFile {
-			recording := s.spool.bytes(fmt.Appendf(nil, "recording of execution %s\n", e.id))
-			content, _ = recording.open() // it is in memory
+		if fileID == recordingFileID {
+			recording := s.spool.storeBytes(fmt.Appendf(nil, "recording of execution %s\n", e.id))
+			content, _ = recording.open() // held in memory, so this cannot fail
 			contentType, checksum, modified = "video/mp4", recording.sha256, e.terminalAt
 			return reply{}
 		}
@@ -153,7 +154,7 @@ func (s *service) download(w http.ResponseWriter, r *http.Request) {
 	defer content.Close()
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("ETag", strconv.Quote(checksum))
-	raw, _ := hex.DecodeString(checksum) // it is ours
+	raw, _ := hex.DecodeString(checksum) // the spool wrote it, so it is valid
 	w.Header().Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(raw)+":")
 	http.ServeContent(w, r, "", modified, content)
 }

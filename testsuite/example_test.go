@@ -25,7 +25,7 @@ func Example() {
 		}
 	})
 
-	// What the code under test does with the API, by hand:
+	// The code under test would send this request.
 	request, err := http.NewRequest("POST", api.BaseURL()+"/agents/v2/agents/"+clerk+"/execute",
 		strings.NewReader(`{"inputs": {"invoice": "INV-1042"}}`))
 	if err != nil {

@@ -11,121 +11,122 @@ import (
 	"time"
 )
 
-// exchange is a request that goes wrong.
-type exchange struct {
+// faultyExchange is a request that a [Fault] handles.
+type faultyExchange struct {
 	service *service
 	entry   *Request
-	w       http.ResponseWriter // what is written here, the client sees
+	w       http.ResponseWriter // writes to the client
 	r       *http.Request
 	next    http.Handler
 }
 
-// recording is an answer that has not been sent.
-type recording struct {
+// bufferedResponse is a response that has not been sent.
+type bufferedResponse struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (re *recording) Header() http.Header { return re.header }
+func (re *bufferedResponse) Header() http.Header { return re.header }
 
-func (re *recording) WriteHeader(status int) {
+func (re *bufferedResponse) WriteHeader(status int) {
 	if re.status == 0 {
 		re.status = status
 	}
 }
 
-func (re *recording) Write(content []byte) (int, error) {
+func (re *bufferedResponse) Write(content []byte) (int, error) {
 	re.WriteHeader(http.StatusOK)
 	return re.body.Write(content)
 }
 
-// carryOut has the request served, and its status entered, without sending the answer.
-func (x *exchange) carryOut() *recording {
-	answer := &recording{header: x.w.Header().Clone()}
-	x.next.ServeHTTP(x.ledgered(answer), x.r)
-	answer.WriteHeader(http.StatusOK) // if nothing was written, as net/http does
-	return answer
+// serveBuffered serves the request and records its status, but sends no response.
+func (x *faultyExchange) serveBuffered() *bufferedResponse {
+	response := &bufferedResponse{header: x.w.Header().Clone()}
+	x.next.ServeHTTP(x.trackStatus(response), x.r)
+	response.WriteHeader(http.StatusOK) // the default, as in net/http
+	return response
 }
 
-func (x *exchange) ledgered(w http.ResponseWriter) http.ResponseWriter {
+// trackStatus wraps w so that the ledger records the status written to it.
+func (x *faultyExchange) trackStatus(w http.ResponseWriter) http.ResponseWriter {
 	return &statusWriter{ResponseWriter: w, service: x.service, entry: x.entry}
 }
 
-// enter notes the status of a request that is not carried out, before the client can see it.
-func (x *exchange) enter(status int) {
+// recordStatus records the status of a request that is not carried out, before its client sees it.
+func (x *faultyExchange) recordStatus(status int) {
 	x.service.mu.Lock()
 	defer x.service.mu.Unlock()
 	x.entry.Status = status
 }
 
-// drain reads the request's body, as a client that is still sending it may not see the answer.
-func (x *exchange) drain() { _, _ = io.Copy(io.Discard, x.r.Body) }
+// drain reads the request's body. A client that is still sending may not read the response.
+func (x *faultyExchange) drain() { _, _ = io.Copy(io.Discard, x.r.Body) }
 
-// answer sends something else than the real answer.
-func (x *exchange) answer(status int, body string, header []string) {
+// answer sends the given response instead of the real one.
+func (x *faultyExchange) answer(status int, body string, header []string) {
 	for i := 0; i+1 < len(header); i += 2 {
 		x.w.Header().Set(header[i], header[i+1])
 	}
 	x.w.WriteHeader(status)
-	_, _ = io.WriteString(x.w, body) // an error is the client's going away
+	_, _ = io.WriteString(x.w, body) // fails only when the client is gone
 }
 
-// send sends what was recorded, with a length that it may not have.
-func (x *exchange) send(answer *recording, length int) {
-	maps.Copy(x.w.Header(), answer.header)
+// send sends a buffered response. A length above zero replaces its Content-Length.
+func (x *faultyExchange) send(response *bufferedResponse, length int) {
+	maps.Copy(x.w.Header(), response.header)
 	if length > 0 {
 		x.w.Header().Set("Content-Length", strconv.Itoa(length))
 	}
-	x.w.WriteHeader(answer.status)
-	_, _ = x.w.Write(answer.body.Bytes()) // likewise
+	x.w.WriteHeader(response.status)
+	_, _ = x.w.Write(response.body.Bytes()) // fails only when the client is gone
 }
 
-// sendHalf sends an answer's header and half of its body.
-func (x *exchange) sendHalf(answer *recording) {
-	length := answer.body.Len()
+// sendHalf sends the header and half of the body.
+func (x *faultyExchange) sendHalf(response *bufferedResponse) {
+	length := response.body.Len()
 	if length == 0 {
 		return
 	}
-	answer.body.Truncate(length / 2)
-	x.send(answer, length)
-	_ = http.NewResponseController(x.w).Flush() // likewise
+	response.body.Truncate(length / 2)
+	x.send(response, length)
+	_ = http.NewResponseController(x.w).Flush() // fails only when the client is gone
 }
 
 // cut closes the connection.
-func (x *exchange) cut() { x.hijack(func(net.Conn) {}) }
+func (x *faultyExchange) cut() { x.hijack(func(net.Conn) {}) }
 
-// reset closes the connection with a reset, so that the client does not take it for the end of the answer.
-func (x *exchange) reset() {
+// reset resets the connection, so that the client does not take the close for the end of the body.
+func (x *faultyExchange) reset() {
 	x.hijack(func(conn net.Conn) {
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a connection that is gone needs no reset
+			_ = tcp.SetLinger(0) // fails only when the connection is gone
 		}
 	})
 }
 
-func (x *exchange) hijack(prepare func(net.Conn)) {
+func (x *faultyExchange) hijack(prepare func(net.Conn)) {
 	conn, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // which closes the connection, too
+		panic(http.ErrAbortHandler) // closes the connection, too
 	}
 	prepare(conn)
 	_ = conn.Close()
 }
 
-// commitLate carries the request out when its client is long gone.
-func (x *exchange) commitLate(after time.Duration) {
+// commitLate closes the connection and serves the request after the given time.
+func (x *faultyExchange) commitLate(after time.Duration) {
 	defer x.cut()
-	r, discard, err := x.receive(context.WithoutCancel(x.r.Context()))
+	r, discard, err := x.bufferBody(context.WithoutCancel(x.r.Context()))
 	if err != nil {
 		return
 	}
 	late := *x
-	late.w, late.r = &recording{header: x.w.Header().Clone()}, r
-	started := x.service.late.start(func() {
+	late.w, late.r = &bufferedResponse{header: x.w.Header().Clone()}, r
+	started := x.service.lateCommits.start(func() {
 		defer discard()
-		if x.service.pass(r.Context(), after) {
-			late.carryOut()
+		if x.service.sleep(r.Context(), after) {
+			late.serveBuffered()
 		}
 	})
 	if !started {
@@ -133,25 +134,26 @@ func (x *exchange) commitLate(after time.Duration) {
 	}
 }
 
-// stall serves the request late, but its client waits.
-func (x *exchange) stall(d time.Duration) {
-	// Only once the body is read does the server notice that the client goes away.
-	r, discard, err := x.receive(x.r.Context())
+// stall serves the request after d, if its client still waits.
+func (x *faultyExchange) stall(d time.Duration) {
+	// The server notices that the client is gone only after the body was read.
+	r, discard, err := x.bufferBody(x.r.Context())
 	if err != nil {
 		x.cut()
 		return
 	}
 	defer discard()
-	if !x.service.pass(r.Context(), d) {
+	if !x.service.sleep(r.Context(), d) {
 		x.cut()
 		return
 	}
-	x.next.ServeHTTP(x.ledgered(x.w), r)
+	x.next.ServeHTTP(x.trackStatus(x.w), r)
 }
 
-// receive reads the body and returns the same request with it, for use under another context.
-func (x *exchange) receive(ctx context.Context) (r *http.Request, discard func(), err error) {
-	received, err := x.service.spool.take(x.r.Body)
+// bufferBody reads the body and returns the same request with the buffered body under another
+// context.
+func (x *faultyExchange) bufferBody(ctx context.Context) (r *http.Request, discard func(), err error) {
+	received, err := x.service.spool.store(x.r.Body)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -163,13 +165,13 @@ func (x *exchange) receive(ctx context.Context) (r *http.Request, discard func()
 	r = x.r.Clone(ctx)
 	r.Body = body
 	return r, func() {
-		_ = body.Close() // only read
+		_ = body.Close() // opened for reading only
 		received.discard()
 	}, nil
 }
 
-// pass waits for d, or less if the context or the API ends; then it returns false.
-func (s *service) pass(ctx context.Context, d time.Duration) bool {
+// sleep waits for d. It returns false early if the context ends or the API is closed.
+func (s *service) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// faultOptions are the options that make the API worse than it could be.
+// faultOptions are the options that make the API unreliable.
 type faultOptions struct {
 	seed           uint64
 	chances        []chance
@@ -17,42 +17,43 @@ type faultOptions struct {
 	capacityStatus int
 }
 
-// WithChance makes each request of an operation go wrong with the given probability; see [API.Inject] for what
-// operations there are. Several chances that a request has add up, those of its operation and those of
-// any, and at most one of them happens. Altogether they must not be more than 1.
+// WithChance makes each request of an operation go wrong with the given probability. For the names
+// of operations, see [API.Inject]. A request has the chances of its operation and those of the
+// empty operation. They must add up to at most 1, and at most one of them happens.
 func WithChance(operation string, probability float64, fault Fault) Option {
 	return func(o *options) { o.chances = append(o.chances, chance{operation, probability, fault}) }
 }
 
-// WithSeed sets what chance depends on; the default is 0. The same seed has the same fault in store for the
-// n-th request of an operation, whatever other requests come between.
+// WithSeed sets the seed of all random choices; the default is 0. With the same seed, the n-th
+// request of an operation meets the same fault, whatever other requests come between.
 func WithSeed(seed uint64) Option { return func(o *options) { o.seed = seed } }
 
-// WithListDelay makes lists show a new execution only d after its creation, by the API's clock. It can be read
-// by its id at once.
+// WithListDelay hides a new execution from lists until d after its creation, by the API's clock.
+// Reads by id find it at once.
 func WithListDelay(d time.Duration) Option { return func(o *options) { o.listDelay = d } }
 
-// WithListJitter makes lists show a new execution later still, by up to d more, which is drawn from the seed for
-// each execution. So a later one may show before an earlier one.
+// WithListJitter adds up to d to the delay of [WithListDelay], drawn from the seed for each
+// execution. So a later execution may be listed before an earlier one.
 func WithListJitter(d time.Duration) Option { return func(o *options) { o.listJitter = d } }
 
-// WithReadDelay makes reads by id, of an execution and whatever belongs to it, answer 404 until d after its
-// creation, by the API's clock. Lists show it at once, and it can be cancelled, paused and written to.
+// WithReadDelay makes reads by id, of an execution and of all that belongs to it, answer 404 until
+// d after its creation, by the API's clock. Lists show it at once, and requests that cancel it,
+// pause it or send it messages succeed.
 func WithReadDelay(d time.Duration) Option { return func(o *options) { o.readDelay = d } }
 
-// WithCapacityStatus sets the status that an execution too many is refused with: 409, 429, which is the
-// default, or 503. Only with 429 does the body say that it is the limit that was reached.
+// WithCapacityStatus sets the status of an execute at the concurrency limit: 409, 429 (the default)
+// or 503. Only the body of a 429 has the type limit-reached.
 func WithCapacityStatus(status int) Option { return func(o *options) { o.capacityStatus = status } }
 
-// check refuses options that cannot be meant.
-func (o faultOptions) check() error {
+// validateFaults returns what is wrong with the options.
+func (o faultOptions) validateFaults() error {
 	sums := map[string]float64{}
 	for _, c := range o.chances {
-		if err := checkOperation(c.operation); err != nil {
+		if err := validateOperation(c.operation); err != nil {
 			return fmt.Errorf("WithChance: %w", err)
 		}
-		if !(c.probability >= 0 && c.probability <= 1) { // NaN, too
-			return fmt.Errorf("WithChance: %v is not a probability", c.probability)
+		if !(c.probability >= 0 && c.probability <= 1) { // refuses NaN, too
+			return fmt.Errorf("WithChance: %v is not a probability, use a number from 0 to 1", c.probability)
 		}
 		sums[c.operation] += c.probability
 	}
@@ -60,8 +61,8 @@ func (o faultOptions) check() error {
 		if operation != "" {
 			sum += sums[""]
 		}
-		if sum > 1+1e-9 { // ten times 0.1 is a little more or less than 1
-			return fmt.Errorf("WithChance: the chances of operation %q add up to %v", operation, sum)
+		if sum > 1+1e-9 { // rounding: ten times 0.1 is not exactly 1
+			return fmt.Errorf("WithChance: the chances of operation %q add up to %v, more than 1", operation, sum)
 		}
 	}
 	if !slices.Contains([]int{0, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}, o.capacityStatus) {
@@ -70,7 +71,7 @@ func (o faultOptions) check() error {
 	return nil
 }
 
-// listed is whether lists show an execution yet.
+// listed returns whether lists show an execution yet.
 func (o faultOptions) listed(e *execution, now time.Time) bool {
 	delay := o.listDelay
 	if o.listJitter > 0 {
@@ -79,11 +80,11 @@ func (o faultOptions) listed(e *execution, now time.Time) bool {
 	return !now.Before(e.createdAt.Add(delay))
 }
 
-// SetConcurrencyLimit changes what [WithConcurrencyLimit] has set, so that capacity can be short for a while.
-// What is active goes on, even if it is more than n; what is queued starts as far as there is room now. Zero is
-// no limit.
+// SetConcurrencyLimit changes the limit of [WithConcurrencyLimit], so that a test can make capacity
+// short for a while. Active executions go on even if there are more than n. Queued ones start up to
+// the new limit. Zero is no limit.
 func (a *API) SetConcurrencyLimit(n int) {
-	now := a.service.enter()
+	now := a.service.lockAndAdvance()
 	defer a.service.mu.Unlock()
 	a.service.limit = n
 	for _, o := range a.service.organizations {

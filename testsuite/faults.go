@@ -9,121 +9,122 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with one request. The zero Fault is nothing: injected, it lets requests
-// pass before the next one that was injected.
+// Fault is something that goes wrong with one request. The zero Fault changes nothing: injected
+// first, it lets requests pass before the next injected fault.
 type Fault struct {
 	name  string
-	serve func(x *exchange)
+	serve func(x *faultyExchange)
 }
 
-// LoseResponse carries the request out and then cuts the connection without a byte of the answer.
+// LoseResponse carries the request out and then closes the connection without sending a byte.
 func LoseResponse() Fault {
-	return Fault{"LoseResponse", func(x *exchange) {
-		x.carryOut()
+	return Fault{"LoseResponse", func(x *faultyExchange) {
+		x.serveBuffered()
 		x.cut()
 	}}
 }
 
-// CommitLate reads the request, cuts the connection at once and carries the request out that much later, by
-// the real clock. What is still to come when the API is closed is not carried out.
+// CommitLate reads the request, closes the connection at once and carries the request out after the
+// given time, by the real clock. Closing the API drops the requests that are not carried out yet.
 func CommitLate(after time.Duration) Fault {
-	return Fault{"CommitLate", func(x *exchange) { x.commitLate(after) }}
+	return Fault{"CommitLate", func(x *faultyExchange) { x.commitLate(after) }}
 }
 
-// Answer answers the request with something else instead of carrying it out. header are pairs of a name and
-// a value; an odd one, and a status that is not from 200 to 599, panics.
+// Answer sends the given response instead of carrying the request out. header is a list of names
+// and values in turn. Answer panics if a value is missing or if the status is not from 200 to 599.
 func Answer(status int, body string, header ...string) Fault {
-	checkAnswer(status, header)
-	return Fault{fmt.Sprint("Answer ", status), func(x *exchange) {
+	requireValidAnswer(status, header)
+	return Fault{fmt.Sprint("Answer ", status), func(x *faultyExchange) {
 		x.drain()
-		x.enter(status)
+		x.recordStatus(status)
 		x.answer(status, body, header)
 	}}
 }
 
-// AnswerAfterCommit carries the request out, but answers something else, as a gateway may. See [Answer].
+// AnswerAfterCommit carries the request out, but sends the given response, as a gateway may. It
+// takes the arguments of [Answer].
 func AnswerAfterCommit(status int, body string, header ...string) Fault {
-	checkAnswer(status, header)
-	return Fault{fmt.Sprint("AnswerAfterCommit ", status), func(x *exchange) {
-		x.carryOut()
+	requireValidAnswer(status, header)
+	return Fault{fmt.Sprint("AnswerAfterCommit ", status), func(x *faultyExchange) {
+		x.serveBuffered()
 		x.answer(status, body, header)
 	}}
 }
 
-// ResetMidBody carries the request out, sends the header and the first half of the answer's body and resets the
-// connection. Of an answer without a body nothing is sent. How much of what was sent arrives before
-// the reset is up to the client's system.
+// ResetMidBody carries the request out, sends the header and the first half of the body, and resets
+// the connection. It sends nothing of a response without a body. How much arrives before the reset
+// depends on the client's system.
 func ResetMidBody() Fault {
-	return Fault{"ResetMidBody", func(x *exchange) {
-		answer := x.carryOut()
-		x.sendHalf(answer)
+	return Fault{"ResetMidBody", func(x *faultyExchange) {
+		response := x.serveBuffered()
+		x.sendHalf(response)
 		x.reset()
 	}}
 }
 
-// AlterBody carries the request out and flips a byte in the middle of the answer's body. Length and header, with any
-// checksum in it, stay as they were.
+// AlterBody carries the request out and flips one byte in the middle of the body. The length and
+// the headers, including any checksum, stay unchanged.
 func AlterBody() Fault {
-	return Fault{"AlterBody", func(x *exchange) {
-		answer := x.carryOut()
-		if body := answer.body.Bytes(); len(body) > 0 {
+	return Fault{"AlterBody", func(x *faultyExchange) {
+		response := x.serveBuffered()
+		if body := response.body.Bytes(); len(body) > 0 {
 			body[len(body)/2] ^= 0xff
 		}
-		x.send(answer, answer.body.Len())
+		x.send(response, response.body.Len())
 	}}
 }
 
-// Stall does nothing for d, by the real clock, and then serves the request as ever. If the client goes away
-// meanwhile, or the API is closed, the request is not carried out.
+// Stall waits for d, by the real clock, and then serves the request normally. If the client closes
+// the connection or the API is closed meanwhile, the request is not carried out.
 func Stall(d time.Duration) Fault {
-	return Fault{"Stall", func(x *exchange) { x.stall(d) }}
+	return Fault{"Stall", func(x *faultyExchange) { x.stall(d) }}
 }
 
-// TruncateJSON carries the request out and answers with the first half of the body, whatever it is, as if
-// that were all: the length in the header is that of the half.
+// TruncateJSON carries the request out and sends only the first half of the body. The body may have
+// any type. Content-Length is that of the half, so that the client sees a complete response.
 func TruncateJSON() Fault {
-	return Fault{"TruncateJSON", func(x *exchange) {
-		answer := x.carryOut()
-		answer.body.Truncate(answer.body.Len() / 2)
-		answer.header.Del("Content-Length") // a file's
-		x.send(answer, answer.body.Len())
+	return Fault{"TruncateJSON", func(x *faultyExchange) {
+		response := x.serveBuffered()
+		response.body.Truncate(response.body.Len() / 2)
+		response.header.Del("Content-Length") // present for a file
+		x.send(response, response.body.Len())
 	}}
 }
 
-// WrongContentType carries the request out and sends the answer as text/html.
+// WrongContentType carries the request out and sends the response as text/html.
 func WrongContentType() Fault {
-	return Fault{"WrongContentType", func(x *exchange) {
-		answer := x.carryOut()
-		answer.header.Set("Content-Type", "text/html; charset=utf-8")
-		x.send(answer, answer.body.Len())
+	return Fault{"WrongContentType", func(x *faultyExchange) {
+		response := x.serveBuffered()
+		response.header.Set("Content-Type", "text/html; charset=utf-8")
+		x.send(response, response.body.Len())
 	}}
 }
 
-func checkAnswer(status int, header []string) {
+func requireValidAnswer(status int, header []string) {
 	if status < 200 || status > 599 {
-		panic(fmt.Sprintf("testsuite: %d is no status of an answer", status))
+		panic(fmt.Sprintf("testsuite: the status %d is not from 200 to 599", status))
 	}
 	if len(header)%2 != 0 {
-		panic(fmt.Sprintf("testsuite: the header %q has no value", header[len(header)-1]))
+		panic(fmt.Sprintf("testsuite: the header %q has no value; pass names and values in turn", header[len(header)-1]))
 	}
 }
 
-// Inject makes the next times requests of an operation go wrong. The operation is an operation id of the
-// contract, such as AgentExecutePost (and WorkflowExecutePost, which is another one), or Download for a signed
-// link; empty, it is any request. What was injected first happens first, and comes before anything that
-// [WithChance] brings. An operation that does not exist fails the test.
+// Inject makes the next requests of an operation go wrong, as many as times says. The operation is
+// an operation id of the contract, such as AgentExecutePost or WorkflowExecutePost, or Download for
+// a signed link. The empty operation matches every request. Faults happen in the order of
+// injection, and before any of [WithChance]. An unknown operation fails the test.
 func (a *API) Inject(operation string, fault Fault, times int) {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
-	if err := checkOperation(operation); err != nil {
+	if err := validateOperation(operation); err != nil {
 		a.service.report("Inject: " + err.Error())
 		return
 	}
 	a.service.faults.injected = append(a.service.faults.injected, injection{operation, fault, times})
 }
 
-// checkOperation refuses what no request could ever be for, as a fault that never happens proves nothing.
-func checkOperation(operation string) error {
+// validateOperation returns an error for an unknown operation, whose fault would never happen.
+func validateOperation(operation string) error {
 	if operation == "" || operation == operationDownload {
 		return nil
 	}
@@ -132,13 +133,13 @@ func checkOperation(operation string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("no operation has the id %q", operation)
+	return fmt.Errorf("no operation has the id %q; use an operation id of the contract, or Download", operation)
 }
 
 type injection struct {
 	operation string
 	fault     Fault
-	times     int // how many are left
+	times     int // how many requests remain
 }
 
 type chance struct {
@@ -147,14 +148,15 @@ type chance struct {
 	fault       Fault
 }
 
-// faults says what goes wrong. The service's lock guards it.
+// faults selects the fault of each request. The service's lock guards it.
 type faults struct {
 	injected []injection
-	counts   map[string]int // requests so far by operation
+	counts   map[string]int // requests so far, by operation
 }
 
-// next is the fault of the next request of an operation. Every request draws, be something injected or not, and by
-// the number that it has within its operation: requests of other operations change nothing for it.
+// next returns the fault of the next request of an operation. Every request counts, with or without
+// an injected fault, and draws by its number within its operation. So requests of other operations
+// do not change its result.
 func (f *faults) next(operation string, o faultOptions) Fault {
 	if f.counts == nil {
 		f.counts = map[string]int{}
@@ -183,7 +185,7 @@ func (f *faults) next(operation string, o faultOptions) Fault {
 	return Fault{}
 }
 
-// draw is a number from 0 up to, but not including, 1 that depends on nothing but what is given.
+// draw returns a number from 0 up to, but not including, 1 that depends only on its arguments.
 func draw(seed uint64, purpose string, n int) float64 {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %s", seed, n, purpose))
 	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
@@ -195,5 +197,5 @@ func (f Fault) apply(s *service, entry *Request, w http.ResponseWriter, r *http.
 		next.ServeHTTP(&statusWriter{ResponseWriter: w, service: s, entry: entry}, r)
 		return
 	}
-	f.serve(&exchange{service: s, entry: entry, w: w, r: r, next: next})
+	f.serve(&faultyExchange{service: s, entry: entry, w: w, r: r, next: next})
 }

@@ -20,13 +20,13 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// oneShot has no connections to use again: net/http repeats a request by itself that meets a dead one.
+// oneShot never reuses a connection, because net/http repeats a request that fails on a reused one.
 var oneShot = &http.Client{
 	Transport:     &http.Transport{DisableKeepAlives: true},
 	CheckRedirect: noRedirects.CheckRedirect,
 }
 
-// attempt sends a request that may fail, and returns what of the answer was read.
+// attempt sends a request that may fail, and returns the part of the response that was read.
 func attempt(r *http.Request) (response, error) {
 	answer, err := oneShot.Do(r)
 	if err != nil {
@@ -37,13 +37,13 @@ func attempt(r *http.Request) (response, error) {
 	return response{answer.StatusCode, answer.Header, string(body)}, err
 }
 
-// executeRequest is a request to execute an agent by name.
+// executeRequest returns a request to execute an agent by name.
 func (c *client) executeRequest(agent string) *http.Request {
 	c.t.Helper()
 	return c.request("POST", "/agents/v2/agents/"+c.api.AgentID(agent)+"/execute", "application/json", strings.NewReader(`{"inputs":{"n":1}}`))
 }
 
-// lastRequest is the newest entry of the ledger.
+// lastRequest returns the newest entry of the ledger.
 func (c *client) lastRequest() testsuite.Request {
 	c.t.Helper()
 	requests := c.api.Requests()
@@ -51,7 +51,7 @@ func (c *client) lastRequest() testsuite.Request {
 	return requests[len(requests)-1]
 }
 
-func TestALostResponseIsOfARequestThatWasCarriedOut(t *testing.T) {
+func TestLoseResponseCarriesRequestOut(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	c.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
@@ -67,7 +67,7 @@ func TestALostResponseIsOfARequestThatWasCarriedOut(t *testing.T) {
 	require.Empty(t, c.lastRequest().Fault)
 }
 
-func TestALateCommitComesAfterTheConnectionIsGone(t *testing.T) {
+func TestCommitLateCommitsAfterConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	started := make(chan testsuite.Run, 1)
@@ -88,7 +88,7 @@ func TestALateCommitComesAfterTheConnectionIsGone(t *testing.T) {
 	require.Equal(t, "CommitLate", c.lastRequest().Fault)
 }
 
-func TestALateUploadArrivesWhole(t *testing.T) {
+func TestCommitLateKeepsWholeUpload(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	content := strings.Repeat("x", 1<<20)
@@ -105,7 +105,7 @@ func TestALateUploadArrivesWhole(t *testing.T) {
 	require.Equal(t, sum(content), execution.Files[0].SHA256)
 }
 
-func TestClosingDropsLateCommitsAndStalledRequests(t *testing.T) {
+func TestCloseDropsLateCommitsAndStalledRequests(t *testing.T) {
 	t.Parallel()
 	api, err := testsuite.StartAPI()
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestClosingDropsLateCommitsAndStalledRequests(t *testing.T) {
 	require.Empty(t, api.Executions())
 }
 
-func TestAnAnswerInsteadOfTheRealOne(t *testing.T) {
+func TestAnswerReplacesRealResponse(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -137,7 +137,7 @@ func TestAnAnswerInsteadOfTheRealOne(t *testing.T) {
 		body   string
 
 		carriedOut  bool
-		entered     string // in the ledger
+		entered     string // the fault in the ledger
 		enteredWith int
 	}{
 		{
@@ -177,7 +177,7 @@ func TestAnAnswerInsteadOfTheRealOne(t *testing.T) {
 	}
 }
 
-func TestAnInjectedAnswerReachesAClientThatSendsAllBeforeItReads(t *testing.T) {
+func TestAnswerReadsWholeRequestFirst(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	c.api.Inject("TempFilesStage", testsuite.Answer(500, "Internal server error."), 1)
@@ -193,14 +193,14 @@ func TestAnInjectedAnswerReachesAClientThatSendsAllBeforeItReads(t *testing.T) {
 	require.Equal(t, 500, answer.StatusCode)
 }
 
-func TestAnswersThatCannotBeArePanics(t *testing.T) {
+func TestAnswerPanicsOnInvalidArguments(t *testing.T) {
 	t.Parallel()
-	odd := []string{"Retry-After"} // a linter finds it when it is written out
+	odd := []string{"Retry-After"} // a variable, because a linter refuses the literal
 	require.Panics(t, func() { testsuite.Answer(429, "", odd...) })
 	require.Panics(t, func() { testsuite.AnswerAfterCommit(42, "") })
 }
 
-func TestAResetComesInTheMiddleOfTheAnswer(t *testing.T) {
+func TestResetMidBodySendsHalfTheBody(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	c.api.Inject("AgentExecutePost", testsuite.ResetMidBody(), 1)
@@ -213,7 +213,7 @@ func TestAResetComesInTheMiddleOfTheAnswer(t *testing.T) {
 	require.Equal(t, "ResetMidBody", c.lastRequest().Fault)
 }
 
-func TestAResetLeavesNothingOfAnAnswerWithoutABody(t *testing.T) {
+func TestResetMidBodySendsNothingWithoutBody(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	id := c.execute("patient", `{"inputs":{"seconds":1}}`)
@@ -224,7 +224,7 @@ func TestAResetLeavesNothingOfAnAnswerWithoutABody(t *testing.T) {
 	require.Equal(t, http.StatusTemporaryRedirect, c.lastRequest().Status)
 }
 
-func TestAStalledRequestIsServedInTheEnd(t *testing.T) {
+func TestStallServesRequestLate(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	const stall = 50 * time.Millisecond
@@ -238,7 +238,7 @@ func TestAStalledRequestIsServedInTheEnd(t *testing.T) {
 	require.Equal(t, "Stall", c.lastRequest().Fault)
 }
 
-func TestAStalledRequestIsDroppedWhenItsClientGoesAway(t *testing.T) {
+func TestStallDropsRequestOfClosedConnection(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	const stall = 500 * time.Millisecond
@@ -248,12 +248,12 @@ func TestAStalledRequestIsDroppedWhenItsClientGoesAway(t *testing.T) {
 	_, err := attempt(c.executeRequest("patient").WithContext(ctx))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	_, err = attempt(c.executeRequest("patient")) // ends after the first one would have
+	_, err = attempt(c.executeRequest("patient")) // ends later than the first one would
 	require.NoError(t, err)
 	require.Len(t, c.api.Executions(), 1)
 }
 
-func TestTruncatedJSONHasALengthThatFits(t *testing.T) {
+func TestTruncateJSONSendsMatchingLength(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	c.api.Inject("AgentExecutePost", testsuite.TruncateJSON(), 1)
@@ -267,10 +267,10 @@ func TestTruncatedJSONHasALengthThatFits(t *testing.T) {
 	require.Equal(t, "TruncateJSON", c.lastRequest().Fault)
 }
 
-func TestAnAlteredBodyDiffersInOneByteOnly(t *testing.T) {
+func TestAlterBodyChangesOneByteOnly(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	c.api.AddAgent("clerk", says(testsuite.WriteFile("downloads", "a.txt", "text/plain", []byte("0123456789")), done(nil)))
+	c.api.AddAgent("clerk", scripted(testsuite.WriteFile("downloads", "a.txt", "text/plain", []byte("0123456789")), done(nil)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	files := "/agents/v2/executions/" + id + "/files"
@@ -285,11 +285,11 @@ func TestAnAlteredBodyDiffersInOneByteOnly(t *testing.T) {
 	}
 	require.Equal(t, "AlterBody", c.lastRequest().Fault)
 
-	c.api.Inject("ExecutionFileDownloadRedirect", testsuite.AlterBody(), 1) // of what has no body nothing is changed
+	c.api.Inject("ExecutionFileDownloadRedirect", testsuite.AlterBody(), 1) // has no body to change
 	require.Equal(t, http.StatusSeeOther, c.get(files+"/"+file["id"].(string)+"/download").status)
 }
 
-func TestAWrongContentTypeIsOverTheRealBody(t *testing.T) {
+func TestWrongContentTypeKeepsBody(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	c.api.Inject("AgentExecutePost", testsuite.WrongContentType(), 1)
@@ -302,10 +302,10 @@ func TestAWrongContentTypeIsOverTheRealBody(t *testing.T) {
 	require.Equal(t, "WrongContentType", c.lastRequest().Fault)
 }
 
-func TestInjectedFaultsHappenInOrder(t *testing.T) {
+func TestInjectHappensInOrder(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
-	c.api.Inject("WhoamiGet", testsuite.Fault{}, 1) // the first one passes
+	c.api.Inject("WhoamiGet", testsuite.Fault{}, 1) // the first request passes
 	c.api.Inject("WhoamiGet", testsuite.Answer(500, ""), 2)
 	c.api.Inject("", testsuite.Answer(503, ""), 1)
 	c.api.Inject("ContextGet", testsuite.Answer(502, ""), 1)
@@ -318,7 +318,7 @@ func TestInjectedFaultsHappenInOrder(t *testing.T) {
 	require.Equal(t, []int{200, 500, 500, 503, 502, 200, 200}, got)
 }
 
-func TestFaultsReachEveryRouteAndSignedLinks(t *testing.T) {
+func TestInjectReachesEveryRouteAndSignedLinks(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	for operation, path := range map[string]string{
@@ -333,7 +333,7 @@ func TestFaultsReachEveryRouteAndSignedLinks(t *testing.T) {
 	require.Equal(t, 599, c.get("/signed/a/b/c").status)
 }
 
-func TestAFaultThatCanNeverHappenFails(t *testing.T) {
+func TestInjectAndWithChanceRefuseImpossibleFaults(t *testing.T) {
 	t.Parallel()
 	r := &recorder{T: t}
 	testsuite.NewAPI(r).Inject("AgentExecute", testsuite.LoseResponse(), 1)
@@ -357,22 +357,22 @@ func TestAFaultThatCanNeverHappenFails(t *testing.T) {
 	}
 }
 
-// fates are the faults of n requests, with a request of another operation before each if mixed.
-func fates(t *testing.T, n int, mixed bool, opts ...testsuite.Option) []string {
+// faultNames returns the faults of n requests. If mixed, another operation's request precedes each.
+func faultNames(t *testing.T, n int, mixed bool, opts ...testsuite.Option) []string {
 	t.Helper()
 	c, _ := newClient(t, opts...)
-	var fates []string
+	var names []string
 	for range n {
 		if mixed {
 			c.get("/agents/v2/context")
 		}
 		c.get("/users/v2/whoami")
-		fates = append(fates, c.lastRequest().Fault)
+		names = append(names, c.lastRequest().Fault)
 	}
-	return fates
+	return names
 }
 
-func TestChanceIsRepeatable(t *testing.T) {
+func TestWithChanceRepeatsWithSameSeed(t *testing.T) {
 	t.Parallel()
 	const n = 400
 	chances := func(seed uint64) []testsuite.Option {
@@ -383,9 +383,9 @@ func TestChanceIsRepeatable(t *testing.T) {
 			testsuite.WithChance("ContextGet", 0.5, testsuite.Answer(429, "")),
 		}
 	}
-	first := fates(t, n, false, chances(1)...)
-	require.Equal(t, first, fates(t, n, true, chances(1)...))
-	require.NotEqual(t, first, fates(t, n, false, chances(2)...))
+	first := faultNames(t, n, false, chances(1)...)
+	require.Equal(t, first, faultNames(t, n, true, chances(1)...))
+	require.NotEqual(t, first, faultNames(t, n, false, chances(2)...))
 
 	counts := map[string]int{}
 	for _, fate := range first {
@@ -397,22 +397,22 @@ func TestChanceIsRepeatable(t *testing.T) {
 	require.InDelta(t, n/2, counts[""], n/10)
 }
 
-func TestChancesThatAddUpToOneLeaveNothingOut(t *testing.T) {
+func TestWithChanceOfOneHitsEveryRequest(t *testing.T) {
 	t.Parallel()
 	var opts []testsuite.Option
 	for range 10 {
 		opts = append(opts, testsuite.WithChance("WhoamiGet", 0.1, testsuite.Answer(500, "")))
 	}
-	require.NotContains(t, fates(t, 100, false, opts...), "")
+	require.NotContains(t, faultNames(t, 100, false, opts...), "")
 }
 
-func TestListsShowANewExecutionLate(t *testing.T) {
+func TestWithListDelayHidesNewExecutions(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t, testsuite.WithListDelay(time.Minute), testsuite.WithListJitter(time.Minute), testsuite.WithSeed(7))
 	listed := func() float64 { return c.get("/agents/v2/executions").json(t)["total"].(float64) }
 	const n = 20
 	for range n {
-		c.status(c.execute("patient", `{}`)) // by id it is there at once
+		c.status(c.execute("patient", `{}`)) // reads by id find it at once
 	}
 	require.Zero(t, listed())
 	clock.Add(time.Minute - time.Microsecond)
@@ -424,7 +424,7 @@ func TestListsShowANewExecutionLate(t *testing.T) {
 	require.EqualValues(t, n, listed())
 }
 
-func TestReadsByIDFindANewExecutionLate(t *testing.T) {
+func TestWithReadDelayHidesNewExecutions(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t, testsuite.WithReadDelay(time.Minute))
 	id := c.execute("patient", `{"inputs":{"seconds":600}}`)
@@ -441,7 +441,7 @@ func TestReadsByIDFindANewExecutionLate(t *testing.T) {
 	}
 }
 
-func TestCapacityCanBeShortForAWhile(t *testing.T) {
+func TestSetConcurrencyLimitRefusesForAWhile(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
@@ -462,7 +462,7 @@ func TestCapacityCanBeShortForAWhile(t *testing.T) {
 	}
 }
 
-func TestTheLedgerAddsUpUnderFaultsAndManyClients(t *testing.T) {
+func TestRequestsMatchExecutionsUnderFaults(t *testing.T) {
 	t.Parallel()
 	const clients, runs = 200, 3
 	api, err := testsuite.StartAPI(
@@ -477,7 +477,7 @@ func TestTheLedgerAddsUpUnderFaultsAndManyClients(t *testing.T) {
 	)
 	require.NoError(t, err)
 	c := &client{t: t, api: api, key: api.APIKey()}
-	var seen atomic.Int64 // answers with 202, whatever their body
+	var seen atomic.Int64 // responses with 202, with any body
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
@@ -485,12 +485,12 @@ func TestTheLedgerAddsUpUnderFaultsAndManyClients(t *testing.T) {
 				if answer, err := attempt(c.executeRequest("patient")); err == nil && answer.status == http.StatusAccepted {
 					seen.Add(1)
 				}
-				_, _ = attempt(c.request("GET", "/agents/v2/executions", "", nil)) // is only there to be in the way
+				_, _ = attempt(c.request("GET", "/agents/v2/executions", "", nil)) // adds load
 			}
 		})
 	}
 	all.Wait()
-	require.NoError(t, api.Close()) // late commits come before, or not at all
+	require.NoError(t, api.Close()) // late commits happen before Close returns, or never
 
 	accepted := map[string]int{}
 	total := 0

@@ -12,7 +12,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// outputDirectories are where an agent can write.
+// outputDirectories are the directories that an agent can write to.
 var outputDirectories = []string{"downloads", "workspace", "shared", "debug"}
 
 // executionFile is a file in one of an execution's directories.
@@ -21,11 +21,11 @@ type executionFile struct {
 	contentType         string
 	createdBy           string // user or agent
 	createdAt           time.Time
-	visibleAt           time.Time // when listings have it
+	visibleAt           time.Time // when listings begin to show it
 	blob                *blob
 }
 
-// addFile puts a file into a directory under a name that is not taken there.
+// addFile adds a file to a directory. If the name is taken there, the file gets a numbered name.
 func (e *execution) addFile(at time.Time, directory, createdBy, name, contentType string, content *blob) *executionFile {
 	var taken []string
 	for _, other := range e.files {
@@ -41,10 +41,10 @@ func (e *execution) addFile(at time.Time, directory, createdBy, name, contentTyp
 	return file
 }
 
-// writeFile is what an agent does. Writing a name again replaces the file.
+// writeFile adds an agent's file. It replaces a file of the same name.
 func (e *execution) writeFile(at time.Time, directory, name, contentType string, content *blob) {
 	if !slices.Contains(outputDirectories, directory) || !plainName(name) {
-		e.scriptError(at, "a file "+directory+"/"+name+" cannot be; write a plain name to "+strings.Join(outputDirectories, ", "))
+		e.scriptError(at, "cannot write the file "+directory+"/"+name+"; use a plain name in one of "+strings.Join(outputDirectories, ", "))
 		return
 	}
 	e.files = slices.DeleteFunc(e.files, func(f *executionFile) bool { return f.directory == directory && f.name == name })
@@ -53,21 +53,21 @@ func (e *execution) writeFile(at time.Time, directory, name, contentType string,
 	}
 	file := e.addFile(at, directory, "agent", name, contentType, content)
 	file.visibleAt = at.Add(e.service.fileSyncDelay)
-	e.log(at, file)
+	e.addActivity(at, file)
 }
 
-// plainName is whether a file can have this name: it leads into no other directory.
+// plainName returns whether name is a file name without a directory.
 func plainName(name string) bool {
 	return !slices.Contains([]string{"", ".", "..", "/"}, name) && path.Base(name) == name
 }
 
 func (f *executionFile) path() string { return "/" + f.directory + "/" + f.name }
 
-func (f *executionFile) given() File {
+func (f *executionFile) toFile() File {
 	return File{Name: f.name, ContentType: f.contentType, Size: f.blob.size, SHA256: f.blob.sha256, blob: f.blob}
 }
 
-// source is the file_added activity's word for where a file came from.
+// source returns the source member of the file_added activity.
 func (f *executionFile) source() string {
 	if f.createdBy == "user" {
 		return "upload"
@@ -75,7 +75,7 @@ func (f *executionFile) source() string {
 	return "agent"
 }
 
-// visibleFiles are those that listings have by now.
+// visibleFiles returns the files that listings show by now.
 func (e *execution) visibleFiles(now time.Time) []*executionFile {
 	var visible []*executionFile
 	for _, file := range e.files {
@@ -93,7 +93,7 @@ func (s *service) ExecutionFilesGet(w http.ResponseWriter, r *http.Request, id s
 		if refused != nil {
 			return plain(http.StatusNotFound, "Execution not found.")
 		}
-		links := s.linker(r, now)
+		links := s.newLinker(r, now)
 		body := api.AgentFilesResponse{Directories: map[string][]api.AgentFile{}}
 		for _, f := range e.visibleFiles(now) {
 			body.Directories[f.directory] = append(body.Directories[f.directory], api.AgentFile{
@@ -110,15 +110,15 @@ func (s *service) ExecutionFilesGet(w http.ResponseWriter, r *http.Request, id s
 	})
 }
 
-// ExecutionContextFilesGet serves GET /agents/v2/executions/{executionId}/context-files: every file of the
-// execution in one list.
+// ExecutionContextFilesGet serves GET /agents/v2/executions/{executionId}/context-files: all files
+// of the execution in one list.
 func (s *service) ExecutionContextFilesGet(w http.ResponseWriter, r *http.Request, id string) {
 	s.serve(w, r, func(now time.Time) reply {
 		e, refused := s.readable(now, caller(r), id)
 		if refused != nil {
 			return plain(http.StatusNotFound, "Execution files not found.")
 		}
-		links := s.linker(r, now)
+		links := s.newLinker(r, now)
 		body := []api.ContextFile{}
 		for _, f := range e.visibleFiles(now) {
 			media, _, _ := mime.ParseMediaType(f.contentType)
@@ -150,18 +150,18 @@ func (s *service) ExecutionContextFilesUpload(w http.ResponseWriter, r *http.Req
 		refused.write(w, r)
 		return
 	}
-	uploads, err := s.receive(r)
+	uploads, err := s.receiveForm(r)
 	if err != nil {
 		plain(http.StatusBadRequest, invalidUpload).write(w, r)
 		return
 	}
 	s.serve(w, r, func(now time.Time) reply {
-		e, refused := find() // it may have ended meanwhile
+		e, refused := find() // it may be terminal by now
 		if e == nil {
 			return refused
 		}
 		for _, u := range uploads {
-			e.log(now, e.addFile(now, "uploads", "user", u.name, u.contentType, u.blob))
+			e.addActivity(now, e.addFile(now, "uploads", "user", u.name, u.contentType, u.blob))
 		}
 		return plain(http.StatusOK, "Files uploaded.")
 	})
@@ -179,8 +179,8 @@ type sharedFile struct {
 
 var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
 
-// shareFiles writes an ended execution's shared directory back to the agent, below a directory of its own
-// if the execution had a storage key.
+// shareFiles copies a terminal execution's shared directory to the agent. An execution with a
+// storage key uses a directory of its own.
 func (e *execution) shareFiles(at time.Time) {
 	directory := "/shared/"
 	if key := e.storageKey(); key != "" {
@@ -190,18 +190,19 @@ func (e *execution) shareFiles(at time.Time) {
 		if f.directory != "shared" {
 			continue
 		}
-		where := directory + f.name
-		i := slices.IndexFunc(e.agent.shared, func(s *sharedFile) bool { return s.path == where })
+		sharedPath := directory + f.name
+		i := slices.IndexFunc(e.agent.shared, func(s *sharedFile) bool { return s.path == sharedPath })
 		if i < 0 {
 			i = len(e.agent.shared)
-			e.agent.shared = append(e.agent.shared, &sharedFile{id: newUUID(), path: where, created: at})
+			e.agent.shared = append(e.agent.shared, &sharedFile{id: newUUID(), path: sharedPath, created: at})
 		}
 		shared := e.agent.shared[i]
 		shared.version, shared.by, shared.file = shared.version+1, e, f
 	}
 }
 
-// shares is whether a file is the newest version of a shared one, which outlives the execution that wrote it.
+// shares returns whether a file is the current version of a shared file, which stays available
+// after its execution is deleted or purged.
 func (a *agent) shares(fileID string) bool {
 	return slices.ContainsFunc(a.shared, func(s *sharedFile) bool { return s.file.id == fileID })
 }
@@ -216,7 +217,7 @@ func (s *service) AgentSharedFilesGet(w http.ResponseWriter, r *http.Request, ag
 		if refused != nil {
 			return *refused
 		}
-		links := s.linker(r, now)
+		links := s.newLinker(r, now)
 		body := api.SharedFilesResponse{Files: []api.SharedFile{}}
 		for _, shared := range a.shared {
 			f := shared.file

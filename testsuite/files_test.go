@@ -21,7 +21,7 @@ func sum(content string) string {
 	return hex.EncodeToString(hash[:])
 }
 
-func TestStagedFilesReachTheAgentUnchanged(t *testing.T) {
+func TestStagedFilesReachAgentUnchanged(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	var run testsuite.Run
@@ -29,7 +29,7 @@ func TestStagedFilesReachTheAgentUnchanged(t *testing.T) {
 		run = given
 		return []testsuite.Step{done(nil)}
 	})
-	large := strings.Repeat("0123456789abcdef", 40_000) // more than is held in memory
+	large := strings.Repeat("0123456789abcdef", 40_000) // larger than spoolInMemory
 	staged := c.stage(
 		part{"files", "a.csv", "text/csv", "x\n1\n"}, part{"files", "a.csv", "text/plain", ""}, part{"files", "größe.bin", "", large},
 	)
@@ -52,7 +52,7 @@ func TestStagedFilesReachTheAgentUnchanged(t *testing.T) {
 	require.Equal(t, sum(large), execution.Files[2].SHA256)
 }
 
-func TestANameThatIsNoUTF8CanBeSentBack(t *testing.T) {
+func TestStagedFilesMayHaveInvalidUTF8Names(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	answer := c.do(c.request("POST", "/agents/v2/temp-files", "multipart/form-data; boundary=x", strings.NewReader(
@@ -60,13 +60,13 @@ func TestANameThatIsNoUTF8CanBeSentBack(t *testing.T) {
 	c.execute("inventory", answer.body)
 }
 
-func TestAnAgentWritesPlainNamesOnly(t *testing.T) {
+func TestWriteFileAllowsPlainNamesOnly(t *testing.T) {
 	t.Parallel()
-	clock, fails := newManual(), &recorder{T: t}
+	clock, fails := newManualClock(), &recorder{T: t}
 	api := testsuite.NewAPI(fails, testsuite.WithClock(clock.Now))
 	c := &client{t: t, api: api, key: api.APIKey()}
 	for i, name := range []string{"", ".", "..", "/", "a/b"} {
-		api.ServeAgent("clerk", says(testsuite.WriteFile("downloads", name, "", nil), done(nil)))
+		api.ServeAgent("clerk", scripted(testsuite.WriteFile("downloads", name, "", nil), done(nil)))
 		id := c.execute("clerk", `{}`)
 		clock.Add(time.Minute)
 		require.Equal(t, "failed", c.status(id), name)
@@ -104,7 +104,7 @@ func TestStagedFilesAreSingleUseAndExpire(t *testing.T) {
 	refused(`"tempFiles":[{"id":"` + uuidA + `","name":"a.txt"}]`)
 }
 
-func TestUploadsThatAreNoFilesAreRefused(t *testing.T) {
+func TestUploadsWithoutFilesAreRefused(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	id := c.execute("patient", `{"inputs":{"seconds":10}}`)
@@ -144,10 +144,10 @@ func TestUploadsThatAreNoFilesAreRefused(t *testing.T) {
 	require.Equal(t, "Execution not found.", c.get("/agents/v2/executions/"+uuidA+"/files").body)
 }
 
-func TestOutputsAreDownloadedFromAnotherHostWithoutTheKey(t *testing.T) {
+func TestSignedLinksUseAnotherHost(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	c.api.AddAgent("clerk", says(testsuite.WriteFile("downloads", "a b.txt", "text/plain", []byte("0123456789")), done(nil)))
+	c.api.AddAgent("clerk", scripted(testsuite.WriteFile("downloads", "a b.txt", "text/plain", []byte("0123456789")), done(nil)))
 	id := c.execute("clerk", `{}`)
 	require.Equal(t, http.StatusNotFound, c.get("/agents/v2/executions/"+id+"/recording").status)
 	clock.Add(time.Second)
@@ -181,10 +181,10 @@ func TestOutputsAreDownloadedFromAnotherHostWithoutTheKey(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, c.get("/agents/v2/executions/"+id+"/files/"+uuidA+"/download").status)
 }
 
-func TestASignedLinkTellsVersionAndChecksum(t *testing.T) {
+func TestSignedLinksSendVersionAndChecksum(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t, testsuite.WithLinkLifetime(10*time.Second))
-	c.api.AddAgent("clerk", says(testsuite.WriteFile("downloads", "a.txt", "text/plain", []byte("0123456789")), done(nil)))
+	c.api.AddAgent("clerk", scripted(testsuite.WriteFile("downloads", "a.txt", "text/plain", []byte("0123456789")), done(nil)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	file := c.get("/agents/v2/executions/" + id + "/files").json(t)["directories"].(map[string]any)["downloads"].([]any)[0].(map[string]any)
@@ -209,7 +209,7 @@ func TestASignedLinkTellsVersionAndChecksum(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, fetch(t, file["downloadUrl"].(string), nil).status)
 }
 
-func TestDiscardedUploadsHaveASizeAndNoContent(t *testing.T) {
+func TestWithDiscardedUploadsKeepsSizeOnly(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t, testsuite.WithDiscardedUploads())
 	var opening error
@@ -249,10 +249,10 @@ func fetch(t *testing.T, link string, headers map[string]string) response {
 	return (&client{t: t}).do(r)
 }
 
-func TestAKeyOnASignedLinkFailsTheTest(t *testing.T) {
+func TestSignedLinksWithKeyFailTheTest(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{"X-Api-Key", "X-Asteroid-Agents-Api-Key"} {
-		clock, fails := newManual(), &recorder{T: t}
+		clock, fails := newManualClock(), &recorder{T: t}
 		api := testsuite.NewAPI(fails, testsuite.WithClock(clock.Now))
 		c := &client{t: t, api: api, key: api.APIKey()}
 		id := c.execute("inventory", `{}`)
@@ -263,10 +263,10 @@ func TestAKeyOnASignedLinkFailsTheTest(t *testing.T) {
 	}
 }
 
-func TestFilesShowUpLateWithASyncDelay(t *testing.T) {
+func TestWithFileSyncDelayHidesNewFiles(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t, testsuite.WithFileSyncDelay(time.Minute))
-	c.api.AddAgent("clerk", says(testsuite.WriteFile("workspace", "a.txt", "", []byte("a")), done(nil)))
+	c.api.AddAgent("clerk", scripted(testsuite.WriteFile("workspace", "a.txt", "", []byte("a")), done(nil)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	require.Equal(t, "completed", c.status(id))
@@ -277,10 +277,10 @@ func TestFilesShowUpLateWithASyncDelay(t *testing.T) {
 	require.Contains(t, c.get("/agents/v2/executions/"+id+"/activities").body, "file_added")
 }
 
-func TestSharedFilesOutliveTheExecution(t *testing.T) {
+func TestSharedFilesOutliveExecution(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	id := c.api.ServeAgent("clerk", says(testsuite.WriteFile("shared", "state.json", "application/json", []byte("{}")), done(nil)))
+	id := c.api.ServeAgent("clerk", scripted(testsuite.WriteFile("shared", "state.json", "application/json", []byte("{}")), done(nil)))
 	require.Equal(t, http.StatusBadRequest, c.get("/agents/v2/agents/me/shared-files").status)
 	require.Empty(t, c.get("/agents/v2/agents/" + id + "/shared-files").json(t)["files"])
 	c.execute("clerk", `{}`)

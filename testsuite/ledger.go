@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Execution is what the API knows about an execution, as of when it was asked.
+// Execution is a snapshot of an execution.
 type Execution struct {
 	ID             string
-	AgentID, Agent string // id and name
+	AgentID, Agent string // its id and its name
 	OrganizationID string
 	Status         string
 
 	Inputs            map[string]any // numbers are float64; never nil
 	Metadata          map[string]string
 	Files             []File // staged for it or uploaded to it
-	Outputs           []File // that the agent wrote so far
+	Outputs           []File // written by the agent so far
 	Messages          []Message
 	ParentExecutionID string
 
@@ -29,30 +29,32 @@ type Execution struct {
 	Result  json.RawMessage // nil until completed
 }
 
-// Request is one request that the API has received.
+// Request is one request that the API received.
 type Request struct {
-	// Operation is the operation id of the contract, Download for a signed link, or empty if nothing is
-	// served there.
+	// Operation is the operation id of the contract. It is Download for a signed link, and empty
+	// for a route that does not exist.
 	Operation    string
 	Method, Path string
 	// KeyHeader is the header that carried the API key: X-Api-Key in the workflows dialect,
-	// X-Asteroid-Agents-Api-Key in the agents dialect. It is empty without a key and names both, with a
-	// comma, if both were sent.
+	// X-Asteroid-Agents-Api-Key in the agents dialect. It is empty without a key. If both were
+	// sent, it names both, separated by a comma.
 	KeyHeader string
 	RequestID string // as sent back in X-Request-Id
-	Status    int    // of the answer, zero before there is one
+	Status    int    // of the response, zero until then
 	At        time.Time
-	// Fault names what was made to go wrong, such as LoseResponse or Answer 429; empty if nothing was. Status is
-	// then what carrying the request out came to, even if the client got to see another status or none.
+	// Fault names the injected fault, such as LoseResponse or Answer 429. It is empty without one.
+	// With a fault, Status is the result of carrying the request out, even if the client received
+	// another status or none.
 	Fault string
 }
 
 // maxRequests bounds the ledger of a server that runs for long.
 const maxRequests = 100_000
 
-// record notes each request when it arrives and its status as soon as there is one, gives each answer an id, and
-// has go wrong what is to. Faults are drawn in the order of the ledger.
-func (s *service) record(next http.Handler, operation func(*http.Request) string) http.Handler {
+// recordRequests adds each request to the ledger when it arrives, and its status before the client
+// sees it. It sets X-Request-Id and applies the request's fault. Faults are drawn in the order of
+// the ledger.
+func (s *service) recordRequests(next http.Handler, operation func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entry := &Request{
 			Operation: operation(r), Method: r.Method, Path: r.URL.Path, KeyHeader: usedKeyHeader(r.Header), RequestID: newUUID(),
@@ -72,8 +74,8 @@ func (s *service) record(next http.Handler, operation func(*http.Request) string
 	})
 }
 
-// statusWriter enters the status of an answer into the ledger before the client can see it. Unwrap lets
-// http.ResponseController through.
+// statusWriter records the status of a response before the client can see it. Unwrap gives
+// http.ResponseController access to the connection.
 type statusWriter struct {
 	http.ResponseWriter
 	service *service
@@ -98,7 +100,7 @@ func (w *statusWriter) Write(content []byte) (int, error) {
 	return w.ResponseWriter.Write(content)
 }
 
-// ReadFrom keeps the server's way of sending a file without copying it through this process.
+// ReadFrom lets the server send a file without copying it through this process.
 func (w *statusWriter) ReadFrom(r io.Reader) (int64, error) {
 	if !w.written {
 		w.WriteHeader(http.StatusOK)

@@ -10,7 +10,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// The headers that carry a key: the workflows dialect's and the agents dialect's. Every route takes both.
+// The headers that carry a key, of the workflows and the agents dialect. Every route takes both.
 const (
 	keyHeader       = "X-Api-Key"
 	legacyKeyHeader = "X-Asteroid-Agents-Api-Key"
@@ -23,7 +23,7 @@ type organization struct {
 	queue    []*execution
 }
 
-// apiKey belongs to a person, who is a member of the organizations.
+// apiKey belongs to a user, who is a member of the organizations.
 type apiKey struct {
 	id, name, secret string
 	userID, email    string
@@ -51,7 +51,7 @@ type callerKey struct{}
 
 func caller(r *http.Request) *apiKey { return r.Context().Value(callerKey{}).(*apiKey) }
 
-// authenticate lets only requests with a known key pass.
+// authenticate refuses requests without a known key.
 func (s *service) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, message := s.identify(r.Header)
@@ -66,21 +66,21 @@ func (s *service) authenticate(next http.Handler) http.Handler {
 func (s *service) identify(header http.Header) (*apiKey, string) {
 	keys := slices.Concat(header.Values(keyHeader), header.Values(legacyKeyHeader))
 	if len(keys) == 0 {
-		return nil, "No API key. Send it as " + keyHeader + " or " + legacyKeyHeader + "."
+		return nil, "The request has no API key. Send it as " + keyHeader + " or " + legacyKeyHeader + "."
 	}
 	if len(slices.Compact(keys)) > 1 {
-		return nil, "The request carries two different API keys. Send one."
+		return nil, "The request has two different API keys. Send one."
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := s.keys[keys[0]]
 	if key == nil {
-		return nil, "The API key is not known. Check that it belongs to this server."
+		return nil, "The API key is unknown. Check that it belongs to this server."
 	}
 	return key, ""
 }
 
-// usedKeyHeader names the header or headers that a request carries a key in.
+// usedKeyHeader returns the names of the headers that carry a key, separated by a comma.
 func usedKeyHeader(header http.Header) string {
 	var used []string
 	for _, name := range []string{keyHeader, legacyKeyHeader} {
@@ -91,7 +91,7 @@ func usedKeyHeader(header http.Header) string {
 	return strings.Join(used, ", ")
 }
 
-// organizationOf finds the organization that a request names, nil if it names none.
+// organizationOf returns the organization that a request names, or nil if it names none.
 func (s *service) organizationOf(key *apiKey, id *string) (*organization, *reply) {
 	if id == nil {
 		return nil, nil

@@ -10,36 +10,37 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// Agent says what an agent does with one execution. It is called once for each, when the execution is
-// created, with what the execution was given, and returns the steps to walk through. It may read the files
-// but must neither wait nor call the API. The last step must be terminal: [Complete], [Fail] or [CancelBy].
+// Agent is the script of an agent. It is called once for each execution, at its creation, and
+// returns the execution's steps. It may read the files, but it must not wait or call the API. The
+// last step must be terminal: [Complete], [Fail] or [CancelBy].
 type Agent func(run Run) []Step
 
-// Run is what an execution was given.
+// Run is the input of an execution.
 type Run struct {
 	ExecutionID string
 	AgentID     string
 
-	// Inputs as decoded by encoding/json: numbers are float64. Never nil.
+	// Inputs are decoded by encoding/json: numbers are float64. Never nil.
 	Inputs map[string]any
 	// Metadata is never nil.
 	Metadata map[string]string
 	// Files are the staged files, in the order of the request.
 	Files []File
 
-	// ParentExecutionID is set if this is a rerun.
+	// ParentExecutionID is the original execution of a rerun, otherwise empty.
 	ParentExecutionID string
-	// ProfileID is the profile that was asked for, or the one chosen from ProfileGroupID.
+	// ProfileID is the requested profile, or the one chosen from ProfileGroupID.
 	ProfileID, ProfileGroupID string
-	// Version is what the request pinned, zero if nothing; Head is whether it asked for the editable head.
+	// Version is the pinned version, zero without one. Head is true if the request asks for the
+	// editable head.
 	Version int
 	Head    bool
-	// StorageKey is sharedStorageKey or variantKey, SoftTimeoutMins zero if not given.
+	// StorageKey is sharedStorageKey or variantKey. SoftTimeoutMins is zero if not given.
 	StorageKey      string
 	SoftTimeoutMins int
 }
 
-// File is a file that an execution was given.
+// File is a file of an execution.
 type File struct {
 	Name, ContentType string
 	Size              int64
@@ -48,22 +49,22 @@ type File struct {
 	blob *blob
 }
 
-// Open reads the content from its beginning. The caller closes it.
+// Open reads the content from its beginning. The caller must close it.
 func (f File) Open() (io.ReadCloser, error) {
 	if f.blob == nil {
-		return nil, errors.New("this File does not come from a Run")
+		return nil, errors.New("the File has no content: only files of a Run or an Execution have")
 	}
 	return f.blob.open()
 }
 
-// Step is one thing that an agent does.
+// Step is one action of an agent.
 type Step struct {
-	// do carries the step out at the given time. An execution goes on to the next step unless this one
-	// has changed its status or set when it is to be woken.
+	// do carries the step out at the given time. The next step follows at once unless this one
+	// changes the status or sets a time to wake.
 	do func(e *execution, at time.Time)
 }
 
-// Work lets d pass.
+// Work takes the time d.
 func Work(d time.Duration) Step {
 	return Step{func(e *execution, at time.Time) {
 		if d > 0 {
@@ -75,23 +76,23 @@ func Work(d time.Duration) Step {
 // Reason writes a reasoning activity.
 func Reason(text string) Step {
 	return Step{func(e *execution, at time.Time) {
-		e.log(at, api.ReasoningPayload{ActivityType: "reasoning", Reasoning: text})
+		e.addActivity(at, api.ReasoningPayload{ActivityType: "reasoning", Reasoning: text})
 	}}
 }
 
-// Act writes an action_started and an action_completed activity. Names that the vendor's own SDKs accept are
-// those of the service's actions, such as nav_to, element_click, file_read or obs_snapshot.
+// Act writes an action_started and an action_completed activity. The vendor's own SDKs accept only
+// the service's action names, such as nav_to, element_click, file_read or obs_snapshot.
 func Act(name, message string) Step {
 	return Step{func(e *execution, at time.Time) {
 		id := newUUID()
-		e.log(at, api.ActionStartedPayload{ActivityType: "action_started", ActionID: id, ActionName: name, Message: message})
-		e.log(at, api.ActionCompletedPayload{
+		e.addActivity(at, api.ActionStartedPayload{ActivityType: "action_started", ActionID: id, ActionName: name, Message: message})
+		e.addActivity(at, api.ActionCompletedPayload{
 			ActivityType: "action_completed", ActionID: id, ActionName: name, Message: message, Duration: new(int64(0)),
 		})
 	}}
 }
 
-// Question is what an agent stops to ask, with the answers that it suggests.
+// Question is a question of an agent, with suggested answers.
 type Question struct {
 	Text        string
 	Header      string // a short title; the default is "Question"
@@ -102,8 +103,8 @@ type Question struct {
 // Choice is one suggested answer.
 type Choice struct{ Label, Description string }
 
-// Ask stops the execution as paused_by_agent until a user message or the status running comes, and goes on
-// with the following step. options are the labels of suggested answers.
+// Ask stops the execution as paused_by_agent until a user message or the status running arrives.
+// Then the next step follows. options are the labels of suggested answers.
 func Ask(question string, options ...string) Step {
 	q := Question{Text: question}
 	for _, label := range options {
@@ -112,14 +113,14 @@ func Ask(question string, options ...string) Step {
 	return AskFor(q, nil)
 }
 
-// AskFor is Ask with everything a question can have. The steps that then returns for the answer come before
-// the following ones; the answer is empty if the execution was resumed without a message.
+// AskFor is [Ask] with every member of a question. The steps that then returns for the answer come
+// before the remaining ones. The answer is empty if the execution was resumed without a message.
 func AskFor(question Question, then func(answer string) []Step) Step {
 	return Step{func(e *execution, at time.Time) { e.ask(at, question, then) }}
 }
 
-// AwaitConfirmation stops the execution as awaiting_confirmation until its status is set to running. A user
-// message alone confirms nothing.
+// AwaitConfirmation stops the execution as awaiting_confirmation until its status is set to
+// running. A user message confirms nothing.
 func AwaitConfirmation(reason string) Step {
 	return Step{func(e *execution, at time.Time) {
 		e.setStatus(at, api.ExecutionStatusAwaitingConfirmation, func(p *api.StatusChangedPayload) {
@@ -128,31 +129,31 @@ func AwaitConfirmation(reason string) Step {
 	}}
 }
 
-// WriteFile writes a file to one of the directories downloads, workspace, shared and debug. Files in shared
-// outlive the execution as the agent's shared files.
+// WriteFile writes a file to one of the directories downloads, workspace, shared and debug. The
+// agent keeps files in shared for later executions.
 func WriteFile(directory, name, contentType string, content []byte) Step {
 	return Step{func(e *execution, at time.Time) {
-		e.writeFile(at, directory, name, contentType, e.service.spool.bytes(content))
+		e.writeFile(at, directory, name, contentType, e.service.spool.storeBytes(content))
 	}}
 }
 
-// CopyFile writes a file that the execution was given, whatever its size, under a name of its own.
+// CopyFile writes a file of the Run, of any size, under another name.
 func CopyFile(directory, name string, file File) Step {
 	return Step{func(e *execution, at time.Time) {
 		if file.blob == nil {
-			e.scriptError(at, "CopyFile needs a File from the Run")
+			e.scriptError(at, "CopyFile needs a File of the Run")
 			return
 		}
 		e.writeFile(at, directory, name, file.ContentType, file.blob)
 	}}
 }
 
-// Complete ends the execution as completed. The result is any value that encoding/json can write.
+// Complete ends the execution as completed. The result is any value that encoding/json can encode.
 func Complete(outcome, reasoning string, result any) Step {
 	return Step{func(e *execution, at time.Time) {
 		raw, err := json.Marshal(result)
 		if err != nil {
-			e.scriptError(at, fmt.Sprintf("the result of Complete is no JSON: %v", err))
+			e.scriptError(at, fmt.Sprintf("the result of Complete cannot be encoded as JSON: %v", err))
 			return
 		}
 		e.complete(at, outcome, reasoning, raw)
@@ -164,8 +165,8 @@ func Fail(reason string) Step {
 	return Step{func(e *execution, at time.Time) { e.fail(at, reason) }}
 }
 
-// CancelBy ends the execution as cancelled for one of the service's own reasons: timeout, max_steps,
-// script_failed, no_activity, budget_exceeded, no_warm_environment or worker_lost.
+// CancelBy ends the execution as cancelled for one of the service's own reasons: timeout,
+// max_steps, script_failed, no_activity, budget_exceeded, no_warm_environment or worker_lost.
 func CancelBy(reason string) Step {
 	return Step{func(e *execution, at time.Time) {
 		if !api.CancelReason(reason).Valid() {

@@ -10,33 +10,33 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// service is the state behind the API and implements the generated server interface.
+// service is the state of the API and implements the generated server interface.
 //
-// One mutex guards everything. Nothing happens by itself: whoever takes the lock through enter first brings
-// every execution up to the present.
+// One mutex guards everything. Executions do not change by themselves: lockAndAdvance brings all of
+// them up to the present whenever it takes the lock.
 type service struct {
 	options
 	spool   spool
 	signing []byte
 	closing chan struct{}
-	report  func(message string) // what a test should fail for
+	report  func(message string) // reports a problem that fails the test
 
-	mu            sync.Mutex
-	last          time.Time // the latest time seen; time never goes back
-	organizations map[string]*organization
-	keys          map[string]*apiKey // by the key itself
-	agents        map[string]*agent  // by id
-	agentOrder    []*agent
-	groupProfiles map[string]string // the profile that stands for a profile group
-	staged        map[string]*stagedFile
-	executions    map[string]*execution
-	order         []*execution // by creation
-	timeline      timeline
-	requests      []*Request
-	faults        faults
+	mu             sync.Mutex
+	last           time.Time // the latest time read from the clock; it never decreases
+	organizations  map[string]*organization
+	keys           map[string]*apiKey // by secret
+	agents         map[string]*agent  // by id
+	agentOrder     []*agent
+	groupProfiles  map[string]string // the chosen profile of each group
+	staged         map[string]*stagedFile
+	executions     map[string]*execution
+	executionOrder []*execution // oldest first
+	timeline       timeline
+	requests       []*Request
+	faults         faults
 
-	late     lateWork
-	webhooks *webhookSender // nil without a receiver
+	lateCommits backgroundTasks
+	webhooks    *webhookSender // nil without a receiver
 }
 
 var _ api.ServerInterface = (*service)(nil)
@@ -60,8 +60,8 @@ func newService(o options) *service {
 	return s
 }
 
-// enter takes the lock and lets everything happen that is due by now.
-func (s *service) enter() time.Time {
+// lockAndAdvance takes the lock, carries out everything that is due by now and returns the time.
+func (s *service) lockAndAdvance() time.Time {
 	s.mu.Lock()
 	now := s.clock().UTC().Truncate(time.Microsecond)
 	if now.Before(s.last) {
@@ -77,19 +77,19 @@ func (s *service) enter() time.Time {
 	}
 }
 
-// serve answers a request with what handle returns, which runs under the lock.
+// serve answers a request with the reply of handle, which runs under the lock.
 func (s *service) serve(w http.ResponseWriter, r *http.Request, handle func(now time.Time) reply) {
 	s.locked(handle).write(w, r)
 }
 
 func (s *service) locked(handle func(now time.Time) reply) reply {
-	now := s.enter()
+	now := s.lockAndAdvance()
 	defer s.mu.Unlock()
 	return handle(now)
 }
 
-// operations names the operation behind each route. The routes after the blank line are older or newer
-// names of the same operations, which the vendor's SDKs still call.
+// operations maps each route to its operation. The routes after the blank line are older or newer
+// names of the same operations. The vendor's SDKs call them.
 var operations = map[string]string{
 	"GET /agents/v2/agents":                                           "AgentList",
 	"POST /agents/v2/agents/{agentId}/execute":                        "AgentExecutePost",
@@ -122,12 +122,12 @@ var operations = map[string]string{
 	"GET /agents/v2/executions/{executionId}/debug-files/{fileId}/download":   "ExecutionFileDownloadRedirect",
 }
 
-// operationDownload is the name in the ledger of a request for a signed link, which no operation of the
-// contract serves.
+// operationDownload is the ledger's name for a request of a signed link, which is not an operation
+// of the contract.
 const operationDownload = "Download"
 
-// handler routes requests. Every one is recorded, and there meets its fault if it has one; those to the API need
-// a key.
+// handler routes requests. It records every request and applies its fault. All routes but signed
+// links require a key.
 func (s *service) handler() http.Handler {
 	mux := http.NewServeMux()
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{BaseRouter: mux, ErrorHandlerFunc: refuseParameter})
@@ -137,18 +137,18 @@ func (s *service) handler() http.Handler {
 	for _, name := range []string{"agent-files", "context-files", "debug-files"} {
 		mux.HandleFunc("GET /agents/v2/executions/{executionId}/"+name+"/{fileId}/download", wrapper.ExecutionFileDownloadRedirect)
 	}
-	guarded := s.authenticate(strictQuery(mux, acceptZones(mux)))
+	guarded := s.authenticate(strictQuery(mux, acceptBareOffsets(mux)))
 
 	outer := http.NewServeMux()
 	outer.HandleFunc("GET "+signedPath+"{executionId}/{fileId}/{name}", s.download)
 	outer.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern == "" {
-			mux.ServeHTTP(w, r) // 404 or 405, key or no key
+			mux.ServeHTTP(w, r) // 404 or 405, with or without a key
 			return
 		}
 		guarded.ServeHTTP(w, r)
 	})
-	return s.record(outer, func(r *http.Request) string {
+	return s.recordRequests(outer, func(r *http.Request) string {
 		if _, pattern := outer.Handler(r); pattern != "/" {
 			return operationDownload
 		}
@@ -157,7 +157,7 @@ func (s *service) handler() http.Handler {
 	})
 }
 
-// refuseParameter answers a path or query parameter that does not parse.
+// refuseParameter answers a path or query parameter that cannot be parsed.
 func refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	refused := problem(http.StatusBadRequest, err.Error())
 	if format, ok := errors.AsType[*api.InvalidParamFormatError](err); ok {
@@ -166,7 +166,8 @@ func refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	badRequest(r.Pattern, refused).write(w, r)
 }
 
-// badRequest is the 400 of the operation behind a route, whose text is fixed where the contract says so.
+// badRequest returns the 400 of a route's operation. Some operations have a fixed text in the
+// contract.
 func badRequest(pattern string, detailed reply) reply {
 	switch operations[pattern] {
 	case "AgentList":

@@ -10,29 +10,30 @@ import (
 	"sync"
 )
 
-// spoolInMemory is how much of a file is held in memory; a longer one goes to a temporary file.
+// spoolInMemory is the maximum size in bytes of a file held in memory. A longer one goes to a
+// temporary file.
 const spoolInMemory = 256 << 10
 
-// spool keeps file contents for as long as the API lives.
+// spool stores file contents until the API is closed.
 type spool struct {
 	mu     sync.Mutex
 	dir    string
 	closed bool
 }
 
-// blob is one immutable content.
+// blob is an immutable content.
 type blob struct {
 	data   []byte
 	path   string // set if the content is on disk
 	size   int64
-	sha256 string // lower-case hex; empty if the content was not kept
+	sha256 string // lower-case hex; empty if the content was discarded
 }
 
-// errDiscarded is the error of opening what was not kept.
-var errDiscarded = errors.New("the contents of uploads are not kept, see WithDiscardedUploads")
+// errDiscarded is the error of opening a discarded upload.
+var errDiscarded = errors.New("the option WithDiscardedUploads discards the contents of uploads")
 
-// take reads r to its end. However long r is, no more than spoolInMemory and a copy buffer is held in memory.
-func (s *spool) take(r io.Reader) (*blob, error) {
+// store reads r to its end. It holds at most spoolInMemory and a copy buffer in memory.
+func (s *spool) store(r io.Reader) (*blob, error) {
 	hash := sha256.New()
 	tee := io.TeeReader(r, hash)
 	var head bytes.Buffer
@@ -57,8 +58,8 @@ func (s *spool) take(r io.Reader) (*blob, error) {
 	return b, nil
 }
 
-// bytes keeps content that is in memory already.
-func (s *spool) bytes(content []byte) *blob {
+// storeBytes stores content that is already in memory.
+func (s *spool) storeBytes(content []byte) *blob {
 	sum := sha256.Sum256(content)
 	return &blob{data: bytes.Clone(content), size: int64(len(content)), sha256: hex.EncodeToString(sum[:])}
 }
@@ -99,7 +100,8 @@ func (b *blob) open() (io.ReadSeekCloser, error) {
 	return nopCloser{bytes.NewReader(b.data)}, nil
 }
 
-// discard frees what nobody can ask for any more. What cannot be removed now is when the spool is closed.
+// discard deletes a content that cannot be read again. If that fails, closing the spool deletes
+// it.
 func (b *blob) discard() {
 	if b.path != "" {
 		_ = os.Remove(b.path)

@@ -12,13 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSpoolHoldsSmallFilesInMemoryAndOthersOnDisk(t *testing.T) {
+func TestSpoolStoresSmallFilesInMemory(t *testing.T) {
 	t.Parallel()
 	var s spool
-	small, err := s.take(strings.NewReader(strings.Repeat("x", spoolInMemory)))
+	small, err := s.store(strings.NewReader(strings.Repeat("x", spoolInMemory)))
 	require.NoError(t, err)
 	require.Empty(t, small.path)
-	large, err := s.take(strings.NewReader(strings.Repeat("x", spoolInMemory+1)))
+	large, err := s.store(strings.NewReader(strings.Repeat("x", spoolInMemory+1)))
 	require.NoError(t, err)
 	require.FileExists(t, large.path)
 	for _, b := range []*blob{small, large} {
@@ -31,17 +31,17 @@ func TestSpoolHoldsSmallFilesInMemoryAndOthersOnDisk(t *testing.T) {
 	}
 	require.NoError(t, s.close())
 	require.NoFileExists(t, large.path)
-	_, err = s.take(strings.NewReader(strings.Repeat("x", spoolInMemory+1)))
+	_, err = s.store(strings.NewReader(strings.Repeat("x", spoolInMemory+1)))
 	require.ErrorIs(t, err, os.ErrClosed)
 }
 
-func TestSpoolLeavesNothingOfAnUploadThatBreaks(t *testing.T) {
+func TestSpoolDeletesBrokenUploads(t *testing.T) {
 	t.Parallel()
 	var s spool
 	defer func() { require.NoError(t, s.close()) }()
 	broken := errors.New("connection lost")
 	for _, size := range []int{1, spoolInMemory + 10} {
-		_, err := s.take(io.MultiReader(strings.NewReader(strings.Repeat("x", size)), iotest.ErrReader(broken)))
+		_, err := s.store(io.MultiReader(strings.NewReader(strings.Repeat("x", size)), iotest.ErrReader(broken)))
 		require.ErrorIs(t, err, broken)
 	}
 	entries, err := os.ReadDir(s.dir)
@@ -49,7 +49,7 @@ func TestSpoolLeavesNothingOfAnUploadThatBreaks(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// zeros is endless.
+// zeros is an endless reader.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -57,12 +57,12 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestSpoolTakesLargeFilesInLittleMemory(t *testing.T) {
+func TestSpoolStoresLargeFilesInLittleMemory(t *testing.T) {
 	var s spool
 	defer func() { require.NoError(t, s.close()) }()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	b, err := s.take(io.LimitReader(zeros{}, 64<<20))
+	b, err := s.store(io.LimitReader(zeros{}, 64<<20))
 	runtime.ReadMemStats(&after)
 	require.NoError(t, err)
 	require.EqualValues(t, 64<<20, b.size)

@@ -17,13 +17,13 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// stagedLifetime is how long a staged file waits for an execution to take it.
+// stagedLifetime is how long an execute can take a staged file.
 const stagedLifetime = 60 * time.Minute
 
 const invalidUpload = "Invalid file upload request."
 
-// stagedFile is a file that no execution has taken yet. One that expired or was taken is forgotten, so that
-// it cannot be told from one that never was.
+// stagedFile is a file that no execution has taken yet. A taken or expired one is removed, so that
+// it is answered like one that was never staged.
 type stagedFile struct {
 	id           string
 	organization *organization
@@ -70,7 +70,7 @@ func (s *service) stage(w http.ResponseWriter, r *http.Request, organizationID *
 		refused.write(w, r)
 		return
 	}
-	uploads, err := s.receive(r)
+	uploads, err := s.receiveForm(r)
 	if err != nil {
 		plain(http.StatusBadRequest, invalidUpload).write(w, r)
 		return
@@ -87,9 +87,9 @@ func (s *service) stage(w http.ResponseWriter, r *http.Request, organizationID *
 	})
 }
 
-// receive reads an upload form part by part, so that its size does not matter. Names are unique within the
-// form.
-func (s *service) receive(r *http.Request) (uploads []upload, err error) {
+// receiveForm reads an upload form part by part, so that its size does not matter. It makes the
+// names unique within the form.
+func (s *service) receiveForm(r *http.Request) (uploads []upload, err error) {
 	defer func() {
 		if err != nil {
 			for _, u := range uploads {
@@ -118,7 +118,7 @@ func (s *service) receive(r *http.Request) (uploads []upload, err error) {
 		if err != nil {
 			return uploads, err
 		}
-		if u.blob, err = s.spool.take(part); err != nil {
+		if u.blob, err = s.spool.store(part); err != nil {
 			return uploads, err
 		}
 		uploads = append(uploads, u)
@@ -129,11 +129,11 @@ func (s *service) receive(r *http.Request) (uploads []upload, err error) {
 	return uploads, nil
 }
 
-// newUpload reads the head of one more part of a form.
+// newUpload returns the upload of one more part of a form, without its content.
 func newUpload(before []upload, part *multipart.Part) (upload, error) {
-	name := strings.ToValidUTF8(part.FileName(), "\ufffd") // JSON could not say it otherwise
+	name := strings.ToValidUTF8(part.FileName(), "\ufffd") // JSON cannot hold it otherwise
 	if part.FormName() != "files" || !plainName(name) {
-		return upload{}, fmt.Errorf("part %q with file name %q: each part must be a file named files", part.FormName(), name)
+		return upload{}, fmt.Errorf("the part %q has the file name %q: each part must be a file named files", part.FormName(), name)
 	}
 	var taken []string
 	for _, other := range before {
@@ -142,11 +142,12 @@ func newUpload(before []upload, part *multipart.Part) (upload, error) {
 	return upload{name: uniqueName(taken, name), contentType: cmp.Or(part.Header.Get("Content-Type"), "application/octet-stream")}, nil
 }
 
-// endReader notices the end mark of a form. To mime/multipart, a form that is cut off between two parts ends there.
+// endReader detects the closing boundary of a form. mime/multipart accepts a form that is cut off
+// between two parts.
 type endReader struct {
 	io.Reader
 	end    []byte
-	recent []byte // read last, in which the mark may have begun
+	recent []byte // the last bytes, which may be the beginning of end
 	ended  bool
 }
 
@@ -161,7 +162,7 @@ func (r *endReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// uniqueName puts a number before the extension of a name that is taken.
+// uniqueName adds a number before the extension of a name that is taken.
 func uniqueName(taken []string, name string) string {
 	extension := path.Ext(name)
 	stem := strings.TrimSuffix(name, extension)
@@ -181,8 +182,9 @@ func (s *service) expireStaged(now time.Time) {
 	}
 }
 
-// take finds the staged files that a request to execute names. They stay staged until it is accepted.
-func (s *service) take(now time.Time, o *organization, handles *[]api.TempFile) ([]*stagedFile, *reply) {
+// findStaged returns the staged files of an execute request. They stay staged until the request is
+// accepted.
+func (s *service) findStaged(now time.Time, o *organization, handles *[]api.TempFile) ([]*stagedFile, *reply) {
 	s.expireStaged(now)
 	if handles == nil {
 		return nil, nil

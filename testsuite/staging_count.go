@@ -9,12 +9,13 @@ import (
 	"net/textproto"
 )
 
-// countBuffer is how much of a body is read at a time: mime/multipart's 4 KiB cost a multiple in system calls.
+// countBuffer is how many bytes of a body are read at a time. mime/multipart reads 4 KiB, which
+// takes many more system calls.
 const countBuffer = 256 << 10
 
-var errForm = errors.New("the body is not the form that its boundary promises")
+var errForm = errors.New("the body is not a multipart form with the boundary of its Content-Type")
 
-// countForm reads an upload form like receive, but only counts the contents.
+// countForm reads an upload form like receiveForm, but counts the contents instead of storing them.
 func countForm(body io.Reader, boundary string) (uploads []upload, err error) {
 	form := &formCounter{bufio.NewReaderSize(body, countBuffer)}
 	delimiter := []byte("\r\n--" + boundary)
@@ -22,12 +23,12 @@ func countForm(body io.Reader, boundary string) (uploads []upload, err error) {
 		return nil, errForm
 	}
 	for {
-		// After a boundary comes the end of the form, or of the line.
+		// A boundary is followed by the end of the form or of the line.
 		switch after, err := form.Peek(2); {
 		case err != nil:
 			return nil, errForm
 		case string(after) == "--" && len(uploads) > 0:
-			_, err = io.Copy(io.Discard, form) // what comes after a form counts for nothing
+			_, err = io.Copy(io.Discard, form) // ignores what follows the form
 			return uploads, err
 		case string(after) != "\r\n":
 			return nil, errForm
@@ -51,10 +52,10 @@ func countForm(body io.Reader, boundary string) (uploads []upload, err error) {
 
 type formCounter struct{ *bufio.Reader }
 
-// skipTo reads on until after mark, and returns how many bytes came before it.
+// skipTo reads up to and including mark, and returns the number of bytes before it.
 func (r formCounter) skipTo(mark []byte) (before int64, err error) {
 	for {
-		if _, err := r.Peek(len(mark)); err != nil { // reads as much as there is room for
+		if _, err := r.Peek(len(mark)); err != nil { // fills the buffer
 			return before, errForm
 		}
 		window, _ := r.Peek(r.Buffered())
@@ -63,7 +64,7 @@ func (r formCounter) skipTo(mark []byte) (before int64, err error) {
 			_, err := r.Discard(at + len(mark))
 			return before + int64(at), err
 		}
-		// The mark may have begun in the last bytes.
+		// The last bytes may be the beginning of the mark.
 		n, err := r.Discard(len(window) - len(mark) + 1)
 		before += int64(n)
 		if err != nil {
@@ -72,8 +73,8 @@ func (r formCounter) skipTo(mark []byte) (before int64, err error) {
 	}
 }
 
-// header reads the head of a part, from the end of the boundary's line to the empty line. One that does not fit into the
-// buffer is none.
+// header reads the header of a part, from the end of the boundary's line to the empty line. It must
+// fit into the buffer.
 func (r formCounter) header() (textproto.MIMEHeader, error) {
 	end := []byte("\r\n\r\n")
 	for size := len(end); ; size = r.Buffered() + 1 {

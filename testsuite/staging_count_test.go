@@ -15,13 +15,13 @@ import (
 
 const formHead = "--x\r\nContent-Disposition: form-data; name=files; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n"
 
-// receiveBoth reads a form with and without keeping the contents, which must come to the same.
+// receiveBoth receives a form with and without storing the contents, and requires equal results.
 func receiveBoth(t *testing.T, form string) ([]upload, error) {
 	t.Helper()
 	receive := func(s *service, body io.Reader) ([]upload, error) {
 		r := httptest.NewRequest(http.MethodPost, "/", body)
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-		return s.receive(r)
+		return s.receiveForm(r)
 	}
 	kept, keptErr := receive(&service{}, strings.NewReader(form))
 	counted, err := receive(&service{options: options{discardUploads: true}}, iotest.HalfReader(strings.NewReader(form)))
@@ -37,7 +37,7 @@ func receiveBoth(t *testing.T, form string) ([]upload, error) {
 	return counted, nil
 }
 
-func TestCountedFormsAreReadAsKeptOnesAre(t *testing.T) {
+func TestCountFormAgreesWithReceiveForm(t *testing.T) {
 	t.Parallel()
 	for content, size := range map[string]int64{
 		"": 0, "\r\n": 2, "a--x": 4, "\r\n--": 4, "\r\r\n-\r\n--y": 9, strings.Repeat("\r\n--", 200_000): 800_000,
@@ -57,7 +57,7 @@ func TestCountedFormsAreReadAsKeptOnesAre(t *testing.T) {
 	}
 }
 
-func TestACountedFormThatIsCutOffAnywhereIsRefused(t *testing.T) {
+func TestCountFormRefusesTruncatedForms(t *testing.T) {
 	t.Parallel()
 	form := formHead + "a\r\n" + formHead + "bc\r\n--x--"
 	for i := range form {
@@ -66,20 +66,20 @@ func TestACountedFormThatIsCutOffAnywhereIsRefused(t *testing.T) {
 	}
 }
 
-func TestACountedFormThatBreaksOffIsRefused(t *testing.T) {
+func TestCountFormRefusesBrokenConnection(t *testing.T) {
 	t.Parallel()
 	_, err := countForm(io.MultiReader(strings.NewReader(formHead+"a"), iotest.ErrReader(errors.New("connection lost"))), "x")
 	require.Error(t, err)
 }
 
-func TestTheHeadOfACountedFormIsBounded(t *testing.T) {
+func TestCountFormBoundsPartHeader(t *testing.T) {
 	t.Parallel()
 	_, err := countForm(io.MultiReader(strings.NewReader("--x\r\n"), zeros{}), "x")
 	require.ErrorIs(t, err, errForm)
 }
 
 // Not parallel: it measures memory.
-func TestCountingTakesLittleMemory(t *testing.T) {
+func TestCountFormTakesLittleMemory(t *testing.T) {
 	body := io.MultiReader(strings.NewReader(formHead), io.LimitReader(zeros{}, 256<<20), strings.NewReader("\r\n--x--\r\n"))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -100,7 +100,7 @@ func BenchmarkCountForm(b *testing.B) {
 	}
 }
 
-// pattern is endless, and has a carriage return as often as random bytes do.
+// pattern is an endless reader with about as many carriage returns as random bytes.
 type pattern struct{ block [1 << 20]byte }
 
 func (p *pattern) Read(into []byte) (int, error) {

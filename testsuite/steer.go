@@ -9,7 +9,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// Message is what a user said to an execution.
+// Message is a user message to an execution.
 type Message struct {
 	Text string
 	At   time.Time
@@ -17,16 +17,17 @@ type Message struct {
 
 // ask stops the execution until it is answered.
 func (e *execution) ask(at time.Time, question Question, then func(answer string) []Step) {
-	e.log(at, api.ActionStartedPayload{
+	e.addActivity(at, api.ActionStartedPayload{
 		ActivityType: "action_started", ActionID: newUUID(), ActionName: "util_send_user_message", Message: question.Text,
 	})
-	e.asked = then
+	e.onAnswer = then
 	e.setStatus(at, api.ExecutionStatusPausedByAgent, func(p *api.StatusChangedPayload) {
 		p.PausedPayload = &api.PausedDetail{Reason: question.Text, Question: question.wire()}
 	})
 }
 
-// wire is nil without suggested answers: then the agent asks with its reason alone.
+// wire returns the question in the contract's form. Without suggested answers it is nil: the reason
+// alone is the question.
 func (q Question) wire() *api.AskUserQuestion {
 	if len(q.Options) == 0 {
 		return nil
@@ -41,21 +42,22 @@ func (q Question) wire() *api.AskUserQuestion {
 	return &api.AskUserQuestion{Questions: []api.QuestionItem{item}}
 }
 
-// hear takes a user's message. It is the answer if the execution has asked something.
-func (e *execution) hear(at time.Time, text string) {
+// receiveMessage logs a user message. It answers the question of an execution that is
+// paused_by_agent.
+func (e *execution) receiveMessage(at time.Time, text string) {
 	e.messages = append(e.messages, Message{Text: text, At: at})
-	e.log(at, api.UserMessageReceivedPayload{ActivityType: "user_message_received", Message: text, UserUUID: e.key.userID})
+	e.addActivity(at, api.UserMessageReceivedPayload{ActivityType: "user_message_received", Message: text, UserUUID: e.key.userID})
 	if e.status == api.ExecutionStatusPausedByAgent {
-		e.goOn(at, text)
+		e.resume(at, text)
 	}
 }
 
-// goOn resumes an execution that was paused in whatever way.
-func (e *execution) goOn(at time.Time, answer string) {
-	then, left := e.asked, e.left
-	e.asked, e.left = nil, 0
+// resume continues an execution that is paused, paused_by_agent or awaiting_confirmation.
+func (e *execution) resume(at time.Time, answer string) {
+	then, left := e.onAnswer, e.remaining
+	e.onAnswer, e.remaining = nil, 0
 	if then != nil {
-		e.steps = slices.Concat(steps(func() []Step { return then(answer) }), e.steps)
+		e.steps = slices.Concat(runScript(func() []Step { return then(answer) }), e.steps)
 	}
 	e.setStatus(at, api.ExecutionStatusRunning, nil)
 	if left > 0 {
@@ -65,8 +67,8 @@ func (e *execution) goOn(at time.Time, answer string) {
 	e.proceed(at)
 }
 
-// request moves the execution to a status that a user asks for, or says why it cannot be.
-func (e *execution) request(at time.Time, status api.UpdatableStatus) *reply {
+// requestStatus moves the execution to the status that a user requests, or returns the refusal.
+func (e *execution) requestStatus(at time.Time, status api.UpdatableStatus) *reply {
 	switch status {
 	case api.UpdatableStatusCancelled:
 		if !terminal(e.status) {
@@ -75,7 +77,7 @@ func (e *execution) request(at time.Time, status api.UpdatableStatus) *reply {
 		}
 	case api.UpdatableStatusPaused:
 		if e.status == api.ExecutionStatusRunning {
-			e.left = e.halt(at)
+			e.remaining = e.stopWork(at)
 			e.setStatus(at, api.ExecutionStatusPaused, func(p *api.StatusChangedPayload) {
 				p.PausedPayload = &api.PausedDetail{Reason: "Paused by a user."}
 			})
@@ -84,7 +86,7 @@ func (e *execution) request(at time.Time, status api.UpdatableStatus) *reply {
 	case api.UpdatableStatusRunning:
 		switch e.status {
 		case api.ExecutionStatusPaused, api.ExecutionStatusPausedByAgent, api.ExecutionStatusAwaitingConfirmation:
-			e.goOn(at, "")
+			e.resume(at, "")
 			return nil
 		}
 	}
@@ -102,35 +104,35 @@ func (s *service) ExecutionStatusUpdate(w http.ResponseWriter, r *http.Request, 
 		invalid("status", "%q is not one of running, paused and cancelled", body.Status).write(w, r)
 		return
 	}
-	s.steer(w, r, id, body.Status, plain(http.StatusOK, "Execution status updated."))
+	s.serveStatusChange(w, r, id, body.Status, plain(http.StatusOK, "Execution status updated."))
 }
 
 // ExecutionCancel serves POST /agents/v2/executions/{executionId}/cancel.
 func (s *service) ExecutionCancel(w http.ResponseWriter, r *http.Request, id string) {
-	s.change(w, r, id, api.UpdatableStatusCancelled)
+	s.serveSteering(w, r, id, api.UpdatableStatusCancelled)
 }
 
 // ExecutionPause serves POST /agents/v2/executions/{executionId}/pause.
 func (s *service) ExecutionPause(w http.ResponseWriter, r *http.Request, id string) {
-	s.change(w, r, id, api.UpdatableStatusPaused)
+	s.serveSteering(w, r, id, api.UpdatableStatusPaused)
 }
 
 // ExecutionResume serves POST /agents/v2/executions/{executionId}/resume.
 func (s *service) ExecutionResume(w http.ResponseWriter, r *http.Request, id string) {
-	s.change(w, r, id, api.UpdatableStatusRunning)
+	s.serveSteering(w, r, id, api.UpdatableStatusRunning)
 }
 
-func (s *service) change(w http.ResponseWriter, r *http.Request, id string, status api.UpdatableStatus) {
-	s.steer(w, r, id, status, answer(http.StatusOK, api.ExecutionStatusChange{ExecutionID: id, Status: status}))
+func (s *service) serveSteering(w http.ResponseWriter, r *http.Request, id string, status api.UpdatableStatus) {
+	s.serveStatusChange(w, r, id, status, answer(http.StatusOK, api.ExecutionStatusChange{ExecutionID: id, Status: status}))
 }
 
-func (s *service) steer(w http.ResponseWriter, r *http.Request, id string, status api.UpdatableStatus, done reply) {
+func (s *service) serveStatusChange(w http.ResponseWriter, r *http.Request, id string, status api.UpdatableStatus, done reply) {
 	s.serve(w, r, func(now time.Time) reply {
 		e, refused := s.executionOf(caller(r), id)
 		if refused != nil {
 			return *refused
 		}
-		if refused := e.request(now, status); refused != nil {
+		if refused := e.requestStatus(now, status); refused != nil {
 			return *refused
 		}
 		return done
@@ -152,9 +154,9 @@ func (s *service) ExecutionUserMessagesAdd(w http.ResponseWriter, r *http.Reques
 		case body.Message == "":
 			return invalid("message", "must not be empty")
 		case terminal(e.status):
-			return problem(http.StatusBadRequest, fmt.Sprintf("The execution is %s; nobody is there to read a message.", e.status))
+			return problem(http.StatusBadRequest, fmt.Sprintf("The execution is %s and takes no more messages.", e.status))
 		}
-		e.hear(now, body.Message)
+		e.receiveMessage(now, body.Message)
 		return plain(http.StatusCreated, "User message added.")
 	})
 }

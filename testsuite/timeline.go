@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// timeline holds the next moment at which each execution moves on by itself, soonest first.
+// timeline holds the next time at which each execution changes by itself, soonest first.
 type timeline struct{ events eventHeap }
 
 type event struct {
@@ -14,14 +14,14 @@ type event struct {
 	execution *execution // nil once cancelled
 }
 
-// add has e woken at the given time.
+// add schedules a wake of e.
 func (t *timeline) add(at time.Time, e *execution) *event {
 	ev := &event{at: at, seq: e.seq, execution: e}
 	heap.Push(&t.events, ev)
 	return ev
 }
 
-// next takes the soonest event that is due by now.
+// next removes and returns the soonest event that is due by now.
 func (t *timeline) next(now time.Time) (*execution, time.Time, bool) {
 	for len(t.events) > 0 && !t.events[0].at.After(now) {
 		ev := heap.Pop(&t.events).(*event)
@@ -32,7 +32,7 @@ func (t *timeline) next(now time.Time) (*execution, time.Time, bool) {
 	return nil, time.Time{}, false
 }
 
-// soonest is when the next event is due, unless there is none.
+// soonest returns when the next event is due; ok is false if there is none.
 func (t *timeline) soonest() (at time.Time, ok bool) {
 	for len(t.events) > 0 && t.events[0].execution == nil {
 		heap.Pop(&t.events)
@@ -43,7 +43,7 @@ func (t *timeline) soonest() (at time.Time, ok bool) {
 	return t.events[0].at, true
 }
 
-// eventHeap orders by time, and executions of the same moment by age.
+// eventHeap orders events by time, and those of the same time by the age of their executions.
 type eventHeap []*event
 
 func (h eventHeap) Len() int      { return len(h) }

@@ -7,14 +7,15 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// told is what the webhooks of an execution have said so far.
-type told struct {
-	started bool
-	actions int
+// webhookHistory records which webhooks of an execution were sent.
+type webhookHistory struct {
+	startSent   bool
+	actionsSent int
 }
 
-// statusEvents has the events of those statuses that always have the same one; running is STARTED at first, and then
-// RESUMED. Queued and starting have none.
+// statusEvents maps a status to its event. The status running is not in it: its event is
+// EXECUTION_STARTED at first and EXECUTION_RESUMED later. The statuses queued and starting have
+// none.
 var statusEvents = map[api.ExecutionStatus]string{
 	api.ExecutionStatusPaused:               "EXECUTION_PAUSED",
 	api.ExecutionStatusPausedByAgent:        "EXECUTION_PAUSED",
@@ -24,23 +25,23 @@ var statusEvents = map[api.ExecutionStatus]string{
 	api.ExecutionStatusCancelled:            "EXECUTION_CANCELLED",
 }
 
-// tell sends the webhook of an activity, if it has one. It is called under the service's lock.
-func (w *webhookSender) tell(e *execution, at time.Time, activity any) {
+// notify sends the webhook of an activity, if it has one. It runs under the service's lock.
+func (w *webhookSender) notify(e *execution, at time.Time, activity any) {
 	if w == nil {
 		return
 	}
 	event, payload := "", any(nil)
 	switch a := activity.(type) {
 	case api.StatusChangedPayload:
-		event, payload = e.told.statusEvent(a.Status), statusDetail(a)
+		event, payload = e.webhookHistory.statusEvent(a.Status), statusDetail(a)
 	case api.ActionStartedPayload:
-		e.told.actions++
+		e.webhookHistory.actionsSent++
 		event = "EXECUTION_ACTION_STARTED"
-		payload = api.WebhookActionStartedPayload{ActionID: &a.ActionID, ActionName: &a.ActionName, StepNumber: new(e.told.actions)}
+		payload = api.WebhookActionStartedPayload{ActionID: &a.ActionID, ActionName: &a.ActionName, StepNumber: new(e.webhookHistory.actionsSent)}
 	case api.ActionCompletedPayload:
 		event = "EXECUTION_ACTION_COMPLETED"
 		payload = api.WebhookActionCompletedPayload{
-			ActionID: a.ActionID, ActionName: a.ActionName, StepNumber: e.told.actions, Duration: a.Duration,
+			ActionID: a.ActionID, ActionName: a.ActionName, StepNumber: e.webhookHistory.actionsSent, Duration: a.Duration,
 			Output: map[string]any{"message": a.Message},
 		}
 	}
@@ -49,18 +50,18 @@ func (w *webhookSender) tell(e *execution, at time.Time, activity any) {
 	}
 }
 
-func (t *told) statusEvent(status api.ExecutionStatus) string {
+func (t *webhookHistory) statusEvent(status api.ExecutionStatus) string {
 	if status != api.ExecutionStatusRunning {
 		return statusEvents[status]
 	}
-	if t.started {
+	if t.startSent {
 		return "EXECUTION_RESUMED"
 	}
-	t.started = true
+	t.startSent = true
 	return "EXECUTION_STARTED"
 }
 
-// statusDetail is what belongs to the new status. Only that of a completion is published.
+// statusDetail returns the payload of a status event. The API publishes only that of a completion.
 func statusDetail(change api.StatusChangedPayload) any {
 	switch {
 	case change.CompletedPayload != nil:
@@ -77,11 +78,11 @@ func statusDetail(change api.StatusChangedPayload) any {
 	return struct{}{}
 }
 
-// notification is the body of a webhook.
+// notification returns the body of a webhook.
 func (e *execution) notification(at time.Time, event string, payload any) []byte {
-	raw, _ := json.Marshal(payload)        // structs of the contract
-	var members map[string]json.RawMessage // so that numbers stay as they are
-	_ = json.Unmarshal(raw, &members)      // always do both
+	raw, _ := json.Marshal(payload)        // structs of the contract:
+	var members map[string]json.RawMessage // keeps every digit
+	_ = json.Unmarshal(raw, &members)      // both always succeed
 	notification := api.WebhookNotification{
 		Type: "execution", EventID: newUUID(), Timestamp: at,
 		Info: api.WebhookExecutionInfo{

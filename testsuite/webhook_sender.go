@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	webhookWorkers  = 16 // deliveries at a time
+	webhookWorkers  = 16 // concurrent deliveries
 	webhookAttempts = 5
-	webhookBackoff  = 200 * time.Millisecond // before the second attempt; then twice as long each time
+	webhookBackoff  = 200 * time.Millisecond // before the second attempt; doubles each time
 	webhookTimeout  = 10 * time.Second
 )
 
-// webhookSender delivers webhooks and, by the wall clock, moves executions on so that they come in time. A nil sender does
-// nothing.
+// webhookSender delivers webhooks. With the wall clock it also advances executions, so that their
+// webhooks are sent on time. A nil sender does nothing.
 type webhookSender struct {
-	options options
-	key     *rsa.PrivateKey
-	client  *http.Client
-	ctx     context.Context // for requests; done when the API is closed
-	cancel  context.CancelFunc
-	running lateWork
-	due     chan struct{} // the next moment at which something happens has changed
-	ready   chan struct{} // the queue has grown
+	options    options
+	key        *rsa.PrivateKey
+	client     *http.Client
+	ctx        context.Context // of the requests; cancelled when the API is closed
+	cancel     context.CancelFunc
+	background backgroundTasks
+	due        chan struct{} // signals that the time of the next event has changed
+	ready      chan struct{} // signals that the queue has grown
 
-	mu     sync.Mutex // for what follows
-	copies int        // so far
+	mu     sync.Mutex // guards the fields below
+	copies int        // made so far
 	queue  []*delivery
 }
 
@@ -64,32 +64,32 @@ func (w *webhookSender) start(s *service) {
 		return
 	}
 	for range webhookWorkers {
-		w.running.start(w.work)
+		w.background.start(w.deliverQueued)
 	}
 	if !s.virtual {
-		w.running.start(func() { w.drive(s) })
+		w.background.start(func() { w.advanceService(s) })
 	}
 }
 
-// stop ends everything and waits for it, which takes no time as all of it heeds the context.
+// stop cancels all tasks and waits for them, which takes no time.
 func (w *webhookSender) stop() {
 	if w == nil {
 		return
 	}
 	w.cancel()
-	w.running.stop()
+	w.background.stop()
 	w.client.CloseIdleConnections()
 }
 
-// reschedule is called when an execution has got a new time to wake.
+// reschedule announces that an execution has a new time to wake.
 func (w *webhookSender) reschedule() {
 	if w != nil {
-		signal(w.due)
+		wake(w.due)
 	}
 }
 
-// drive looks at the service whenever something happens there by itself.
-func (w *webhookSender) drive(s *service) {
+// advanceService advances the service's executions whenever an event is due.
+func (w *webhookSender) advanceService(s *service) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -99,16 +99,16 @@ func (w *webhookSender) drive(s *service) {
 		case <-w.ctx.Done():
 			return
 		}
-		now := s.enter()
-		next, some := s.timeline.soonest()
+		now := s.lockAndAdvance()
+		next, ok := s.timeline.soonest()
 		s.mu.Unlock()
-		if some {
+		if ok {
 			timer.Reset(next.Sub(now))
 		}
 	}
 }
 
-// send queues the copies of a webhook that are not lost, or starts their delay.
+// send queues the copies of a webhook that are not lost, at once or after their delay.
 func (w *webhookSender) send(body []byte) {
 	w.mu.Lock()
 	first := w.copies
@@ -129,7 +129,7 @@ func (w *webhookSender) enqueueAfter(delay time.Duration, d *delivery) {
 		w.enqueue(d)
 		return
 	}
-	w.running.start(func() {
+	w.background.start(func() {
 		timer := time.NewTimer(delay)
 		defer timer.Stop()
 		select {
@@ -144,11 +144,12 @@ func (w *webhookSender) enqueue(d *delivery) {
 	w.mu.Lock()
 	w.queue = append(w.queue, d)
 	w.mu.Unlock()
-	signal(w.ready)
+	wake(w.ready)
 }
 
-// signal wakes whoever receives. Nothing is lost if nobody has room for it: they have as much to do as they can.
-func signal(to chan<- struct{}) {
+// wake signals a channel. A full channel needs no further signal: its receivers have not taken all
+// of the earlier ones.
+func wake(to chan<- struct{}) {
 	select {
 	case to <- struct{}{}:
 	default:
@@ -167,8 +168,8 @@ func (w *webhookSender) dequeue() *delivery {
 	return d
 }
 
-// work delivers until the API is closed.
-func (w *webhookSender) work() {
+// deliverQueued delivers queued webhooks until the API is closed.
+func (w *webhookSender) deliverQueued() {
 	for {
 		select {
 		case <-w.ready:
@@ -181,7 +182,7 @@ func (w *webhookSender) work() {
 	}
 }
 
-// deliver makes one attempt and arranges the next if that fails.
+// deliver makes one attempt and schedules the next if it fails.
 func (w *webhookSender) deliver(d *delivery) {
 	d.signature = cmp.Or(d.signature, SignWebhook(w.key, d.body))
 	d.attempts++
@@ -205,7 +206,7 @@ func (w *webhookSender) post(d *delivery) error {
 		return err
 	}
 	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)) // lets the connection be reused
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return fmt.Errorf("%s answered %s", w.options.webhookURL, response.Status)
 	}

@@ -16,7 +16,7 @@ import (
 
 const signatureHeader = "X-Asteroid-Signature"
 
-// NewWebhookKey makes a key to sign webhooks with.
+// NewWebhookKey returns a new key for signing webhooks.
 func NewWebhookKey() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -25,7 +25,8 @@ func NewWebhookKey() *rsa.PrivateKey {
 	return key
 }
 
-// SignWebhook is the value of the header X-Asteroid-Signature for a body. A key that is too short to sign with panics.
+// SignWebhook returns the value of the header X-Asteroid-Signature for a body. It panics if the key
+// is too short.
 func SignWebhook(key *rsa.PrivateKey, body []byte) string {
 	digest := sha256.Sum256(body)
 	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
@@ -35,8 +36,9 @@ func SignWebhook(key *rsa.PrivateKey, body []byte) string {
 	return base64.StdEncoding.EncodeToString(signature)
 }
 
-// NewWebhookRequest is a signed webhook as a client sends it: for a handler under test, or, with a URL, for a server. The
-// body is any; the service's is the V2 envelope. A URL that is none panics.
+// NewWebhookRequest returns a signed webhook request. Pass it to a handler under test or, with a
+// full URL, to an HTTP client. The body may be anything; the service sends the V2 envelope. It
+// panics if the URL is invalid.
 func NewWebhookRequest(url string, key *rsa.PrivateKey, body []byte) *http.Request {
 	r, err := newWebhookRequest(context.Background(), url, SignWebhook(key, body), body)
 	if err != nil {
@@ -55,16 +57,18 @@ func newWebhookRequest(ctx context.Context, url, signature string, body []byte) 
 	return r, nil
 }
 
-// WebhookPublicKey is the public half of a key as the service's page shows it: the base64 of a PEM block.
+// WebhookPublicKey returns the public half of a key in the form of the service's page: the base64
+// of a PEM block.
 func WebhookPublicKey(key *rsa.PrivateKey) string {
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
-		panic(fmt.Sprintf("testsuite: WebhookPublicKey: %v", err)) // every RSA key marshals
+		panic(fmt.Sprintf("testsuite: WebhookPublicKey: %v", err)) // every RSA key can be marshalled
 	}
 	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-// WebhookPublicKey is what a receiver needs to check the API's webhooks; empty without [WithWebhooks].
+// WebhookPublicKey returns the key for verifying the API's webhooks. It is empty without
+// [WithWebhooks].
 func (a *API) WebhookPublicKey() string {
 	if a.service.webhooks == nil {
 		return ""

@@ -19,7 +19,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// Making a key takes a while.
+// webhookKey is shared by the tests, because generating a key is slow.
 var webhookKey = sync.OnceValue(testsuite.NewWebhookKey)
 
 // webhook is a request as the receiver got it.
@@ -45,7 +45,7 @@ type inbox struct {
 	t      *testing.T
 	url    string
 	came   chan webhook
-	answer func(w http.ResponseWriter, r *http.Request) // nil says 200
+	answer func(w http.ResponseWriter, r *http.Request) // nil answers 200
 }
 
 func newInbox(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) *inbox {
@@ -76,7 +76,7 @@ func (i *inbox) next() webhook {
 	}
 }
 
-// one waits for the webhook of the event that a look at the API is to cause.
+// one waits for the next webhook, requires its event and returns its payload.
 func (i *inbox) one(event string) map[string]any {
 	i.t.Helper()
 	came := i.next()
@@ -93,11 +93,11 @@ func (i *inbox) nothingMore() {
 	}
 }
 
-func TestEveryStatusOfALifeHasItsWebhook(t *testing.T) {
+func TestWebhooksFollowEveryStatus(t *testing.T) {
 	t.Parallel()
 	inbox := newInbox(t, nil)
 	c, clock := newClient(t, testsuite.WithWebhooks(inbox.url, webhookKey()))
-	c.api.AddAgent("clerk", says(
+	c.api.AddAgent("clerk", scripted(
 		testsuite.Act("nav_to", "Opening"), testsuite.Work(time.Minute), testsuite.Ask("Which account?", "Checking", "Savings"),
 		testsuite.AwaitConfirmation("It costs."), testsuite.Work(time.Minute), done(map[string]any{"number": json.Number("12345678901234567890")})))
 	id := c.execute("clerk", `{"metadata":{"order":"1042"}}`)
@@ -136,14 +136,14 @@ func TestEveryStatusOfALifeHasItsWebhook(t *testing.T) {
 	inbox.nothingMore()
 }
 
-func TestFailuresAndCancellationsHaveWebhooksWithAReason(t *testing.T) {
+func TestWebhooksOfFailuresHaveReason(t *testing.T) {
 	t.Parallel()
 	inbox := newInbox(t, nil)
 	c, clock := newClient(t, testsuite.WithWebhooks(inbox.url, webhookKey()))
 	for event, step := range map[string]testsuite.Step{
 		"EXECUTION_FAILED": testsuite.Fail("timeout"), "EXECUTION_CANCELLED": testsuite.CancelBy("timeout"),
 	} {
-		c.api.AddAgent("clerk", says(testsuite.Work(time.Minute), step))
+		c.api.AddAgent("clerk", scripted(testsuite.Work(time.Minute), step))
 		id := c.execute("clerk", `{}`)
 		clock.Add(time.Second)
 		c.status(id)
@@ -156,11 +156,11 @@ func TestFailuresAndCancellationsHaveWebhooksWithAReason(t *testing.T) {
 	}
 }
 
-func TestActionsHaveWebhooksOnlyIfAskedFor(t *testing.T) {
+func TestWithWebhookActionsSendsActions(t *testing.T) {
 	t.Parallel()
 	inbox := newInbox(t, nil)
 	c, clock := newClient(t, testsuite.WithWebhooks(inbox.url, webhookKey()), testsuite.WithWebhookActions())
-	c.api.AddAgent("clerk", says(testsuite.Act("nav_to", "Opening"), testsuite.Act("element_click", "Paying"), done(nil)))
+	c.api.AddAgent("clerk", scripted(testsuite.Act("nav_to", "Opening"), testsuite.Act("element_click", "Paying"), done(nil)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	c.status(id)
@@ -182,7 +182,7 @@ func TestWebhooksAreSignedOverTheBody(t *testing.T) {
 	api := testsuite.NewAPI(t, testsuite.WithWebhooks(inbox.url, key), testsuite.WithStartDelay(0))
 	require.Equal(t, testsuite.WebhookPublicKey(key), api.WebhookPublicKey())
 	c := &client{t: t, api: api, key: api.APIKey()}
-	api.AddAgent("clerk", says(done(nil)))
+	api.AddAgent("clerk", scripted(done(nil)))
 	c.execute("clerk", `{}`)
 	for range 2 {
 		came := inbox.next()
@@ -193,19 +193,19 @@ func TestWebhooksAreSignedOverTheBody(t *testing.T) {
 	}
 }
 
-func TestWithoutWebhooksThereIsNoKey(t *testing.T) {
+func TestWebhookPublicKeyIsEmptyWithoutWebhooks(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, testsuite.NewAPI(t).WebhookPublicKey())
 }
 
-func TestAWebhookIsTriedFiveTimesAndThenLogged(t *testing.T) {
+func TestWebhooksAreTriedFiveTimesAndThenLogged(t *testing.T) {
 	t.Parallel()
 	inbox := newInbox(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	})
 	logged := make(chan string, 10)
 	c, clock := newClient(t, testsuite.WithWebhooks(inbox.url, webhookKey()), testsuite.WithLog(func(message string) { logged <- message }))
-	c.api.AddAgent("clerk", says(testsuite.Work(time.Hour), done(nil)))
+	c.api.AddAgent("clerk", scripted(testsuite.Work(time.Hour), done(nil)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	c.status(id)
@@ -219,13 +219,13 @@ func TestAWebhookIsTriedFiveTimesAndThenLogged(t *testing.T) {
 	inbox.nothingMore()
 }
 
-func TestALostWebhookIsNotSent(t *testing.T) {
+func TestWithWebhookFaultsLosesWebhooks(t *testing.T) {
 	t.Parallel()
 	inbox := newInbox(t, nil)
 	run := func(lost float64) {
 		c, clock := newClient(t, testsuite.WithWebhooks(inbox.url, webhookKey()),
 			testsuite.WithWebhookFaults(testsuite.WebhookFaults{Copies: 40, Lost: lost}), testsuite.WithSeed(7))
-		c.api.AddAgent("clerk", says(testsuite.Work(time.Hour), done(nil)))
+		c.api.AddAgent("clerk", scripted(testsuite.Work(time.Hour), done(nil)))
 		id := c.execute("clerk", `{}`)
 		clock.Add(time.Second)
 		c.status(id)
@@ -248,7 +248,7 @@ func TestALostWebhookIsNotSent(t *testing.T) {
 	require.InDelta(t, 20, counts[0], 12)
 }
 
-// largest is the key with the greatest count.
+// largest returns the key with the greatest count.
 func largest(counts map[string]int) (key string) {
 	for k, n := range counts {
 		if n > counts[key] {
@@ -258,19 +258,19 @@ func largest(counts map[string]int) (key string) {
 	return key
 }
 
-func TestJitterLetsLaterWebhooksOvertakeEarlierOnes(t *testing.T) {
+func TestWithWebhookFaultsReordersWebhooks(t *testing.T) {
 	t.Parallel()
 	inbox := newInbox(t, nil)
 	c, clock := newClient(t, testsuite.WithWebhooks(inbox.url, webhookKey()), testsuite.WithSeed(122), // draws 0.965 and 0.0001
 		testsuite.WithWebhookFaults(testsuite.WebhookFaults{Jitter: time.Minute}))
-	c.api.AddAgent("clerk", says(done(nil)))
+	c.api.AddAgent("clerk", scripted(done(nil)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	c.status(id)
-	inbox.one("EXECUTION_COMPLETED") // after 8 ms, and the start only after 58 s
+	inbox.one("EXECUTION_COMPLETED") // arrives after 8 ms, EXECUTION_STARTED after 58 s
 }
 
-func TestClosingDoesNotWaitForAReceiverThatHangs(t *testing.T) {
+func TestCloseDoesNotWaitForHangingReceiver(t *testing.T) {
 	t.Parallel()
 	hang := make(chan struct{})
 	inbox := newInbox(t, func(http.ResponseWriter, *http.Request) { <-hang })
@@ -286,13 +286,13 @@ func TestClosingDoesNotWaitForAReceiverThatHangs(t *testing.T) {
 	select {
 	case err := <-closed:
 		require.NoError(t, err)
-	case <-time.After(9 * time.Second): // an attempt takes ten
+	case <-time.After(9 * time.Second): // an attempt times out after ten
 		t.Fatal("Close waits")
 	}
-	api.Executions() // whoever still looks changes nothing
+	api.Executions() // reads still work
 }
 
-func TestWebhookOptionsThatCannotBeMeantAreRefused(t *testing.T) {
+func TestWithWebhooksRefusesInvalidOptions(t *testing.T) {
 	t.Parallel()
 	faults := func(f testsuite.WebhookFaults) []testsuite.Option {
 		return []testsuite.Option{testsuite.WithWebhooks("http://127.0.0.1", webhookKey()), testsuite.WithWebhookFaults(f)}

@@ -1,10 +1,10 @@
-// Package api is the wire contract of the Asteroid agents API: its types, a client and a server interface,
-// generated from openapi.yaml.
+// Package api is the wire contract of the Asteroid agents API: its types, a client and a server
+// interface, generated from openapi.yaml.
 //
-// Only [github.com/temporal-asteroid/asteroid/activities] (as client) and the fake in
-// [github.com/temporal-asteroid/asteroid/testsuite] (as server) use it, so the contract can grow
-// without breaking anyone's code. Nothing here is written by hand but this file, the overlay and the
-// generator's settings; `go generate ./internal/api` makes the rest anew.
+// Only the HTTP client of the activities and the fake in
+// [github.com/temporal-asteroid/asteroid/testsuite] use it, so the contract can grow without
+// breaking users' code. Only this file, overlay.yaml and the *.cfg.yaml settings are written by
+// hand; `go generate ./internal/api` generates the rest.
 package api
 
 //go:generate env GOWORK=off go tool -modfile=../../tools/go.mod oapi-codegen -config types.cfg.yaml openapi.yaml

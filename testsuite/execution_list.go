@@ -12,8 +12,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// ExecutionsList serves GET /agents/v2/executions: newest first unless it is sorted otherwise. Different
-// filters combine by AND.
+// ExecutionsList serves GET /agents/v2/executions, newest first by default. An execution must match
+// every filter.
 func (s *service) ExecutionsList(w http.ResponseWriter, r *http.Request, params api.ExecutionsListParams) {
 	key := caller(r)
 	s.serve(w, r, func(now time.Time) reply {
@@ -28,80 +28,80 @@ func (s *service) ExecutionsList(w http.ResponseWriter, r *http.Request, params 
 		if refused != nil {
 			return *refused
 		}
-		for _, name := range []string{"createdAfter", "createdBefore"} { // the generated code takes bare dates as well
-			for _, value := range r.URL.Query()[name] { // and drops an empty one
+		for _, name := range []string{"createdAfter", "createdBefore"} { // the generated code accepts bare dates
+			for _, value := range r.URL.Query()[name] { // and ignores empty values
 				if _, err := time.Parse(time.RFC3339, value); err != nil {
-					return invalid(name, "%q is not a date and time as in RFC 3339", value)
+					return invalid(name, "%q is not an RFC 3339 date and time, such as 2026-03-01T09:00:00Z", value)
 				}
 			}
 		}
-		f := filter{params: params}
-		if refused := f.prepare(now); refused != nil {
+		f := executionFilter{params: params}
+		if refused := f.parse(now); refused != nil {
 			return *refused
 		}
-		less, refused := order(params)
+		less, refused := sortOrder(params)
 		if refused != nil {
 			return *refused
 		}
 
 		var found []*execution
-		for _, e := range slices.Backward(s.order) {
+		for _, e := range slices.Backward(s.executionOrder) {
 			if !e.deleted && s.listed(e, now) && key.memberOf(e.agent.organization) && (o == nil || e.agent.organization == o) && f.matches(e, now) {
 				found = append(found, e)
 			}
 		}
 		slices.SortStableFunc(found, less)
-		links := s.linker(r, now)
+		links := s.newLinker(r, now)
 		body := api.ExecutionPage{Items: []api.Execution{}, Page: page.number, PageSize: page.size, Total: int64(len(found))}
-		for _, e := range slice(page, found) {
+		for _, e := range pageOf(page, found) {
 			body.Items = append(body.Items, e.wire(links, now))
 		}
 		return answer(http.StatusOK, body)
 	})
 }
 
-// filter is the filtering parameters of a list, checked and parsed.
-type filter struct {
+// executionFilter holds the parsed filtering parameters of a list.
+type executionFilter struct {
 	params        api.ExecutionsListParams
 	after, before time.Time // zero if not given
 	metadata      map[string]string
-	contradictory bool // two values for one metadata key: nothing can match
+	contradictory bool // two values for one metadata key: nothing matches
 }
 
-// prepare refuses values that mean nothing, and parses the others.
-func (f *filter) prepare(now time.Time) *reply {
+// parse reads the parameters, and refuses invalid ones.
+func (f *executionFilter) parse(now time.Time) *reply {
 	p := f.params
-	for _, status := range given(p.Status) {
+	for _, status := range valueOrZero(p.Status) {
 		if !status.Valid() {
 			return new(invalid("status", "%q is not a status", status))
 		}
 	}
-	for _, phase := range given(p.Phase) {
+	for _, phase := range valueOrZero(p.Phase) {
 		if !phase.Valid() {
 			return new(invalid("phase", "%q is not one of pending, active and terminal", phase))
 		}
 	}
-	for _, source := range given(p.TriggerSource) {
+	for _, source := range valueOrZero(p.TriggerSource) {
 		if !slices.Contains([]string{"api", "ui", "schedule", "warmup"}, source) {
 			return new(invalid("triggerSource", "%q is not one of api, ui, schedule and warmup", source))
 		}
 	}
-	for _, label := range given(p.HumanLabels) {
+	for _, label := range valueOrZero(p.HumanLabels) {
 		if !isUUID(label) {
 			return new(invalid("humanLabels", "%q is not a UUID", label))
 		}
 	}
 	if (p.MetadataKey == nil) != (p.MetadataValue == nil) {
-		return new(invalid("metadataKey", "metadataKey and metadataValue are only valid together"))
+		return new(invalid("metadataKey", "send metadataKey and metadataValue together"))
 	}
 	f.metadata = map[string]string{}
-	pairs := given(p.Metadata)
+	pairs := valueOrZero(p.Metadata)
 	if p.MetadataKey != nil {
 		pairs = append(slices.Clone(pairs), *p.MetadataKey+"="+*p.MetadataValue)
 	}
 	for i, pair := range pairs {
 		name, value, ok := strings.Cut(pair, "=")
-		if i == len(given(p.Metadata)) { // the pair of metadataKey, whose key may hold an equals sign
+		if i == len(valueOrZero(p.Metadata)) { // metadataKey may contain an equals sign
 			name, value, ok = *p.MetadataKey, *p.MetadataValue, true
 		}
 		if !ok || name == "" {
@@ -113,7 +113,7 @@ func (f *filter) prepare(now time.Time) *reply {
 		f.metadata[name] = value
 	}
 	if p.CreatedAfter != nil {
-		f.after = p.CreatedAfter.Truncate(time.Microsecond) // no finer than the times that the API gives out
+		f.after = p.CreatedAfter.Truncate(time.Microsecond) // the precision of the API's times
 	}
 	if p.CreatedBefore != nil {
 		f.before = *p.CreatedBefore
@@ -124,14 +124,14 @@ func (f *filter) prepare(now time.Time) *reply {
 		}
 		age, ok := parseAge(*p.CreatedWithin)
 		if !ok {
-			return new(invalid("createdWithin", "%q is no age such as 30m, 24h or 1d12h, of at most 10 years", *p.CreatedWithin))
+			return new(invalid("createdWithin", "%q is not an age such as 30m, 24h or 1d12h, of at most 10 years", *p.CreatedWithin))
 		}
 		f.after = now.Add(-age)
 	}
 	return nil
 }
 
-func (f *filter) matches(e *execution, now time.Time) bool {
+func (f *executionFilter) matches(e *execution, now time.Time) bool {
 	p := f.params
 	for name, value := range f.metadata {
 		if actual, ok := e.metadata[name]; !ok || actual != value {
@@ -164,8 +164,8 @@ func phaseOf(status api.ExecutionStatus) api.ExecutionPhase {
 	}
 }
 
-// order is how two executions compare; those that compare equal stay newest first.
-func order(p api.ExecutionsListParams) (func(a, b *execution) int, *reply) {
+// sortOrder returns how two executions compare. Equal ones stay newest first.
+func sortOrder(p api.ExecutionsListParams) (func(a, b *execution) int, *reply) {
 	field, direction := api.ExecutionSortFieldCreatedAt, api.SortDirectionDesc
 	if p.SortField != nil {
 		field = *p.SortField
@@ -178,8 +178,8 @@ func order(p api.ExecutionsListParams) (func(a, b *execution) int, *reply) {
 		if parameter = "sort"; p.SortField != nil || p.SortDirection != nil {
 			return nil, new(invalid(parameter, "excludes sortField and sortDirection"))
 		}
-		name, way, _ := strings.Cut(*p.Sort, ":")
-		field, direction = api.ExecutionSortField(name), api.SortDirection(way)
+		name, suffix, _ := strings.Cut(*p.Sort, ":")
+		field, direction = api.ExecutionSortField(name), api.SortDirection(suffix)
 	}
 	if !field.Valid() {
 		return nil, new(invalid(parameter, "%q is not one of created_at, status and started_at", field))
@@ -191,19 +191,19 @@ func order(p api.ExecutionsListParams) (func(a, b *execution) int, *reply) {
 		return nil, new(invalid(parameter, "%q is not one of asc and desc", direction))
 	}
 	return func(a, b *execution) int {
-		way := 0
+		order := 0
 		switch field {
 		case api.ExecutionSortFieldStatus:
-			way = cmp.Compare(a.status, b.status)
+			order = cmp.Compare(a.status, b.status)
 		case api.ExecutionSortFieldStartedAt:
-			way = a.startedAt.Compare(b.startedAt)
+			order = a.startedAt.Compare(b.startedAt)
 		case api.ExecutionSortFieldCreatedAt:
-			way = cmp.Compare(a.seq, b.seq)
+			order = cmp.Compare(a.seq, b.seq)
 		}
 		if direction == api.SortDirectionDesc {
-			way = -way
+			order = -order
 		}
-		return way
+		return order
 	}, nil
 }
 
@@ -211,7 +211,7 @@ var agePattern = regexp.MustCompile(`^(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})
 
 const longestAge = 10 * 366 * 24 * time.Hour
 
-// parseAge reads an age such as 1w2d3h4m, longest unit first.
+// parseAge parses an age such as 1w2d3h4m, longest unit first.
 func parseAge(text string) (time.Duration, bool) {
 	parts := agePattern.FindStringSubmatch(text)
 	if text == "" || parts == nil {
@@ -228,10 +228,10 @@ func parseAge(text string) (time.Duration, bool) {
 	return age, age > 0 && age <= longestAge
 }
 
-// given is the values of a repeatable parameter.
-func given[T any](values *[]T) []T {
-	if values == nil {
-		return nil
+// valueOrZero returns the value of an optional member or parameter, or zero if it is absent.
+func valueOrZero[T any](value *T) (zero T) {
+	if value == nil {
+		return zero
 	}
-	return *values
+	return *value
 }

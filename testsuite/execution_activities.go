@@ -9,17 +9,18 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// activity is one entry of an execution's log. A file_added entry holds the file, as its link is made anew
-// for every reader.
+// activity is one entry of an execution's log. A file_added entry holds the file, because its
+// download link is signed for every reader.
 type activity struct {
 	id      string
 	at      time.Time
 	payload any
 }
 
-func (e *execution) log(at time.Time, payload any) {
+// addActivity appends an entry to the execution's log and sends its webhook.
+func (e *execution) addActivity(at time.Time, payload any) {
 	e.activities = append(e.activities, activity{id: newUUID(), at: at, payload: payload})
-	e.service.webhooks.tell(e, at, payload)
+	e.service.webhooks.notify(e, at, payload)
 }
 
 func (a activity) wire(e *execution, links linker) api.Activity {
@@ -34,8 +35,8 @@ func (a activity) wire(e *execution, links linker) api.Activity {
 	return api.Activity{ID: a.id, ExecutionID: e.id, Timestamp: a.at, Payload: raw}
 }
 
-// ExecutionActivitiesGet serves GET /agents/v2/executions/{executionId}/activities: oldest first unless the
-// order says otherwise, all of them unless there is a limit.
+// ExecutionActivitiesGet serves GET /agents/v2/executions/{executionId}/activities. The default is
+// all of them, oldest first.
 func (s *service) ExecutionActivitiesGet(w http.ResponseWriter, r *http.Request, id string, params api.ExecutionActivitiesGetParams) {
 	s.serve(w, r, func(now time.Time) reply {
 		e, refused := s.readable(now, caller(r), id)
@@ -49,7 +50,7 @@ func (s *service) ExecutionActivitiesGet(w http.ResponseWriter, r *http.Request,
 		case params.Limit != nil && *params.Limit < 1:
 			return invalid("limit", "must be at least 1")
 		}
-		links := s.linker(r, now)
+		links := s.newLinker(r, now)
 		body := []api.Activity{}
 		if e.purgedAt.IsZero() {
 			for _, a := range e.activities {

@@ -8,27 +8,27 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// execution is one run of an agent. Its methods are called under the service's lock, with the time at which
-// what they do happens, which may lie in the past.
+// execution is the state machine of one execution. Its methods run under the service's lock. Their
+// argument at is the time of the transition, which may lie in the past.
 type execution struct {
 	service *service
 	seq     int
 	id      string
 	agent   *agent
 	script  Agent
-	key     *apiKey // that started it, or whose owner did
+	key     *apiKey // the key that started it, or a key of the user who did
 	source  string  // api or ui
 
-	inputs    map[string]any // as they came, numbers as json.Number
-	metadata  map[string]string
-	options   *api.ExecutionOptions
-	version   int
-	head      bool
-	profileID string
-	groupID   string
-	parent    string
-	rerun     bool // somebody has run it again
-	labels    []api.HumanLabel
+	inputs       map[string]any // as received, numbers as json.Number
+	metadata     map[string]string
+	options      *api.ExecutionOptions
+	version      int
+	head         bool
+	profileID    string
+	groupID      string
+	parent       string
+	hasBeenRerun bool // a rerun of it exists
+	labels       []api.HumanLabel
 
 	status     api.ExecutionStatus
 	createdAt  time.Time
@@ -36,28 +36,28 @@ type execution struct {
 	terminalAt time.Time // zero until terminal
 	result     *api.ExecutionResult
 
-	steps   []Step // still to do
-	ready   bool   // the agent has said what the steps are
-	wakeup  *event // when it moves on by itself, nil if it does not
-	left    time.Duration
-	asked   func(answer string) []Step
-	changed chan struct{} // closed and replaced with every change of status
+	steps     []Step // not taken yet
+	ready     bool   // the script has returned the steps
+	wakeup    *event // when its current work ends, nil if it has none
+	remaining time.Duration
+	onAnswer  func(answer string) []Step
+	changed   chan struct{} // closed and replaced at every change of status
 
-	told       told // what webhooks have said
-	activities []activity
-	files      []*executionFile
-	messages   []Message
-	deleted    bool
-	purgedAt   time.Time
+	webhookHistory webhookHistory // which webhooks were sent
+	activities     []activity
+	files          []*executionFile
+	messages       []Message
+	deleted        bool
+	purgedAt       time.Time
 }
 
 func terminal(status api.ExecutionStatus) bool {
 	return status == api.ExecutionStatusCompleted || status == api.ExecutionStatusFailed || status == api.ExecutionStatusCancelled
 }
 
-// attach gives the execution its steps; until then it stays in the status that it was created with.
-// It cannot have run before it had them.
-func (e *execution) attach(now time.Time, steps []Step) {
+// setSteps sets the steps that the script returned. Until then the execution keeps its first
+// status, so it begins to run no earlier than now.
+func (e *execution) setSteps(now time.Time, steps []Step) {
 	e.steps, e.ready = steps, true
 	if e.status == api.ExecutionStatusStarting {
 		at := e.startedAt.Add(e.service.startDelay)
@@ -83,7 +83,7 @@ func (e *execution) wakeAt(at time.Time) {
 	e.service.webhooks.reschedule()
 }
 
-// wake is what the timeline calls when a delay or a piece of work is over.
+// wake runs when a delay or a piece of work ends. The timeline calls it.
 func (e *execution) wake(at time.Time) {
 	e.wakeup = nil
 	if e.status == api.ExecutionStatusStarting {
@@ -92,11 +92,11 @@ func (e *execution) wake(at time.Time) {
 	e.proceed(at)
 }
 
-// proceed takes steps until one takes time, waits for a person or ends the execution.
+// proceed takes steps until one takes time, waits for a person or makes the execution terminal.
 func (e *execution) proceed(at time.Time) {
 	for e.status == api.ExecutionStatusRunning && e.wakeup == nil {
 		if len(e.steps) == 0 {
-			e.scriptError(at, "its steps end without Complete, Fail or CancelBy")
+			e.scriptError(at, "its last step is not Complete, Fail or CancelBy")
 			return
 		}
 		step := e.steps[0]
@@ -105,8 +105,8 @@ func (e *execution) proceed(at time.Time) {
 	}
 }
 
-// halt stops the work that goes on and returns how much of it is left.
-func (e *execution) halt(at time.Time) time.Duration {
+// stopWork stops the current work and returns how much of it remains.
+func (e *execution) stopWork(at time.Time) time.Duration {
 	if e.wakeup == nil {
 		return 0
 	}
@@ -115,14 +115,14 @@ func (e *execution) halt(at time.Time) time.Duration {
 	return left
 }
 
-// setStatus changes the status and logs it; detail adds what belongs to the new status.
+// setStatus changes the status and logs it. detail adds the payload of the new status.
 func (e *execution) setStatus(at time.Time, status api.ExecutionStatus, detail func(*api.StatusChangedPayload)) {
 	e.status = status
 	payload := api.StatusChangedPayload{ActivityType: "status_changed", Status: status}
 	if detail != nil {
 		detail(&payload)
 	}
-	e.log(at, payload)
+	e.addActivity(at, payload)
 	close(e.changed)
 	e.changed = make(chan struct{})
 	if terminal(status) {
@@ -130,10 +130,11 @@ func (e *execution) setStatus(at time.Time, status api.ExecutionStatus, detail f
 	}
 }
 
-// end is what every terminal status has in common.
+// end does what every terminal status requires: it stops the work, keeps the shared files and frees
+// the capacity.
 func (e *execution) end(at time.Time) {
-	e.halt(at)
-	e.terminalAt, e.steps, e.asked = at, nil, nil
+	e.stopWork(at)
+	e.terminalAt, e.steps, e.onAnswer = at, nil, nil
 	e.shareFiles(at)
 	if e.startedAt.IsZero() {
 		e.leaveQueue()
@@ -164,13 +165,13 @@ func (e *execution) cancel(at time.Time, reason api.CancelReason) {
 	})
 }
 
-// scriptError ends an execution whose script is wrong, and fails the test.
+// scriptError fails an execution whose script is wrong, and the test.
 func (e *execution) scriptError(at time.Time, what string) {
 	e.service.report(fmt.Sprintf("script of agent %q, execution %s: %s", e.agent.name, e.id, what))
 	e.fail(at, "The agent's script is wrong: "+what+".")
 }
 
-// visibleResult is the result once clients may see it.
+// visibleResult returns the result, or nil while clients cannot see it.
 func (e *execution) visibleResult(now time.Time) *api.ExecutionResult {
 	if e.result == nil || now.Before(e.terminalAt.Add(e.service.resultDelay)) || !e.purgedAt.IsZero() {
 		return nil

@@ -15,7 +15,7 @@ func (c *client) result(id string) map[string]any {
 	return execution["executionResult"].(map[string]any)["result"].(map[string]any)
 }
 
-func TestInventoryDescribesWhatArrived(t *testing.T) {
+func TestInventoryDescribesStagedFiles(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	table := "\ufeffmonth,amount\r\n\"May, late\",1\r\nJune,2\r\n"
@@ -66,7 +66,7 @@ func TestTotalsAddsUpExactly(t *testing.T) {
 	require.Contains(t, c.lastChange(none)["failedPayload"].(map[string]any)["reason"], "no CSV file")
 }
 
-func TestReportTakesAnEarlierExecutionsResult(t *testing.T) {
+func TestReportWritesEarlierResult(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	inputs, err := json.Marshal(map[string]any{
@@ -83,7 +83,7 @@ func TestReportTakesAnEarlierExecutionsResult(t *testing.T) {
 	require.Contains(t, c.lastChange(none)["failedPayload"].(map[string]any)["reason"], "executionId")
 }
 
-func TestPatientWorksForAsLongAsItIsTold(t *testing.T) {
+func TestPatientWorksForGivenSeconds(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	usual, asking, wrong := c.execute("patient", `{}`), c.execute("patient", `{"inputs":{"seconds":"10","ask":"Go on?"}}`),
@@ -102,13 +102,13 @@ func TestPatientWorksForAsLongAsItIsTold(t *testing.T) {
 	require.Equal(t, "Yes", c.result(asking)["answer"])
 }
 
-func TestPatientAsksOnlyWhatItCan(t *testing.T) {
+func TestPatientValidatesAsk(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	number := c.execute("patient", `{"inputs":{"seconds":0,"ask":5}}`)
 	one := c.execute("patient", `{"inputs":{"seconds":0,"ask":"Go on?","answers":"Sure"}}`)
 	clock.Add(time.Minute)
-	require.Contains(t, c.lastChange(number)["failedPayload"].(map[string]any)["reason"], "ask is no text")
+	require.Contains(t, c.lastChange(number)["failedPayload"].(map[string]any)["reason"], "the input ask must be a string")
 	asked := c.lastChange(one)["pausedPayload"].(map[string]any)["question"].(map[string]any)["questions"].([]any)[0].(map[string]any)
 	require.Equal(t, []any{map[string]any{"label": "Sure", "description": ""}}, asked["options"])
 }

@@ -13,7 +13,7 @@ import (
 
 const uuidA, uuidB = "3c90c3cc-0d44-4b50-8888-8dd25736052a", "4c90c3cc-0d44-4b50-8888-8dd25736052a"
 
-func TestExecuteRefusesWhatTheContractDoesNotHave(t *testing.T) {
+func TestExecuteRefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	staged := c.stage(part{"files", "a.txt", "text/plain", "a"})
@@ -57,7 +57,7 @@ func TestExecuteRefusesWhatTheContractDoesNotHave(t *testing.T) {
 	require.Empty(t, c.api.Executions())
 }
 
-func TestExecuteKeepsEverythingItIsGiven(t *testing.T) {
+func TestExecuteKeepsWholeRequest(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	id := c.execute("patient", `{"inputs":{"seconds":1,"big":12345678901234567890,"deep":[{"a":null}]},"metadata":{"a":"b"},
@@ -72,7 +72,7 @@ func TestExecuteKeepsEverythingItIsGiven(t *testing.T) {
 	require.Equal(t, "api", execution["triggerContext"].(map[string]any)["source"])
 }
 
-func TestSteeringRefusesWhatTheContractDoesNotHave(t *testing.T) {
+func TestSteeringRefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	path := "/agents/v2/executions/" + c.execute("patient", `{}`)
@@ -92,7 +92,7 @@ func TestSteeringRefusesWhatTheContractDoesNotHave(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, c.get("/agents/v2/executions/"+uuidA+"/activities").status)
 }
 
-func TestQueriesRefuseWhatTheContractDoesNotHave(t *testing.T) {
+func TestQueriesRefuseUnknownParameters(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	execution, execute := "/agents/v2/executions/"+c.execute("patient", `{}`), "/agents/v2/agents/"+c.api.AgentID("patient")
@@ -116,7 +116,7 @@ func TestQueriesRefuseWhatTheContractDoesNotHave(t *testing.T) {
 	require.Len(t, c.api.Executions(), 1)
 }
 
-func TestABodyThatBreaksOffIsNotTooLarge(t *testing.T) {
+func TestExecuteTellsBrokenFromTooLargeBodies(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	path := "/agents/v2/agents/" + c.api.AgentID("patient") + "/execute"

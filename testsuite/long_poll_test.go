@@ -11,7 +11,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-func TestTheLongPollAnswersAtOnceByAVirtualClock(t *testing.T) {
+func TestLongPollAnswersAtOnceWithVirtualClock(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	id := c.execute("patient", `{"inputs":{"seconds":7200}}`)
@@ -29,12 +29,12 @@ func TestTheLongPollAnswersAtOnceByAVirtualClock(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, c.get("/agents/v2/executions/"+uuidA+"/sync").status)
 }
 
-func TestTheLongPollWaitsByTheWallClock(t *testing.T) {
+func TestLongPollWaitsWithWallClock(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t, testsuite.WithStartDelay(time.Millisecond))
 	c := &client{t: t, api: api, key: api.APIKey()}
-	api.ServeAgent("quick", says(testsuite.Work(50*time.Millisecond), done(nil)))
-	api.ServeAgent("asking", says(testsuite.Work(50*time.Millisecond), testsuite.Ask("Well?"), done(nil)))
+	api.ServeAgent("quick", scripted(testsuite.Work(50*time.Millisecond), done(nil)))
+	api.ServeAgent("asking", scripted(testsuite.Work(50*time.Millisecond), testsuite.Ask("Well?"), done(nil)))
 
 	require.Equal(t, "completed", c.get("/agents/v2/executions/" + c.execute("quick", `{}`) + "/sync").json(t)["status"])
 
@@ -59,7 +59,7 @@ func TestTheLongPollWaitsByTheWallClock(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(began), time.Second)
 }
 
-func TestExecuteDoesNotWaitForASlowAgent(t *testing.T) {
+func TestExecuteDoesNotWaitForSlowScript(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	c := &client{t: t, api: api, key: api.APIKey()}
@@ -81,7 +81,7 @@ func TestExecuteDoesNotWaitForASlowAgent(t *testing.T) {
 	}
 }
 
-func TestClosingEndsLongPolls(t *testing.T) {
+func TestCloseEndsLongPolls(t *testing.T) {
 	t.Parallel()
 	api, err := testsuite.StartAPI()
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestClosingEndsLongPolls(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, <-answers)
 }
 
-func TestAClientThatLeavesEndsItsLongPoll(t *testing.T) {
+func TestLongPollEndsWhenClientLeaves(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	c := &client{t: t, api: api, key: api.APIKey()}
@@ -108,7 +108,7 @@ func TestAClientThatLeavesEndsItsLongPoll(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-func TestAnOlderServerHasNoLongPoll(t *testing.T) {
+func TestWithoutLongPollAnswersNotFound(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t, testsuite.WithoutLongPoll())
 	answer := c.get("/agents/v2/executions/" + c.execute("patient", `{}`) + "/sync")
@@ -116,7 +116,7 @@ func TestAnOlderServerHasNoLongPoll(t *testing.T) {
 	require.NotContains(t, answer.header.Get("Content-Type"), "json")
 }
 
-func TestAProgramLearnsOfProblemsByTheLogAndClose(t *testing.T) {
+func TestStartAPIReportsProblemsByLogAndClose(t *testing.T) {
 	t.Parallel()
 	var logged []string
 	api, err := testsuite.StartAPI(testsuite.WithLog(func(message string) { logged = append(logged, message) }))

@@ -35,7 +35,7 @@ func TestKeysAreChecked(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, c.get("/agents/v2/nothing").status)
 }
 
-func TestBothHeadersWorkOnEveryRouteAndAreRecorded(t *testing.T) {
+func TestKeysWorkInBothHeaders(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	id := c.api.AgentID("patient")
@@ -57,7 +57,7 @@ func TestBothHeadersWorkOnEveryRouteAndAreRecorded(t *testing.T) {
 	}
 }
 
-func TestAKeySeesItsOwnOrganizationsOnly(t *testing.T) {
+func TestKeysSeeTheirOrganizationsOnly(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	id := c.execute("patient", `{}`)
@@ -79,7 +79,7 @@ func TestAKeySeesItsOwnOrganizationsOnly(t *testing.T) {
 	require.Equal(t, []any{}, nobody.get("/agents/v2/context").json(t)["organizations"])
 }
 
-func TestAKeyOfSeveralOrganizationsDoesNotSayWhich(t *testing.T) {
+func TestKeysOfSeveralOrganizationsNameNone(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t, testsuite.WithOrganization("First"))
 	require.Equal(t, c.api.OrganizationID(), c.get("/users/v2/whoami").json(t)["organizationId"])

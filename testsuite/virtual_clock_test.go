@@ -12,13 +12,13 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-func TestHoursTakeNoTimeUnderTheWorkflowTestEnvironment(t *testing.T) {
+func TestWithClockFollowsWorkflowTestEnvironment(t *testing.T) {
 	t.Parallel()
 	var suite temporaltest.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	api := testsuite.NewAPI(t, testsuite.WithClock(env.Now))
 	c := &client{t: t, api: api, key: api.APIKey()}
-	api.AddAgent("clerk", says(testsuite.Work(10*time.Hour), testsuite.Ask("Pay?", "Yes"), testsuite.Work(time.Hour), done(nil)))
+	api.AddAgent("clerk", scripted(testsuite.Work(10*time.Hour), testsuite.Ask("Pay?", "Yes"), testsuite.Work(time.Hour), done(nil)))
 
 	register := func(name string, does any) {
 		env.RegisterActivityWithOptions(does, activity.RegisterOptions{Name: name})

@@ -18,23 +18,23 @@ import (
 	"time"
 )
 
-// builtins are the agents that every fake serves. They do real work on what they are given, so that a run
-// proves that bytes and inputs arrived.
+// builtins are the agents that every fake serves. They compute their results from their files and
+// inputs, so that a test proves that both arrived.
 var builtins = []struct {
 	name  string
 	agent Agent
 }{
-	{"inventory", inventory},
-	{"totals", totals},
-	{"report", report},
-	{"patient", patient},
+	{"inventory", inventoryAgent},
+	{"totals", totalsAgent},
+	{"report", reportAgent},
+	{"patient", patientAgent},
 }
 
-// builtinWork is how long the built-in agents but patient work.
-const builtinWork = time.Second
+// builtinWorkTime is how long the built-in agents work; patient sets its own.
+const builtinWorkTime = time.Second
 
-// inventory describes every staged file.
-func inventory(run Run) []Step {
+// inventoryAgent describes every staged file.
+func inventoryAgent(run Run) []Step {
 	type entry struct {
 		Name        string   `json:"name"`
 		Size        int64    `json:"size"`
@@ -51,7 +51,7 @@ func inventory(run Run) []Step {
 		Inputs    map[string]any `json:"inputs"`
 	}
 	result.Files, result.Inputs = []entry{}, run.Inputs
-	steps := []Step{Act("file_list", fmt.Sprintf("Looking at %d files", len(run.Files)))}
+	steps := []Step{Act("file_list", fmt.Sprintf("Reading %d files", len(run.Files)))}
 	for _, file := range run.Files {
 		e := entry{Name: file.Name, Size: file.Size, SHA256: file.SHA256, ContentType: file.ContentType}
 		if isCSV(file) {
@@ -71,13 +71,13 @@ func inventory(run Run) []Step {
 		return append(steps, Fail(err.Error()))
 	}
 	return append(steps,
-		Work(builtinWork),
+		Work(builtinWorkTime),
 		WriteFile("downloads", "inventory.json", "application/json", append(listing, '\n')),
 		Complete("success", fmt.Sprintf("Described %d files.", result.Count), result))
 }
 
-// totals sums the numeric columns of every staged CSV file.
-func totals(run Run) []Step {
+// totalsAgent sums the numeric columns of every staged CSV file.
+func totalsAgent(run Run) []Step {
 	type entry struct {
 		Name   string                 `json:"name"`
 		Rows   int                    `json:"rows"`
@@ -89,7 +89,7 @@ func totals(run Run) []Step {
 		if !isCSV(file) {
 			continue
 		}
-		table, err := readCSV(file, (*table).add)
+		table, err := readCSV(file, (*csvTable).addCell)
 		if err != nil {
 			return append(steps, Fail(err.Error()))
 		}
@@ -99,17 +99,17 @@ func totals(run Run) []Step {
 	if len(entries) == 0 {
 		return append(steps, Fail("There is no CSV file to add up. Stage one, with the type text/csv or a name that ends in .csv."))
 	}
-	return append(steps, Work(builtinWork),
+	return append(steps, Work(builtinWorkTime),
 		Complete("success", fmt.Sprintf("Added up %d files.", len(entries)), map[string]any{"files": entries}))
 }
 
-// report writes what an earlier execution found as a Markdown file. Its inputs are executionId, result and,
-// optionally, title.
-func report(run Run) []Step {
+// reportAgent writes an earlier execution's result as a Markdown file. Its inputs are executionId,
+// result and, optionally, title.
+func reportAgent(run Run) []Step {
 	executionID, _ := run.Inputs["executionId"].(string)
 	result, given := run.Inputs["result"]
 	if executionID == "" || !given {
-		return []Step{Fail("The inputs executionId (a string) and result (any value) are needed: those of an earlier execution.")}
+		return []Step{Fail("The inputs executionId (a string) and result (any value) are required. Pass those of an earlier execution.")}
 	}
 	title, _ := run.Inputs["title"].(string)
 	if title == "" {
@@ -118,14 +118,14 @@ func report(run Run) []Step {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false) // people read it
+	encoder.SetEscapeHTML(false) // keeps <, > and & readable
 	if err := encoder.Encode(result); err != nil {
 		return []Step{Fail(err.Error())}
 	}
 	markdown := fmt.Appendf(nil, "# %s\n\nExecution `%s` found:\n\n```json\n%s```\n", title, executionID, body.Bytes())
 	return []Step{
 		Reason("Writing down what execution " + executionID + " found."),
-		Work(builtinWork),
+		Work(builtinWorkTime),
 		WriteFile("downloads", "report.md", "text/markdown", markdown),
 		Complete("success", "Wrote report.md.", map[string]any{
 			"file": "report.md", "size": len(markdown), "executionId": executionID,
@@ -133,9 +133,9 @@ func report(run Run) []Step {
 	}
 }
 
-// patient works for as long as its input seconds says, 60 by default. With the input ask it stops half-way to
-// ask that; the input answers can hold the suggested answers.
-func patient(run Run) []Step {
+// patientAgent works for as many seconds as its input seconds says, 60 by default. With the input
+// ask it stops half-way and asks that; the input answers can hold the suggested answers.
+func patientAgent(run Run) []Step {
 	seconds, err := secondsInput(run.Inputs["seconds"])
 	if err != nil {
 		return []Step{Fail(err.Error())}
@@ -143,12 +143,12 @@ func patient(run Run) []Step {
 	half := time.Duration(seconds * float64(time.Second) / 2)
 	result := map[string]any{"seconds": seconds}
 	finish := func() []Step {
-		return []Step{Work(half), Complete("success", "Worked as long as it was told to.", result)}
+		return []Step{Work(half), Complete("success", "Worked for the requested time.", result)}
 	}
 	steps := []Step{Act("util_wait_time", fmt.Sprintf("Working for %v seconds", seconds)), Work(half)}
 	question, isText := run.Inputs["ask"].(string)
 	if run.Inputs["ask"] != nil && !isText {
-		return []Step{Fail(fmt.Sprintf("the input ask is no text: %v", run.Inputs["ask"]))}
+		return []Step{Fail(fmt.Sprintf("the input ask must be a string, not %v", run.Inputs["ask"]))}
 	}
 	if question == "" {
 		return append(steps, finish()...)
@@ -163,7 +163,7 @@ func patient(run Run) []Step {
 		ask.Options = append(ask.Options, Choice{Label: fmt.Sprint(answer)})
 	}
 	if len(ask.Options) == 0 {
-		ask.Options = []Choice{{Label: "Yes", Description: "Go on"}, {Label: "No", Description: "Go on all the same"}}
+		ask.Options = []Choice{{Label: "Yes", Description: "Go on"}, {Label: "No", Description: "Go on as well"}}
 	}
 	return append(steps, AskFor(ask, func(answer string) []Step {
 		result["answer"] = answer
@@ -180,13 +180,13 @@ func secondsInput(value any) (float64, error) {
 	case string:
 		var err error
 		if seconds, err = strconv.ParseFloat(value, 64); err != nil {
-			return 0, fmt.Errorf("the input seconds is no number: %q", value)
+			return 0, fmt.Errorf("the input seconds must be a number, not %q", value)
 		}
 	default:
-		return 0, fmt.Errorf("the input seconds is no number: %v", value)
+		return 0, fmt.Errorf("the input seconds must be a number, not %v", value)
 	}
 	if !(seconds >= 0 && seconds <= 30*24*3600) {
-		return 0, errors.New("the input seconds must be from 0 to the seconds of 30 days")
+		return 0, errors.New("the input seconds must be from 0 to 2592000 (30 days)")
 	}
 	return seconds, nil
 }
@@ -196,40 +196,40 @@ func isCSV(file File) bool {
 	return media == "text/csv" || strings.EqualFold(path.Ext(file.Name), ".csv")
 }
 
-// table is what was read of a CSV file: its header and, per column, the sum of what is a number.
-type table struct {
-	columns []string
-	rows    int
-	sums    []*big.Rat // of columns that hold numbers
-	words   []bool     // whether a column holds something else, too
-	digits  []int      // after the decimal point
+// csvTable is the summary of a CSV file: its header, its number of rows and one sum per column.
+type csvTable struct {
+	columns    []string
+	rows       int
+	sums       []*big.Rat // per column, nil before its first number
+	notNumeric []bool     // per column, whether a cell is not a number
+	digits     []int      // per column, the most digits after the decimal point
 }
 
 const byteOrderMark = "\ufeff"
 
-// readCSV reads a file row by row, whatever its size, and hands each cell to add, if there is one. The first row is
-// the header.
-func readCSV(file File, add func(t *table, column int, cell string)) (*table, error) {
+// readCSV reads a file row by row, so that its size does not matter. The first row is the header.
+// It calls add, unless nil, for each cell of the other rows.
+func readCSV(file File, add func(t *csvTable, column int, cell string)) (*csvTable, error) {
 	content, err := file.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer content.Close()
 	text := bufio.NewReader(content)
-	if mark, _ := text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark { // not part of the first name
+	if mark, _ := text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark { // not part of the first column's name
 		_, _ = text.Discard(len(byteOrderMark))
 	}
 	reader := csv.NewReader(text)
 	reader.ReuseRecord = true
 	header, err := reader.Read()
 	if errors.Is(err, io.EOF) {
-		return &table{columns: []string{}}, nil
+		return &csvTable{columns: []string{}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is not CSV: %w", file.Name, err)
 	}
-	t := &table{columns: slices.Clone(header)}
-	t.sums, t.words, t.digits = make([]*big.Rat, len(header)), make([]bool, len(header)), make([]int, len(header))
+	t := &csvTable{columns: slices.Clone(header)}
+	t.sums, t.notNumeric, t.digits = make([]*big.Rat, len(header)), make([]bool, len(header)), make([]int, len(header))
 	for {
 		row, err := reader.Read()
 		if errors.Is(err, io.EOF) {
@@ -250,13 +250,13 @@ func readCSV(file File, add func(t *table, column int, cell string)) (*table, er
 
 var decimal = regexp.MustCompile(`^[+-]?\d{1,100}(\.\d{1,100})?$`)
 
-// add counts one cell. Sums are exact: a test can compare them digit by digit.
-func (t *table) add(column int, cell string) {
-	if cell == "" || t.words[column] {
+// addCell adds a cell to its column's sum. Sums are exact, so that a test can compare every digit.
+func (t *csvTable) addCell(column int, cell string) {
+	if cell == "" || t.notNumeric[column] {
 		return
 	}
 	if !decimal.MatchString(cell) {
-		t.words[column] = true
+		t.notNumeric[column] = true
 		return
 	}
 	number, _ := new(big.Rat).SetString(cell)
@@ -268,14 +268,14 @@ func (t *table) add(column int, cell string) {
 	t.digits[column] = max(t.digits[column], len(fraction))
 }
 
-// totals are the sums of the columns that hold numbers and nothing else. A column whose name is taken gets a number
-// to it, as no sum may replace another.
-func (t *table) totals() map[string]json.Number {
+// totals returns the sums of the columns that hold only numbers. A column whose name is taken gets
+// a numbered name, so that both sums are kept.
+func (t *csvTable) totals() map[string]json.Number {
 	totals := map[string]json.Number{}
 	var names []string
 	for i, sum := range t.sums {
 		names = append(names, uniqueName(names, t.columns[i]))
-		if sum != nil && !t.words[i] {
+		if sum != nil && !t.notNumeric[i] {
 			totals[names[i]] = json.Number(sum.FloatString(t.digits[i]))
 		}
 	}

@@ -7,11 +7,12 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// longestPoll is the longest that a long poll may ask for, and the default.
+// longestPoll is the maximum timeout of a long poll in seconds, and the default.
 const longestPoll = 25
 
-// ExecutionSyncGet serves GET /agents/v2/executions/{executionId}/sync. By the wall clock it waits for what it
-// is asked to wait for; by any other it answers at once with what is.
+// ExecutionSyncGet serves GET /agents/v2/executions/{executionId}/sync. With the wall clock it
+// waits until the execution is terminal or needs a person, or until the timeout. With any other
+// clock it answers at once.
 func (s *service) ExecutionSyncGet(w http.ResponseWriter, r *http.Request, id string, params api.ExecutionSyncGetParams) {
 	if !s.longPoll {
 		http.NotFound(w, r)
@@ -32,14 +33,14 @@ func (s *service) ExecutionSyncGet(w http.ResponseWriter, r *http.Request, id st
 	timeout := time.NewTimer(time.Duration(seconds) * time.Second)
 	defer timeout.Stop()
 	for final := s.virtual; ; {
-		wait, done := s.look(r, id, final)
+		wait, response := s.answerPoll(r, id, final)
 		if wait == nil {
-			done.write(w, r)
+			response.write(w, r)
 			return
 		}
 		select {
 		case <-wait.changed:
-		case <-time.After(wait.next):
+		case <-time.After(wait.recheckAfter):
 		case <-timeout.C:
 			final = true
 		case <-s.closing:
@@ -50,16 +51,17 @@ func (s *service) ExecutionSyncGet(w http.ResponseWriter, r *http.Request, id st
 	}
 }
 
-// waiting is what a long poll waits for: a change that somebody makes, or the time of the next one that comes
-// by itself. When a queued execution's turn comes is not known, so that it is looked at again soon.
-type waiting struct {
-	changed <-chan struct{}
-	next    time.Duration
+// pollWait is what a long poll waits for: a change of status, or the time at which the execution
+// should be read again. A queued execution is read again soon, because the time of its start is
+// unknown.
+type pollWait struct {
+	changed      <-chan struct{}
+	recheckAfter time.Duration
 }
 
-// look answers a long poll, or says what to wait for if it is not final.
-func (s *service) look(r *http.Request, id string, final bool) (*waiting, reply) {
-	var wait *waiting
+// answerPoll returns the response of a long poll, or what to wait for unless final.
+func (s *service) answerPoll(r *http.Request, id string, final bool) (*pollWait, reply) {
+	var wait *pollWait
 	body := s.locked(func(now time.Time) reply {
 		e, refused := s.readable(now, caller(r), id)
 		if refused != nil {
@@ -71,9 +73,9 @@ func (s *service) look(r *http.Request, id string, final bool) (*waiting, reply)
 			return answer(http.StatusOK, body)
 		case api.ExecutionStatusQueued, api.ExecutionStatusStarting, api.ExecutionStatusRunning:
 			if !final {
-				wait = &waiting{changed: e.changed, next: 50 * time.Millisecond}
+				wait = &pollWait{changed: e.changed, recheckAfter: 50 * time.Millisecond}
 				if e.wakeup != nil {
-					wait.next = e.wakeup.at.Sub(now)
+					wait.recheckAfter = e.wakeup.at.Sub(now)
 				}
 			}
 		}

@@ -15,7 +15,7 @@ import (
 func TestListFiltersAndPages(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	clerk := c.api.ServeAgent("clerk", says(testsuite.Complete("partial Success", "", nil)))
+	clerk := c.api.ServeAgent("clerk", scripted(testsuite.Complete("partial Success", "", nil)))
 	var ids []string
 	ids = append(ids, c.execute("clerk", `{"metadata":{"ref":"1","team":"a"}}`))
 	clock.Add(time.Hour)
@@ -67,7 +67,7 @@ func TestListFiltersAndPages(t *testing.T) {
 	require.EqualValues(t, 3, c.get("/agents/v2/executions?pageSize=1").json(t)["total"])
 }
 
-func TestListRefusesFiltersThatMeanNothing(t *testing.T) {
+func TestListRefusesInvalidFilters(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	for _, query := range []string{
@@ -83,7 +83,7 @@ func TestListRefusesFiltersThatMeanNothing(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, c.get("/agents/v2/executions?organizationId="+uuidA).status)
 }
 
-func TestAgentsAreListed(t *testing.T) {
+func TestAgentListFiltersAndPages(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	names := func(query string) (names []string) {
@@ -105,7 +105,7 @@ func TestAgentsAreListed(t *testing.T) {
 	}
 }
 
-func TestARerunCopiesAllButTheFiles(t *testing.T) {
+func TestRerunCopiesAllButFiles(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)
 	var runs []testsuite.Run
@@ -141,7 +141,7 @@ func TestARerunCopiesAllButTheFiles(t *testing.T) {
 	require.EqualValues(t, 1, c.get("/agents/v2/executions?triggerSource=ui&metadataKey=ref&metadataValue=x").json(t)["total"])
 }
 
-func TestDeletedAndPurgedExecutions(t *testing.T) {
+func TestDeleteAndPurgeHideExecutions(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	deleted := c.execute("inventory", `{}`)

@@ -11,10 +11,10 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-func TestAnExecutionWalksFromStartingToCompleted(t *testing.T) {
+func TestExecutionRunsFromStartingToCompleted(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	c.api.AddAgent("clerk", says(testsuite.Work(2*time.Hour), done(map[string]any{"n": 1})))
+	c.api.AddAgent("clerk", scripted(testsuite.Work(2*time.Hour), done(map[string]any{"n": 1})))
 	id := c.execute("clerk", `{}`)
 
 	require.Equal(t, "starting", c.status(id))
@@ -27,7 +27,7 @@ func TestAnExecutionWalksFromStartingToCompleted(t *testing.T) {
 	}
 	clock.Add(2*time.Hour - time.Second)
 	require.Equal(t, "running", c.status(id))
-	clock.Add(time.Hour) // looked at late, it ended on time all the same
+	clock.Add(time.Hour) // a late read shows the right time of the end
 	ended := c.execution(id)
 	require.Equal(t, "completed", ended["status"])
 	require.Equal(t, "2026-03-01T11:00:01Z", ended["terminalAt"])
@@ -39,7 +39,7 @@ func TestAnExecutionWalksFromStartingToCompleted(t *testing.T) {
 	require.Equal(t, "success", c.lastChange(id)["completedPayload"].(map[string]any)["outcome"])
 }
 
-func TestEveryMemberThatTheServiceAlwaysSendsIsSent(t *testing.T) {
+func TestResponsesHaveAllMembersOfTheService(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
 	id := c.execute("inventory", `{`+c.stage(part{"files", "a.csv", "text/csv", "x\n1\n"})+`}`)
@@ -73,15 +73,15 @@ func keys(object map[string]any) []string {
 	return names
 }
 
-func TestStatusesThatCannotFollowAreRefused(t *testing.T) {
+func TestStatusUpdateRefusesImpossibleStatuses(t *testing.T) {
 	t.Parallel()
 	agents := map[string]testsuite.Agent{
-		"running":               says(testsuite.Work(time.Hour), done(nil)),
-		"paused_by_agent":       says(testsuite.Ask("Well?"), done(nil)),
-		"awaiting_confirmation": says(testsuite.AwaitConfirmation("Pay?"), done(nil)),
-		"completed":             says(done(nil)),
-		"failed":                says(testsuite.Fail("broken")),
-		"cancelled":             says(testsuite.CancelBy("worker_lost")),
+		"running":               scripted(testsuite.Work(time.Hour), done(nil)),
+		"paused_by_agent":       scripted(testsuite.Ask("Well?"), done(nil)),
+		"awaiting_confirmation": scripted(testsuite.AwaitConfirmation("Pay?"), done(nil)),
+		"completed":             scripted(done(nil)),
+		"failed":                scripted(testsuite.Fail("broken")),
+		"cancelled":             scripted(testsuite.CancelBy("worker_lost")),
 	}
 	allowed := map[string][]string{
 		"starting":              {"cancelled"},
@@ -122,10 +122,10 @@ func TestStatusesThatCannotFollowAreRefused(t *testing.T) {
 	}
 }
 
-func TestAPauseFreezesTheRemainingWork(t *testing.T) {
+func TestPauseKeepsRemainingWork(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	c.api.AddAgent("clerk", says(testsuite.Work(time.Hour), done(nil)))
+	c.api.AddAgent("clerk", scripted(testsuite.Work(time.Hour), done(nil)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second + 20*time.Minute)
 	require.Equal(t, "paused", c.post("/agents/v2/executions/"+id+"/pause", "").json(t)["status"])
@@ -138,10 +138,10 @@ func TestAPauseFreezesTheRemainingWork(t *testing.T) {
 	require.Equal(t, "completed", c.status(id))
 }
 
-func TestAnAgentAsksWithSuggestionsAndGoesOnWithTheAnswer(t *testing.T) {
+func TestAskForSuggestsAnswersAndContinues(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	c.api.AddAgent("clerk", says(
+	c.api.AddAgent("clerk", scripted(
 		testsuite.AskFor(testsuite.Question{
 			Text: "Which account?", Header: "Account", Options: []testsuite.Choice{
 				{Label: "Checking", Description: "0.1 %"}, {Label: "Savings", Description: "2 %"},
@@ -175,10 +175,10 @@ func TestAnAgentAsksWithSuggestionsAndGoesOnWithTheAnswer(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, c.post("/agents/v2/executions/"+id+"/user-messages", `{"message":"late"}`).status)
 }
 
-func TestAMessageConfirmsNothing(t *testing.T) {
+func TestAwaitConfirmationIgnoresMessages(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	c.api.AddAgent("clerk", says(testsuite.AwaitConfirmation("Pay 100?"), done(nil)))
+	c.api.AddAgent("clerk", scripted(testsuite.AwaitConfirmation("Pay 100?"), done(nil)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	require.Equal(t, "Pay 100?", c.lastChange(id)["awaitingConfirmationPayload"].(map[string]any)["reason"])
@@ -188,10 +188,10 @@ func TestAMessageConfirmsNothing(t *testing.T) {
 	require.Equal(t, "completed", c.status(id))
 }
 
-func TestReasonsAreInTheActivities(t *testing.T) {
+func TestActivitiesHaveReasons(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)
-	c.api.AddAgent("clerk", says(testsuite.Fail("no such page")), says(testsuite.CancelBy("worker_lost")), says(testsuite.Work(time.Hour)))
+	c.api.AddAgent("clerk", scripted(testsuite.Fail("no such page")), scripted(testsuite.CancelBy("worker_lost")), scripted(testsuite.Work(time.Hour)))
 	failed, lost, cancelled := c.execute("clerk", `{}`), c.execute("clerk", `{}`), c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	require.Equal(t, "no such page", c.lastChange(failed)["failedPayload"].(map[string]any)["reason"])
@@ -201,14 +201,14 @@ func TestReasonsAreInTheActivities(t *testing.T) {
 	require.Equal(t, "cancelled", c.status(cancelled))
 }
 
-func TestAScriptThatRunsOutFailsTheTest(t *testing.T) {
+func TestAddAgentFailsTheTestWhenScriptsRunOut(t *testing.T) {
 	t.Parallel()
-	clock := newManual()
+	clock := newManualClock()
 	fails := &recorder{T: t}
 	api := testsuite.NewAPI(fails, testsuite.WithClock(clock.Now))
 	c := &client{t: t, api: api, key: api.APIKey()}
 
-	api.AddAgent("once", says(done(nil)))
+	api.AddAgent("once", scripted(done(nil)))
 	c.execute("once", `{}`)
 	answer := c.post("/agents/v2/agents/"+api.AgentID("once")+"/execute", `{}`)
 	require.Equal(t, http.StatusInternalServerError, answer.status)
@@ -218,9 +218,9 @@ func TestAScriptThatRunsOutFailsTheTest(t *testing.T) {
 	staged := c.stage(part{"files", "a.txt", "text/plain", "a"})
 	answer = c.post("/agents/v2/agents/"+api.AgentID("once")+"/execute", `{`+staged+`}`)
 	require.Equal(t, http.StatusInternalServerError, answer.status)
-	c.execute("inventory", `{`+staged+`}`) // nothing was started, so the file is still there
+	c.execute("inventory", `{`+staged+`}`) // the refused request did not use the file
 
-	api.AddAgent("endless", says(testsuite.Work(time.Minute)))
+	api.AddAgent("endless", scripted(testsuite.Work(time.Minute)))
 	id := c.execute("endless", `{}`)
 	clock.Add(time.Hour)
 	require.Equal(t, "failed", c.status(id))
@@ -233,10 +233,10 @@ func TestAScriptThatRunsOutFailsTheTest(t *testing.T) {
 	require.Contains(t, fails.failures()[3], "oops")
 }
 
-func TestAResultCanComeLate(t *testing.T) {
+func TestWithResultDelayHidesResult(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t, testsuite.WithResultDelay(time.Minute))
-	c.api.AddAgent("clerk", says(done(1)))
+	c.api.AddAgent("clerk", scripted(done(1)))
 	id := c.execute("clerk", `{}`)
 	clock.Add(time.Second)
 	require.Equal(t, "completed", c.status(id))

@@ -18,48 +18,50 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// manual is a clock that goes on only when told to.
-type manual struct {
+// manualClock is a clock that advances only by Add.
+type manualClock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-func newManual() *manual { return &manual{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)} }
+func newManualClock() *manualClock {
+	return &manualClock{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
+}
 
-func (m *manual) Now() time.Time {
+func (m *manualClock) Now() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.now
 }
 
-func (m *manual) Add(d time.Duration) {
+func (m *manualClock) Add(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.now = m.now.Add(d)
 }
 
-// client speaks raw HTTP, so that the tests see what goes over the wire.
+// client sends raw HTTP, so that the tests see what is on the wire.
 type client struct {
 	t   *testing.T
 	api *testsuite.API
 	key string
 }
 
-// response is an answer that has been read.
+// response is a response whose body has been read.
 type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-func newClient(t *testing.T, opts ...testsuite.Option) (*client, *manual) {
+func newClient(t *testing.T, opts ...testsuite.Option) (*client, *manualClock) {
 	t.Helper()
-	clock := newManual()
+	clock := newManualClock()
 	api := testsuite.NewAPI(t, append([]testsuite.Option{testsuite.WithClock(clock.Now)}, opts...)...)
 	return &client{t: t, api: api, key: api.APIKey()}, clock
 }
 
-// noRedirects shows redirects instead of following them.
+// noRedirects returns redirects instead of following them.
 var noRedirects = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
@@ -108,7 +110,7 @@ func (c *client) execution(id string) map[string]any {
 
 func (c *client) status(id string) string { return c.execution(id)["status"].(string) }
 
-// lastChange is the payload of the newest status_changed activity.
+// lastChange returns the payload of the newest status_changed activity.
 func (c *client) lastChange(id string) map[string]any {
 	c.t.Helper()
 	for _, activity := range c.get("/agents/v2/executions/" + id + "/activities?order=desc").list(c.t) {
@@ -172,7 +174,7 @@ func (r response) list(t *testing.T) []map[string]any {
 	return value
 }
 
-// recorder is a test that may fail without failing the one that runs.
+// recorder is a T that records failures instead of failing the running test.
 type recorder struct {
 	*testing.T
 	mu     sync.Mutex
@@ -193,6 +195,6 @@ func (r *recorder) failures() []string {
 
 func done(result any) testsuite.Step { return testsuite.Complete("success", "Done.", result) }
 
-func says(steps ...testsuite.Step) testsuite.Agent {
+func scripted(steps ...testsuite.Step) testsuite.Agent {
 	return func(testsuite.Run) []testsuite.Step { return steps }
 }

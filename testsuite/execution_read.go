@@ -10,19 +10,19 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// executionOf finds an execution that a key may see.
+// executionOf returns the execution with this id, if the key may use it.
 func (s *service) executionOf(key *apiKey, id string) (*execution, *reply) {
 	e := s.executions[strings.ToLower(id)]
 	if e == nil || e.deleted {
 		return nil, new(noExecution(id))
 	}
 	if !key.memberOf(e.agent.organization) {
-		return nil, new(problem(http.StatusForbidden, "The execution belongs to another organization than the key."))
+		return nil, new(problem(http.StatusForbidden, "The execution belongs to an organization that the key is not a member of."))
 	}
 	return e, nil
 }
 
-// readable finds an execution for a read, which knows a new one later than what changes it.
+// readable is executionOf for a read: it returns 404 until the delay of [WithReadDelay] is over.
 func (s *service) readable(now time.Time, key *apiKey, id string) (*execution, *reply) {
 	e, refused := s.executionOf(key, id)
 	if e != nil && now.Before(e.createdAt.Add(s.readDelay)) {
@@ -42,14 +42,14 @@ func (s *service) ExecutionGet(w http.ResponseWriter, r *http.Request, id string
 		if refused != nil {
 			return *refused
 		}
-		return answer(http.StatusOK, e.wire(s.linker(r, now), now))
+		return answer(http.StatusOK, e.wire(s.newLinker(r, now), now))
 	})
 }
 
-// wire is the execution as clients see it.
+// wire returns the execution in the contract's form.
 func (e *execution) wire(links linker, now time.Time) api.Execution {
 	a := e.agent
-	version := max(e.version, 1) // the published one, unless the request pinned another
+	version := max(e.version, 1) // without a pinned version, the published one
 	body := api.Execution{
 		ID: e.id, Status: e.status, OrganizationID: a.organization.id, CreatedAt: e.createdAt,
 		AgentID: a.id, AgentName: &a.name, WorkflowID: &a.id, WorkflowName: &a.name,
@@ -57,7 +57,7 @@ func (e *execution) wire(links linker, now time.Time) api.Execution {
 		PlatformURL:     new("https://platform.asteroid.ai/executions/" + e.id),
 		ExecutionResult: e.visibleResult(now), ExecutionOptions: e.options,
 		Comments: &[]api.ExecutionComment{}, HumanLabels: new(append([]api.HumanLabel{}, e.labels...)),
-		HasBeenRerun: new(e.rerun),
+		HasBeenRerun: new(e.hasBeenRerun),
 		TriggerContext: &api.TriggerContext{
 			Source: e.source, Runner: &api.TriggerRunner{UserID: e.key.userID, Email: e.key.email},
 		},
@@ -106,7 +106,7 @@ func (e *execution) wire(links linker, now time.Time) api.Execution {
 	return body
 }
 
-// snapshot is the execution for tests.
+// snapshot returns the execution in the form that tests read.
 func (e *execution) snapshot() Execution {
 	snapshot := Execution{
 		ID: e.id, AgentID: e.agent.id, Agent: e.agent.name, OrganizationID: e.agent.organization.id,
@@ -119,9 +119,9 @@ func (e *execution) snapshot() Execution {
 	}
 	for _, file := range e.files {
 		if file.createdBy == "user" {
-			snapshot.Files = append(snapshot.Files, file.given())
+			snapshot.Files = append(snapshot.Files, file.toFile())
 		} else {
-			snapshot.Outputs = append(snapshot.Outputs, file.given())
+			snapshot.Outputs = append(snapshot.Outputs, file.toFile())
 		}
 	}
 	return snapshot
