@@ -36,7 +36,7 @@ func Example_mock() {
 		panic(err)
 	}
 	defer api.Close()
-	asteroid, err := worker.NewPlugin(worker.Options{
+	plugin, err := worker.NewPlugin(worker.Options{
 		Connections: map[string]asteroid.Connection{
 			"default": {APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
 		},
@@ -56,7 +56,7 @@ func Example_mock() {
 	if err != nil {
 		panic(err)
 	}
-	env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{asteroid, mocks}}) // in this order
+	env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin, mocks}}) // in this order
 
 	env.ExecuteWorkflow(startAgent)
 	var id string
