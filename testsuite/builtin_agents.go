@@ -28,6 +28,7 @@ var builtins = []struct {
 	{"totals", totalsAgent},
 	{"report", reportAgent},
 	{"patient", patientAgent},
+	{"echo", echoAgent},
 }
 
 // builtinWorkTime is how long the built-in agents work; patient sets its own.
@@ -136,7 +137,7 @@ func reportAgent(run Run) []Step {
 // patientAgent works for as many seconds as its input seconds says, 60 by default. With the input
 // ask it stops half-way and asks that; the input answers can hold the suggested answers.
 func patientAgent(run Run) []Step {
-	seconds, err := secondsInput(run.Inputs["seconds"])
+	seconds, err := secondsInput(run.Inputs["seconds"], 60)
 	if err != nil {
 		return []Step{Fail(err.Error())}
 	}
@@ -171,8 +172,9 @@ func patientAgent(run Run) []Step {
 	}))
 }
 
-func secondsInput(value any) (float64, error) {
-	seconds := 60.0
+// secondsInput returns the input seconds, or what it is without one.
+func secondsInput(value any, otherwise float64) (float64, error) {
+	seconds := otherwise
 	switch value := value.(type) {
 	case nil:
 	case float64:

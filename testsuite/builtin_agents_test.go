@@ -2,6 +2,7 @@ package testsuite_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,4 +112,62 @@ func TestPatientValidatesAsk(t *testing.T) {
 	require.Contains(t, c.lastChange(number)["failedPayload"].(map[string]any)["reason"], "the input ask must be a string")
 	asked := c.lastChange(one)["pausedPayload"].(map[string]any)["question"].(map[string]any)["questions"].([]any)[0].(map[string]any)
 	require.Equal(t, []any{map[string]any{"label": "Sure", "description": ""}}, asked["options"])
+}
+
+func TestEchoReturnsItsInputs(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	id := c.execute("echo", `{"inputs":{"claim":1042,"nested":{"a":[true,null]}}}`)
+	slow := c.execute("echo", `{"inputs":{"seconds":3600}}`)
+	clock.Add(time.Minute)
+	require.Equal(t, map[string]any{"claim": 1042.0, "nested": map[string]any{"a": []any{true, nil}}}, c.result(id))
+	require.Equal(t, "running", c.execution(slow)["status"])
+	clock.Add(time.Hour)
+	require.Equal(t, "completed", c.execution(slow)["status"])
+}
+
+func TestEchoReturnsAnySizeAndDepth(t *testing.T) {
+	t.Parallel()
+	for inputs, want := range map[string]struct{ bytes, levels int }{
+		`"bytes":1`:                      {1, 0},
+		`"bytes":2`:                      {2, 0},
+		`"bytes":3145728`:                {3 << 20, 0},
+		`"levels":3`:                     {6, 3},
+		`"levels":10000`:                 {20_000, 10_000},
+		`"levels":50000,"bytes":1000000`: {1_000_000, 50_000},
+	} {
+		t.Run(inputs, func(t *testing.T) {
+			t.Parallel()
+			c, clock := newClient(t)
+			id := c.execute("echo", `{"inputs":{`+inputs+`}}`)
+			clock.Add(time.Minute)
+			body := c.get("/agents/v2/executions/" + id).body
+			_, rest, found := strings.Cut(body, `"result":`)
+			require.True(t, found)
+			deep := strings.Repeat("[", want.levels)
+			require.True(t, strings.HasPrefix(rest, deep))
+			require.False(t, strings.HasPrefix(rest, deep+"["))
+			raw := c.api.Executions()[0].Result
+			require.Len(t, raw, want.bytes)
+			require.True(t, strings.HasPrefix(rest, string(raw)))
+		})
+	}
+}
+
+func TestEchoAsksAndFails(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	id := c.execute("echo", `{"inputs":{"ask":2,"fail":"worker_lost"}}`)
+	for range 2 {
+		clock.Add(time.Minute)
+		require.Equal(t, "paused_by_agent", c.execution(id)["status"])
+		c.post("/agents/v2/executions/"+id+"/user-messages", `{"message":"Yes"}`)
+	}
+	clock.Add(time.Minute)
+	require.Equal(t, "failed", c.execution(id)["status"])
+	for _, wrong := range []string{`"bytes":-1`, `"bytes":1.5`, `"levels":"3"`, `"levels":5,"bytes":9`, `"ask":1000`, `"seconds":"soon"`} {
+		id := c.execute("echo", `{"inputs":{`+wrong+`}}`)
+		clock.Add(time.Minute)
+		require.Equal(t, "failed", c.execution(id)["status"], wrong)
+	}
 }

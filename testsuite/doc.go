@@ -21,7 +21,7 @@
 // An agent is a function that takes the input of an execution and returns its steps, see [Agent].
 // [API.AddAgent] adds an agent with one script per execution; one execution too many fails the
 // test. [API.ServeAgent] adds an agent that runs any number of times. Every agent is also a
-// workflow with the same id. Four agents always exist, and do real work:
+// workflow with the same id. Five agents always exist, and do real work:
 //
 //   - inventory describes every staged file: name, size, SHA-256, type and, for CSV, rows and
 //     columns, or the problem with a file that should be CSV and is not. It writes the same to
@@ -32,6 +32,10 @@
 //   - patient works for as many seconds as its input seconds says, 60 by default. With the input
 //     ask it stops half-way to ask that, suggests the input answers, and continues when it is
 //     answered.
+//   - echo returns its inputs as its result, or a result of the size and depth that its inputs ask
+//     for: bytes is the size of the JSON, levels nests that many arrays. It works for the input
+//     seconds, 1 by default, asks for a person as often as the input ask says, and fails if the
+//     input fail has a reason.
 //
 // # Time
 //

@@ -92,9 +92,9 @@ func TestAgentListFiltersAndPages(t *testing.T) {
 		}
 		return names
 	}
-	require.Equal(t, []string{"totals", "report", "patient", "inventory"}, names("sortField=name&sortDirection=desc"))
+	require.Equal(t, []string{"totals", "report", "patient", "inventory", "echo"}, names("sortField=name&sortDirection=desc"))
 	require.Equal(t, []string{"report"}, names("searchName="+url.QueryEscape("PORT")))
-	require.Equal(t, []string{"report", "patient"}, names("page=2&pageSize=2"))
+	require.Equal(t, []string{"patient", "report"}, names("page=2&pageSize=2&sortField=name"))
 	for query, want := range map[string]string{
 		"page=0": "Invalid request parameters.", "page=x": "Invalid request parameters.", "sortField=size": "Invalid request parameters.",
 		"organizationId=x": "Invalid request parameters.", "organizationId=" + uuidA: "Organization not found.",

@@ -115,7 +115,7 @@ func (e *execution) snapshot() Execution {
 		Messages: append([]Message(nil), e.messages...),
 	}
 	if e.result != nil {
-		snapshot.Outcome, snapshot.Result = e.result.Outcome, e.result.Result
+		snapshot.Outcome, snapshot.Result = e.result.Outcome, e.service.deepResults.insert(e.result.Result)
 	}
 	for _, file := range e.files {
 		if file.createdBy == "user" {

@@ -1,6 +1,7 @@
 package testsuite
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ type reply struct {
 	body     any    // JSON, unless nil
 	text     string // otherwise text/plain
 	location string // for redirects
+	results  deepResults
 }
 
 func answer(status int, body any) reply { return reply{status: status, body: body} }
@@ -55,14 +57,18 @@ func (re reply) write(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, re.text) // fails only when the client is gone
 	case api.APIError:
 		body.Instance = new(r.URL.Path)
-		writeJSON(w, re.status, body)
+		writeJSON(w, re.status, body, nil)
 	default:
-		writeJSON(w, re.status, body)
+		writeJSON(w, re.status, body, re.results)
 	}
 }
 
-func writeJSON(w http.ResponseWriter, status int, body any) {
+func writeJSON(w http.ResponseWriter, status int, body any, results deepResults) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // fails only when the client is gone
+	var encoded bytes.Buffer
+	if err := json.NewEncoder(&encoded).Encode(body); err != nil {
+		panic(err) // every body is of types of the contract, and deep results are left out
+	}
+	_, _ = w.Write(results.insert(encoded.Bytes())) // fails only when the client is gone
 }

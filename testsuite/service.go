@@ -30,6 +30,7 @@ type service struct {
 	groupProfiles  map[string]string // the chosen profile of each group
 	staged         map[string]*stagedFile
 	executions     map[string]*execution
+	deepResults    deepResults
 	executionOrder []*execution // oldest first
 	timeline       timeline
 	requests       []*Request
@@ -85,7 +86,9 @@ func (s *service) serve(w http.ResponseWriter, r *http.Request, handle func(now 
 func (s *service) locked(handle func(now time.Time) reply) reply {
 	now := s.lockAndAdvance()
 	defer s.mu.Unlock()
-	return handle(now)
+	re := handle(now)
+	re.results = s.deepResults
+	return re
 }
 
 // operations maps each route to its operation. The routes after the blank line are older or newer

@@ -59,7 +59,7 @@ func TestAnnouncesInOneLineOfJSONAndServes(t *testing.T) {
 	if said.APIKey != "mine" || said.OrganizationID == "" {
 		t.Errorf("announced %+v", said)
 	}
-	for _, name := range []string{"inventory", "totals", "report", "patient"} {
+	for _, name := range []string{"inventory", "totals", "report", "patient", "echo"} {
 		if said.Agents[name] == "" {
 			t.Errorf("agent %s is missing in %v", name, said.Agents)
 		}
