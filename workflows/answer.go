@@ -4,159 +4,155 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// AnswerInput is the argument of [AnswerUpdate]: labels of the suggested answers, a text of one's own, or both.
+// AnswerInput is the argument of [AnswerUpdate]: labels of the suggested answers, a text, or both.
 type AnswerInput struct {
 	// ExecutionID may be empty in a workflow that has one agent at work.
 	ExecutionID string `json:"executionId,omitempty"`
-	// Answers choose among the options of the questions that are open. Without a Text every question that has options has to be
-	// answered.
+	// Answers choose among the options of the open questions. Without a Text, each question that
+	// has options must be answered.
 	Answers []Answer `json:"answers,omitempty"`
-	// Text is what the agent is told besides, or instead.
+	// Text is sent to the agent after the chosen labels, or instead of them.
 	Text string `json:"text,omitempty"`
 }
 
 // Answer chooses among the options of one question.
 type Answer struct {
-	// Question is the question's text or header; it may be empty where one question is open.
+	// Question is the question's text or header. It may be empty if one question is open.
 	Question string `json:"question,omitempty"`
-	// Labels are those of the options chosen, as they are spelled: one, or several where the question is MultiSelect.
+	// Labels are the exact labels of the chosen options: one, or several with MultiSelect.
 	Labels []string `json:"labels"`
 }
 
-// checkAnswer refuses what is wrong as far as the workflow knows. It may not know yet that the agent asks, which answer finds out.
-func (a *agents) checkAnswer(in AnswerInput) error {
+// validateAnswer refuses an answer that is wrong as far as the workflow knows. It accepts one for
+// an agent that asks nothing yet: handleAnswer reads the execution then.
+func (a *agents) validateAnswer(in AnswerInput) error {
 	if len(in.Answers) == 0 && strings.TrimSpace(in.Text) == "" {
-		return invalid("answers", "is empty, and so is text: choose labels, write a text, or both")
+		return asteroid.NewInvalidInput("answers", "is empty, and so is text: choose labels, write a text, or both")
 	}
-	r, err := a.target(in.ExecutionID)
+	r, err := a.findRun(in.ExecutionID)
 	if err != nil || !r.state.Status.NeedsHuman() {
 		return err
 	}
-	_, err = r.state.reply(in)
+	_, err = r.state.answerText(in)
 	return err
 }
 
-func (a *agents) answer(ctx workflow.Context, in AnswerInput) (*SteerResult, error) {
-	r, err := a.target(in.ExecutionID)
+func (a *agents) handleAnswer(ctx workflow.Context, in AnswerInput) (*SteerResult, error) {
+	r, err := a.findRun(in.ExecutionID)
 	if err != nil {
 		return nil, err
 	}
-	if !r.state.Status.NeedsHuman() {
-		return r.answerUnheard(ctx, in)
+	state, changedAt := *r.state, r.changedAt
+	if !state.Status.NeedsHuman() {
+		if state, changedAt, err = r.readQuestion(ctx); err != nil {
+			return nil, err
+		}
 	}
-	message, err := r.state.reply(in)
+	message, err := state.answerText(in)
 	if err != nil {
 		return nil, err
 	}
-	return r.say(ctx, message, r.state.Status, r.changedAt)
+	return r.sendMessage(ctx, message, state.Status, changedAt)
 }
 
-// answerUnheard answers what the workflow does not know of yet.
-func (r *AgentRun) answerUnheard(ctx workflow.Context, in AnswerInput) (*SteerResult, error) {
-	lookCtx, done := r.wish(ctx)
-	now, err := GetExecution(lookCtx, asteroid.GetExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
-	done()
+// readQuestion reads a question that the workflow does not know of yet, and since when it is asked.
+func (r *AgentRun) readQuestion(ctx workflow.Context) (AgentState, time.Time, error) {
+	ctx, done := r.beginUpdate(ctx)
+	defer done()
+	e, err := r.getExecution(ctx, r.executed.ExecutionID)
 	if err != nil {
-		return nil, err
+		return AgentState{}, time.Time{}, err
 	}
-	r.hint("") // the wait will read the same, and keep it
-	if !now.Status.NeedsHuman() || now.ExecutionID != r.executed.ExecutionID {
-		return nil, invalid("executionId", fmt.Sprintf("execution %s asks nothing: it is %s", now.ExecutionID, now.Status))
+	r.rereads.request("") // so that the wait observes the question too
+	if !e.Status.NeedsHuman() || e.ExecutionID != r.executed.ExecutionID {
+		return AgentState{}, time.Time{}, asteroid.NewInvalidInput("executionId", fmt.Sprintf("execution %s asks nothing: it is %s", e.ExecutionID, e.Status))
 	}
-	asked := AgentState{Status: now.Status, Reason: now.Reason, Questions: now.Questions}
-	message, err := asked.reply(in)
-	if err != nil {
-		return nil, err
-	}
-	return r.say(ctx, message, now.Status, now.StatusChangedAt)
+	return AgentState{Status: e.Status, Reason: e.Reason, Questions: e.Questions}, e.StatusChangedAt, nil
 }
 
-// reply is the message that answers what the agent asks. The form of an answer is not published: it is text, the labels.
-func (s *AgentState) reply(in AnswerInput) (string, error) {
+// answerText returns the message that answers the agent's questions: the chosen labels and the
+// text. The API does not define a form for answers.
+func (s *AgentState) answerText(in AnswerInput) (string, error) {
 	if s.Status == asteroid.StatusAwaitingConfirmation {
-		return "", invalid("executionId", "awaits a confirmation, which no answer gives: approve it in the console, or see "+ResumeUpdate)
+		return "", asteroid.NewInvalidInput("executionId", "awaits a confirmation, which an answer does not give: approve it in the console, or see "+ResumeUpdate)
 	}
 	var lines []string
 	answered := map[int]bool{}
 	for i, answer := range in.Answers {
 		field := fmt.Sprintf("answers[%d]", i)
-		n, err := s.asked(field, answer.Question)
+		n, err := s.findQuestion(field, answer.Question)
 		if err != nil {
 			return "", err
 		}
+		question := s.Questions[n]
 		if answered[n] {
-			return "", invalid(field+".question", fmt.Sprintf("%q is answered twice", s.Questions[n].Question))
+			return "", asteroid.NewInvalidInput(field+".question", fmt.Sprintf("%q is answered twice", question.Question))
 		}
 		answered[n] = true
-		if err := checkLabels(field+".labels", s.Questions[n], answer.Labels); err != nil {
+		if err := validateLabels(field+".labels", question, answer.Labels); err != nil {
 			return "", err
 		}
 		line := strings.Join(answer.Labels, ", ")
 		if len(s.Questions) > 1 {
-			line = s.Questions[n].Question + " " + line
+			line = question.Question + " " + line
 		}
 		lines = append(lines, line)
 	}
-	text := strings.TrimSpace(in.Text)
-	if text != "" {
+	if text := strings.TrimSpace(in.Text); text != "" {
 		return strings.Join(append(lines, text), "\n"), nil
 	}
 	for n, q := range s.Questions {
 		if len(q.Options) > 0 && !answered[n] {
-			return "", invalid("answers", fmt.Sprintf("leaves out %q: choose one of %s, or write a text", q.Question, labels(q)))
+			return "", asteroid.NewInvalidInput("answers", fmt.Sprintf("has none for %q: choose one of %s, or write a text", q.Question, optionLabels(q)))
 		}
 	}
 	return strings.Join(lines, "\n"), nil
 }
 
-// asked finds the question that an answer is for.
-func (s *AgentState) asked(field, question string) (int, error) {
+// findQuestion returns the index of the question that an answer is for.
+func (s *AgentState) findQuestion(field, question string) (int, error) {
 	if len(s.Questions) == 0 {
-		return 0, invalid(field, "the agent suggests no answers: write a text")
+		return 0, asteroid.NewInvalidInput(field, "the agent suggests no answers: write a text")
 	}
 	if question == "" && len(s.Questions) == 1 {
 		return 0, nil
 	}
-	known := make([]string, len(s.Questions))
 	for n, q := range s.Questions {
 		if question != "" && (q.Question == question || q.Header == question) {
 			return n, nil
 		}
-		known[n] = fmt.Sprintf("%q", q.Question)
 	}
-	return 0, invalid(field+".question", fmt.Sprintf("%q is none of the questions that are open: %s", question, strings.Join(known, ", ")))
+	open := strings.Join(texts(s.Questions, func(q asteroid.Question) string { return fmt.Sprintf("%q", q.Question) }), ", ")
+	return 0, asteroid.NewInvalidInput(field+".question", fmt.Sprintf("%q is none of the open questions: %s", question, open))
 }
 
-func checkLabels(field string, q asteroid.Question, chosen []string) error {
+func validateLabels(field string, q asteroid.Question, chosen []string) error {
 	switch {
 	case len(q.Options) == 0:
-		return invalid(field, fmt.Sprintf("%q suggests no answers: write a text", q.Question))
+		return asteroid.NewInvalidInput(field, fmt.Sprintf("%q suggests no answers: write a text", q.Question))
 	case len(chosen) == 0:
-		return invalid(field, fmt.Sprintf("is empty: choose one of %s", labels(q)))
+		return asteroid.NewInvalidInput(field, fmt.Sprintf("is empty: choose one of %s", optionLabels(q)))
 	case len(chosen) > 1 && !q.MultiSelect:
-		return invalid(field, fmt.Sprintf("has %d labels, but %q takes one answer", len(chosen), q.Question))
+		return asteroid.NewInvalidInput(field, fmt.Sprintf("has %d labels, but %q takes one answer", len(chosen), q.Question))
 	}
 	for i, label := range chosen {
 		if !slices.ContainsFunc(q.Options, func(o asteroid.QuestionOption) bool { return o.Label == label }) {
-			return invalid(field, fmt.Sprintf("%q is none of the answers that the agent suggests: %s", label, labels(q)))
+			return asteroid.NewInvalidInput(field, fmt.Sprintf("%q is none of the suggested answers: %s", label, optionLabels(q)))
 		}
 		if slices.Contains(chosen[:i], label) {
-			return invalid(field, fmt.Sprintf("%q is chosen twice", label))
+			return asteroid.NewInvalidInput(field, fmt.Sprintf("%q is chosen twice", label))
 		}
 	}
 	return nil
 }
 
-func labels(q asteroid.Question) string {
-	quoted := make([]string, len(q.Options))
-	for i, o := range q.Options {
-		quoted[i] = fmt.Sprintf("%q", o.Label)
-	}
-	return strings.Join(quoted, ", ")
+func optionLabels(q asteroid.Question) string {
+	return strings.Join(texts(q.Options, func(o asteroid.QuestionOption) string { return fmt.Sprintf("%q", o.Label) }), ", ")
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-func TestFilesThatTheServiceKeepsRefusingAreStagedAFewTimesOnly(t *testing.T) {
+func TestRunAgentStopsStagingFilesThatAreRefusedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.api.Inject("AgentExecutePost", testsuite.Answer(400, `{"code":400,"message":"no","errors":[{"parameter":"tempFiles","detail":"unknown"}]}`,
@@ -30,7 +30,7 @@ func TestFilesThatTheServiceKeepsRefusingAreStagedAFewTimesOnly(t *testing.T) {
 	require.Equal(t, 4, b.requests("TempFilesStage"))
 }
 
-func TestACancelThatTheServiceNeverTakesIsGivenUpAndTold(t *testing.T) {
+func TestRunAgentGivesUpACancelThatIsAlwaysRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"never"}`, "Content-Type", "application/json"), 100_000)
@@ -46,8 +46,9 @@ func TestACancelThatTheServiceNeverTakesIsGivenUpAndTold(t *testing.T) {
 	require.Empty(t, details.Status, "it is not known to be over")
 }
 
-// On a real server an activity that is to be cancelled is not retried: when its worker dies, it ends in a timeout.
-func TestAnExecuteThatIsLostWhileTheWorkflowIsCancelledLeavesNoAgent(t *testing.T) {
+// A real server does not retry an activity whose cancellation is requested: after its worker's
+// death it ends in a timeout.
+func TestRunAgentCancelsTheRunOfAnExecuteLostDuringCancellation(t *testing.T) {
 	t.Parallel()
 	lost := &lostExecute{}
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{lost}})
@@ -59,7 +60,7 @@ func TestAnExecuteThatIsLostWhileTheWorkflowIsCancelledLeavesNoAgent(t *testing.
 	require.Equal(t, "cancelled", b.api.Executions()[0].Status)
 }
 
-// lostExecute lets the first execute be carried out, and its activity fail for good.
+// lostExecute lets the service carry out the first execute, and fails its activity without a retry.
 type lostExecute struct {
 	interceptor.WorkerInterceptorBase
 	then  func()
@@ -102,14 +103,14 @@ func TestRunAgentKeepsTheTaskQueueAndPriorityOfItsContext(t *testing.T) {
 	require.Equal(t, "Execute agent a", spy.seen.Summary)
 }
 
-// registry notes what is registered.
+// registry records what is registered.
 type registry map[string]workflow.RegisterOptions
 
 func (r registry) RegisterWorkflowWithOptions(_ any, options workflow.RegisterOptions) {
 	r[options.Name] = options
 }
 
-func TestWorkflowsArePinnedUnlessToldOtherwise(t *testing.T) {
+func TestRegisterPinsWorkflowsUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[workflow.VersioningBehavior]workflow.VersioningBehavior{
 		workflow.VersioningBehaviorUnspecified: workflow.VersioningBehaviorPinned,
@@ -126,7 +127,7 @@ func TestWorkflowsArePinnedUnlessToldOtherwise(t *testing.T) {
 	}
 }
 
-func TestReexecutionPausesGrow(t *testing.T) {
+func TestRunAgentDoublesTheReexecutionInterval(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	lost := func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.CancelBy("no_activity")} }
@@ -138,7 +139,7 @@ func TestReexecutionPausesGrow(t *testing.T) {
 	require.InDelta(t, 200, executions[2].CreatedAt.Sub(executions[1].TerminalAt).Seconds(), 5)
 }
 
-func TestBadBoundsAreRefused(t *testing.T) {
+func TestRunAgentRefusesInvalidBounds(t *testing.T) {
 	t.Parallel()
 	for field, in := range map[string]workflows.RunAgentInput{
 		"timeoutSeconds":                     {AgentID: "a", TimeoutSeconds: 1 << 62},

@@ -4,136 +4,104 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// StageFiles runs asteroid.StageFiles; see [activities.Activities.StageFiles]. Unless the context's options say
-// otherwise an attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
+// StageFiles runs [activities.Activities.StageFiles]. By default an
+// attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
 func StageFiles(ctx workflow.Context, in asteroid.StageFilesInput) (*asteroid.StageFilesResult, error) {
-	return call[asteroid.StageFilesResult](withDefaults(ctx, transferDefaults(), summary("Stage "+fileLabels(in.Files))),
-		asteroid.StageFilesName, in)
+	return runActivity[asteroid.StageFilesResult](ctx, asteroid.StageFilesName, in, transferDefaults(), "Stage "+fileLabels(in.Files))
 }
 
-// ExecuteAgent runs asteroid.ExecuteAgent; see [activities.Activities.ExecuteAgent]. Unless the context's options say
-// otherwise an attempt may take a minute, and it is retried for six hours, which is also how long it waits for
-// capacity. When the workflow is cancelled meanwhile, the call still returns what the attempt under way brings.
+// ExecuteAgent runs [activities.Activities.ExecuteAgent]. By default an
+// attempt may take two minutes, and it is retried for six hours, also while there is no capacity.
+// If the workflow is cancelled, the call still returns the outcome of the attempt in progress.
 func ExecuteAgent(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
-	return call[asteroid.ExecuteAgentResult](withDefaults(ctx, executeDefaults(), summary("Execute agent "+in.AgentID)),
-		asteroid.ExecuteAgentName, in)
+	return runActivity[asteroid.ExecuteAgentResult](ctx, asteroid.ExecuteAgentName, in, executeDefaults(), "Execute agent "+in.AgentID)
 }
 
-// AwaitExecution runs asteroid.AwaitExecution; see [activities.Activities.AwaitExecution]. Unless the context's options
-// say otherwise it polls at intervals from one to thirty seconds, without end. Bound it with ScheduleToCloseTimeout.
+// AwaitExecution runs [activities.Activities.AwaitExecution]. By default it polls every one to
+// thirty seconds, without end. ScheduleToCloseTimeout bounds it.
 func AwaitExecution(ctx workflow.Context, in asteroid.AwaitExecutionInput) (*asteroid.Execution, error) {
-	var out asteroid.Execution
-	if err := awaitExecution(ctx, in).Get(ctx, &out); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return runActivity[asteroid.Execution](ctx, asteroid.AwaitExecutionName, in, awaitDefaults(), "Await execution "+in.ExecutionID)
 }
 
-func awaitExecution(ctx workflow.Context, in asteroid.AwaitExecutionInput) workflow.Future {
-	return workflow.ExecuteActivity(withDefaults(ctx, awaitDefaults(), summary("Await execution "+in.ExecutionID)), asteroid.AwaitExecutionName, in)
-}
-
-// GetExecution runs asteroid.GetExecution; see [activities.Activities.GetExecution]. Unless the context's options say
-// otherwise it is retried for an hour.
+// GetExecution runs [activities.Activities.GetExecution], retried for an hour by default.
 func GetExecution(ctx workflow.Context, in asteroid.GetExecutionInput) (*asteroid.Execution, error) {
-	return call[asteroid.Execution](withDefaults(ctx, callDefaults(), summary("Read execution "+in.ExecutionID)),
-		asteroid.GetExecutionName, in)
+	return runActivity[asteroid.Execution](ctx, asteroid.GetExecutionName, in, callDefaults(attemptTimeout), "Read execution "+in.ExecutionID)
 }
 
-// SetExecutionStatus runs asteroid.SetExecutionStatus; see [activities.Activities.SetExecutionStatus]. Unless the
-// context's options say otherwise it is retried for an hour.
+// SetExecutionStatus runs asteroid.SetExecutionStatus; see
+// [activities.Activities.SetExecutionStatus]. By default it is retried for an hour.
 func SetExecutionStatus(ctx workflow.Context, in asteroid.SetExecutionStatusInput) (*asteroid.SetExecutionStatusResult, error) {
-	return call[asteroid.SetExecutionStatusResult](
-		withDefaults(ctx, callDefaults(), summary(fmt.Sprintf("Set execution %s to %s", in.ExecutionID, in.Status))),
-		asteroid.SetExecutionStatusName, in)
+	text := fmt.Sprintf("Set execution %s to %s", in.ExecutionID, in.Status)
+	return runActivity[asteroid.SetExecutionStatusResult](ctx, asteroid.SetExecutionStatusName, in, callDefaults(attemptTimeout), text)
 }
 
-// SendMessage runs asteroid.SendMessage; see [activities.Activities.SendMessage]. Unless the context's options say
-// otherwise it is retried for an hour.
+// SendMessage runs [activities.Activities.SendMessage], retried for an hour by default.
 func SendMessage(ctx workflow.Context, in asteroid.SendMessageInput) (*asteroid.SendMessageResult, error) {
-	return call[asteroid.SendMessageResult](withDefaults(ctx, callDefaults(), summary("Send a message to execution "+in.ExecutionID)),
-		asteroid.SendMessageName, in)
+	return runActivity[asteroid.SendMessageResult](ctx, asteroid.SendMessageName, in, callDefaults(attemptTimeout), "Send a message to execution "+in.ExecutionID)
 }
 
-// SweepDuplicates runs asteroid.SweepDuplicates; see [activities.Activities.SweepDuplicates]. Unless the context's
-// options say otherwise it is retried for an hour.
+// SweepDuplicates runs [activities.Activities.SweepDuplicates], retried for an hour by default.
 func SweepDuplicates(ctx workflow.Context, in asteroid.SweepDuplicatesInput) (*asteroid.SweepDuplicatesResult, error) {
-	return call[asteroid.SweepDuplicatesResult](withDefaults(ctx, callDefaults(), summary("Look for duplicates of agent "+in.AgentID)),
-		asteroid.SweepDuplicatesName, in)
+	return runActivity[asteroid.SweepDuplicatesResult](ctx, asteroid.SweepDuplicatesName, in, callDefaults(attemptTimeout), "Sweep duplicates of agent "+in.AgentID)
 }
 
-// CheckUploads runs asteroid.CheckUploads; see [activities.Activities.CheckUploads]. Unless the context's options say
-// otherwise it is retried for an hour.
+// CheckUploads runs [activities.Activities.CheckUploads], retried for an hour by default.
 func CheckUploads(ctx workflow.Context, in asteroid.CheckUploadsInput) (*asteroid.CheckUploadsResult, error) {
-	return call[asteroid.CheckUploadsResult](withDefaults(ctx, callDefaults(), summary("Check the files of execution "+in.ExecutionID)),
-		asteroid.CheckUploadsName, in)
+	return runActivity[asteroid.CheckUploadsResult](ctx, asteroid.CheckUploadsName, in, callDefaults(attemptTimeout), "Check the files of execution "+in.ExecutionID)
 }
 
-// AttachFiles runs asteroid.AttachFiles; see [activities.Activities.AttachFiles]. Unless the context's options say otherwise an
+// AttachFiles runs [activities.Activities.AttachFiles]. By default an
 // attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
 func AttachFiles(ctx workflow.Context, in asteroid.AttachFilesInput) (*asteroid.AttachFilesResult, error) {
-	return call[asteroid.AttachFilesResult](withDefaults(ctx, transferDefaults(), summary("Attach "+fileLabels(in.Files)+" to execution "+in.ExecutionID)),
-		asteroid.AttachFilesName, in)
+	text := "Attach " + fileLabels(in.Files) + " to execution " + in.ExecutionID
+	return runActivity[asteroid.AttachFilesResult](ctx, asteroid.AttachFilesName, in, transferDefaults(), text)
 }
 
-// ListFiles runs asteroid.ListFiles; see [activities.Activities.ListFiles]. Unless the context's options say otherwise an
-// attempt may take five minutes, and it is retried for an hour.
+// ListFiles runs [activities.Activities.ListFiles]. By default an attempt
+// may take five minutes, and it is retried for an hour.
 func ListFiles(ctx workflow.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
-	return call[asteroid.ListFilesResult](withDefaults(ctx, listDefaults(), summary("List the files of execution "+in.ExecutionID)),
-		asteroid.ListFilesName, in)
+	return runActivity[asteroid.ListFilesResult](ctx, asteroid.ListFilesName, in, callDefaults(5*time.Minute), "List the files of execution "+in.ExecutionID)
 }
 
-// SaveFiles runs asteroid.SaveFiles; see [activities.Activities.SaveFiles]. Unless the context's options say otherwise an
-// attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
+// SaveFiles runs [activities.Activities.SaveFiles]. By default an attempt
+// may take an hour with a heartbeat every minute, and it is retried for six hours.
 func SaveFiles(ctx workflow.Context, in asteroid.SaveFilesInput) (*asteroid.SaveFilesResult, error) {
-	return call[asteroid.SaveFilesResult](withDefaults(ctx, transferDefaults(), summary("Save the files of execution "+in.ExecutionID)),
-		asteroid.SaveFilesName, in)
+	return runActivity[asteroid.SaveFilesResult](ctx, asteroid.SaveFilesName, in, transferDefaults(), "Save the files of execution "+in.ExecutionID)
 }
 
-// CheckDestination runs asteroid.CheckDestination; see [activities.Activities.CheckDestination]. Unless the context's options
-// say otherwise it is retried for an hour.
+// CheckDestination runs [activities.Activities.CheckDestination], retried for an hour by default.
 func CheckDestination(ctx workflow.Context, in asteroid.CheckDestinationInput) (*asteroid.CheckDestinationResult, error) {
-	return call[asteroid.CheckDestinationResult](withDefaults(ctx, callDefaults(), summary("Check where files are to be saved")),
-		asteroid.CheckDestinationName, in)
+	return runActivity[asteroid.CheckDestinationResult](ctx, asteroid.CheckDestinationName, in, callDefaults(attemptTimeout), "Check where files are to be saved")
 }
 
-func watchExecutions(ctx workflow.Context, in asteroid.WatchExecutionsInput) workflow.Future {
-	ctx = withDefaults(ctx, watchDefaults(), summary("Watch the executions of connection "+in.Connection))
-	return workflow.ExecuteActivity(ctx, asteroid.WatchExecutionsName, in)
+// startActivity starts an activity with the context's options and these defaults. The server bounds
+// a summary at 400 bytes; a shorter one reads better.
+func startActivity(ctx workflow.Context, name string, in any, defaults workflow.ActivityOptions, summary string) workflow.Future {
+	const limit = 120
+	return workflow.ExecuteActivity(withDefaults(ctx, defaults, text.Truncate(summary, limit)), name, in)
 }
 
-func call[Out, In any](ctx workflow.Context, name string, in In) (*Out, error) {
+func runActivity[Out any](ctx workflow.Context, name string, in any, defaults workflow.ActivityOptions, summary string) (*Out, error) {
 	var out Out
-	if err := workflow.ExecuteActivity(ctx, name, in).Get(ctx, &out); err != nil {
+	if err := startActivity(ctx, name, in, defaults, summary).Get(ctx, &out); err != nil {
 		return nil, err
 	}
 	return &out, nil
-}
-
-// summary fits a text into the one line that the server allows (400 bytes; fewer read better).
-func summary(text string) string {
-	const most = 120
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most-3], "") + "..."
-	}
-	return text
 }
 
 func fileLabels(refs []asteroid.FileRef) string {
-	labels := make([]string, len(refs))
-	for i, ref := range refs {
-		labels[i] = fileLabel(ref)
-	}
-	return strings.Join(labels, ", ")
+	return strings.Join(texts(refs, fileLabel), ", ")
 }
 
-// fileLabel is how a person knows a file: never the content of a data: reference.
+// fileLabel returns what a person knows the file by, and never the content of a data: reference.
 func fileLabel(ref asteroid.FileRef) string {
 	switch {
 	case ref.Name != "":

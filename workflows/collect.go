@@ -6,16 +6,17 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// Collect says which files of an agent RunAgent takes along once the agent has completed: its downloads, unless the
-// selection says otherwise.
+// Collect selects the files that RunAgent collects once the agent has completed. Unless the
+// selection says otherwise, they are the agent's downloads.
 type Collect struct {
 	asteroid.FileSelection
-	// Destination is where the files are copied to, see [asteroid.SaveFilesInput]. Empty, they stay at the service, and what
-	// RunAgent returns refers to them there: that is enough for the next agent, but the service deletes them some day.
+	// Destination is where the files are copied to, see [asteroid.SaveFilesInput]. When empty,
+	// the files stay at the service, and the result refers to them there. That suffices for the
+	// next agent, but the service deletes them some day.
 	Destination string `json:"destination,omitempty"`
 }
 
-// checkDestination finds out before the agent works whether its files can be saved.
+// checkDestination fails before the agent is executed if its files could not be saved.
 func (r *AgentRun) checkDestination(ctx workflow.Context) error {
 	if r.in.Collect == nil || r.in.Collect.Destination == "" {
 		return nil
@@ -24,31 +25,29 @@ func (r *AgentRun) checkDestination(ctx workflow.Context) error {
 	return err
 }
 
-// collect is the last phase of an agent that has completed.
+// collect lists or saves the files of a completed agent.
 func (r *AgentRun) collect(ctx workflow.Context) ([]asteroid.OutputFile, error) {
-	if r.in.Collect == nil {
+	c := r.in.Collect
+	if c == nil {
 		return nil, nil
 	}
-	r.to(ctx, PhaseCollecting)
-	var files []asteroid.OutputFile
-	if r.in.Collect.Destination == "" {
+	r.enterPhase(ctx, PhaseCollecting)
+	if c.Destination == "" {
 		listed, err := ListFiles(ctx, asteroid.ListFilesInput{
-			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, FileSelection: r.in.Collect.FileSelection,
+			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, FileSelection: c.FileSelection,
 		})
 		if err != nil {
 			return nil, err
 		}
-		files = listed.Files
+		r.state.Outputs = listed.Files
 	} else {
 		saved, err := SaveFiles(ctx, asteroid.SaveFilesInput{
-			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, FileSelection: r.in.Collect.FileSelection,
-			Destination: r.in.Collect.Destination,
+			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, FileSelection: c.FileSelection, Destination: c.Destination,
 		})
 		if err != nil {
 			return nil, err
 		}
-		files = saved.Files
+		r.state.Outputs = saved.Files
 	}
-	r.state.Outputs = files
-	return files, nil
+	return r.state.Outputs, nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// writer leaves three files and completes.
+// writer writes three files and completes.
 func writer(testsuite.Run) []testsuite.Step {
 	return []testsuite.Step{
 		testsuite.Work(time.Hour),
@@ -28,7 +28,7 @@ func writer(testsuite.Run) []testsuite.Step {
 	}
 }
 
-func TestWhatAnAgentLeavesGoesToTheNextByReference(t *testing.T) {
+func TestPipelinePassesCollectedFilesByReference(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	first := b.api.AddAgent("writer", writer)
@@ -59,7 +59,7 @@ func TestWhatAnAgentLeavesGoesToTheNextByReference(t *testing.T) {
 	require.NotContains(t, string(history), "the report")
 }
 
-func TestRunAgentSavesWhatTheAgentLeaves(t *testing.T) {
+func TestRunAgentSavesOutputsToTheDestination(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, testsuite.WithFileSyncDelay(0))
 	root := t.TempDir()
@@ -84,7 +84,7 @@ func TestRunAgentSavesWhatTheAgentLeaves(t *testing.T) {
 	require.Equal(t, workflows.PhaseCompleted, state.Agents[0].Phase)
 }
 
-func TestADestinationThatIsNotOpenIsRefusedBeforeTheAgentWorks(t *testing.T) {
+func TestRunAgentRefusesAForbiddenDestinationBeforeExecuting(t *testing.T) {
 	t.Parallel()
 	for _, destination := range []string{"file:///etc", "s3://bucket/x", "nowhere"} {
 		b := newBench(t)
@@ -98,7 +98,7 @@ func TestADestinationThatIsNotOpenIsRefusedBeforeTheAgentWorks(t *testing.T) {
 	}
 }
 
-func TestAFailedRunsFilesAreNotCollected(t *testing.T) {
+func TestRunAgentCollectsNoFilesOfAFailedRun(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.AddAgent("fails", func(testsuite.Run) []testsuite.Step {
@@ -110,7 +110,7 @@ func TestAFailedRunsFilesAreNotCollected(t *testing.T) {
 	require.Zero(t, b.requests("ExecutionFilesGet"))
 }
 
-func TestFilesAreAttachedToARunThatAsks(t *testing.T) {
+func TestAttachFilesAddsFilesToARunningExecution(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	var attached *asteroid.AttachFilesResult

@@ -11,28 +11,32 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// markdown tells a person who opens the workflow's page what its agents do.
+// markdown renders the agents for a person who opens the workflow's page. A workflow may run
+// thousands of agents: it shows the newest ones in full, and some earlier ones in a line each.
 func (a *agents) markdown() string {
-	const inFull, atAll = 10, 50 // the newest agents; a workflow may run thousands
+	const inFull, shown = 10, 50
 	var page strings.Builder
-	if hidden := len(a.runs) - atAll; hidden > 0 {
+	if hidden := len(a.runs) - shown; hidden > 0 {
 		page.WriteString("\n" + strconv.Itoa(hidden) + " earlier agents are not shown.\n")
 	}
 	for i, r := range a.runs {
-		agent := r.state
-		switch behind := len(a.runs) - i; {
-		case behind <= inFull || agent.Ended.IsZero() && behind <= atAll:
-			page.WriteString(agent.markdown())
-		case behind <= atAll:
-			page.WriteString("\n**Agent** " + code(agent.title()) + " " + agent.headline() + ", execution " + code(agent.ExecutionID) + "\n")
+		s := r.state
+		switch age := len(a.runs) - i; {
+		case age <= inFull || s.Ended.IsZero() && age <= shown:
+			page.WriteString(s.markdown())
+		case age <= shown:
+			page.WriteString(s.headline() + ", execution " + inlineCode(s.ExecutionID) + "\n")
 		}
 	}
 	return page.String()
 }
 
-func (s *AgentState) title() string { return cmp.Or(s.AgentName, s.AgentID) }
+func (s *AgentState) headline() string {
+	return "\n**Agent** " + inlineCode(cmp.Or(s.AgentName, s.AgentID)) + " " + s.activity()
+}
 
 func (s *AgentState) markdown() string {
 	var page strings.Builder
@@ -41,15 +45,15 @@ func (s *AgentState) markdown() string {
 			page.WriteString("- **" + label + "**: " + text + "\n")
 		}
 	}
-	page.WriteString("\n**Agent** " + code(s.title()) + " " + s.headline() + "\n\n")
+	page.WriteString(s.headline() + "\n\n")
 	line("Files", s.fileList())
 	line("Execution", s.execution())
-	line("Status", s.statuses())
-	line("Earlier attempts", s.earlier())
-	line("Left behind", s.outputList())
+	line("Status", s.statusHistory())
+	line("Earlier attempts", joinLimited(s.FailedExecutions, inlineCode))
+	line("Output files", joinLimited(s.Outputs, func(f asteroid.OutputFile) string { return fileWithSize(f.Name, f.ContentType, f.Size) }))
 	line("Asked", s.question())
 	if s.Phase != PhaseNeedsHuman { // else it is the question, or repeats it
-		line("Reason", code(s.Reason))
+		line("Reason", inlineCode(s.Reason))
 	}
 	line("Time", s.times())
 	if !s.Status.Terminal() {
@@ -57,14 +61,15 @@ func (s *AgentState) markdown() string {
 	} else {
 		line("Recording", link("watch what the agent did", s.RecordingURL))
 	}
-	line("Error", code(s.Error))
+	line("Error", inlineCode(s.Error))
 	if len(s.result) > 0 {
-		page.WriteString("\n**Result**\n\n```json\n" + fenced(s.result) + "\n```\n")
+		page.WriteString("\n**Result**\n\n```json\n" + fencedJSON(s.result) + "\n```\n")
 	}
 	return page.String()
 }
 
-func (s *AgentState) headline() string {
+// activity returns what the agent does, as the rest of a sentence that its name begins.
+func (s *AgentState) activity() string {
 	switch s.Phase {
 	case PhaseStaging:
 		return "gets its files staged"
@@ -74,11 +79,11 @@ func (s *AgentState) headline() string {
 		return "is **waiting for capacity** since " + s.Since.UTC().Format(clockTime)
 	case PhaseRunning:
 		if s.Status.Terminal() {
-			return "is over: " + string(s.Status)
+			return "is finished: " + string(s.Status)
 		}
 		return "is at work"
 	case PhasePaused:
-		return "is **paused** by somebody"
+		return "is **paused** by a person"
 	case PhaseNeedsHuman:
 		if s.Overdue {
 			return "**waits for a person**, and nobody has answered in time"
@@ -92,72 +97,64 @@ func (s *AgentState) headline() string {
 		return "failed and will be executed again"
 	case PhaseCompleted:
 		if s.Outcome != "" {
-			return "completed, outcome " + code(s.Outcome)
+			return "completed, outcome " + inlineCode(s.Outcome)
 		}
 		return "completed"
 	default:
 		if s.Status.Terminal() && s.Status != asteroid.StatusCompleted {
-			return "is over: " + string(s.Status)
+			return "is finished: " + string(s.Status)
 		}
 		return "failed"
 	}
 }
 
 func (s *AgentState) fileList() string {
-	labels := make([]string, 0, len(s.requested))
-	for _, f := range s.Files {
-		labels = append(labels, fileWithSize(f.Name, f.ContentType, f.Size))
+	if len(s.Files) == 0 {
+		return joinLimited(s.requested, inlineCode)
 	}
-	if len(labels) == 0 {
-		for _, name := range s.requested {
-			labels = append(labels, code(name))
-		}
-	}
-	return some(labels)
-}
-
-func (s *AgentState) outputList() string {
-	labels := make([]string, len(s.Outputs))
-	for i, f := range s.Outputs {
-		labels[i] = fileWithSize(f.Name, f.ContentType, f.Size)
-	}
-	return some(labels)
+	return joinLimited(s.Files, func(f asteroid.StagedFile) string { return fileWithSize(f.Name, f.ContentType, f.Size) })
 }
 
 func fileWithSize(name, contentType string, bytes int64) string {
 	if contentType == "" {
-		return fmt.Sprintf("%s (%s)", code(name), size(bytes))
+		return fmt.Sprintf("%s (%s)", inlineCode(name), formatSize(bytes))
 	}
-	return fmt.Sprintf("%s (%s, %s)", code(name), code(contentType), size(bytes))
+	return fmt.Sprintf("%s (%s, %s)", inlineCode(name), inlineCode(contentType), formatSize(bytes))
 }
 
-// some keeps a thousand files from filling the page.
-func some(labels []string) string {
-	const most = 10
-	if len(labels) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(labels[:most], ", "), len(labels)-most)
+// joinLimited lists the first items, so that a thousand files do not fill the page.
+func joinLimited[T any](items []T, text func(T) string) string {
+	const limit = 10
+	if len(items) > limit {
+		return fmt.Sprintf("%s and %d more", strings.Join(texts(items[:limit], text), ", "), len(items)-limit)
 	}
-	return strings.Join(labels, ", ")
+	return strings.Join(texts(items, text), ", ")
+}
+
+// texts returns the text of each item.
+func texts[T any](items []T, text func(T) string) []string {
+	out := make([]string, len(items))
+	for i, item := range items {
+		out[i] = text(item)
+	}
+	return out
 }
 
 func (s *AgentState) execution() string {
-	if s.ExecutionID == "" {
-		return ""
-	}
-	text := code(s.ExecutionID)
-	if page := link("its page", s.PlatformURL); page != "" {
+	text := inlineCode(s.ExecutionID)
+	if page := link("its page", s.PlatformURL); text != "" && page != "" {
 		text += ", " + page
 	}
 	return text
 }
 
-// statuses are the last ones, each with its time; the day only where it changes.
-func (s *AgentState) statuses() string {
-	const most = 12
+// statusHistory returns the latest statuses and their times, with the day only where it changes.
+func (s *AgentState) statusHistory() string {
+	const limit = 12
 	shown := s.Statuses
 	text, day := "", ""
-	if len(shown) > most {
-		shown, text = shown[len(shown)-most:], "..., "
+	if len(shown) > limit {
+		shown, text = shown[len(shown)-limit:], "..., "
 	}
 	for i, at := range shown {
 		since := at.Since.UTC()
@@ -168,7 +165,7 @@ func (s *AgentState) statuses() string {
 		if i > 0 {
 			text += ", "
 		}
-		text += code(string(at.Status)) + " " + since.Format(format)
+		text += inlineCode(string(at.Status)) + " " + since.Format(format)
 	}
 	if text != "" {
 		text += " UTC"
@@ -176,39 +173,31 @@ func (s *AgentState) statuses() string {
 	return text
 }
 
-func (s *AgentState) earlier() string {
-	labels := make([]string, len(s.FailedExecutions))
-	for i, id := range s.FailedExecutions {
-		labels[i] = code(id)
-	}
-	return some(labels)
-}
-
 func (s *AgentState) question() string {
 	switch {
 	case s.Phase != PhaseNeedsHuman:
 		return ""
 	case len(s.Questions) == 0:
-		return code(s.Reason)
+		return inlineCode(s.Reason)
 	}
-	var asked []string
-	for _, q := range s.Questions {
-		text := code(q.Question)
-		if q.Header != "" {
-			text = code(q.Header) + ": " + text
-		}
-		if q.MultiSelect {
-			text += ", several answers are possible"
-		}
-		for _, o := range q.Options {
-			text += "\n  - " + code(o.Label)
-			if o.Description != "" {
-				text += ": " + code(o.Description)
-			}
-		}
-		asked = append(asked, text)
+	return strings.Join(texts(s.Questions, questionWithOptions), "\n")
+}
+
+func questionWithOptions(q asteroid.Question) string {
+	text := inlineCode(q.Question)
+	if q.Header != "" {
+		text = inlineCode(q.Header) + ": " + text
 	}
-	return strings.Join(asked, "\n")
+	if q.MultiSelect {
+		text += ", several answers are possible"
+	}
+	for _, o := range q.Options {
+		text += "\n  - " + inlineCode(o.Label)
+		if o.Description != "" {
+			text += ": " + inlineCode(o.Description)
+		}
+	}
+	return text
 }
 
 const clockTime = "2006-01-02 15:04:05 UTC"
@@ -218,37 +207,35 @@ func (s *AgentState) times() string {
 	if s.Ended.IsZero() {
 		return started + ", last change " + s.Since.UTC().Format(clockTime)
 	}
-	return started + fmt.Sprintf(", ended %s, %s in all", s.Ended.UTC().Format(clockTime), s.Ended.Sub(s.Started).Round(time.Second))
+	return started + fmt.Sprintf(", finished %s, %s in all", s.Ended.UTC().Format(clockTime), s.Ended.Sub(s.Started).Round(time.Second))
 }
 
-// code shows a text of the agent's or the service's: whatever it holds, it cannot become Markdown or HTML.
-func code(text string) string {
-	if text == "" {
+// inlineCode renders a text of the agent or the service so that it cannot become Markdown or HTML.
+func inlineCode(foreign string) string {
+	if foreign == "" {
 		return ""
 	}
-	const most = 500
-	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "`", "'")), " ")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return "`" + text + "`"
+	return "`" + text.Truncate(oneLine(strings.ReplaceAll(foreign, "`", "'")), 500) + "`"
 }
 
-// fenced makes a JSON value fit into a fenced block, readable and not endless.
-func fenced(raw []byte) string {
-	const most = 2000
+// oneLine returns a text with each run of white space as one blank.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// fencedJSON indents a JSON value and truncates it, so that it fits a fenced block.
+func fencedJSON(raw []byte) string {
 	var indented bytes.Buffer
 	if json.Indent(&indented, raw, "", "  ") != nil {
 		return ""
 	}
-	text := strings.ReplaceAll(indented.String(), "```", "'''")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "\n... (the rest is in the workflow's result)"
+	whole := strings.ReplaceAll(indented.String(), "```", "'''")
+	shown := text.Truncate(whole, 2000)
+	if shown != whole {
+		shown += "\n(the rest is in the workflow's result)"
 	}
-	return text
+	return shown
 }
 
-// link returns a Markdown link, or nothing for an address that a browser should not be sent to.
+// link returns a Markdown link. It is empty if a browser must not open the address.
 func link(text, address string) string {
 	target, err := url.Parse(address)
 	if err != nil || target.Host == "" || target.Scheme != "https" && target.Scheme != "http" {
@@ -257,7 +244,7 @@ func link(text, address string) string {
 	return "[" + text + "](" + strings.NewReplacer("(", "%28", ")", "%29", "<", "%3C", ">", "%3E").Replace(target.String()) + ")"
 }
 
-func size(bytes int64) string {
+func formatSize(bytes int64) string {
 	switch {
 	case bytes < 1000:
 		return fmt.Sprintf("%d B", bytes)

@@ -12,7 +12,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-func TestThePageTellsWhichAgentRanWithWhatAndWhatCameOfIt(t *testing.T) {
+func TestMarkdownShowsAgentFilesTimesAndResult(t *testing.T) {
 	t.Parallel()
 	started := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	state := workflows.AgentState{
@@ -28,7 +28,7 @@ func TestThePageTellsWhichAgentRanWithWhatAndWhatCameOfIt(t *testing.T) {
 		"`Claims clerk` completed, outcome `success`",
 		"`claims.csv` (`text/csv`, 6.9 kB)",
 		"`e-1`, [its page](https://platform.asteroid.ai/executions/e-1)",
-		"started 2026-11-23 09:00:00 UTC, ended 2026-11-23 09:01:30 UTC, 1m30s in all",
+		"started 2026-11-23 09:00:00 UTC, finished 2026-11-23 09:01:30 UTC, 1m30s in all",
 		"(https://files.asteroid.ai/e-1%281%29)",
 		`"reference": "C-1042"`,
 	} {
@@ -37,7 +37,7 @@ func TestThePageTellsWhichAgentRanWithWhatAndWhatCameOfIt(t *testing.T) {
 	require.NotContains(t, page, "live.asteroid.ai", "the live view is gone")
 }
 
-func TestWhatAnAgentSaysCannotBecomeMarkup(t *testing.T) {
+func TestMarkdownEscapesTextsOfTheAgent(t *testing.T) {
 	t.Parallel()
 	evil := "`](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n# Heading"
 	page := workflows.Markdown(workflows.AgentState{
@@ -57,14 +57,14 @@ func TestWhatAnAgentSaysCannotBecomeMarkup(t *testing.T) {
 	}
 }
 
-func TestALongResultIsCutAndSaysWhereTheRestIs(t *testing.T) {
+func TestMarkdownTruncatesALongResult(t *testing.T) {
 	t.Parallel()
 	page := workflows.Markdown(workflows.AgentState{Phase: workflows.PhaseCompleted}, nil, `"`+strings.Repeat("x", 10_000)+`"`)
 	require.Less(t, len(page), 3000)
 	require.Contains(t, page, "the rest is in the workflow's result")
 }
 
-func TestTheAuthorsOwnDetailsStay(t *testing.T) {
+func TestRunAgentKeepsTheAuthorsCurrentDetails(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	var during, after string

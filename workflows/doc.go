@@ -1,6 +1,6 @@
-// Package workflows is what a workflow author calls: typed calls to the activities, and the flows built on them.
+// Package workflows has typed calls of the activities, and workflows built on them.
 //
-// With the plugin of [github.com/temporal-asteroid/asteroid/worker] on the worker, a workflow runs an agent like this:
+// With the plugin of [github.com/temporal-asteroid/asteroid/worker], a workflow runs an agent so:
 //
 //	func FileClaim(ctx workflow.Context, claim Claim) (string, error) {
 //		run, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
@@ -9,35 +9,37 @@
 //			Inputs:  asteroid.Inputs{"claim_number": claim.Number},
 //		})
 //		if err != nil {
-//			return "", err // asteroid.ExecutionFailed, ExecutionCancelled, ...: ask asteroid.IsExecutionFailed
+//			return "", err // asteroid.ExecutionFailed, ...: see asteroid.IsExecutionFailed
 //		}
 //		var filed struct{ Reference string }
 //		err = run.DecodeResult(&filed)
 //		return filed.Reference, err
 //	}
 //
-// [RunAgent] stages the files, executes the agent, waits however long it takes, and returns its result. [StartAgent]
-// does the first two and hands out the execution id, for a workflow that has other things to do meanwhile. [Pipeline]
-// is a registered workflow in which each agent gets the execution id and result of the one before it. Single steps are
-// there too: [StageFiles], [ExecuteAgent], [AwaitExecution], [GetExecution], [SetExecutionStatus], [SendMessage].
+// [RunAgent] stages the files, executes the agent, waits however long it takes, and returns its
+// result. [StartAgent] does the first two and returns the execution id, for a workflow that has
+// other work meanwhile. [Pipeline] is a registered workflow in which each agent gets the execution
+// id and result of the one before it. The single steps are functions too: [StageFiles],
+// [ExecuteAgent], [AwaitExecution], [GetExecution], [SetExecutionStatus], [SendMessage].
 //
 // # Activity options
 //
-// A typed call takes the activity options of its context and fills in only what is not set there: timeouts, retry
-// policy field by field, heartbeat timeout, summary. Give others the usual way, with workflow.WithActivityOptions. Mind
-// that AwaitExecution polls by being retried: a RetryPolicy with MaximumAttempts ends the wait after as many polls.
-// RunAgent, StartAgent and Pipeline compose several activities, so of the context's options they keep only the task
-// queue and the priority.
+// A typed call takes the activity options of its context and sets defaults for those that are
+// unset: timeouts, retry policy field by field, heartbeat timeout, summary. Set others as usual,
+// with workflow.WithActivityOptions. AwaitExecution polls by being retried: a RetryPolicy with
+// MaximumAttempts ends the wait after that many polls. RunAgent, StartAgent and Pipeline compose
+// several activities, so of the context's options they keep only the task queue and the priority.
 //
-// # Events, and people
+// # Events and people
 //
-// While an agent works, signals named [asteroid.ExecutionEventSignal] tell its workflow of changes, and anybody may answer
-// or steer it by update: [AnswerUpdate], [SendMessageUpdate], [PauseUpdate], [ResumeUpdate], [CancelUpdate]. RunAgent
-// and StartAgent handle them all, in your own workflows too, for as long as the workflow runs; a workflow that continues as new, or
-// ends, after its agents have ended loses nothing. [Watch] is where most of the signals come from.
+// While an agent works, signals named [asteroid.ExecutionEventSignal] tell its workflow of
+// changes, most of them from [Watch]. People answer or steer the agent by update: [AnswerUpdate],
+// [SendMessageUpdate], [PauseUpdate], [ResumeUpdate], [CancelUpdate]. RunAgent and StartAgent
+// handle them all, in your own workflows too, until the workflow closes. A workflow that closes or
+// continues as new after its agents have finished loses nothing.
 //
-// # What a person sees
+// # Details
 //
-// Each activity has a summary, and the workflow's current details, in Markdown, tell which agent runs, with which files,
-// since when, what it returned, and where its page is. The query [StateQuery] returns the same as data.
+// Each activity has a summary. The current details, in Markdown, show which agent runs, with which
+// files, since when, what it returned, and the link to its page. [StateQuery] returns them as data.
 package workflows

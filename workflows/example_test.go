@@ -25,7 +25,8 @@ type Claim struct {
 	Documents         []asteroid.FileRef
 }
 
-// FileClaim has one agent read a claim's documents and a second one, which starts from what the first one did, file it.
+// FileClaim has one agent read a claim's documents. A second agent files the claim: it gets the
+// execution id and the result of the first.
 func FileClaim(ctx workflow.Context, claim Claim) (string, error) {
 	read, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: claim.ReaderID,
@@ -33,7 +34,7 @@ func FileClaim(ctx workflow.Context, claim Claim) (string, error) {
 		Inputs:  asteroid.Inputs{"claim_number": claim.Number},
 	})
 	if err != nil {
-		return "", err // asteroid.IsExecutionFailed(err), IsExecutionCancelled(err), ...
+		return "", err // asteroid.IsExecutionFailed(err), asteroid.IsExecutionCancelled(err), ...
 	}
 	filed, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: claim.FilerID,
@@ -45,7 +46,8 @@ func FileClaim(ctx workflow.Context, claim Claim) (string, error) {
 	return filed.ExecutionID, nil
 }
 
-// A workflow of one's own is tested with the fake API and virtual time: the reader takes two hours, the test none.
+// Test your own workflow with the fake API and virtual time: the reader takes two hours, the test
+// none.
 func ExampleRunAgent() {
 	var suite sdktestsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
@@ -90,7 +92,7 @@ func ExampleRunAgent() {
 	// handed on: map[claim:C-1042 files:1]
 }
 
-// StartAgent hands out the execution id while the agent works.
+// StartAgent returns the execution id while the agent works.
 func ExampleStartAgent() {
 	fileAndReport := func(ctx workflow.Context, agentID string) error {
 		run, err := workflows.StartAgent(ctx, workflows.RunAgentInput{AgentID: agentID})

@@ -20,9 +20,9 @@ import (
 // Handover names the two agents of HandOver.
 type Handover struct{ GathererID, FilerID string }
 
-// HandOver has one agent gather documents and gives everything it downloaded to a second one. The history holds references such as
-// asteroid-execution://<id>/downloads/policy.pdf; the bytes go from the service through the worker's memory, some
-// kilobytes at a time, to the service, and touch no disk.
+// HandOver has one agent gather documents and passes its downloads to a second one. The history
+// holds references such as asteroid-execution://<id>/downloads/policy.pdf. The bytes go from the
+// service through the worker's memory, some kilobytes at a time, to the service, and touch no disk.
 func HandOver(ctx workflow.Context, agents Handover) ([]string, error) {
 	gathered, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: agents.GathererID,

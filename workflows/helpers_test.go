@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/converter"
 )
 
-// onFirstAttempt notes the activities as they are scheduled, retries aside.
+// onFirstAttempt records the activities in the order of their first attempts.
 func onFirstAttempt(scheduled *[]string) func(*activity.Info, context.Context, converter.EncodedValues) {
 	return func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
 		if info.Attempt == 1 {

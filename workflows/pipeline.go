@@ -10,19 +10,19 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// PipelineInput lists agents to run one after the other; at least one.
+// PipelineInput lists the agents to run one after the other, at least one.
 type PipelineInput struct {
 	Steps []PipelineStep `json:"steps"`
 }
 
-// PipelineStep is an agent, and how it learns of the one before it.
+// PipelineStep is an agent and what it gets from the step before it.
 type PipelineStep struct {
 	RunAgentInput
-	// ExecutionIDInput is the name of the input that gets the execution id of the step before; empty for none.
+	// ExecutionIDInput names the input for the execution id of the step before; empty for none.
 	ExecutionIDInput string `json:"executionIdInput,omitempty"`
-	// ResultInput is the name of the input that gets the result of the step before; empty for none.
+	// ResultInput names the input for the result of the step before; empty for none.
 	ResultInput string `json:"resultInput,omitempty"`
-	// TakeFiles adds the files that the step before collected to this one's.
+	// TakeFiles adds the files that the step before collected to this step's files.
 	TakeFiles bool `json:"takeFiles,omitempty"`
 }
 
@@ -31,24 +31,25 @@ type PipelineResult struct {
 	Steps []RunAgentResult `json:"steps"`
 }
 
-// Pipeline is the workflow asteroid.Pipeline: it runs agents one after the other and feeds the execution id, the
-// result and the files of each into the next. It ends with the first step that fails, and that step's error; see [RunAgent].
+// Pipeline is the workflow asteroid.Pipeline: it runs agents one after the other and passes the
+// execution id, the result and the files of each to the next. It fails with the first error; see
+// [RunAgent].
 func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
 	if len(in.Steps) == 0 {
-		return nil, invalid("steps", "name at least one agent")
+		return nil, asteroid.NewInvalidInput("steps", "name at least one agent")
 	}
 	for i, step := range in.Steps {
 		if err := step.validate(i); err != nil {
 			return nil, err
 		}
 		if step.TakeFiles && in.Steps[i-1].Collect == nil {
-			return nil, invalid(fmt.Sprintf("steps[%d].takeFiles", i), "needs the step before to collect files")
+			return nil, asteroid.NewInvalidInput(fmt.Sprintf("steps[%d].takeFiles", i), "needs the step before to collect files")
 		}
 	}
 	result := &PipelineResult{}
 	for i, step := range in.Steps {
 		if i > 0 {
-			step.feed(result.Steps[i-1])
+			step.addPrevious(result.Steps[i-1])
 		}
 		run, err := RunAgent(ctx, step.RunAgentInput)
 		if err != nil {
@@ -59,43 +60,39 @@ func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
 	return result, nil
 }
 
-// validate checks the step as far as it can be known before the step ahead of it has run.
+// validate checks the step as far as is possible before the step ahead of it has run.
 func (s *PipelineStep) validate(i int) error {
 	field := fmt.Sprintf("steps[%d]", i)
 	switch {
 	case i == 0 && (s.ExecutionIDInput != "" || s.ResultInput != "" || s.TakeFiles):
-		return invalid(field, "has no step before it to take an execution id, a result or files from")
+		return asteroid.NewInvalidInput(field, "has no step before it to take an execution id, a result or files from")
 	case s.ExecutionIDInput != "" && s.ExecutionIDInput == s.ResultInput:
-		return invalid(field+".resultInput", "is the same input as executionIdInput")
+		return asteroid.NewInvalidInput(field+".resultInput", "is the same input as executionIdInput")
 	}
 	for _, name := range []string{s.ExecutionIDInput, s.ResultInput} {
 		if _, taken := s.Inputs[name]; taken {
-			return invalid(field+".inputs", fmt.Sprintf("already has %q, which the step before is to fill", name))
+			return asteroid.NewInvalidInput(field+".inputs", fmt.Sprintf("already has %q, which the step before is to fill", name))
 		}
 	}
-	fed := *s
-	fed.feed(RunAgentResult{})
-	err := fed.RunAgentInput.validate()
-	if details, ok := asteroid.DetailsOf(err); ok {
-		return invalidBelow(field, err, details)
-	}
-	return err
+	complete := *s
+	complete.addPrevious(RunAgentResult{})
+	return invalidBelow(field, complete.RunAgentInput.validate())
 }
 
-// feed adds to the step's inputs what it wants to know of the run before it.
-func (s *PipelineStep) feed(before RunAgentResult) {
+// addPrevious adds what the step takes from the step before to its inputs and files.
+func (s *PipelineStep) addPrevious(previous RunAgentResult) {
 	inputs := maps.Clone(s.Inputs)
 	if inputs == nil {
 		inputs = asteroid.Inputs{}
 	}
 	if s.ExecutionIDInput != "" {
-		inputs[s.ExecutionIDInput] = before.ExecutionID
+		inputs[s.ExecutionIDInput] = previous.ExecutionID
 	}
 	if s.ResultInput != "" {
-		inputs[s.ResultInput] = before.Result()
+		inputs[s.ResultInput] = previous.Result()
 	}
 	s.Inputs = inputs
 	if s.TakeFiles {
-		s.Files = append(slices.Clone(s.Files), asteroid.References(before.Outputs)...)
+		s.Files = append(slices.Clone(s.Files), asteroid.References(previous.Outputs)...)
 	}
 }

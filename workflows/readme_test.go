@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheReadmeShowsTheWorkflowThatIsTested(t *testing.T) {
+func TestReadmeShowsTheTestedWorkflow(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)

@@ -14,14 +14,15 @@ const (
 	WatchName = asteroid.WatchWorkflowName
 )
 
-// Registry is the part of a worker, a replayer or a test environment that takes workflows.
+// Registry is the part of a worker, a replayer or a test environment that registers workflows.
 type Registry interface {
 	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
 }
 
-// Register registers every workflow of this package under its published name; options.Name is ignored. The plugin of
-// package worker does it for you. Where options name no versioning behavior the workflows are pinned: with worker
-// versioning, a run ends on the version that it began with. Watch, which may never end, always moves on to the newest.
+// Register registers every workflow of this package under its published name; options.Name is
+// ignored. The plugin of package worker calls it. If options name no versioning behavior, the
+// workflows are pinned: with worker versioning, a run ends on the version that it began with. Watch
+// may never end, so it always moves to the newest version.
 func Register(registry Registry, options workflow.RegisterOptions) {
 	if options.VersioningBehavior == workflow.VersioningBehaviorUnspecified {
 		options.VersioningBehavior = workflow.VersioningBehaviorPinned

@@ -13,8 +13,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// The histories were recorded on a real server; CONTRIBUTING.md says how. A change of workflow code that fails here
-// would break the runs that are open at our users': it belongs behind workflow.GetVersion.
+// The histories were recorded on a real server; CONTRIBUTING.md says how. A change of workflow code
+// that fails here would break the open runs of our users: put it behind workflow.GetVersion.
 func TestRecordedHistoriesReplay(t *testing.T) {
 	t.Parallel()
 	histories, err := filepath.Glob("testdata/*.json")

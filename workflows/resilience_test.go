@@ -18,13 +18,13 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// occupy runs an agent that takes the only place for so long.
+// occupy starts an agent that takes the only place for these hours.
 func occupy(ctx workflow.Context, b *bench, hours int) error {
 	_, err := workflows.StartAgent(ctx, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": hours * 3600}})
 	return err
 }
 
-func TestNoCapacityIsWaitedOutWithFreshFilesAndOneRun(t *testing.T) {
+func TestRunAgentWaitsForCapacityWithFreshFiles(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, testsuite.WithConcurrencyLimit(1))
 	var during workflows.State
@@ -44,12 +44,12 @@ func TestNoCapacityIsWaitedOutWithFreshFilesAndOneRun(t *testing.T) {
 	})
 	require.NoError(t, b.GetWorkflowError())
 	require.Equal(t, workflows.PhaseWaitingForCapacity, during.Agents[1].Phase)
-	require.WithinDuration(t, during.Agents[1].Started, during.Agents[1].Since, time.Minute, "since when there has been none")
+	require.WithinDuration(t, during.Agents[1].Started, during.Agents[1].Since, time.Minute, "since the first refusal")
 	require.Len(t, b.api.Executions(), 2)
 	require.Less(t, len(scheduled), 25, "history grows with the files' lifetime, not with the attempts")
 }
 
-func TestCapacityThatNeverComesIsAnErrorOfThatKind(t *testing.T) {
+func TestRunAgentFailsWithAtCapacityAfterItsCapacityTimeout(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string][]asteroid.FileRef{"without files": nil, "with files": {{URI: "data:,x"}}} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestCapacityThatNeverComesIsAnErrorOfThatKind(t *testing.T) {
 	}
 }
 
-func TestTheServiceCanQueueAnAgentWithoutFiles(t *testing.T) {
+func TestRunAgentLetsTheServiceQueueAnAgentWithoutFiles(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, testsuite.WithConcurrencyLimit(1))
 	b.ExecuteWorkflow(func(ctx workflow.Context) error {
@@ -86,7 +86,7 @@ func TestTheServiceCanQueueAnAgentWithoutFiles(t *testing.T) {
 	require.Equal(t, "completed", b.api.Executions()[1].Status)
 }
 
-func TestALostAnswerIsOneRunAllTheSame(t *testing.T) {
+func TestRunAgentAdoptsTheRunOfALostResponse(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
@@ -96,7 +96,7 @@ func TestALostAnswerIsOneRunAllTheSame(t *testing.T) {
 	require.Len(t, b.api.Executions(), 1)
 }
 
-func TestALateDuplicateIsSweptAtTheEnd(t *testing.T) {
+func TestRunAgentCancelsALateDuplicate(t *testing.T) {
 	t.Parallel()
 	for name, between := range map[string]int{"sent again": 0, "sent again when there was capacity": 2} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +108,8 @@ func TestALateDuplicateIsSweptAtTheEnd(t *testing.T) {
 				}
 			}
 			agent := b.api.AddAgent("slow", works(6*time.Hour), works(time.Hour))
-			// The first request is carried out, but its answer is lost and the list hides the run beyond the grace period.
+			// The service carries out the first request, but the response is lost and the list
+			// hides the run beyond the grace period.
 			hidden := &hidingTransport{}
 			b.connect(func(c *asteroid.Connection) { c.Transport = hidden })
 			b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
@@ -145,7 +146,7 @@ func (h *hidingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func TestACancelThatIsRefusedAtFirstIsRepeated(t *testing.T) {
+func TestRunAgentRepeatsACancelThatIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]testsuite.Fault{
 		"too new to be found": testsuite.Answer(404, `{"code":404,"message":"not found"}`, "Content-Type", "application/json"),
@@ -169,18 +170,18 @@ func TestACancelThatIsRefusedAtFirstIsRepeated(t *testing.T) {
 	}
 }
 
-func TestARunThatCompletesBeforeItsCancelIsTheResult(t *testing.T) {
+func TestRunAgentReturnsARunThatCompletesBeforeItsCancel(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.RegisterDelayedCallback(b.CancelWorkflow, 10*time.Second)
-	// The run is over at 8 s, and the poll that would have seen it comes after the cancel.
+	// The run completes at 8 s, and the poll that would see it comes after the cancel.
 	b.api.Inject("ExecutionGet", testsuite.Answer(503, "", "Content-Type", "text/plain", "Retry-After", "60"), 3)
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 7}})
 	require.NoError(t, err)
 	require.Equal(t, asteroid.StatusCompleted, result.Status)
 }
 
-func TestACancelWhileNothingCanHaveStartedLooksForNothing(t *testing.T) {
+func TestRunAgentSkipsTheLookupIfACancelledExecuteStartedNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.api.Inject("AgentExecutePost", testsuite.Answer(409, `{"code":409,"message":"full"}`, "Content-Type", "application/json", "Retry-After", "60"), 1)
@@ -193,7 +194,7 @@ func TestACancelWhileNothingCanHaveStartedLooksForNothing(t *testing.T) {
 	require.Zero(t, b.requests("ExecutionsList"))
 }
 
-func TestWhatACancelledExecuteOfUnknownOutcomeStartedIsCancelled(t *testing.T) {
+func TestRunAgentCancelsTheRunOfACancelledExecuteOfUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
@@ -206,7 +207,7 @@ func TestWhatACancelledExecuteOfUnknownOutcomeStartedIsCancelled(t *testing.T) {
 	require.Equal(t, "cancelled", b.api.Executions()[0].Status)
 }
 
-func TestAFailedRunIsExecutedAgainForTheChosenReasonsOnly(t *testing.T) {
+func TestRunAgentReexecutesForTheChosenReasonsOnly(t *testing.T) {
 	t.Parallel()
 	lost := func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.CancelBy("worker_lost")} }
 	for name, row := range map[string]struct {
@@ -243,7 +244,7 @@ func TestAFailedRunIsExecutedAgainForTheChosenReasonsOnly(t *testing.T) {
 	}
 }
 
-func TestAnAgentThatGoesOnFailingIsExecutedAtMostNTimes(t *testing.T) {
+func TestRunAgentBoundsReexecutions(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	lost := func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.CancelBy("worker_lost")} }
@@ -253,7 +254,7 @@ func TestAnAgentThatGoesOnFailingIsExecutedAtMostNTimes(t *testing.T) {
 	require.Len(t, b.api.Executions(), 3)
 }
 
-func TestARunThatBeganWithoutItsFileIsCancelled(t *testing.T) {
+func TestRunAgentHandlesARunThatStartedWithoutItsFile(t *testing.T) {
 	t.Parallel()
 	for policy, runs := range map[workflows.OnMissingFiles]int{"": 1, workflows.MissingFilesReexecute: 2, workflows.MissingFilesIgnore: 1} {
 		t.Run("policy "+string(policy), func(t *testing.T) {
@@ -295,7 +296,7 @@ func (e emptyUploads) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func TestAgentsOfAnUpdateHandlerShareTheWorkflowsStateAndKeys(t *testing.T) {
+func TestRunAgentInAnUpdateHandlerSharesStateAndKeys(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	in := workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 60}}
@@ -329,7 +330,7 @@ func (c *updateCallbacks) Accept()                   {}
 func (c *updateCallbacks) Reject(err error)          { c.t.Errorf("rejected: %v", err) }
 func (c *updateCallbacks) Complete(_ any, err error) { require.NoError(c.t, err) }
 
-func TestEveryStepOfAPipelineIsCheckedBeforeTheFirstAgentStarts(t *testing.T) {
+func TestPipelineValidatesEveryStepBeforeTheFirstAgent(t *testing.T) {
 	t.Parallel()
 	good := workflows.RunAgentInput{AgentID: "a"}
 	for field, steps := range map[string][]workflows.PipelineStep{

@@ -37,7 +37,7 @@ func newBench(t *testing.T, options ...testsuite.Option) *bench {
 	return newBenchWith(t, sdkworker.Options{}, options...)
 }
 
-// newBenchWith is newBench with options for the worker too.
+// newBenchWith is newBench with options for the worker.
 func newBenchWith(t *testing.T, workerOptions sdkworker.Options, options ...testsuite.Option) *bench {
 	t.Helper()
 	var suite sdktestsuite.WorkflowTestSuite
@@ -48,7 +48,8 @@ func newBenchWith(t *testing.T, workerOptions sdkworker.Options, options ...test
 	return &bench{TestWorkflowEnvironment: env, api: api, options: workerOptions, t: t}
 }
 
-// connect puts the plugin in, with a connection that was changed; it is done without a change where a test does not.
+// connect adds the plugin, with a changed connection. ExecuteWorkflow adds it unchanged if a test
+// does not.
 func (b *bench) connect(change func(*asteroid.Connection)) {
 	b.t.Helper()
 	c := connection(b.api)
@@ -121,7 +122,7 @@ func TestRunAgentStagesExecutesWaitsAndReturnsTheResult(t *testing.T) {
 	require.Equal(t, 21, inventory.Files[0].Size)
 }
 
-func TestATwoHourAgentIsAwaitedInVirtualTimeByOneActivityForEachStatus(t *testing.T) {
+func TestRunAgentWaitsWithOneActivityForEachStatus(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.AddAgent("slow", func(testsuite.Run) []testsuite.Step {
@@ -137,7 +138,7 @@ func TestATwoHourAgentIsAwaitedInVirtualTimeByOneActivityForEachStatus(t *testin
 	require.Equal(t, []string{asteroid.ExecuteAgentName, asteroid.AwaitExecutionName, asteroid.AwaitExecutionName}, scheduled)
 }
 
-func TestTheExecutionIDIsVisibleWhileTheAgentWorks(t *testing.T) {
+func TestStateQueryReturnsTheExecutionIDOfARunningAgent(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	var seen workflows.State
@@ -153,7 +154,7 @@ func TestTheExecutionIDIsVisibleWhileTheAgentWorks(t *testing.T) {
 	require.Equal(t, result.ExecutionID, seen.Agents[0].ExecutionID)
 }
 
-func TestAQuestionIsShownAndTheWaitGoesOnOnceItIsAnswered(t *testing.T) {
+func TestStateQueryReturnsTheQuestionUntilItIsAnswered(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	var asked workflows.AgentState
@@ -189,7 +190,7 @@ func TestAQuestionIsShownAndTheWaitGoesOnOnceItIsAnswered(t *testing.T) {
 		asteroid.SendMessageName, asteroid.AwaitExecutionName}, scheduled)
 }
 
-func TestARunThatDoesNotCompleteIsAnErrorOfItsKind(t *testing.T) {
+func TestRunAgentReturnsTheErrorOfARunThatDidNotComplete(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		end    testsuite.Step
@@ -217,7 +218,7 @@ func TestARunThatDoesNotCompleteIsAnErrorOfItsKind(t *testing.T) {
 	}
 }
 
-func TestAFailedRunIsAResultWhenAskedFor(t *testing.T) {
+func TestRunAgentReturnsAFailedRunWithFailureIsResult(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.AddAgent("fails", func(testsuite.Run) []testsuite.Step {
@@ -229,7 +230,7 @@ func TestAFailedRunIsAResultWhenAskedFor(t *testing.T) {
 	require.Equal(t, "no such policy", result.Reason)
 }
 
-func TestACancelledWorkflowCancelsTheAgentUnlessToldToAbandonIt(t *testing.T) {
+func TestRunAgentCancelsTheRunUnlessToldToAbandonIt(t *testing.T) {
 	t.Parallel()
 	for policy, status := range map[workflows.OnCancel]string{"": "cancelled", workflows.AbandonExecution: "running"} {
 		t.Run("policy "+string(policy), func(t *testing.T) {
@@ -246,7 +247,7 @@ func TestACancelledWorkflowCancelsTheAgentUnlessToldToAbandonIt(t *testing.T) {
 	}
 }
 
-func TestATimeoutCancelsTheAgentAndTellsItsExecution(t *testing.T) {
+func TestRunAgentCancelsTheRunAfterItsTimeout(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	_, err := b.runAgent(t, workflows.RunAgentInput{
@@ -258,7 +259,7 @@ func TestATimeoutCancelsTheAgentAndTellsItsExecution(t *testing.T) {
 	require.Equal(t, "cancelled", b.api.Executions()[0].Status)
 }
 
-func TestARunWithinItsTimeoutIsNotTouched(t *testing.T) {
+func TestRunAgentLeavesARunWithinItsTimeoutAlone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	_, err := b.runAgent(t, workflows.RunAgentInput{
@@ -268,7 +269,7 @@ func TestARunWithinItsTimeoutIsNotTouched(t *testing.T) {
 	require.Zero(t, b.requests("ExecutionStatusUpdate"))
 }
 
-func TestFilesThatExpireBeforeThereIsCapacityAreStagedAgain(t *testing.T) {
+func TestRunAgentRestagesFilesThatExpireBeforeThereIsCapacity(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, testsuite.WithConcurrencyLimit(1))
 	busy := func(ctx workflow.Context) (*workflows.RunAgentResult, error) {
@@ -287,7 +288,7 @@ func TestFilesThatExpireBeforeThereIsCapacityAreStagedAgain(t *testing.T) {
 	require.Equal(t, 3, b.requests("TempFilesStage"), "at the start, after 50 minutes and after 100")
 }
 
-func TestBadInputIsToldBeforeAnythingIsSent(t *testing.T) {
+func TestRunAgentRefusesInvalidInputBeforeItSendsAnything(t *testing.T) {
 	t.Parallel()
 	file := asteroid.FileRef{URI: "data:,x"}
 	for field, in := range map[string]workflows.RunAgentInput{
@@ -311,7 +312,7 @@ func TestBadInputIsToldBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-func TestAPipelineFeedsTheExecutionIDAndResultIntoTheNextAgent(t *testing.T) {
+func TestPipelinePassesExecutionIDAndResultToTheNextAgent(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{Steps: []workflows.PipelineStep{
@@ -337,7 +338,7 @@ func TestAPipelineFeedsTheExecutionIDAndResultIntoTheNextAgent(t *testing.T) {
 	}
 }
 
-func TestAPipelineWithoutStepsIsRefused(t *testing.T) {
+func TestPipelineRefusesNoSteps(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.ExecuteWorkflow(workflows.PipelineName, workflows.PipelineInput{})

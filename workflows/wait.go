@@ -1,10 +1,8 @@
 package workflows
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,61 +11,160 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// wait returns the execution once it is over, or an error; where the run was cancelled on the way, both.
-func (r *AgentRun) wait(ctx workflow.Context) (*asteroid.Execution, error) {
-	waitCtx, stopWaiting := workflow.WithCancel(ctx)
-	defer stopWaiting()
-	timedOut := false
-	if r.in.TimeoutSeconds > 0 {
-		left := time.Duration(r.in.TimeoutSeconds)*time.Second - workflow.Now(ctx).Sub(r.started)
-		workflow.Go(waitCtx, func(timerCtx workflow.Context) {
-			if workflow.Sleep(timerCtx, left) == nil {
-				timedOut = true
-				stopWaiting()
-			}
-		})
+// waitOutcome is how a wait ended.
+type waitOutcome struct {
+	stopped   stopReason
+	missing   []string            // the files, with stoppedFilesMissing
+	execution *asteroid.Execution // the terminal one, with notStopped
+	err       error               // of the wait itself, with notStopped
+}
+
+// stopReason says why a wait ended although the run is not terminal, or does not count.
+type stopReason int
+
+const (
+	notStopped stopReason = iota
+	stoppedCancelled
+	stoppedTimedOut
+	stoppedUnanswered
+	stoppedFilesMissing
+)
+
+// awaitTerminal returns the terminal execution, or an error, or both if it cancelled the run.
+func (r *AgentRun) awaitTerminal(ctx workflow.Context) (*asteroid.Execution, error) {
+	waitCtx, stop := workflow.WithCancel(ctx)
+	defer stop()
+	outcome := r.wait(waitCtx, stop)
+	switch {
+	case outcome.stopped == notStopped:
+		return outcome.execution, outcome.err
+	case outcome.stopped == stoppedUnanswered && r.in.OnHumanTimeout == HumanTimeoutCancel:
+		return r.cancelUnanswered(ctx)
+	default:
+		return r.abort(ctx, outcome)
 	}
-	var missing []string
-	checking := r.checksUploads()
-	if checking {
-		workflow.Go(waitCtx, func(checkCtx workflow.Context) {
-			defer func() { checking = false }()
-			checkCtx = workflow.WithScheduleToCloseTimeout(checkCtx, checkPatience)
-			checked, err := CheckUploads(checkCtx, asteroid.CheckUploadsInput{
-				Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Files: r.staged,
-			})
-			if err != nil && checkCtx.Err() == nil {
-				workflow.GetLogger(checkCtx).Warn("Could not look at the run's uploads", "executionId", r.executed.ExecutionID, "error", err)
-			}
-			if err == nil && len(checked.Missing) > 0 {
-				missing = checked.Missing
-				stopWaiting()
-			}
-		})
-	}
-	execution, err := r.follow(waitCtx)
-	if err == nil && execution.Status == asteroid.StatusCompleted && checking {
-		// One that completed quickly may have done so without its files.
-		if workflow.Await(waitCtx, func() bool { return !checking }) != nil && len(missing) == 0 {
-			return execution, nil // it is over, whatever the deadline or a cancellation says
+}
+
+// wait follows the run until it is terminal or something stops the wait. stop cancels ctx.
+func (r *AgentRun) wait(ctx workflow.Context, stop workflow.CancelFunc) waitOutcome {
+	timedOut := r.startTimeout(ctx, stop)
+	uploads := r.startUploadCheck(ctx, stop)
+	execution, err := r.follow(ctx)
+	if err == nil && execution.Status == asteroid.StatusCompleted && uploads.running {
+		// A run that completed quickly may have done so without its files.
+		if workflow.Await(ctx, func() bool { return !uploads.running }) != nil && len(uploads.missing) == 0 {
+			return waitOutcome{execution: execution} // a later deadline or cancellation does not change it
 		}
 	}
 	unanswered := errors.Is(err, errHumanTimeout)
 	switch {
-	case unanswered && r.in.OnHumanTimeout == HumanTimeoutCancel:
-		return r.cancelUnanswered(ctx)
-	case unanswered, err != nil && waitCtx.Err() != nil, len(missing) > 0:
-		return r.abort(ctx, timedOut, unanswered, missing)
+	case unanswered && (len(uploads.missing) == 0 || r.in.OnHumanTimeout == HumanTimeoutCancel):
+		return waitOutcome{stopped: stoppedUnanswered}
+	case len(uploads.missing) > 0:
+		return waitOutcome{stopped: stoppedFilesMissing, missing: uploads.missing}
+	case err == nil || ctx.Err() == nil:
+		return waitOutcome{execution: execution, err: err}
+	case timedOut():
+		return waitOutcome{stopped: stoppedTimedOut}
 	default:
-		return execution, err
+		return waitOutcome{stopped: stoppedCancelled}
 	}
 }
 
-// cancelUnanswered ends a run that nobody has answered, as a person would.
+// startTimeout stops the wait after TimeoutSeconds, and returns whether it has.
+func (r *AgentRun) startTimeout(ctx workflow.Context, stop workflow.CancelFunc) func() bool {
+	timedOut := false
+	if r.in.TimeoutSeconds > 0 {
+		left := time.Duration(r.in.TimeoutSeconds)*time.Second - workflow.Now(ctx).Sub(r.started)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			if workflow.Sleep(ctx, left) == nil {
+				timedOut = true
+				stop()
+			}
+		})
+	}
+	return func() bool { return timedOut }
+}
+
+const uploadCheckTimeout = 5 * time.Minute // the run's result may have to wait for the check
+
+// uploadCheck finds out whether the run started with its files.
+type uploadCheck struct {
+	running bool
+	missing []string
+}
+
+// startUploadCheck stops the wait if files are missing. It skips an adopted run that another
+// workflow may have started, with other files.
+func (r *AgentRun) startUploadCheck(ctx workflow.Context, stop workflow.CancelFunc) *uploadCheck {
+	check := &uploadCheck{}
+	foreign := r.executed.Adopted && r.in.IdempotencyKey != ""
+	if len(r.staged) == 0 || r.in.OnMissingFiles == MissingFilesIgnore || foreign {
+		return check
+	}
+	check.running = true
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		defer func() { check.running = false }()
+		ctx = workflow.WithScheduleToCloseTimeout(ctx, uploadCheckTimeout)
+		checked, err := CheckUploads(ctx, asteroid.CheckUploadsInput{
+			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Files: r.staged,
+		})
+		switch {
+		case err != nil && ctx.Err() == nil:
+			workflow.GetLogger(ctx).Warn("Could not check the run's uploads", "executionId", r.executed.ExecutionID, "error", err)
+		case err == nil && len(checked.Missing) > 0:
+			check.missing = checked.Missing
+			stop()
+		}
+	})
+	return check
+}
+
+const (
+	cancelTimeout        = 10 * time.Minute
+	cancelAttemptTimeout = time.Minute     // the service may refuse or forget a cancellation
+	cancelInterval       = 5 * time.Second // between two attempts
+)
+
+// abort cancels the agent's run, or leaves it running, after a wait was stopped. Its context is
+// disconnected, since the workflow's may be cancelled. A run that completed meanwhile is no error.
+func (r *AgentRun) abort(ctx workflow.Context, outcome waitOutcome) (*asteroid.Execution, error) {
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	var execution *asteroid.Execution
+	id, filesMissing := r.executed.ExecutionID, outcome.stopped == stoppedFilesMissing
+	if r.in.OnCancel != AbandonExecution || filesMissing {
+		r.enterPhase(ctx, PhaseCancelling)
+		var err error
+		if execution, err = r.cancel(ctx); err != nil {
+			workflow.GetLogger(ctx).Error("Could not cancel the agent's run", "executionId", id, "error", err)
+		} else if execution.Status == asteroid.StatusCompleted && !filesMissing {
+			return execution, nil
+		}
+	}
+	errorType, message := asteroid.ErrorTypeExecutionTimedOut, ""
+	switch outcome.stopped {
+	case stoppedFilesMissing:
+		errorType = asteroid.ErrorTypeStagedFileExpired
+		message = fmt.Sprintf("execution %s started without %s, although they had been staged for it", id, strings.Join(outcome.missing, ", "))
+	case stoppedUnanswered:
+		message = fmt.Sprintf("nobody answered execution %s for %d seconds", id, r.in.HumanTimeoutSeconds)
+	case stoppedTimedOut:
+		message = fmt.Sprintf("execution %s was not finished after %d seconds", id, r.in.TimeoutSeconds)
+	default:
+		return execution, cancelledError(id, execution)
+	}
+	if execution == nil {
+		return nil, newError(errorType, message+"; it may still be running", id, nil)
+	}
+	return execution, newError(errorType, message+"; it is now "+string(execution.Status), id, execution)
+}
+
+// cancelUnanswered cancels a run that nobody has answered, as a person would.
 func (r *AgentRun) cancelUnanswered(ctx workflow.Context) (*asteroid.Execution, error) {
 	cancelCtx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
-	r.to(cancelCtx, PhaseCancelling)
+	r.enterPhase(cancelCtx, PhaseCancelling)
 	execution, err := r.cancel(cancelCtx)
 	if err == nil && ctx.Err() != nil && execution.Status != asteroid.StatusCompleted {
 		err = cancelledError(r.executed.ExecutionID, execution) // the workflow was cancelled meanwhile
@@ -75,70 +172,16 @@ func (r *AgentRun) cancelUnanswered(ctx workflow.Context) (*asteroid.Execution, 
 	return execution, err
 }
 
-// checksUploads says whether the run's uploads are looked at: not those of a run that somebody else may have started, with
-// files of its own.
-func (r *AgentRun) checksUploads() bool {
-	return len(r.staged) > 0 && r.in.OnMissingFiles != MissingFilesIgnore && !(r.executed.Adopted && r.in.IdempotencyKey != "")
-}
-
-// abort ends the agent's run, or leaves it: the workflow was cancelled, the deadline has passed, or the run has no files. It
-// works on a context of its own, since the workflow's may refuse every further activity.
-func (r *AgentRun) abort(ctx workflow.Context, timedOut, unanswered bool, missing []string) (*asteroid.Execution, error) {
-	ctx, done := workflow.NewDisconnectedContext(ctx)
-	defer done()
-	var execution *asteroid.Execution
-	if r.in.OnCancel != AbandonExecution || len(missing) > 0 {
-		r.to(ctx, PhaseCancelling)
-		var err error
-		if execution, err = r.cancel(ctx); err != nil {
-			workflow.GetLogger(ctx).Error("The agent's run could not be cancelled", "executionId", r.executed.ExecutionID, "error", err)
-		} else if execution.Status == asteroid.StatusCompleted && len(missing) == 0 {
-			return execution, nil // it was faster
-		}
-	}
-	id := r.executed.ExecutionID
-	switch {
-	case len(missing) > 0:
-		return execution, newError(asteroid.ErrorTypeStagedFileExpired, fmt.Sprintf(
-			"execution %s began without %s, although they had been staged for it%s", id, strings.Join(missing, ", "), aftermath(execution)), id, execution)
-	case unanswered:
-		return execution, newError(asteroid.ErrorTypeExecutionTimedOut, fmt.Sprintf(
-			"nobody has answered execution %s for %d seconds%s", id, r.in.HumanTimeoutSeconds, aftermath(execution)), id, execution)
-	case timedOut:
-		return execution, newError(asteroid.ErrorTypeExecutionTimedOut, fmt.Sprintf(
-			"execution %s was not over after %d seconds%s", id, r.in.TimeoutSeconds, aftermath(execution)), id, execution)
-	default:
-		return execution, cancelledError(id, execution)
-	}
-}
-
-func aftermath(execution *asteroid.Execution) string {
-	if execution == nil {
-		return "; it may still be running"
-	}
-	return "; it is now " + string(execution.Status)
-}
-
-const (
-	// checkPatience bounds the look at a run's uploads, for which its result may have to wait.
-	checkPatience = 5 * time.Minute
-	// cancelPatience bounds how long a cancelled workflow waits for the agent's run to be over.
-	cancelPatience = 10 * time.Minute
-	// cancelRepeat is after how long a run that goes on is cancelled again: the service may refuse or forget.
-	cancelRepeat = time.Minute
-)
-
-// cancel asks for the run to be cancelled until it is over, whichever way it ends.
+// cancel requests the run's cancellation until it is terminal. The run may have completed first.
 func (r *AgentRun) cancel(ctx workflow.Context) (*asteroid.Execution, error) {
-	deadline := workflow.Now(ctx).Add(cancelPatience)
-	ctx = workflow.WithScheduleToCloseTimeout(ctx, cancelRepeat)
+	deadline := workflow.Now(ctx).Add(cancelTimeout)
+	ctx = workflow.WithScheduleToCloseTimeout(ctx, cancelAttemptTimeout)
+	id := r.executed.ExecutionID
 	for {
-		_, err := SetExecutionStatus(ctx, asteroid.SetExecutionStatusInput{
-			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Status: asteroid.StatusCancelled,
-		})
+		_, err := r.setStatus(ctx, id, asteroid.StatusCancelled)
 		if err == nil {
 			var execution *asteroid.Execution
-			execution, err = AwaitExecution(ctx, asteroid.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID})
+			execution, err = AwaitExecution(ctx, asteroid.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: id})
 			if err == nil {
 				return execution, nil
 			}
@@ -146,61 +189,27 @@ func (r *AgentRun) cancel(ctx workflow.Context) (*asteroid.Execution, error) {
 		if !workflow.Now(ctx).Before(deadline) {
 			return nil, err
 		}
-		_ = workflow.Sleep(ctx, capacityPause) // on a context that nobody cancels
+		_ = workflow.Sleep(ctx, cancelInterval) // nothing cancels this context
 	}
 }
 
-// verdict decides whether a run that is over is an error.
-func (r *AgentRun) verdict(e *asteroid.Execution) error {
+// terminalError returns the error that a terminal run is, or nil if it completed.
+func (r *AgentRun) terminalError(e *asteroid.Execution) error {
 	if e.Status == asteroid.StatusCompleted {
 		return nil
 	}
-	errorType, said := asteroid.ErrorTypeExecutionFailed, "failed"
+	errorType, outcome := asteroid.ErrorTypeExecutionFailed, "failed"
 	switch {
 	case e.Status == asteroid.StatusCancelled && e.Reason == asteroid.ReasonUserRequested:
-		errorType, said = asteroid.ErrorTypeExecutionCancelled, "was cancelled"
+		errorType, outcome = asteroid.ErrorTypeExecutionCancelled, "was cancelled"
 	case e.Status == asteroid.StatusCancelled && e.Reason == "":
-		said = "was cancelled, for a reason that the service does not tell"
+		outcome = "was cancelled, and the service gives no reason"
 	case e.Status == asteroid.StatusCancelled:
-		said = "was ended by the service"
+		outcome = "was cancelled by the service"
 	}
-	message := fmt.Sprintf("execution %s of agent %s %s", e.ExecutionID, e.AgentID, said)
+	message := fmt.Sprintf("execution %s of agent %s %s", e.ExecutionID, e.AgentID, outcome)
 	if e.Reason != "" {
 		message += ": " + e.Reason
 	}
 	return newError(errorType, message, e.ExecutionID, e)
-}
-
-// again decides whether a run that ended with an error is followed by another one.
-func (r *AgentRun) again(e *asteroid.Execution, err error) bool {
-	switch {
-	case asteroid.IsExecutionFailed(err):
-		p := r.in.Reexecution
-		return p != nil && len(r.failed)+1 < p.MaximumExecutions && slices.Contains(p.reasons(), e.Reason)
-	case asteroid.IsStagedFileExpired(err):
-		return r.in.OnMissingFiles == MissingFilesReexecute && len(r.failed)+1 < maxRefusals
-	default:
-		return false
-	}
-}
-
-// pause is the time before the next execution, after so many that failed.
-func (p *Reexecution) pause(failed int) time.Duration {
-	if p == nil {
-		return 0 // files are missing, and waiting would not bring them
-	}
-	const most = 10 * time.Minute
-	pause := time.Duration(cmp.Or(p.InitialIntervalSeconds, 30)) * time.Second
-	for range failed - 1 {
-		pause = min(2*pause, most)
-	}
-	return min(pause, most)
-}
-
-// reasons are those that the service makes, and that have nothing to do with the agent's work.
-func (p *Reexecution) reasons() []string {
-	if len(p.Reasons) > 0 {
-		return p.Reasons
-	}
-	return []string{"worker_lost", "no_warm_environment", "no_activity"}
 }

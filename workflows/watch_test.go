@@ -16,7 +16,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// watchEnv runs asteroid.Watch with an activity of the test's own.
+// watchEnv returns an environment that runs asteroid.Watch with the test's own activity.
 func watchEnv(does func(context.Context, asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error)) *sdktestsuite.TestWorkflowEnvironment {
 	var suite sdktestsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
@@ -29,14 +29,14 @@ func idle(context.Context, asteroid.WatchExecutionsInput) (*asteroid.WatchExecut
 	return &asteroid.WatchExecutionsResult{Idle: true}, nil
 }
 
-func TestAWatchThatIsIdleEnds(t *testing.T) {
+func TestWatchEndsWhenIdle(t *testing.T) {
 	t.Parallel()
 	env := watchEnv(idle)
 	env.ExecuteWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{})
 	require.NoError(t, env.GetWorkflowError())
 }
 
-func TestAWatchThatWasJustAnnouncedGoesOn(t *testing.T) {
+func TestWatchGoesOnAfterARecentAnnouncement(t *testing.T) {
 	t.Parallel()
 	env := watchEnv(idle)
 	env.RegisterDelayedCallback(func() { env.SignalWorkflow(asteroid.WatchSignal, nil) }, 0)
@@ -44,7 +44,7 @@ func TestAWatchThatWasJustAnnouncedGoesOn(t *testing.T) {
 	require.True(t, workflow.IsContinueAsNewError(env.GetWorkflowError()), "%v", env.GetWorkflowError())
 }
 
-func TestAWatchHandsOnWhatItKnows(t *testing.T) {
+func TestWatchContinuesAsNewWithWhatItKnows(t *testing.T) {
 	t.Parallel()
 	env := watchEnv(func(ctx context.Context, in asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
 		if info := activity.GetInfo(ctx); info.TaskQueue != "activities" || in.Connection != "second" || string(in.Known) != "before" || info.HeartbeatTimeout == 0 {
@@ -60,7 +60,7 @@ func TestAWatchHandsOnWhatItKnows(t *testing.T) {
 	require.Contains(t, string(next.Input.Payloads[0].Data), "activities")
 }
 
-func TestAWatchWithALongHistoryHandsOver(t *testing.T) {
+func TestWatchHandsOverWhenItsHistoryIsLong(t *testing.T) {
 	t.Parallel()
 	env := watchEnv(func(ctx context.Context, _ asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
 		<-ctx.Done()
@@ -71,10 +71,10 @@ func TestAWatchWithALongHistoryHandsOver(t *testing.T) {
 	env.ExecuteWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{Known: []byte("before")})
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
-	require.Contains(t, string(next.Input.Payloads[0].Data), "YmVmb3Jl", "what it was given, since the activity left no word")
+	require.Contains(t, string(next.Input.Payloads[0].Data), "YmVmb3Jl", "what it was given, since the activity returned nothing")
 }
 
-func TestAWatchThatCannotWorkSaysSo(t *testing.T) {
+func TestWatchFailsIfItsActivityFails(t *testing.T) {
 	t.Parallel()
 	env := watchEnv(func(context.Context, asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
 		return nil, temporal.NewNonRetryableApplicationError("connection: this worker has none", asteroid.ErrorTypeInvalidInput, nil)
@@ -84,7 +84,7 @@ func TestAWatchThatCannotWorkSaysSo(t *testing.T) {
 	require.True(t, asteroid.IsInvalidInput(env.GetWorkflowError()))
 }
 
-func TestAWatchOutlivesItsWorkers(t *testing.T) {
+func TestWatchOutlivesItsWorkers(t *testing.T) {
 	t.Parallel()
 	attempts := 0
 	env := watchEnv(func(context.Context, asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test binary be what the program starts itself as.
+// TestMain lets the test binary run as a child process of the program.
 func TestMain(m *testing.M) {
 	if code, child := runChild(os.Args[1:]); child {
 		os.Exit(code)
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// bench runs the program in a directory for temporary files that must be empty again at the end.
+// bench runs the program, and checks that it removes its temporary files.
 func bench(ctx context.Context, t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	temp := t.TempDir()
@@ -34,7 +34,7 @@ func bench(ctx context.Context, t *testing.T, args ...string) (code int, stdout,
 	return code, out.String(), errs.String()
 }
 
-func TestWrongCommandLinesAreOneLineThatSaysWhatToDo(t *testing.T) {
+func TestBenchRejectsWrongCommandLineWithOneLine(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"download"}, {"upload", "now"}, {"upload", "--rounds", "0"}, {"upload", "--rounds", "many"}, {"upload", "--files", "2"},
 		{"upload", "--size", "0"}, {"upload", "--size", "-1MiB"}, {"upload", "--size", "1GB"}, {"upload", "--size", "65GiB"}, {"upload", "--size", "9999999999GiB"},
@@ -49,7 +49,7 @@ func TestWrongCommandLinesAreOneLineThatSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestHelpTellsWhatThereIs(t *testing.T) {
+func TestBenchHelpListsBenchmarksAndFlags(t *testing.T) {
 	for args, want := range map[string]string{"--help": "  upload ", "-h": "  upload ", "upload --help": "-rounds many", "wait --help": "-ways ways"} {
 		code, _, stderr := bench(t.Context(), t, strings.Fields(args)...)
 		require.Zero(t, code, args)

@@ -9,16 +9,18 @@ import (
 	"time"
 )
 
-// usage is what a process has of the machine.
+// usage is the memory and the CPU time of a process.
 type usage struct {
-	memory int64 // in bytes; without the program's code, most of which belongs to the Temporal server, whatever the process does
+	// memory is in bytes, without the program's code: every role carries that of the Temporal
+	// server.
+	memory int64
 	cpu    time.Duration
 }
 
-// errNoUsage is the error where the machine does not tell what another process uses.
+// errNoUsage is the error on a machine that does not report the usage of other processes.
 var errNoUsage = errors.New("this machine has no /proc, so memory and CPU are not measured")
 
-// usageOf reads what a process uses now.
+// usageOf reads the current usage of a process.
 func usageOf(pid int) (usage, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if errors.Is(err, os.ErrNotExist) {
@@ -41,23 +43,24 @@ func usageOf(pid int) (usage, error) {
 	return usage{memory, cpu}, err
 }
 
-// statusBytes is a size in /proc's status of a process.
+// statusBytes returns a size from the content of /proc/PID/status.
 func statusBytes(status []byte, name string) (int64, error) {
 	_, rest, _ := bytes.Cut(status, []byte(name))
 	var kib int64
 	if _, err := fmt.Fscan(bytes.NewReader(rest), &kib); err != nil {
-		return 0, fmt.Errorf("no %s in what /proc tells of a process: %w", name, err)
+		return 0, fmt.Errorf("no %s in /proc/PID/status: %w", name, err)
 	}
 	return kib << 10, nil
 }
 
-// parseCPU reads user and system time, the 14th and the 15th field, in hundredths of a second: USER_HZ is 100 on every Linux.
+// parseCPU adds user and system time, fields 14 and 15 of /proc/PID/stat, in hundredths of a
+// second: USER_HZ is 100 on every Linux.
 func parseCPU(stat string) (time.Duration, error) {
-	name := strings.LastIndexByte(stat, ')') // the second field, which may hold anything
+	name := strings.LastIndexByte(stat, ')') // the end of field 2, which may contain anything
 	fields := strings.Fields(stat[name+1:])
 	var user, system int64
 	if name < 0 || len(fields) < 13 {
-		return 0, fmt.Errorf("%q is not what /proc tells of a process", stat)
+		return 0, fmt.Errorf("%q is not the content of /proc/PID/stat", stat)
 	}
 	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
 		return 0, err

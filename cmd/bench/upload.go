@@ -12,10 +12,10 @@ import (
 
 const contentName = "content.bin"
 
-// smallSize is what memory is compared with: whatever more a large file takes depends on its size.
+// smallSize is the size of the file that memory growth is measured against.
 const smallSize = 1 << 20
 
-// upload is bench upload.
+// upload runs bench upload.
 func upload(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	settings, err := parseUpload(args, stderr)
 	if err != nil {
@@ -32,13 +32,14 @@ func upload(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	return nil
 }
 
-// uploads are the transfers of all rounds, by the way they went.
+// uploads are the transfers of all rounds, by client.
 type uploads struct {
 	size                    int64
 	raw, curl, stage, small []transfer
 }
 
-// measureUploads sends a file each way, round by round: what else the machine does meanwhile meets all of them.
+// measureUploads sends a file through each client, round by round, so that other load on the
+// machine affects all of them alike.
 func measureUploads(ctx context.Context, settings uploadSettings, stderr io.Writer) (*uploads, error) {
 	dir, err := os.MkdirTemp("", "asteroid-bench-")
 	if err != nil {
@@ -50,7 +51,7 @@ func measureUploads(ctx context.Context, settings uploadSettings, stderr io.Writ
 		return nil, err
 	}
 
-	var api apiPlace
+	var api apiInfo
 	apiServer, err := startServer(ctx, discardingAPIChild, &api)
 	if err != nil {
 		return nil, err
@@ -66,35 +67,36 @@ func measureUploads(ctx context.Context, settings uploadSettings, stderr io.Writ
 		"ASTEROID_BASE_URL=" + api.BaseURL, "ASTEROID_ORGANIZATION_ID=" + api.OrganizationID, "ASTEROID_API_KEY=" + api.APIKey, "ASTEROID_DIALECT=",
 	}
 
-	done := &uploads{size: settings.size}
+	result := &uploads{size: settings.size}
 	for round := range settings.rounds {
-		for _, way := range []struct {
+		for _, client := range []struct {
 			transfers *[]transfer
 			send      func() (transfer, error)
 		}{
-			{&done.small, func() (transfer, error) { return startClient(ctx, stageChild, environment, small) }},
-			{&done.raw, func() (transfer, error) { return startClient(ctx, copyChild, nil, large, sink) }},
-			{&done.curl, func() (transfer, error) { return curlFile(ctx, large, api) }},
-			{&done.stage, func() (transfer, error) { return startClient(ctx, stageChild, environment, large) }},
+			{&result.small, func() (transfer, error) { return startClient(ctx, stageChild, environment, small) }},
+			{&result.raw, func() (transfer, error) { return startClient(ctx, copyChild, nil, large, sink) }},
+			{&result.curl, func() (transfer, error) { return curlFile(ctx, large, api) }},
+			{&result.stage, func() (transfer, error) { return startClient(ctx, stageChild, environment, large) }},
 		} {
-			sent, err := way.send()
+			sent, err := client.send()
 			if errors.Is(err, errNoCurl) {
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			*way.transfers = append(*way.transfers, sent)
+			*client.transfers = append(*client.transfers, sent)
 		}
-		fmt.Fprintf(stderr, "round %d of %d: %s\n", round+1, settings.rounds, done.lastRound())
+		fmt.Fprintf(stderr, "round %d of %d: %s\n", round+1, settings.rounds, result.lastRound())
 	}
-	if len(done.curl) == 0 {
-		fmt.Fprintf(stderr, "%v, so there is nothing to compare with: curlMBps and ratioToCurl are 0\n", errNoCurl)
+	if len(result.curl) == 0 {
+		fmt.Fprintf(stderr, "%v: curlMBps and ratioToCurl are 0\n", errNoCurl)
 	}
-	return done, nil
+	return result, nil
 }
 
-// fill writes a file that the disk really holds and the page cache, too: what is measured is not the disk.
+// fill writes a random file to the disk and reads it into the page cache, so that the disk does not
+// slow the transfers down.
 func fill(ctx context.Context, path string, size int64) error {
 	file, err := os.Create(path)
 	if err != nil {
@@ -107,7 +109,7 @@ func fill(ctx context.Context, path string, size int64) error {
 		}
 	}
 	if err == nil {
-		err = file.Sync() // or it would be written while it is sent
+		err = file.Sync() // otherwise the disk would be busy during the first transfer
 	}
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)

@@ -27,13 +27,13 @@ const (
 	stageChild = "bench-stage"
 )
 
-// copyFile sends the file over a bare connection to the sink whose address is the argument: the most that a client which
-// touches every byte can do.
+// copyFile sends the file over a plain TCP connection to the sink at the address args[0]. No client
+// that touches every byte can be faster.
 func copyFile(ctx context.Context, path string, args []string) (time.Duration, error) {
 	if len(args) != 1 {
-		return 0, errors.New("where to?")
+		return 0, errors.New("name the address of the sink")
 	}
-	file, err := os.Open(path) //nolint:gosec // the parent says which
+	file, err := os.Open(path) //nolint:gosec // the parent's own file
 	if err != nil {
 		return 0, err
 	}
@@ -45,7 +45,7 @@ func copyFile(ctx context.Context, path string, args []string) (time.Duration, e
 	}
 	defer func() { _ = conn.Close() }()
 	var sent int64
-	buffer := make([]byte, copyStep)
+	buffer := make([]byte, copyBufferSize)
 	for {
 		n, err := file.Read(buffer)
 		if _, err := conn.Write(buffer[:n]); err != nil {
@@ -69,9 +69,10 @@ func copyFile(ctx context.Context, path string, args []string) (time.Duration, e
 	return time.Since(began), nil
 }
 
-// stageFile sends the file through the activity, as a worker does, to the API that the environment names.
+// stageFile sends the file through the StageFiles activity, as a worker does, to the API that the
+// environment names.
 func stageFile(_ context.Context, path string, _ []string) (time.Duration, error) {
-	info, err := os.Stat(path) //nolint:gosec // the parent says which
+	info, err := os.Stat(path) //nolint:gosec // the parent's own file
 	if err != nil {
 		return 0, err
 	}
@@ -83,7 +84,7 @@ func stageFile(_ context.Context, path string, _ []string) (time.Duration, error
 	if err != nil {
 		return 0, err
 	}
-	sdkworker.SetBinaryChecksum("bench") // what a worker computes once, from all of its program, before it begins to work
+	sdkworker.SetBinaryChecksum("bench") // a worker hashes its whole executable once, before it polls
 	var suite sdktestsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
@@ -93,7 +94,7 @@ func stageFile(_ context.Context, path string, _ []string) (time.Duration, error
 
 	began := time.Now()
 	value, err := env.ExecuteActivity(asteroid.StageFilesName, in)
-	took := time.Since(began)
+	elapsed := time.Since(began)
 	if err != nil {
 		return 0, err
 	}
@@ -104,13 +105,13 @@ func stageFile(_ context.Context, path string, _ []string) (time.Duration, error
 	if staged.Files[0].Size != info.Size() {
 		return 0, fmt.Errorf("%d of %d bytes were staged", staged.Files[0].Size, info.Size())
 	}
-	return took, nil
+	return elapsed, nil
 }
 
 var errNoCurl = errors.New("there is no curl on this machine")
 
-// curlFile sends the file as a form, as the API's documentation shows it.
-func curlFile(ctx context.Context, path string, api apiPlace) (transfer, error) {
+// curlFile sends the file with curl -F, as the API's documentation shows.
+func curlFile(ctx context.Context, path string, api apiInfo) (transfer, error) {
 	program, err := exec.LookPath("curl")
 	if err != nil {
 		return transfer{}, errNoCurl
@@ -120,19 +121,19 @@ func curlFile(ctx context.Context, path string, api apiPlace) (transfer, error) 
 		"--header", "X-Asteroid-Agents-Api-Key: "+api.APIKey, "--form", "files=@"+filepath.Base(path),
 		api.BaseURL+"/agents/v2/temp-files/"+api.OrganizationID)
 	command.Dir = filepath.Dir(path)
-	var said bytes.Buffer
-	command.Stderr = &said
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
 	output, err := command.Output()
 	if err != nil {
-		return transfer{}, fmt.Errorf("curl: %w: %s", err, bytes.TrimSpace(said.Bytes()))
+		return transfer{}, fmt.Errorf("curl: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
-	done := transfer{CPU: command.ProcessState.UserTime() + command.ProcessState.SystemTime()}
+	result := transfer{CPU: command.ProcessState.UserTime() + command.ProcessState.SystemTime()}
 	var sent int64
-	if _, err := fmt.Sscan(string(output), &done.Seconds, &sent); err != nil {
-		return transfer{}, fmt.Errorf("curl said %q: %w", output, err)
+	if _, err := fmt.Sscan(string(output), &result.Seconds, &sent); err != nil {
+		return transfer{}, fmt.Errorf("curl wrote %q: %w", output, err)
 	}
 	if info, err := os.Stat(path); err != nil || sent < info.Size() {
 		return transfer{}, fmt.Errorf("curl sent %d bytes of the file: %w", sent, err)
 	}
-	return done, nil
+	return result, nil
 }

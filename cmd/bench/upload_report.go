@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 )
 
-// median is the middle of the values, or 0 if there are none.
+// median returns the median of the values, or 0 if there are none.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	switch middle := len(sorted) / 2; {
@@ -22,7 +22,7 @@ func median(values []float64) float64 {
 	}
 }
 
-// medianOf is the median of one property of the transfers.
+// medianOf returns the median of one property of the transfers.
 func medianOf(transfers []transfer, property func(transfer) float64) float64 {
 	values := make([]float64, len(transfers))
 	for i, t := range transfers {
@@ -31,7 +31,7 @@ func medianOf(transfers []transfer, property func(transfer) float64) float64 {
 	return median(values)
 }
 
-// ratio is 0 where there is nothing to compare with.
+// ratio returns a/b, or 0 if b is 0: there is nothing to compare with.
 func ratio(a, b float64) float64 {
 	if b == 0 {
 		return 0
@@ -49,7 +49,7 @@ const (
 	gib = 1 << 30
 )
 
-// mbps is the speed in 10^6 bytes a second.
+// mbps returns the speed in 10^6 bytes per second.
 func (u *uploads) mbps(t transfer) float64 { return ratio(float64(u.size)/1e6, t.Seconds) }
 
 func (u *uploads) cpuPerGiB(t transfer) float64 { return t.CPU.Seconds() * gib / float64(u.size) }
@@ -64,7 +64,7 @@ func (u *uploads) lastRound() string {
 	return text + fmt.Sprintf("StageFiles %.0f MB/s", u.mbps(u.stage[len(u.stage)-1]))
 }
 
-// printJSON writes one object, whose members are for programs and do not change.
+// printJSON writes one object. Programs parse its members, so they do not change.
 func (u *uploads) printJSON(out io.Writer) error {
 	raw, curl, stage := medianOf(u.raw, u.mbps), medianOf(u.curl, u.mbps), medianOf(u.stage, u.mbps)
 	return json.NewEncoder(out).Encode(struct {
@@ -81,24 +81,24 @@ func (u *uploads) printJSON(out io.Writer) error {
 	})
 }
 
-// print writes the same for people.
+// print writes the same as a table for people.
 func (u *uploads) print(out io.Writer) {
 	stage := medianOf(u.stage, u.mbps)
 	fmt.Fprintf(out, "%d bytes over loopback, the median of %d rounds:\n\n", u.size, len(u.stage))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\tMB/s\tStageFiles is\tclient CPU, s/GiB\t")
-	for _, way := range []struct {
+	for _, client := range []struct {
 		name      string
 		transfers []transfer
 	}{{"plain TCP copy, 32 KiB steps", u.raw}, {"curl -F", u.curl}, {"StageFiles", u.stage}} {
-		if len(way.transfers) == 0 {
-			fmt.Fprintf(table, "%s\tnot there\t\t\t\n", way.name)
+		if len(client.transfers) == 0 {
+			fmt.Fprintf(table, "%s\tnot installed\t\t\t\n", client.name)
 			continue
 		}
-		speed := medianOf(way.transfers, u.mbps)
-		fmt.Fprintf(table, "%s\t%.0f\t%.2f times as fast\t%.2f\t\n", way.name, speed, ratio(stage, speed), medianOf(way.transfers, u.cpuPerGiB))
+		speed := medianOf(client.transfers, u.mbps)
+		fmt.Fprintf(table, "%s\t%.0f\t%.2f times as fast\t%.2f\t\n", client.name, speed, ratio(stage, speed), medianOf(client.transfers, u.cpuPerGiB))
 	}
-	_ = table.Flush() // a reader that went away is no failure of the work
+	_ = table.Flush() // a closed standard output does not fail the measurement
 	few, many := medianOf(u.small, memoryMiB), medianOf(u.stage, memoryMiB)
-	fmt.Fprintf(out, "\nStageFiles held at most %.1f MiB, and %.1f MiB for a file of %d KiB: it grew by %.1f MiB.\n", many, few, min(smallSize, u.size)>>10, many-few)
+	fmt.Fprintf(out, "\nStageFiles used at most %.1f MiB, and %.1f MiB for a file of %d KiB: it grew by %.1f MiB.\n", many, few, min(smallSize, u.size)>>10, many-few)
 }

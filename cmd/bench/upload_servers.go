@@ -14,27 +14,29 @@ const (
 	sinkChild          = "bench-sink"
 )
 
-// apiPlace is where the API is and who may use it.
-type apiPlace struct {
+// apiInfo is the address of the API and the credentials for it.
+type apiInfo struct {
 	BaseURL        string `json:"baseUrl"`
 	OrganizationID string `json:"organizationId"`
 	APIKey         string `json:"apiKey"`
 }
 
-// serveDiscardingAPI takes uploads and keeps nothing of them, so that what is measured is the client.
+// serveDiscardingAPI serves a fake API that discards uploads, so that the client is what is
+// measured.
 func serveDiscardingAPI() error {
 	api, err := testsuite.StartAPI(testsuite.WithDiscardedUploads())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = api.Close() }() // the parent learns of trouble from its clients
-	return serveUntilParentGoes(apiPlace{api.BaseURL(), api.OrganizationID(), api.APIKey()})
+	defer func() { _ = api.Close() }() // problems have failed the clients
+	return serveUntilParentExits(apiInfo{api.BaseURL(), api.OrganizationID(), api.APIKey()})
 }
 
-// copyStep is how much the plain copy reads and writes at a time, on both sides.
-const copyStep = 32 << 10
+// copyBufferSize is the buffer of the plain copy, on both sides.
+const copyBufferSize = 32 << 10
 
-// serveSink takes whatever comes over a connection and answers with how many bytes that were.
+// serveSink serves a TCP server that discards what it receives and replies with the number of
+// bytes.
 func serveSink() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,13 +51,13 @@ func serveSink() error {
 			go drain(conn)
 		}
 	}()
-	return serveUntilParentGoes(listener.Addr().String())
+	return serveUntilParentExits(listener.Addr().String())
 }
 
 func drain(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	var received int64
-	buffer := make([]byte, copyStep)
+	buffer := make([]byte, copyBufferSize)
 	for {
 		n, err := conn.Read(buffer)
 		received += int64(n)
@@ -63,7 +65,7 @@ func drain(conn net.Conn) {
 			break
 		}
 		if err != nil {
-			return // without an answer
+			return // without a reply
 		}
 	}
 	_, _ = fmt.Fprint(conn, received)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAnUploadIsMeasured(t *testing.T) {
+func TestBenchUploadPrintsOneObject(t *testing.T) {
 	code, stdout, stderr := bench(t.Context(), t, "upload", "--size", "2MiB", "--rounds", "2", "--json")
 	require.Zero(t, code, stderr)
 	got := members(t, stdout)
@@ -28,7 +28,7 @@ func TestAnUploadIsMeasured(t *testing.T) {
 	require.Contains(t, stderr, "round 2 of 2: ")
 }
 
-func TestPeopleGetATable(t *testing.T) {
+func TestBenchUploadPrintsTable(t *testing.T) {
 	code, stdout, stderr := bench(t.Context(), t, "upload", "--size", "100KiB", "--rounds", "1")
 	require.Zero(t, code, stderr)
 	for _, want := range []string{"102400 bytes", "plain TCP copy", "curl -F", "StageFiles", "client CPU", "for a file of 100 KiB: it grew by"} {
@@ -36,7 +36,7 @@ func TestPeopleGetATable(t *testing.T) {
 	}
 }
 
-func TestWithoutCurlThereIsNothingToCompareWith(t *testing.T) {
+func TestBenchUploadWithoutCurlReportsZero(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	code, stdout, stderr := bench(t.Context(), t, "upload", "--size", "1MiB", "--rounds", "1", "--json")
 	require.Zero(t, code, stderr)
@@ -48,10 +48,10 @@ func TestWithoutCurlThereIsNothingToCompareWith(t *testing.T) {
 	require.Contains(t, stderr, "no curl on this machine")
 	code, stdout, _ = bench(t.Context(), t, "upload", "--size", "1MiB", "--rounds", "1")
 	require.Zero(t, code)
-	require.Contains(t, stdout, "not there")
+	require.Contains(t, stdout, "not installed")
 }
 
-func TestAnInterruptEndsEverythingAndLeavesNoFile(t *testing.T) {
+func TestBenchUploadStopsOnInterruptAndLeavesNoFile(t *testing.T) {
 	ctx, interrupt := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer interrupt()
 	code, stdout, stderr := bench(ctx, t, "upload", "--size", "1MiB", "--rounds", "1000")
@@ -60,16 +60,16 @@ func TestAnInterruptEndsEverythingAndLeavesNoFile(t *testing.T) {
 	require.Contains(t, stderr, "bench: interrupted\n")
 }
 
-func TestAClientThatCannotSendFailsTheRun(t *testing.T) {
+func TestStartClientReturnsErrorOfFailedClient(t *testing.T) {
 	_, err := startClient(t.Context(), stageChild, []string{"ASTEROID_API_KEY=key", "ASTEROID_BASE_URL=http://127.0.0.1:1"}, t.TempDir()+"/absent")
 	require.ErrorContains(t, err, "no such file")
 	_, err = startClient(t.Context(), copyChild, nil, t.TempDir()+"/absent", "127.0.0.1:1")
 	require.ErrorContains(t, err, "no such file")
 	_, err = startServer(t.Context(), stageChild, new(string))
-	require.ErrorContains(t, err, "which file?")
+	require.ErrorContains(t, err, "name the file to send")
 }
 
-func TestSizes(t *testing.T) {
+func TestParseSize(t *testing.T) {
 	for text, want := range map[string]int64{"1": 1, "4096": 4096, "3KiB": 3 << 10, "256MiB": 256 << 20, "1GiB": 1 << 30, "64GiB": 64 << 30} {
 		got, err := parseSize(text)
 		require.NoError(t, err, text)
@@ -81,7 +81,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestStatistics(t *testing.T) {
+func TestMedianRatioAndRounded(t *testing.T) {
 	require.Zero(t, median(nil))
 	require.Equal(t, 3.0, median([]float64{3}))
 	require.Equal(t, 2.0, median([]float64{9, 1, 2}))
@@ -95,8 +95,8 @@ func TestStatistics(t *testing.T) {
 	require.Equal(t, 1.235, rounded(1.23456, 3))
 	require.Equal(t, -0.1, rounded(-0.1234, 1))
 
-	done := uploads{size: 512 << 20, stage: []transfer{{Seconds: 1, CPU: time.Second, PeakMemory: 3 << 20}, {Seconds: 2, CPU: time.Second, PeakMemory: 5 << 20}}}
-	require.InDelta(t, 536.87*0.75, medianOf(done.stage, done.mbps), 0.01)
-	require.Equal(t, 2.0, medianOf(done.stage, done.cpuPerGiB))
-	require.Equal(t, 4.0, medianOf(done.stage, memoryMiB))
+	result := uploads{size: 512 << 20, stage: []transfer{{Seconds: 1, CPU: time.Second, PeakMemory: 3 << 20}, {Seconds: 2, CPU: time.Second, PeakMemory: 5 << 20}}}
+	require.InDelta(t, 536.87*0.75, medianOf(result.stage, result.mbps), 0.01)
+	require.Equal(t, 2.0, medianOf(result.stage, result.cpuPerGiB))
+	require.Equal(t, 4.0, medianOf(result.stage, memoryMiB))
 }

@@ -10,25 +10,27 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
-// wait is bench wait.
+// wait runs bench wait.
 func wait(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	settings, err := parseWait(args, stderr)
 	if err != nil {
 		return err
 	}
-	var measured waits
-	var failed error
+	var measured waitResults
+	var errs error
 	for _, w := range settings.ways {
-		m := &measurement{way: w, pace: w.pace(settings), settings: settings, stderr: stderr, began: time.Now()}
+		m := &measurement{way: w, timing: w.timing(settings), settings: settings, stderr: stderr, began: time.Now()}
 		result, err := m.run(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return err
-		case err != nil: // what the other ways take is worth knowing all the same
-			m.tell("%v", err)
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", w, err))
+		case err != nil: // the other ways are still measured
+			m.logf("%v", err)
+			errs = errors.Join(errs, fmt.Errorf("%s: %w", w, err))
 		default:
 			measured = append(measured, result)
 		}
@@ -36,43 +38,44 @@ func wait(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	switch {
 	case len(measured) == 0:
 	case settings.json:
-		failed = errors.Join(failed, measured.printJSON(stdout))
+		errs = errors.Join(errs, measured.printJSON(stdout))
 	default:
 		measured.print(stdout)
 	}
-	return failed
+	return errs
 }
 
-// measurement is that of one way. It has servers of its own, so that none carries what another way has left.
+// measurement measures one way. It starts its own servers, so that no way is slowed by the data of
+// another.
 type measurement struct {
 	way      way
-	pace     pace
+	timing   timing
 	settings waitSettings
 	stderr   io.Writer
 	began    time.Time
 
 	temporal, api, worker *server
 	client                client.Client
-	control               string // of the worker
-	place                 parkingPlace
+	workerControl         string // URL of the worker process's control server
+	apiInfo               parkingAPIInfo
 	idle                  snapshot // before the first run
-	parked                time.Duration
+	parkDuration          time.Duration
 }
 
-func (m *measurement) run(ctx context.Context) (result waited, err error) {
+func (m *measurement) run(ctx context.Context) (result waitResult, err error) {
 	defer m.stop()
 	err = m.start(ctx)
 	if err == nil {
 		err = m.park(ctx)
 	}
 	if err == nil {
-		m.parked = time.Since(m.idle.at)
-		settle := m.pace.settle
+		m.parkDuration = time.Since(m.idle.at)
+		settle := m.timing.settle
 		if m.way == waySleep {
-			settle += max(parkTime(m.settings.runs)-m.parked, 0)
+			settle += max(expectedParkTime(m.settings.runs)-m.parkDuration, 0)
 		}
-		m.tell("parked; the window begins in %s and lasts %s", settle.Round(time.Second), m.pace.window)
-		if !sleep(ctx, settle) {
+		m.logf("parked; the window begins in %s and lasts %s", settle.Round(time.Second), m.timing.window)
+		if !program.Sleep(ctx, settle) {
 			return result, context.Cause(ctx)
 		}
 		result, err = m.window(ctx)
@@ -81,21 +84,21 @@ func (m *measurement) run(ctx context.Context) (result waited, err error) {
 		err = m.sample(ctx, &result)
 	}
 	if ctx.Err() == nil {
-		// What failed may have failed because one of them is no more.
+		// A server that has exited may be the cause of err.
 		for _, s := range []*server{m.temporal, m.api, m.worker} {
 			if err != nil && s != nil {
-				err = errors.Join(err, s.died())
+				err = errors.Join(err, s.exitError())
 			}
 		}
 	}
 	return result, err
 }
 
-func (m *measurement) tell(format string, args ...any) {
+func (m *measurement) logf(format string, args ...any) {
 	fmt.Fprintf(m.stderr, "%s, %s: %s\n", m.way, time.Since(m.began).Round(time.Second), fmt.Sprintf(format, args...))
 }
 
-// start starts everything but the runs.
+// start starts the servers and the worker, but no run.
 func (m *measurement) start(ctx context.Context) (err error) {
 	var address string
 	if m.temporal, err = startServer(ctx, temporalChild, &address); err != nil {
@@ -106,22 +109,22 @@ func (m *measurement) start(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	if m.worker, err = startServer(ctx, workerChild, &m.control); err != nil {
+	if m.worker, err = startServer(ctx, workerChild, &m.workerControl); err != nil {
 		return err
 	}
 	var webhooks []string
 	if m.way == wayWebhooks {
-		webhooks = []string{m.control + webhookPath}
+		webhooks = []string{m.workerControl + webhookPath}
 	}
-	if m.api, err = startServer(ctx, parkingAPIChild, &m.place, webhooks...); err != nil {
+	if m.api, err = startServer(ctx, parkingAPIChild, &m.apiInfo, webhooks...); err != nil {
 		return err
 	}
-	if _, err = ask[struct{}](ctx, m.control+"/begin", orders{
-		Way: m.way, Runs: m.settings.runs, Temporal: address, API: m.place, Interval: m.pace.interval,
+	if _, err = callChild[struct{}](ctx, m.workerControl+"/begin", workerConfig{
+		Way: m.way, Runs: m.settings.runs, Temporal: address, API: m.apiInfo, Interval: m.timing.interval,
 	}); err != nil {
 		return err
 	}
-	m.idle, err = m.look(ctx)
+	m.idle, err = m.readUsage(ctx)
 	return err
 }
 
@@ -133,17 +136,5 @@ func (m *measurement) stop() {
 		if s != nil {
 			s.stop()
 		}
-	}
-}
-
-// sleep reports false if the context ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -11,40 +11,40 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// counts are what a worker has done so far.
+// counts are a worker's totals so far.
 type counts struct {
 	Reads    int64 `json:"reads"`    // GET requests to the API
-	Attempts int64 `json:"attempts"` // of activities
-	Executed int64 `json:"executed"` // agents whose execution id is known
-	UnderWay int64 `json:"underWay"` // activities at this moment: each holds a slot
+	Attempts int64 `json:"attempts"` // activity attempts
+	Executed int64 `json:"executed"` // successful executes of an agent
+	Running  int64 `json:"running"`  // activities that run now; each holds a slot
 }
 
-// counter counts requests where they leave the worker, and activities where they enter it.
-type counter struct {
+// requestCounter counts the worker's API requests and activity attempts.
+type requestCounter struct {
 	interceptor.WorkerInterceptorBase
-	reads, attempts, executed, underWay atomic.Int64
+	reads, attempts, executed, running atomic.Int64
 }
 
-func (c *counter) now() counts {
-	return counts{c.reads.Load(), c.attempts.Load(), c.executed.Load(), c.underWay.Load()}
+func (c *requestCounter) counts() counts {
+	return counts{c.reads.Load(), c.attempts.Load(), c.executed.Load(), c.running.Load()}
 }
 
 // InterceptActivity implements interceptor.WorkerInterceptor.
-func (c *counter) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	counted := &countedActivity{counter: c}
-	counted.Next = next
-	return counted
+func (c *requestCounter) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	counting := &countingActivity{counter: c}
+	counting.Next = next
+	return counting
 }
 
-type countedActivity struct {
+type countingActivity struct {
 	interceptor.ActivityInboundInterceptorBase
-	counter *counter
+	counter *requestCounter
 }
 
-func (a *countedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+func (a *countingActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	a.counter.attempts.Add(1)
-	a.counter.underWay.Add(1)
-	defer a.counter.underWay.Add(-1)
+	a.counter.running.Add(1)
+	defer a.counter.running.Add(-1)
 	out, err := a.Next.ExecuteActivity(ctx, in)
 	if err == nil && activity.GetInfo(ctx).ActivityType.Name == asteroid.ExecuteAgentName {
 		a.counter.executed.Add(1)
@@ -56,9 +56,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func countedTransport(c *counter) http.RoundTripper {
+func countingTransport(c *requestCounter) http.RoundTripper {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 100 // with thousands of runs, fewer would leave the machine without ports
+	transport.MaxIdleConnsPerHost = 100 // fewer would use up the machine's ports with thousands of runs
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodGet {
 			c.reads.Add(1)

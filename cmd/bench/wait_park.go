@@ -8,77 +8,80 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
 const (
-	// leastStarting is how many workflows may always be between their beginning and their agent's.
-	leastStarting = 200
-	// startsAtOnce is how many are asked for at the same time.
-	startsAtOnce = 16
-	// parkPatience is for how long not one more run may be parked before the measurement is given up.
-	parkPatience = 3 * time.Minute
-	// parkPace is how many runs a small machine parks in a second, at least.
-	parkPace = 15
-	// tellEvery is how often progress is told.
-	tellEvery = 15 * time.Second
+	// minStarting is the lower bound of maxStarting.
+	minStarting = 200
+	// maxConcurrentStarts bounds the start requests to the server at a time.
+	maxConcurrentStarts = 16
+	// parkStallTimeout fails the measurement when no further run is parked for so long.
+	parkStallTimeout = 3 * time.Minute
+	// minParkRate is the number of runs that a small machine parks per second.
+	minParkRate = 15
+	// progressInterval is the time between two progress messages.
+	progressInterval = 15 * time.Second
 )
 
-// mostStarting bounds those workflows: a server that is swamped is slow. Where those that are parked keep it busy all the time,
-// however, a few would hardly ever have their turn.
-func mostStarting(runs int) int { return max(leastStarting, runs/4) }
+// maxStarting bounds the workflows that are started and not yet parked, because an overloaded
+// server is slow. It grows with the runs: where parked workflows keep the server busy, a few
+// starting ones would rarely get a task.
+func maxStarting(runs int) int { return max(minStarting, runs/4) }
 
 func workflowID(i int) string { return fmt.Sprintf("bench-%06d", i) }
 
-// parkTime is what parking takes at that pace.
-func parkTime(runs int) time.Duration { return time.Duration(runs) * time.Second / parkPace }
+// expectedParkTime is the time to park all runs at minParkRate.
+func expectedParkTime(runs int) time.Duration { return time.Duration(runs) * time.Second / minParkRate }
 
-// park starts all workflows and returns when each has an agent at work.
+// park starts all workflows and returns when all are parked: each has an agent that runs.
 func (m *measurement) park(ctx context.Context) error {
-	runs, started, seen := m.settings.runs, 0, 0
-	began, moved, told := time.Now(), time.Now(), time.Now()
+	runs, started, parked := m.settings.runs, 0, 0
+	began, lastParked, lastReport := time.Now(), time.Now(), time.Now()
 	for {
-		now, err := ask[counts](ctx, m.control+"/counts", struct{}{})
+		now, err := callChild[counts](ctx, m.workerControl+"/counts", struct{}{})
 		if err != nil {
 			return err
 		}
 		executed := int(now.Executed)
 		if executed == runs {
-			running, err := ask[int](ctx, m.place.Control+"/parked", struct{}{})
+			running, err := callChild[int](ctx, m.apiInfo.Control+"/parked", struct{}{})
 			if err != nil || running == runs {
 				return err
 			}
 		}
-		if executed != seen {
-			seen, moved = executed, time.Now()
+		if executed != parked {
+			parked, lastParked = executed, time.Now()
 		}
-		if time.Since(moved) > parkPatience || time.Since(began) > parkPatience+3*parkTime(runs) {
-			return fmt.Errorf("after %s only %d of %d workflows have an agent at work: this machine does not keep up with so many runs",
+		if time.Since(lastParked) > parkStallTimeout || time.Since(began) > parkStallTimeout+3*expectedParkTime(runs) {
+			return fmt.Errorf("after %s only %d of %d workflows have a running agent: this machine is too slow for so many, lower --runs",
 				time.Since(began).Round(time.Second), executed, runs)
 		}
-		if time.Since(told) > tellEvery {
-			m.tell("%d of %d parked", executed, runs)
-			told = time.Now()
+		if time.Since(lastReport) > progressInterval {
+			m.logf("%d of %d parked", executed, runs)
+			lastReport = time.Now()
 		}
-		if next := min(runs, executed+mostStarting(runs)); next > started {
+		if next := min(runs, executed+maxStarting(runs)); next > started {
 			if err := m.startWorkflows(ctx, started, next); err != nil {
 				return err
 			}
 			started = next
-		} else if !sleep(ctx, 200*time.Millisecond) {
+		} else if !program.Sleep(ctx, 200*time.Millisecond) {
 			return context.Cause(ctx)
 		}
 	}
 }
 
 func (m *measurement) startWorkflows(ctx context.Context, from, to int) error {
-	places := make(chan struct{}, startsAtOnce)
+	slots := make(chan struct{}, maxConcurrentStarts)
 	errs := make([]error, to-from)
 	var starting sync.WaitGroup
 	for i := range errs {
-		places <- struct{}{}
+		slots <- struct{}{}
 		starting.Go(func() {
-			defer func() { <-places }()
-			name, in := m.way.workflow(m.place.AgentID, m.pace.interval, m.idle.at.Add(parkTime(m.settings.runs)))
+			defer func() { <-slots }()
+			name, in := m.way.workflow(m.apiInfo.AgentID, m.timing.interval, m.idle.at.Add(expectedParkTime(m.settings.runs)))
 			_, errs[i] = m.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflowID(from + i), TaskQueue: waitQueue}, name, in)
 		})
 	}

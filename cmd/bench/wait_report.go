@@ -10,28 +10,32 @@ import (
 	"time"
 )
 
-// percentile is the smallest value that so large a part of all values does not exceed, or 0 if there are none.
-func percentile(values []float64, part float64) float64 {
+// percentile returns the smallest value that the given fraction of the values does not exceed, or 0
+// if there are none.
+func percentile(values []float64, fraction float64) float64 {
 	if len(values) == 0 {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[max(int(math.Ceil(part*float64(len(sorted)))), 1)-1]
+	return sorted[max(int(math.Ceil(fraction*float64(len(sorted)))), 1)-1]
 }
 
-func (w *waited) length() time.Duration { return w.ended.at.Sub(w.began.at) }
+func (w *waitResult) length() time.Duration { return w.end.at.Sub(w.start.at) }
 
-func (w *waited) reads() int64 { return w.ended.counts.Reads - w.began.counts.Reads }
+func (w *waitResult) reads() int64 { return w.end.counts.Reads - w.start.counts.Reads }
 
-func (w *waited) attempts() int64 { return w.ended.counts.Attempts - w.began.counts.Attempts }
+func (w *waitResult) attempts() int64 { return w.end.counts.Attempts - w.start.counts.Attempts }
 
-func (w *waited) perRunMinute(n float64) float64 { return n / float64(w.runs) / w.length().Minutes() }
-
-func (w *waited) cores(began, ended usage) float64 {
-	return (ended.cpu - began.cpu).Seconds() / w.length().Seconds()
+func (w *waitResult) perRunMinute(n float64) float64 {
+	return n / float64(w.runs) / w.length().Minutes()
 }
 
-// waitFigures are for programs: their members do not change, but some may come.
+func (w *waitResult) cores(start, end usage) float64 {
+	return (end.cpu - start.cpu).Seconds() / w.length().Seconds()
+}
+
+// waitFigures are the JSON of one way. Programs parse the members: new ones may be added, none
+// changes.
 type waitFigures struct {
 	Way               way     `json:"way"`
 	Runs              int     `json:"runs"`
@@ -56,11 +60,11 @@ type waitFigures struct {
 	Samples              int     `json:"samples"`
 	Unseen               int     `json:"unseen"`
 
-	// Ratios are to the hand-written ways of the same run.
+	// Ratios compare with the hand-written ways that were measured in the same run of bench.
 	Ratios map[way]waitRatios `json:"ratios,omitempty"`
 }
 
-// waitRatios are 0 where there is nothing to compare with.
+// waitRatios are 0 where the other way's figure is 0.
 type waitRatios struct {
 	HeldSlots     float64 `json:"heldSlots"`
 	EventsPerRun  float64 `json:"eventsPerRun"`
@@ -71,33 +75,33 @@ type waitRatios struct {
 	ProgressP50Ms float64 `json:"progressP50Ms"`
 }
 
-func (w *waited) figures() waitFigures {
+func (w *waitResult) figures() waitFigures {
 	return waitFigures{
 		Way: w.way, Runs: w.runs,
-		HeldSlots:         median(w.held),
-		EventsPerRun:      rounded(w.ended.events, 1),
+		HeldSlots:         median(w.heldSlots),
+		EventsPerRun:      rounded(w.end.events, 1),
 		ReadsPerRunMinute: rounded(w.perRunMinute(float64(w.reads())), 4),
-		WorkerMiB:         rounded(median(w.worker)/mib, 1),
-		WorkerCores:       rounded(w.cores(w.began.worker, w.ended.worker), 4),
+		WorkerMiB:         rounded(median(w.workerMemory)/mib, 1),
+		WorkerCores:       rounded(w.cores(w.start.worker, w.end.worker), 4),
 		ProgressP50Ms:     rounded(percentile(w.progress, 0.5), 1),
 		ProgressP95Ms:     rounded(percentile(w.progress, 0.95), 1),
 
 		ProgressMaxMs:        rounded(percentile(w.progress, 1), 1),
 		AttemptsPerRunMinute: rounded(w.perRunMinute(float64(w.attempts())), 4),
-		EventsPerRunMinute:   rounded(w.perRunMinute((w.ended.events-w.began.events)*float64(w.runs)), 4),
-		ServerMiB:            rounded(median(w.server)/mib, 1),
-		ServerCores:          rounded(w.cores(w.began.server, w.ended.server), 4),
+		EventsPerRunMinute:   rounded(w.perRunMinute((w.end.events-w.start.events)*float64(w.runs)), 4),
+		ServerMiB:            rounded(median(w.serverMemory)/mib, 1),
+		ServerCores:          rounded(w.cores(w.start.server, w.end.server), 4),
 		WorkerIdleMiB:        rounded(float64(w.idle.worker.memory)/mib, 1),
 		ServerIdleMiB:        rounded(float64(w.idle.server.memory)/mib, 1),
-		HeldSlotsMax:         percentile(w.held, 1),
-		ParkedSeconds:        rounded(w.parked.Seconds(), 1),
+		HeldSlotsMax:         percentile(w.heldSlots, 1),
+		ParkedSeconds:        rounded(w.parkDuration.Seconds(), 1),
 		WindowSeconds:        rounded(w.length().Seconds(), 1),
 		Samples:              len(w.progress),
-		Unseen:               w.unseen,
+		Unseen:               w.timeouts,
 	}
 }
 
-func (f waitFigures) to(other waitFigures) waitRatios {
+func (f waitFigures) ratiosTo(other waitFigures) waitRatios {
 	return waitRatios{
 		HeldSlots:     rounded(ratio(f.HeldSlots, other.HeldSlots), 4),
 		EventsPerRun:  rounded(ratio(f.EventsPerRun, other.EventsPerRun), 3),
@@ -109,21 +113,21 @@ func (f waitFigures) to(other waitFigures) waitRatios {
 	}
 }
 
-// waits are the ways in the order of allWays.
-type waits []waited
+// waitResults are the measured ways, in the order of allWays.
+type waitResults []waitResult
 
-func (all waits) figures() []waitFigures {
-	figures := make([]waitFigures, len(all))
-	for i := range all {
-		figures[i] = all[i].figures()
+func (results waitResults) figures() []waitFigures {
+	figures := make([]waitFigures, len(results))
+	for i := range results {
+		figures[i] = results[i].figures()
 	}
 	for i, f := range figures {
 		for _, other := range figures {
-			if !f.Way.byHand() && other.Way.byHand() {
+			if !f.Way.handWritten() && other.Way.handWritten() {
 				if f.Ratios == nil {
 					f.Ratios = map[way]waitRatios{}
 				}
-				f.Ratios[other.Way] = f.to(other)
+				f.Ratios[other.Way] = f.ratiosTo(other)
 			}
 		}
 		figures[i] = f
@@ -131,19 +135,19 @@ func (all waits) figures() []waitFigures {
 	return figures
 }
 
-// printJSON writes one object for programs.
-func (all waits) printJSON(out io.Writer) error {
+// printJSON writes one object.
+func (results waitResults) printJSON(out io.Writer) error {
 	return json.NewEncoder(out).Encode(struct {
 		Ways []waitFigures `json:"ways"`
-	}{all.figures()})
+	}{results.figures()})
 }
 
-// print writes the same for people.
-func (all waits) print(out io.Writer) {
-	figures := all.figures()
-	fmt.Fprintf(out, "%d runs are waited for at a time:\n\n", figures[0].Runs)
+// print writes the same as tables for people.
+func (results waitResults) print(out io.Writer) {
+	figures := results.figures()
+	fmt.Fprintf(out, "%d runs are open at a time:\n\n", figures[0].Runs)
 	for _, f := range figures {
-		fmt.Fprintf(out, "  %-8s  %s\n", f.Way, f.Way.does())
+		fmt.Fprintf(out, "  %-8s  %s\n", f.Way, f.Way.description())
 	}
 	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -154,11 +158,11 @@ func (all waits) print(out io.Writer) {
 			f.EventsPerRunMinute, f.ReadsPerRunMinute, f.AttemptsPerRunMinute, f.WorkerMiB, f.WorkerCores, f.ServerMiB, f.ServerCores,
 			f.ProgressP50Ms, f.ProgressP95Ms, f.ProgressMaxMs)
 	}
-	_ = table.Flush() // a reader that went away is no failure of the work
+	_ = table.Flush() // a closed standard output does not fail the measurement
 	printRatios(out, figures)
 	for _, f := range figures {
 		if f.Unseen > 0 {
-			fmt.Fprintf(out, "\n%s: %d ends were not heard of within %s, and count as that.\n", f.Way, f.Unseen, unseenAfter)
+			fmt.Fprintf(out, "\n%s: %d workflows did not notice the end of their run within %s; each counts as that long.\n", f.Way, f.Unseen, progressTimeout)
 		}
 	}
 }
@@ -166,19 +170,19 @@ func (all waits) print(out io.Writer) {
 func printRatios(out io.Writer, figures []waitFigures) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\nas a multiple of\tslots\tevents\treads\tworker memory\tworker CPU\tserver CPU\tmedian to progress\t")
-	some := false
+	rows := 0
 	for _, f := range figures {
-		for _, by := range allWays {
-			r, ok := f.Ratios[by]
+		for _, other := range allWays {
+			r, ok := f.Ratios[other]
 			if !ok {
 				continue
 			}
-			some = true
-			fmt.Fprintf(table, "%s / %s\t%.4f\t%.2f\t%.4f\t%.2f\t%.3f\t%.3f\t%.4f\t\n", f.Way, by,
+			rows++
+			fmt.Fprintf(table, "%s / %s\t%.4f\t%.2f\t%.4f\t%.2f\t%.3f\t%.3f\t%.4f\t\n", f.Way, other,
 				r.HeldSlots, r.EventsPerRun, r.Reads, r.WorkerMiB, r.WorkerCores, r.ServerCores, r.ProgressP50Ms)
 		}
 	}
-	if some {
-		_ = table.Flush() // the same
+	if rows > 0 {
+		_ = table.Flush()
 	}
 }

@@ -17,28 +17,28 @@ const (
 	parkingAPIChild = "bench-parking-api"
 )
 
-// serveTemporal is a Temporal server, which ends abruptly: nobody needs what it knows.
+// serveTemporal serves a Temporal server. It exits without a shutdown: its data is not needed.
 func serveTemporal() error {
 	server, err := devserver.Start(context.Background(), devserver.Options{})
 	if err != nil {
 		return err
 	}
-	return serveUntilParentGoes(server.HostPort())
+	return serveUntilParentExits(server.HostPort())
 }
 
-// parkingPlace is an API whose agent works until it is told to end.
-type parkingPlace struct {
-	apiPlace
+// parkingAPIInfo is the address of an API whose agent runs until the parent ends it.
+type parkingAPIInfo struct {
+	apiInfo
 	AgentID string `json:"agentId"`
-	// WebhookKey is what its webhooks are signed with.
+	// WebhookKey is the public key of its webhooks; empty without webhooks.
 	WebhookKey string `json:"webhookKey"`
 	Control    string `json:"control"`
 }
 
-// parkedFor is longer than any measurement.
+// parkedFor is how long an agent runs: longer than any measurement.
 const parkedFor = 1000 * time.Hour
 
-// serveParkingAPI sends webhooks to the URL that is its argument, if there is one.
+// serveParkingAPI serves a fake API that sends webhooks to the URL in args, if any.
 func serveParkingAPI(args []string) error {
 	var options []testsuite.Option
 	for _, url := range args {
@@ -48,11 +48,11 @@ func serveParkingAPI(args []string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = api.Close() }() // the parent learns of trouble from the workflows
+	defer func() { _ = api.Close() }() // problems have failed the workflows
 	agentID := api.ServeAgent("Parked", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(parkedFor), testsuite.Complete("success", "", nil)}
 	})
-	p := &parking{api: api}
+	p := &parkingControl{api: api}
 	mux := http.NewServeMux()
 	handle(mux, "/parked", p.parked)
 	handle(mux, "/end", p.end)
@@ -60,25 +60,25 @@ func serveParkingAPI(args []string) error {
 	if err != nil {
 		return err
 	}
-	place := parkingPlace{
-		apiPlace: apiPlace{api.BaseURL(), api.OrganizationID(), api.APIKey()}, AgentID: agentID, Control: control,
+	info := parkingAPIInfo{
+		apiInfo: apiInfo{api.BaseURL(), api.OrganizationID(), api.APIKey()}, AgentID: agentID, Control: control,
 	}
 	if len(args) > 0 {
-		place.WebhookKey = api.WebhookPublicKey()
+		info.WebhookKey = api.WebhookPublicKey()
 	}
-	return serveUntilParentGoes(place)
+	return serveUntilParentExits(info)
 }
 
-// parking is what the parent may ask about the executions.
-type parking struct {
+// parkingControl serves the parent's requests about the executions.
+type parkingControl struct {
 	api *testsuite.API
 
 	mu         sync.Mutex
-	byWorkflow map[string]string
+	byWorkflow map[string]string // execution ids
 }
 
-// parked is how many are at work.
-func (p *parking) parked(context.Context, struct{}) (running int, err error) {
+// parked returns the number of running executions.
+func (p *parkingControl) parked(context.Context, struct{}) (running int, err error) {
 	for _, e := range p.api.Executions() {
 		if e.Status == string(asteroid.StatusRunning) {
 			running++
@@ -87,28 +87,28 @@ func (p *parking) parked(context.Context, struct{}) (running int, err error) {
 	return running, nil
 }
 
-// end ends the execution of a workflow and returns when that was. It ends as it would if a person cancelled it: the fake has no
-// other end for an agent whose steps are fixed.
-func (p *parking) end(ctx context.Context, workflowID string) (time.Time, error) {
+// end cancels the execution of a workflow, as a person would, and returns the time at which it
+// became terminal. The fake cannot complete an agent whose steps are fixed.
+func (p *parkingControl) end(ctx context.Context, workflowID string) (time.Time, error) {
 	id := p.executionOf(workflowID)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.api.BaseURL()+"/agents/v2/executions/"+id+"/cancel", http.NoBody)
 	if err != nil {
 		return time.Time{}, err
 	}
 	request.Header.Set(keyHeader, p.api.APIKey())
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return time.Time{}, err
 	}
-	defer answer.Body.Close()
+	defer response.Body.Close()
 	e, _ := p.api.Execution(id)
 	if e.TerminalAt.IsZero() {
-		return time.Time{}, fmt.Errorf("execution %q of workflow %s did not end: %s", id, workflowID, answer.Status)
+		return time.Time{}, fmt.Errorf("cancel execution %q of workflow %s: it is not terminal after %s", id, workflowID, response.Status)
 	}
 	return e.TerminalAt, nil
 }
 
-func (p *parking) executionOf(workflowID string) string {
+func (p *parkingControl) executionOf(workflowID string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.byWorkflow[workflowID] == "" {

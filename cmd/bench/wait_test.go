@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWaitsAreMeasured(t *testing.T) {
+func TestBenchWaitMeasuresEveryWay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Temporal servers")
 	}
@@ -65,16 +65,16 @@ func TestWaitsAreMeasured(t *testing.T) {
 	require.NotContains(t, ways["blocking"], "ratios")
 }
 
-func TestAnInterruptEndsAWaitAndItsServers(t *testing.T) {
+func TestBenchWaitStopsServersOnInterrupt(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
-	interruptOnce := writerFunc(func(p []byte) (int, error) {
-		interrupt() // at the first sign of life, which is when all runs are parked
+	interruptOnWrite := writerFunc(func(p []byte) (int, error) {
+		interrupt() // the first message comes when all runs are parked
 		return len(p), nil
 	})
-	m := &measurement{way: wayPoll, pace: pace{settle: time.Hour}, settings: waitSettings{runs: 1}, stderr: interruptOnce, began: time.Now()}
+	m := &measurement{way: wayPoll, timing: timing{settle: time.Hour}, settings: waitSettings{runs: 1}, stderr: interruptOnWrite, began: time.Now()}
 	_, err := m.run(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	for _, s := range []*server{m.temporal, m.api, m.worker} {
@@ -91,34 +91,34 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-func TestAServerThatEndsIsNamed(t *testing.T) {
+func TestServerExitErrorNamesRole(t *testing.T) {
 	var control string
 	s, err := startServer(t.Context(), workerChild, &control)
 	require.NoError(t, err)
-	require.NoError(t, s.died())
-	_, err = ask[struct{}](t.Context(), control+"/begin", orders{Temporal: "127.0.0.1:1"})
+	require.NoError(t, s.exitError())
+	_, err = callChild[struct{}](t.Context(), control+"/begin", workerConfig{Temporal: "127.0.0.1:1"})
 	require.ErrorContains(t, err, control+"/begin: ")
-	_, err = ask[counts](t.Context(), control+"/absent", struct{}{})
+	_, err = callChild[counts](t.Context(), control+"/absent", struct{}{})
 	require.ErrorContains(t, err, "404")
 	require.NoError(t, s.command.Process.Kill())
-	<-s.gone
-	require.ErrorContains(t, s.died(), workerChild+" ended")
+	<-s.exited
+	require.ErrorContains(t, s.exitError(), workerChild+" exited")
 	s.stop()
-	_, err = ask[counts](t.Context(), control+"/counts", struct{}{})
+	_, err = callChild[counts](t.Context(), control+"/counts", struct{}{})
 	require.Error(t, err)
 }
 
-func TestEveryWayHasItsPace(t *testing.T) {
-	require.Equal(t, pace{time.Minute, 10 * time.Minute, 0}, wayWatcher.pace(waitSettings{}))
-	require.Equal(t, pace{30 * time.Second, 2 * time.Minute, 10 * time.Second}, wayBlocking.pace(waitSettings{}))
-	require.Equal(t, pace{1, 2, 3}, waySleep.pace(waitSettings{settle: 1, window: 2, interval: 3}))
+func TestWayTimingFillsDefaults(t *testing.T) {
+	require.Equal(t, timing{time.Minute, 10 * time.Minute, 0}, wayWatcher.timing(waitSettings{}))
+	require.Equal(t, timing{30 * time.Second, 2 * time.Minute, 10 * time.Second}, wayBlocking.timing(waitSettings{}))
+	require.Equal(t, timing{1, 2, 3}, waySleep.timing(waitSettings{settle: 1, window: 2, interval: 3}))
 	for _, w := range allWays {
-		require.NotEmpty(t, w.does(), w)
-		require.Positive(t, w.pace(waitSettings{}).window, w)
+		require.NotEmpty(t, w.description(), w)
+		require.Positive(t, w.timing(waitSettings{}).window, w)
 	}
 }
 
-func TestWays(t *testing.T) {
+func TestParseWaysSortsAndRemovesDuplicates(t *testing.T) {
 	ways, err := parseWays("sleep,watcher,sleep")
 	require.NoError(t, err)
 	require.Equal(t, []way{wayWatcher, waySleep}, ways)
@@ -128,16 +128,16 @@ func TestWays(t *testing.T) {
 	require.Equal(t, 20, settings.samples)
 }
 
-func TestWhatAWaitTookIsPerRunAndMinute(t *testing.T) {
+func TestWaitResultsFiguresArePerRunAndMinute(t *testing.T) {
 	began := time.Now()
-	ours := waited{
-		way: wayPoll, runs: 10, held: []float64{0, 2, 1}, worker: []float64{64 * mib}, server: []float64{128 * mib}, progress: []float64{5, 1, 3},
-		began: snapshot{at: began, counts: counts{Reads: 100, Attempts: 50}, events: 9},
-		ended: snapshot{at: began.Add(2 * time.Minute), counts: counts{Reads: 140, Attempts: 60}, events: 11, worker: usage{cpu: 12 * time.Second}},
+	ours := waitResult{
+		way: wayPoll, runs: 10, heldSlots: []float64{0, 2, 1}, workerMemory: []float64{64 * mib}, serverMemory: []float64{128 * mib}, progress: []float64{5, 1, 3},
+		start: snapshot{at: began, counts: counts{Reads: 100, Attempts: 50}, events: 9},
+		end:   snapshot{at: began.Add(2 * time.Minute), counts: counts{Reads: 140, Attempts: 60}, events: 11, worker: usage{cpu: 12 * time.Second}},
 	}
-	byHand := ours
-	byHand.way, byHand.worker, byHand.held = wayBlocking, []float64{128 * mib}, []float64{10}
-	figures := waits{ours, byHand}.figures()
+	handWritten := ours
+	handWritten.way, handWritten.workerMemory, handWritten.heldSlots = wayBlocking, []float64{128 * mib}, []float64{10}
+	figures := waitResults{ours, handWritten}.figures()
 	got := figures[0]
 	require.Equal(t, 2.0, got.ReadsPerRunMinute)
 	require.Equal(t, 0.5, got.AttemptsPerRunMinute)
@@ -151,18 +151,18 @@ func TestWhatAWaitTookIsPerRunAndMinute(t *testing.T) {
 	require.Equal(t, 0.1, got.Ratios[wayBlocking].HeldSlots)
 	require.Nil(t, figures[1].Ratios)
 
-	byHand.unseen = 1
+	handWritten.timeouts = 1
 	var out bytes.Buffer
-	waits{ours, byHand}.print(&out)
-	for _, want := range []string{"10 runs", "poll / blocking", "by hand: an activity", "blocking: 1 ends were not heard of within 10m0s, and count as that"} {
+	waitResults{ours, handWritten}.print(&out)
+	for _, want := range []string{"10 runs", "poll / blocking", "hand-written: one activity", "blocking: 1 workflows did not notice the end of their run within 10m0s"} {
 		require.Contains(t, out.String(), want)
 	}
 	out.Reset()
-	waits{ours}.print(&out)
+	waitResults{ours}.print(&out)
 	require.NotContains(t, out.String(), "as a multiple of")
 }
 
-func TestPercentiles(t *testing.T) {
+func TestPercentile(t *testing.T) {
 	require.Zero(t, percentile(nil, 0.5))
 	values := []float64{5, 1, 4, 2, 3}
 	for part, want := range map[float64]float64{0: 1, 0.2: 1, 0.21: 2, 0.5: 3, 0.95: 5, 1: 5} {
@@ -171,7 +171,7 @@ func TestPercentiles(t *testing.T) {
 	require.Equal(t, []float64{5, 1, 4, 2, 3}, values)
 }
 
-func TestWhatProcTellsOfAProcess(t *testing.T) {
+func TestParseCPUAndStatusBytes(t *testing.T) {
 	cpu, err := parseCPU("42 (a (b) c) S 1 42 42 0 -1 4194560 1 0 0 0 123 77 0 0 20 0 1 0 5 0 0")
 	require.NoError(t, err)
 	require.Equal(t, 2*time.Second, cpu)

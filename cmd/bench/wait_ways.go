@@ -12,7 +12,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// way is a way to wait for an agent's run.
+// way is a way to wait for an agent's execution. The names are those of --ways.
 type way string
 
 const (
@@ -23,18 +23,18 @@ const (
 	waySleep    way = "sleep"
 )
 
-// allWays has the library's own first.
+// allWays lists the library's own ways first.
 var allWays = []way{wayWatcher, wayWebhooks, wayPoll, wayBlocking, waySleep}
 
-func (w way) byHand() bool { return w == wayBlocking || w == waySleep }
+func (w way) handWritten() bool { return w == wayBlocking || w == waySleep }
 
-func (w way) does() string {
+func (w way) description() string {
 	return map[way]string{
-		wayWatcher:  "RunAgent, told by the watch",
-		wayWebhooks: "RunAgent, told by webhooks",
+		wayWatcher:  "RunAgent, signalled by the watch",
+		wayWebhooks: "RunAgent, signalled by webhooks",
 		wayPoll:     "RunAgent, polling",
-		wayBlocking: "by hand: an activity that reads and heartbeats until the end",
-		waySleep:    "by hand: a workflow that sleeps and reads in turn",
+		wayBlocking: "hand-written: one activity that polls and heartbeats",
+		waySleep:    "hand-written: a workflow that sleeps and reads in turn",
 	}[w]
 }
 
@@ -49,45 +49,48 @@ func (w way) events() asteroid.Events {
 	}
 }
 
-// pace is how a way is measured.
-type pace struct {
-	settle   time.Duration // after the last run is parked
-	window   time.Duration
+// timing is the timing of one way's measurement.
+type timing struct {
+	settle   time.Duration // from the last parked run to the window
+	window   time.Duration // the steady state that is measured
 	interval time.Duration // between two reads of a hand-written way
 }
 
-// pace fills what the command line leaves open.
+// timing returns the timing of the command line, with the way's defaults for what it leaves open.
 //
-// Where events come, each run is read once in ten minutes, counted from its own start: only a window as long as that sees every
-// run's read, and no other. The poll needs a minute and a half until its intervals have grown to the half minute that they stay at.
-func (w way) pace(s waitSettings) pace {
-	p := map[way]pace{
+// With events, RunAgent reads each run every ten minutes from the run's own start. A window of ten
+// minutes therefore holds exactly one read of each run. The intervals of the poll grow for a minute
+// and a half, to half a minute.
+func (w way) timing(s waitSettings) timing {
+	defaults := map[way]timing{
 		wayWatcher:  {settle: time.Minute, window: 10 * time.Minute},
 		wayWebhooks: {settle: time.Minute, window: 10 * time.Minute},
 		wayPoll:     {settle: 2 * time.Minute, window: 2 * time.Minute},
 		wayBlocking: {settle: 30 * time.Second, window: 2 * time.Minute, interval: 10 * time.Second},
 		waySleep:    {settle: 30 * time.Second, window: 2 * time.Minute, interval: 30 * time.Second},
 	}[w]
-	return pace{cmp.Or(s.settle, p.settle), cmp.Or(s.window, p.window), cmp.Or(s.interval, p.interval)}
+	return timing{cmp.Or(s.settle, defaults.settle), cmp.Or(s.window, defaults.window), cmp.Or(s.interval, defaults.interval)}
 }
 
-// workflow is what runs, and what it gets. begin is when all runs are probably parked.
-func (w way) workflow(agentID string, interval time.Duration, begin time.Time) (name string, in any) {
-	if w.byHand() {
-		in := byHandInput{AgentID: agentID, Interval: interval}
+// workflow returns the type and the input of the way's workflow. allParked is the expected time at
+// which all runs are parked.
+func (w way) workflow(agentID string, interval time.Duration, allParked time.Time) (name string, in any) {
+	if w.handWritten() {
+		in := handWrittenInput{AgentID: agentID, Interval: interval}
 		if w == waySleep {
-			in.Begin = begin.Add(time.Duration(rand.Float64() * float64(interval))) //nolint:gosec // so that not all read at once
+			spread := rand.Float64() //nolint:gosec // so that not all workflows read at once
+			in.FirstRead = allParked.Add(time.Duration(spread * float64(interval)))
 		}
 		return string(w), in
 	}
 	return workflows.RunAgentName, workflows.RunAgentInput{AgentID: agentID, OnFailure: workflows.FailureIsResult}
 }
 
-// parseWays reads a list such as watcher,webhooks.
+// parseWays parses a list such as watcher,webhooks into the order of allWays, without duplicates.
 func parseWays(text string) (ways []way, err error) {
 	for name := range strings.SplitSeq(text, ",") {
 		if !slices.Contains(allWays, way(name)) {
-			return nil, fmt.Errorf("%q is no way to wait: give some of %s, with commas", name, wayNames(allWays))
+			return nil, fmt.Errorf("%q is not a way to wait: name some of %s, separated by commas", name, wayNames(allWays))
 		}
 		ways = append(ways, way(name))
 	}

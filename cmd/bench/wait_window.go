@@ -6,59 +6,64 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
-// waited is what one way to wait took.
-type waited struct {
-	way            way
-	runs           int
-	idle           snapshot      // before the first run
-	parked         time.Duration // from then until all were
-	began, ended   snapshot
-	held           []float64 // activity slots, every second or so
-	worker, server []float64 // memory in bytes, as often
-	progress       []float64 // from the end of a run to that of its workflow, in milliseconds
-	unseen         int       // ends of which nobody heard within unseenAfter, for which that stands in progress
+// waitResult is the measurement of one way to wait.
+type waitResult struct {
+	way          way
+	runs         int
+	idle         snapshot      // before the first run
+	parkDuration time.Duration // from idle until all runs were parked
+	start, end   snapshot      // of the window
+
+	heldSlots                  []float64 // activity slots, sampled about once a second
+	workerMemory, serverMemory []float64 // in bytes, sampled alike
+
+	progress []float64 // from the end of each sampled run to the end of its workflow, in milliseconds
+	timeouts int       // workflows that took longer than progressTimeout; progress holds that for them
 }
 
-// snapshot is what was so far, at one time.
+// snapshot holds the totals at one time.
 type snapshot struct {
 	at             time.Time
 	counts         counts
 	worker, server usage
-	events         float64 // of a run's history, the mean
+	events         float64 // mean history length of the runs
 }
 
-// snapshotRuns is how many histories are looked at.
-const snapshotRuns = 100
+// sampledHistories is the number of histories whose length is read.
+const sampledHistories = 100
 
-// window measures the steady state.
-func (m *measurement) window(ctx context.Context) (result waited, err error) {
-	result = waited{way: m.way, runs: m.settings.runs, idle: m.idle, parked: m.parked}
-	if result.began, err = m.snapshot(ctx); err != nil {
+// window measures the steady state, in which every run is parked.
+func (m *measurement) window(ctx context.Context) (result waitResult, err error) {
+	result = waitResult{way: m.way, runs: m.settings.runs, idle: m.idle, parkDuration: m.parkDuration}
+	if result.start, err = m.snapshot(ctx); err != nil {
 		return result, err
 	}
-	until := result.began.at.Add(m.pace.window)
+	until := result.start.at.Add(m.timing.window)
 	for time.Now().Before(until) {
-		if !sleep(ctx, min(time.Second, m.pace.window/10)) {
+		if !program.Sleep(ctx, min(time.Second, m.timing.window/10)) {
 			return result, context.Cause(ctx)
 		}
-		now, err := m.look(ctx)
+		now, err := m.readUsage(ctx)
 		if err != nil {
 			return result, err
 		}
-		result.held = append(result.held, float64(now.counts.UnderWay))
-		result.worker, result.server = append(result.worker, float64(now.worker.memory)), append(result.server, float64(now.server.memory))
+		result.heldSlots = append(result.heldSlots, float64(now.counts.Running))
+		result.workerMemory = append(result.workerMemory, float64(now.worker.memory))
+		result.serverMemory = append(result.serverMemory, float64(now.server.memory))
 	}
-	if result.ended, err = m.snapshot(ctx); err == nil {
-		m.tell("%d attempts and %d reads in %s", result.attempts(), result.reads(), result.length().Round(time.Second))
+	if result.end, err = m.snapshot(ctx); err == nil {
+		m.logf("%d attempts and %d reads in %s", result.attempts(), result.reads(), result.length().Round(time.Second))
 	}
 	return result, err
 }
 
-// look is a snapshot without the histories.
-func (m *measurement) look(ctx context.Context) (now snapshot, err error) {
-	if now.counts, err = ask[counts](ctx, m.control+"/counts", struct{}{}); err != nil {
+// readUsage returns a snapshot without the history lengths.
+func (m *measurement) readUsage(ctx context.Context) (now snapshot, err error) {
+	if now.counts, err = callChild[counts](ctx, m.workerControl+"/counts", struct{}{}); err != nil {
 		return now, err
 	}
 	now.at = time.Now()
@@ -67,89 +72,89 @@ func (m *measurement) look(ctx context.Context) (now snapshot, err error) {
 		now.server, err = usageOf(m.temporal.command.Process.Pid)
 	}
 	if errors.Is(err, errNoUsage) {
-		err = nil // there is still something to measure
+		err = nil // the counts are still valid
 	}
 	return now, err
 }
 
 func (m *measurement) snapshot(ctx context.Context) (snapshot, error) {
 	var events int64
-	looked := min(snapshotRuns, m.settings.runs)
-	for i := range looked {
-		described, err := m.client.DescribeWorkflowExecution(ctx, workflowID(i*m.settings.runs/looked), "")
+	sampled := min(sampledHistories, m.settings.runs)
+	for i := range sampled {
+		described, err := m.client.DescribeWorkflowExecution(ctx, workflowID(i*m.settings.runs/sampled), "")
 		if err != nil {
 			return snapshot{}, err
 		}
 		events += described.GetWorkflowExecutionInfo().GetHistoryLength()
 	}
-	now, err := m.look(ctx)
-	now.events = float64(events) / float64(looked)
+	now, err := m.readUsage(ctx)
+	now.events = float64(events) / float64(sampled)
 	return now, err
 }
 
-// unseenAfter is when nobody waits any more for a workflow to hear of its run's end.
-const unseenAfter = 10 * time.Minute
+// progressTimeout bounds the wait for a workflow to notice the end of its run.
+const progressTimeout = 10 * time.Minute
 
-// sample ends some runs, one after the other, and measures how long it takes until their workflows have gone on.
-func (m *measurement) sample(ctx context.Context, result *waited) error {
-	type end struct {
-		took time.Duration
-		err  error
+// sample ends some runs one after another, and measures how long their workflows take to complete.
+func (m *measurement) sample(ctx context.Context, result *waitResult) error {
+	type sampled struct {
+		elapsed time.Duration
+		err     error
 	}
-	ends := make(chan end, m.settings.samples)
+	samples := make(chan sampled, m.settings.samples)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for _, i := range rand.Perm(m.settings.runs)[:m.settings.samples] { //nolint:gosec // a sample, not a secret
-		// At random, so that ends fall into every phase of a poll or a scan.
-		if !sleep(ctx, time.Duration(2*rand.Float64()*float64(m.settings.spacing))) { //nolint:gosec // the same
+		// Random intervals, so that the ends fall into every phase of a poll or a scan.
+		if !program.Sleep(ctx, time.Duration(2*rand.Float64()*float64(m.settings.spacing))) { //nolint:gosec // the same
 			return context.Cause(ctx)
 		}
 		go func() {
-			took, err := m.progressOf(ctx, workflowID(i))
-			ends <- end{took, err}
+			elapsed, err := m.timeToComplete(ctx, workflowID(i))
+			samples <- sampled{elapsed, err}
 		}()
 	}
 	for range m.settings.samples {
-		e := <-ends
+		s := <-samples
 		switch {
-		case errors.Is(e.err, context.DeadlineExceeded) && ctx.Err() == nil:
-			result.unseen++
-			result.progress = append(result.progress, float64(unseenAfter.Milliseconds()))
-		case e.err != nil:
-			return e.err
+		case errors.Is(s.err, context.DeadlineExceeded) && ctx.Err() == nil:
+			result.timeouts++
+			result.progress = append(result.progress, float64(progressTimeout.Milliseconds()))
+		case s.err != nil:
+			return s.err
 		default:
-			result.progress = append(result.progress, e.took.Seconds()*1000)
+			result.progress = append(result.progress, s.elapsed.Seconds()*1000)
 		}
 	}
-	if result.unseen > 0 {
-		m.tell("%d of %d workflows had not heard of their run's end after %s", result.unseen, m.settings.samples, unseenAfter)
+	if result.timeouts > 0 {
+		m.logf("%d of %d workflows did not notice the end of their run within %s", result.timeouts, m.settings.samples, progressTimeout)
 	}
-	m.tell("of %d ends, half were heard of within %.0f ms, all within %.0f ms",
+	m.logf("of %d workflows, half noticed the end of their run within %.0f ms, all within %.0f ms",
 		len(result.progress), percentile(result.progress, 0.5), percentile(result.progress, 1))
 	return nil
 }
 
-// progressOf ends the run of a workflow and returns how long it takes until that has completed.
-func (m *measurement) progressOf(ctx context.Context, workflowID string) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, unseenAfter)
+// timeToComplete ends the run of a workflow and returns how long the workflow takes to complete.
+func (m *measurement) timeToComplete(ctx context.Context, workflowID string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, progressTimeout)
 	defer cancel()
 	completed := make(chan error, 1)
-	var at time.Time
-	go func() { // already waits when it ends
+	var completedAt time.Time
+	go func() {
 		err := m.client.GetWorkflow(ctx, workflowID, "").Get(ctx, nil)
-		at = time.Now()
+		completedAt = time.Now()
 		completed <- err
 	}()
-	sleep(ctx, 100*time.Millisecond) // until that is so; if it is not yet, it is told all the same
-	ended, err := ask[time.Time](ctx, m.place.Control+"/end", workflowID)
+	program.Sleep(ctx, 100*time.Millisecond) // lets Get begin to wait; a late Get still returns the result
+	terminalAt, err := callChild[time.Time](ctx, m.apiInfo.Control+"/end", workflowID)
 	if err != nil {
 		return 0, err
 	}
 	if err := <-completed; err != nil {
 		if ctx.Err() != nil {
-			err = ctx.Err() // the client has errors of its own for that
+			err = ctx.Err() // the client wraps a deadline in its own error types
 		}
 		return 0, fmt.Errorf("workflow %s: %w", workflowID, err)
 	}
-	return at.Sub(ended), nil
+	return completedAt.Sub(terminalAt), nil
 }

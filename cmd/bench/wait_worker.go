@@ -25,65 +25,68 @@ const (
 	webhookPath   = "/webhooks"
 )
 
-// orders say what a worker is to do.
-type orders struct {
-	Way      way           `json:"way"`
-	Runs     int           `json:"runs"`
-	Temporal string        `json:"temporal"`
-	API      parkingPlace  `json:"api"`
-	Interval time.Duration `json:"interval"` // of the hand-written ways
+// workerConfig configures the worker process.
+type workerConfig struct {
+	Way      way            `json:"way"`
+	Runs     int            `json:"runs"`
+	Temporal string         `json:"temporal"`
+	API      parkingAPIInfo `json:"api"`
+	Interval time.Duration  `json:"interval"` // between two reads of a hand-written way
 }
 
-// serveWorker is a worker that begins when it gets its orders: the API has to know first where its webhooks go.
+// serveWorker serves the control server of a worker that starts with the request /begin: the API
+// needs the webhook URL before the worker can know the API.
 func serveWorker() error {
-	counted := &counter{}
+	counter := &requestCounter{}
 	mux := http.NewServeMux()
-	handle(mux, "/begin", func(_ context.Context, o orders) (struct{}, error) { return struct{}{}, begin(mux, counted, o) })
-	handle(mux, "/counts", func(context.Context, struct{}) (counts, error) { return counted.now(), nil })
+	handle(mux, "/begin", func(_ context.Context, c workerConfig) (struct{}, error) {
+		return struct{}{}, startWorker(mux, counter, c)
+	})
+	handle(mux, "/counts", func(context.Context, struct{}) (counts, error) { return counter.counts(), nil })
 	control, err := serveControl(mux)
 	if err != nil {
 		return err
 	}
-	return serveUntilParentGoes(control)
+	return serveUntilParentExits(control)
 }
 
-func begin(mux *http.ServeMux, counted *counter, o orders) error {
+func startWorker(mux *http.ServeMux, counter *requestCounter, c workerConfig) error {
 	logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	temporal, err := client.Dial(client.Options{HostPort: o.Temporal, Namespace: waitNamespace, Logger: logger})
+	temporal, err := client.Dial(client.Options{HostPort: c.Temporal, Namespace: waitNamespace, Logger: logger})
 	if err != nil {
 		return err
 	}
-	transport := countedTransport(counted)
+	transport := countingTransport(counter)
 	plugin, err := worker.NewPlugin(worker.Options{
 		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: {
-			APIKey: asteroid.StaticAPIKey(o.API.APIKey), OrganizationID: o.API.OrganizationID, BaseURL: o.API.BaseURL, Transport: transport,
+			APIKey: asteroid.StaticAPIKey(c.API.APIKey), OrganizationID: c.API.OrganizationID, BaseURL: c.API.BaseURL, Transport: transport,
 		}},
-		Events: o.Way.events(),
+		Events: c.Way.events(),
 	})
 	if err != nil {
 		return err
 	}
-	if o.Way == wayWebhooks {
-		if err := receiveWebhooks(mux, temporal, logger, o.API.WebhookKey); err != nil {
+	if c.Way == wayWebhooks {
+		if err := receiveWebhooks(mux, temporal, logger, c.API.WebhookKey); err != nil {
 			return err
 		}
 	}
 	options := sdkworker.Options{
 		Plugins:      []sdkworker.Plugin{plugin},
-		Interceptors: []interceptor.WorkerInterceptor{counted},
+		Interceptors: []interceptor.WorkerInterceptor{counter},
 	}
-	if o.Way == wayBlocking {
-		options.MaxConcurrentActivityExecutionSize = o.Runs + 100 // or some would wait for others to end
+	if c.Way == wayBlocking {
+		options.MaxConcurrentActivityExecutionSize = c.Runs + 100 // every run holds a slot
 	}
 	w := sdkworker.New(temporal, waitQueue, options)
-	registerByHand(w, &handWritten{api: o.API, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}, interval: o.Interval})
+	registerHandWritten(w, &handWritten{api: c.API, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}, interval: c.Interval})
 	return w.Start()
 }
 
 func receiveWebhooks(mux *http.ServeMux, temporal client.Client, logger log.Logger, publicKey string) error {
 	key, err := worker.ParseWebhookPublicKey(publicKey)
 	if err != nil {
-		return fmt.Errorf("the key of the webhooks: %w", err)
+		return fmt.Errorf("parse the public key of the webhooks: %w", err)
 	}
 	handler, err := worker.NewWebhookHandler(worker.WebhookOptions{
 		Clients: map[string]client.Client{waitNamespace: temporal}, PublicKeys: []*rsa.PublicKey{key}, Logger: logger,

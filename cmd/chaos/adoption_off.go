@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// adoption says whether workers find what earlier attempts have started. In this build they do not, so that the run shows
-// that its check can fail.
+// adoption reports whether workers find the executions of earlier attempts. In this build they do
+// not, to prove that the audit finds duplicates.
 const adoption = false
 
 func transport() http.RoundTripper { return emptyLists{http.DefaultTransport} }
 
-// emptyLists answers every listing of executions with an empty one.
+// emptyLists returns an empty list for every request that lists executions.
 type emptyLists struct{ http.RoundTripper }
 
 func (t emptyLists) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -4,7 +4,7 @@ package main
 
 import "net/http"
 
-// adoption says whether workers find what earlier attempts have started.
+// adoption reports whether workers find the executions of earlier attempts.
 const adoption = true
 
 func transport() http.RoundTripper { return http.DefaultTransport }

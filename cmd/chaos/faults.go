@@ -7,8 +7,9 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// The time scale: what takes minutes in earnest takes seconds here, in the same proportions. A request is given up before
-// its attempt is, and the grace period exceeds the time after which a late request is carried out and listed.
+// The time scale: minutes in production are seconds here, in the same proportions. A request times
+// out before its attempt does. The grace period exceeds the time until a late request is carried
+// out and listed.
 const (
 	requestTimeout = 1500 * time.Millisecond
 	attemptTimeout = 8 * time.Second
@@ -20,9 +21,9 @@ const (
 	startDelay     = 200 * time.Millisecond
 	lateTime       = 1500 * time.Millisecond // an ordinary late request: listed after 3.5 seconds at most
 
-	// A late intent's second request is sent after about lookupGrace, and its agent works for lateWork. Half-way there the
-	// first request is carried out after all. The sweep has the other half to come through, whatever else is
-	// broken at that moment.
+	// A late intent's second request is sent after about lookupGrace, and its agent works for
+	// lateWork. Half-way through, after tooLateTime, the first request is carried out. The sweep
+	// has the other half to succeed despite the other faults.
 	tooLateTime = 28 * time.Second
 	lateWork    = 42 * time.Second
 )
@@ -35,7 +36,8 @@ const (
 	plannedFailure = "the form was closed"
 )
 
-// clerk is the agent of all intents. It fails when it did not get the file that it should have.
+// clerk is the script of the agent that all intents run. It fails if its file is missing or
+// differs.
 func clerk(run testsuite.Run) []testsuite.Step {
 	seconds, _ := run.Inputs[inputSeconds].(float64)
 	work := testsuite.Work(time.Duration(seconds * float64(time.Second)))
@@ -43,15 +45,15 @@ func clerk(run testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{work, testsuite.Fail(plannedFailure)}
 	}
 	digest, _ := run.Inputs[inputDigest].(string)
-	rerun := run.ParentExecutionID != "" // gets no files
+	rerun := run.ParentExecutionID != "" // the API gives a rerun no files
 	if digest != "" && !rerun && (len(run.Files) != 1 || run.Files[0].SHA256 != digest) {
 		return []testsuite.Step{testsuite.Fail("it was started without its file")}
 	}
 	return []testsuite.Step{work, testsuite.Complete("success", "Filed it.", map[string]any{"sha256": digest})}
 }
 
-// The operations that start an agent. Late intents use the workflows dialect, so that the requests that are to be carried
-// out too late are theirs.
+// The operations that start an agent. Late intents use the workflows dialect, so that a fault
+// injected there hits only their requests.
 const (
 	executeOperation     = "AgentExecutePost"
 	lateExecuteOperation = "WorkflowExecutePost"
@@ -59,7 +61,7 @@ const (
 
 const gatewayPage = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
-// startAPI starts the fake with its faults.
+// startAPI starts the fake API with its faults.
 func startAPI(s settings, p *plan, log func(string)) (*testsuite.API, error) {
 	options := []testsuite.Option{
 		testsuite.WithSeed(s.seed),
@@ -90,7 +92,7 @@ func startAPI(s settings, p *plan, log func(string)) (*testsuite.API, error) {
 	chance(0.02, testsuite.TruncateJSON(), executeOperation)
 	chance(0.01, testsuite.WrongContentType(), executeOperation)
 
-	// Everything else that a run needs, the look for duplicates and the cancel among it.
+	// All other operations of a run, the lookup of duplicates and the cancellation included.
 	others := []string{
 		"ExecutionGet", "ExecutionsList", "ExecutionActivitiesGet", "ExecutionFilesGet", "ExecutionStatusUpdate", "ExecutionSyncGet",
 		"TempFilesStage", "WhoamiGet",

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test binary be what the program starts itself as.
+// TestMain lets the test binary run as a child process of the program.
 func TestMain(m *testing.M) {
 	if code, child := runChild(os.Args[1:]); child {
 		os.Exit(code)
@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestEveryIntentIsCarriedOutOnce is a short run. With the build tag noadoption it must find duplicates instead.
-func TestEveryIntentIsCarriedOutOnce(t *testing.T) {
+// With the build tag noadoption the same run must find duplicates.
+func TestChaosCarriesOutEveryIntentOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server and workers, and kills them")
 	}
@@ -56,7 +56,7 @@ func TestEveryIntentIsCarriedOutOnce(t *testing.T) {
 	require.Equal(t, got.Created-got.CancelledDuplicates, 20, "this seed cancels nothing before it has begun")
 }
 
-func TestAnInterruptEndsEverything(t *testing.T) {
+func TestChaosStopsEverythingOnInterrupt(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server and workers")
 	}
@@ -69,11 +69,11 @@ func TestAnInterruptEndsEverything(t *testing.T) {
 		done <- run(ctx, []string{"--runs", "1000", "--seed", "1"}, &stdout, input)
 	}()
 	buffer := make([]byte, 1000)
-	said := ""
-	for !strings.Contains(said, "closed") { // everything is running
+	log := ""
+	for !strings.Contains(log, "closed") { // until everything runs
 		n, err := output.Read(buffer)
-		require.NoError(t, err, said)
-		said += string(buffer[:n])
+		require.NoError(t, err, log)
+		log += string(buffer[:n])
 	}
 	go func() { _, _ = io.Copy(io.Discard, output) }()
 	interrupt()
@@ -82,32 +82,32 @@ func TestAnInterruptEndsEverything(t *testing.T) {
 		require.Equal(t, 130, code)
 		require.Empty(t, stdout.String())
 	case <-time.After(time.Minute):
-		t.Fatal("it still runs")
+		t.Fatal("chaos still runs")
 	}
 }
 
-func TestAChildEndsWithItsParent(t *testing.T) {
+func TestProcessExitsWhenPipeCloses(t *testing.T) {
 	t.Parallel()
-	// A worker that has no server to work for keeps trying, until the pipe closes.
-	w, err := startChild("worker", "", []string{"ASTEROID_API_KEY=none"}, workerChild, "127.0.0.1:1")
+	// A worker without a server retries until the pipe closes.
+	w, err := startProcess("worker", "", []string{"ASTEROID_API_KEY=none"}, workerChild, "127.0.0.1:1")
 	require.NoError(t, err)
 	require.NoError(t, w.command.Process.Signal(syscall.Signal(0)))
-	require.False(t, w.hasEnded())
+	require.False(t, w.hasExited())
 	require.NoError(t, w.stop(30*time.Second))
-	require.True(t, w.hasEnded())
+	require.True(t, w.hasExited())
 }
 
-func TestAChildThatCannotStartSaysWhy(t *testing.T) {
+func TestProcessAwaitReadyReturnsErrorOutput(t *testing.T) {
 	t.Parallel()
-	s, err := startChild("temporal", "", nil, serverChild, "none", "file")
+	s, err := startProcess("temporal", "", nil, serverChild, "none", "file")
 	require.NoError(t, err)
-	require.ErrorContains(t, s.awaitReady(t.Context(), time.Minute), `temporal ended before it was ready: chaos-server: port "none"`)
+	require.ErrorContains(t, s.awaitReady(t.Context(), time.Minute), `temporal exited before it was ready: chaos-server: port "none"`)
 }
 
-func TestMistakesAreToldInOneLineThatSaysWhatToDo(t *testing.T) {
+func TestChaosRejectsWrongCommandLineWithOneLine(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		says string
+		want string
 		args []string
 	}{
 		{"--runs 0: give a number from 1 to 100000", []string{"--runs", "0"}},
@@ -116,17 +116,17 @@ func TestMistakesAreToldInOneLineThatSaysWhatToDo(t *testing.T) {
 		{"create it first", []string{"--logs", filepath.Join(t.TempDir(), "none")}},
 		{"go run ./cmd/chaos --help", []string{"--bogus"}},
 		{"go run ./cmd/chaos --help", []string{"--seed", "-1"}},
-		{`"stray" is no flag`, []string{"stray"}},
+		{`unexpected argument "stray"`, []string{"stray"}},
 	} {
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, 2, run(t.Context(), row.args, &stdout, &stderr), row.args)
-		require.Contains(t, stderr.String(), row.says)
+		require.Contains(t, stderr.String(), row.want)
 		require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
 		require.Empty(t, stdout.String())
 	}
 }
 
-func TestHelpTellsTheFlags(t *testing.T) {
+func TestChaosHelpListsFlags(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run(t.Context(), []string{"--help"}, &stdout, &stderr))
@@ -135,7 +135,7 @@ func TestHelpTellsTheFlags(t *testing.T) {
 	}
 }
 
-func TestTheSameSeedMakesTheSamePlan(t *testing.T) {
+func TestNewPlanIsEqualForEqualSeeds(t *testing.T) {
 	t.Parallel()
 	s := settings{runs: 200, seed: 5, workers: 3, concurrency: 40}
 	a, b := newPlan(s), newPlan(s)
@@ -149,7 +149,7 @@ func TestTheSameSeedMakesTheSamePlan(t *testing.T) {
 	require.Len(t, others, 197)
 	var files, cancels, reruns, fails int
 	for _, in := range a.intents {
-		require.False(t, in.late && (in.cancelAfter > 0 || in.fails), "a late intent is there for the sweep at its end")
+		require.False(t, in.late && (in.cancelAfter > 0 || in.fails), "late intents must reach the sweep at the end of RunAgent")
 		files += one(in.content != "")
 		cancels += one(in.cancelAfter > 0)
 		reruns += one(in.rerunAfter > 0)

@@ -13,38 +13,38 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// plan is what a seed means.
+// plan holds what is drawn from the seed: the intents and the disruptions.
 type plan struct {
 	intents        []*intent
-	kills          *rand.Rand // when the next worker is killed, and which
+	kills          *rand.Rand // draws the time and the slot of each worker kill
 	restarts       []restart
-	shortages      []shortage
+	capacityLimits []capacityLimit
 	capacityStatus int
 }
 
-// intent is one agent run that is to happen once.
+// intent is one agent run that must happen exactly once.
 type intent struct {
 	workflowID string
 	work       time.Duration
-	content    string // of the staged file; empty for none
+	content    string // of the staged file; empty: no file
 	longPoll   int32
-	ownKey     bool // has an IdempotencyKey, so that the first attempt looks as well
-	fails      bool // the agent does
-	late       bool // its request is carried out after the grace period
-	// cancelAfter and rerunAfter count from the workflow's start; 0 is never.
+	ownKey     bool // has an IdempotencyKey, so its first attempt looks up executions, too
+	fails      bool // the agent is scripted to fail
+	late       bool // its first request is carried out after the grace period
+	// cancelAfter and rerunAfter count from the start of the workflow; 0: never.
 	cancelAfter time.Duration
 	rerunAfter  time.Duration
 }
 
-// restart is one of the Temporal server's, when so many workflows are closed.
+// restart restarts the Temporal server.
 type restart struct {
-	closed int
+	closed int // begins when this many workflows are closed
 	kill   bool
 }
 
-// shortage is a time without capacity, from when so many workflows are closed.
-type shortage struct {
-	closed int
+// capacityLimit limits the capacity of the API for a while.
+type capacityLimit struct {
+	closed int // begins when this many workflows are closed
 	limit  int
 	length time.Duration
 }
@@ -58,12 +58,14 @@ const (
 	failShare     = 0.03
 )
 
-// newPlan draws a plan. Each kind of thing has random numbers of its own, so that more of one does not change the others.
+// newPlan draws a plan. Each kind of item has its own random numbers, so more of one kind does not
+// change the others.
 func newPlan(s settings) *plan {
 	p := &plan{kills: random(s.seed, "kills")}
 	draw := random(s.seed, "intents")
 	for i := range s.runs {
-		// Every field is drawn for every intent, so that a share can be changed without changing the rest.
+		// Every field is drawn for every intent, so a changed share does not change the other
+		// fields.
 		in := &intent{
 			workflowID: fmt.Sprintf("chaos-%d-%04d", s.seed, i),
 			work:       between(draw, time.Second, 4*time.Second),
@@ -76,8 +78,8 @@ func newPlan(s settings) *plan {
 		}
 		in.ownKey = draw.Float64() < ownKeyShare
 		in.fails = draw.Float64() < failShare
-		// Most often early, while it is not known yet whether the agent was started; and the agent works long enough not
-		// to be done by then.
+		// Most cancellations come early, while it is unknown whether the agent was started. The
+		// agent works long enough to be running by then.
 		if early, work := draw.Float64(), between(draw, 7*time.Second, 10*time.Second); draw.Float64() < cancelShare {
 			in.cancelAfter, in.work = max(time.Duration(early*early*float64(6*time.Second)), time.Millisecond), work
 		}
@@ -86,13 +88,13 @@ func newPlan(s settings) *plan {
 		}
 		p.intents = append(p.intents, in)
 	}
-	// The first ones, because they take longest.
+	// Late intents are the first ones, because they take longest.
 	for _, in := range p.intents[:min(s.runs, 1+s.runs/100)] {
 		in.late, in.work, in.fails, in.cancelAfter = true, lateWork, false, 0
 	}
 
-	draw = random(s.seed, "trouble")
-	// Spread over the run: each in a part of its own.
+	draw = random(s.seed, "trouble") // the purpose is part of the seed: another name draws another plan
+	// Spreads n items over the run, one in each nth of it.
 	parts := func(n int, add func(closed int)) {
 		for i := range n {
 			add(int(float64(s.runs) / float64(n) * (float64(i) + 0.1 + 0.8*draw.Float64())))
@@ -100,51 +102,52 @@ func newPlan(s settings) *plan {
 	}
 	parts(2+s.runs/300, func(closed int) { p.restarts = append(p.restarts, restart{closed, draw.IntN(3) > 0}) })
 	parts(1+s.runs/400, func(closed int) {
-		p.shortages = append(p.shortages, shortage{closed, max(1, s.concurrency/8), between(draw, 4*time.Second, 8*time.Second)})
+		p.capacityLimits = append(p.capacityLimits, capacityLimit{closed, max(1, s.concurrency/8), between(draw, 4*time.Second, 8*time.Second)})
 	})
 	p.capacityStatus = []int{http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}[draw.IntN(3)]
 	return p
 }
 
-// random returns the random numbers that a seed has for one purpose.
+// random returns the random numbers of a seed for one purpose.
 func random(seed uint64, purpose string) *rand.Rand {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", seed, purpose))
-	return rand.New(rand.NewChaCha8(sum)) //nolint:gosec // it is to be repeatable
+	return rand.New(rand.NewChaCha8(sum)) //nolint:gosec // must be repeatable
 }
 
 func between(draw *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(draw.Int64N(int64(most-least)))
 }
 
-// backstop is how late a run may be seen to end whose event was lost with a worker. The default would be most of a load.
-const backstop = 10
+// pollInterval bounds the delay, in seconds, when the event of a terminal execution is lost with a
+// worker. The default is longer than most runs of this program.
+const pollInterval = 10
 
-// input is what the intent's workflow is given.
+// input returns the input of the intent's workflow.
 func (in *intent) input(agentID string) workflows.RunAgentInput {
-	given := workflows.RunAgentInput{
-		Connection:      connectionAgents,
-		AgentID:         agentID,
-		Inputs:          asteroid.Inputs{inputSeconds: in.work.Seconds(), inputFails: in.fails},
-		LongPollSeconds: in.longPoll,
-		BackstopSeconds: backstop,
+	input := workflows.RunAgentInput{
+		Connection:          connectionAgents,
+		AgentID:             agentID,
+		Inputs:              asteroid.Inputs{inputSeconds: in.work.Seconds(), inputFails: in.fails},
+		LongPollSeconds:     in.longPoll,
+		PollIntervalSeconds: pollInterval,
 	}
 	if in.late {
-		given.Connection = connectionWorkflows
+		input.Connection = connectionWorkflows
 	}
 	if in.content != "" {
 		sum := sha256.Sum256([]byte(in.content))
-		given.Inputs[inputDigest] = hex.EncodeToString(sum[:])
-		given.Files = []asteroid.FileRef{{
+		input.Inputs[inputDigest] = hex.EncodeToString(sum[:])
+		input.Files = []asteroid.FileRef{{
 			URI: "data:text/csv;base64," + base64.StdEncoding.EncodeToString([]byte(in.content)), Name: "claims.csv",
 		}}
 	}
 	if in.ownKey {
-		given.IdempotencyKey = "claim-of-" + in.workflowID
+		input.IdempotencyKey = "claim-of-" + in.workflowID
 	}
-	return given
+	return input
 }
 
-// queues are the late intents, which are started one after another, and the others.
+// queues separates the late intents, which are started one after another, from the others.
 func (p *plan) queues() (late, others []*intent) {
 	for _, in := range p.intents {
 		if in.late {

@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// report is the result of a run.
+// report is the audit of a run, with what the run did.
 type report struct {
-	*counts
+	*auditResult
 	seed     uint64
 	kills    int
 	restarts int
-	requests int // that were to start an agent
-	took     time.Duration
+	requests int // execute requests
+	elapsed  time.Duration
 }
 
-// bad reports whether something was found that must not be.
+// bad reports whether an intent was not carried out exactly once.
 func (r *report) bad() bool { return r.AliveDuplicates+r.Lost+r.Stuck > 0 }
 
-// printJSON writes one object, whose members are for programs and do not change.
+// printJSON writes one object. Programs parse its members, so they do not change.
 func (r *report) printJSON(out io.Writer) error {
 	return json.NewEncoder(out).Encode(struct {
 		Seed                uint64  `json:"seed"`
@@ -38,43 +38,43 @@ func (r *report) printJSON(out io.Writer) error {
 		Seconds             float64 `json:"seconds"`
 	}{
 		r.seed, r.Intents, r.Created, r.AliveDuplicates, r.CancelledDuplicates, r.Reruns, r.Lost, r.Stuck, r.kills,
-		r.took.Round(100 * time.Millisecond).Seconds(),
+		r.elapsed.Round(100 * time.Millisecond).Seconds(),
 	})
 }
 
-// print writes the same for people, with what it means.
+// print writes the same as a table with explanations for people.
 func (r *report) print(out io.Writer) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name string, value any, note string) { fmt.Fprintf(table, "%s\t%v\t%s\n", name, value, note) }
 	row("seed", r.seed, "")
 	row("intents", r.Intents, fmt.Sprintf("workflows, of which %d completed, %d failed, %d were cancelled",
 		r.ByState[stateCompleted], r.ByState[stateFailed], r.ByState[stateCancelled]))
-	row("created", r.Created, fmt.Sprintf("executions, by %d requests; %d workflows found theirs instead of starting it", r.requests, r.Adopted))
-	row("alive duplicates", r.AliveDuplicates, "executions that did an intent's work once more")
-	row("cancelled duplicates", r.CancelledDuplicates, fmt.Sprintf("executions too many, of %d intents, that were ended at work", r.Duplicated))
-	row("reruns", r.Reruns, "made by people, which nobody may touch")
+	row("created", r.Created, fmt.Sprintf("executions, by %d requests; %d workflows adopted theirs", r.requests, r.Adopted))
+	row("alive duplicates", r.AliveDuplicates, "executions that did an intent's work again")
+	row("cancelled duplicates", r.CancelledDuplicates, fmt.Sprintf("surplus executions, of %d intents, that were cancelled", r.Duplicated))
+	row("reruns", r.Reruns, "made by people; no workflow may adopt or cancel them")
 	row("lost", r.Lost, "results, cancellations or reruns that went wrong")
-	row("stuck", r.Stuck, "workflows or executions that did not end")
+	row("stuck", r.Stuck, "workflows that did not close, or executions that are not terminal")
 	row("worker kills", r.kills, fmt.Sprintf("and %d restarts of the Temporal server", r.restarts))
-	row("seconds", r.took.Round(100*time.Millisecond).Seconds(), "")
-	_ = table.Flush() // a reader that went away is no failure of the work
+	row("seconds", r.elapsed.Round(100*time.Millisecond).Seconds(), "")
+	_ = table.Flush() // a closed standard output does not fail the run
 	fmt.Fprintln(out)
 	if r.Created > r.Intents-r.ByState[stateCancelled] || r.CancelledDuplicates > 0 {
-		fmt.Fprintln(out, "The API takes no idempotency key. When the answer to an execute is lost, the activity looks for the execution during a grace")
-		fmt.Fprintln(out, "period before it sends another. A request that is carried out later than that makes a duplicate: some here were, on purpose.")
-		fmt.Fprintln(out, "The activity's next look or the sweep at the end of RunAgent finds it and cancels the younger one. None may be left alive.")
+		fmt.Fprintln(out, "The API has no idempotency key. After a lost response to an execute, the activity looks up the execution for a grace period")
+		fmt.Fprintln(out, "before it sends another request. A request that is carried out after that creates a duplicate; this plan contains some.")
+		fmt.Fprintln(out, "The activity's next lookup or the sweep at the end of RunAgent cancels the younger execution. None may be left alive.")
 	}
 	if !adoption {
-		fmt.Fprintln(out, "This build's workers find nothing that was started before (-tags noadoption): duplicates are what it is to show.")
+		fmt.Fprintln(out, "The workers of this build adopt nothing (-tags noadoption), so duplicates are expected.")
 	}
 }
 
-// maxFindings bounds what is printed: a thousand of them have one cause.
+// maxFindings bounds the printed findings: many findings usually have one cause.
 const maxFindings = 50
 
 func (r *report) printFindings(out io.Writer) {
 	for _, errorType := range slices.Sorted(maps.Keys(r.Failures)) {
-		fmt.Fprintf(out, "%d workflows failed with %s and should not have\n", r.Failures[errorType], errorType)
+		fmt.Fprintf(out, "%d workflows failed unexpectedly with %s\n", r.Failures[errorType], errorType)
 	}
 	for i, finding := range r.Findings {
 		if i == maxFindings {

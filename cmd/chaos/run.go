@@ -15,20 +15,22 @@ import (
 
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
-// faultRun makes the whole run and tells on stderr how far it is.
-func faultRun(ctx context.Context, s settings, stderr io.Writer) (_ *report, err error) {
+// runUnderFaults runs the plan and logs its progress on stderr.
+func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *report, err error) {
 	began := time.Now()
 	var mu sync.Mutex
-	tell := func(format string, args ...any) {
+	logf := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		fmt.Fprintf(stderr, "%5.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
-	tell("seed %d: starting a Temporal server, a fake of the Asteroid API and %d workers", s.seed, s.workers)
+	logf("seed %d: starting a Temporal server, a fake of the Asteroid API and %d workers", s.seed, s.workers)
 	p := newPlan(s)
-	api, err := startAPI(s, p, func(message string) { tell("the fake API: %s", message) })
+	api, err := startAPI(s, p, func(message string) { logf("the fake API: %s", message) })
 	if err != nil {
 		return nil, fmt.Errorf("start the fake API: %w", err)
 	}
@@ -53,52 +55,53 @@ func faultRun(ctx context.Context, s settings, stderr io.Writer) (_ *report, err
 	}
 	defer temporal.Close()
 
-	l := &load{plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID}
-	l.trouble = &trouble{plan: p, processes: all, api: api, tell: tell, closed: func() int { return int(l.closed.Load()) }}
+	w := &workload{plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID}
+	w.disruptor = &disruptor{plan: p, processes: all, api: api, logf: logf, closed: func() int { return int(w.closed.Load()) }}
 
-	troubled, calmDown := context.WithCancelCause(ctx)
-	defer calmDown(nil)
+	disrupted, stopDisruptor := context.WithCancelCause(ctx)
+	defer stopDisruptor(nil)
 	loaded, stopLoad := context.WithCancelCause(ctx)
 	defer stopLoad(nil)
-	var around sync.WaitGroup
-	around.Go(func() {
-		if err := l.trouble.makeAll(troubled); err != nil {
+	var background sync.WaitGroup
+	background.Go(func() {
+		if err := w.disruptor.run(disrupted); err != nil {
 			stopLoad(err)
 		}
 	})
-	around.Go(func() {
-		for sleep(troubled, 10*time.Second) {
-			tell("%s", l.progress())
+	background.Go(func() {
+		for program.Sleep(disrupted, 10*time.Second) {
+			logf("%s", w.progress())
 		}
 	})
-	outcomes := l.run(loaded)
-	calmDown(nil)
-	around.Wait()
+	outcomes := w.run(loaded)
+	stopDisruptor(nil)
+	background.Wait()
 	if err := context.Cause(loaded); err != nil {
 		return nil, err
 	}
-	tell("%s; waiting for what is late", l.progress())
-	ledger := l.settled(ctx)
-	found := &report{
-		counts: count(outcomes, ledger), seed: s.seed,
-		kills: int(l.trouble.kills.Load()), restarts: int(l.trouble.restarts.Load()), took: time.Since(began),
+	logf("%s; waiting for late requests and open executions", w.progress())
+	ledger := w.awaitLedger(ctx)
+	result := &report{
+		auditResult: audit(outcomes, ledger), seed: s.seed,
+		kills: int(w.disruptor.kills.Load()), restarts: int(w.disruptor.restarts.Load()), elapsed: time.Since(began),
 	}
 	for _, r := range api.Requests() {
 		if r.Operation == executeOperation || r.Operation == lateExecuteOperation {
-			found.requests++
+			result.requests++
 		}
 	}
-	return found, nil
+	return result, nil
 }
 
-// startAll starts the Temporal server and the workers. What it returns ends them, and removes the database unless it is to be kept.
+// startAll starts the Temporal server and the workers. The returned function stops them, and
+// removes the database unless it is in the directory of --logs.
 func (p *processes) startAll(ctx context.Context) (_ func(), err error) {
 	directory, remove := p.settings.logs, func() {}
 	if directory == "" {
 		if directory, err = os.MkdirTemp("", "chaos-"); err != nil {
 			return nil, fmt.Errorf("make a directory for the Temporal server's database: %w", err)
 		}
-		remove = func() { _ = os.RemoveAll(directory) } // what cannot be removed is temporary
+		remove = func() { _ = os.RemoveAll(directory) } // a leftover is in the directory for temporary files
 	}
 	end := func() { p.close(); remove() }
 	defer func() {
@@ -114,11 +117,11 @@ func (p *processes) startAll(ctx context.Context) (_ func(), err error) {
 	if err := p.startServer(ctx); err != nil {
 		return nil, err
 	}
-	p.workers = make([]*child, p.settings.workers)
-	for place := range p.workers {
-		if err := p.startWorker(place); err != nil {
+	p.workers = make([]*process, p.settings.workers)
+	for slot := range p.workers {
+		if err := p.startWorker(slot); err != nil {
 			return nil, err
 		}
 	}
-	return end, p.worker(0).awaitReady(ctx, readyPatience)
+	return end, p.worker(0).awaitReady(ctx, readyTimeout)
 }

@@ -32,12 +32,12 @@ type execution struct {
 	Status      asteroid.Status `json:"status"`
 	Outcome     string          `json:"outcome"`
 	Result      json.RawMessage `json:"result"`
-	// Outputs are where the files that the agent left can be found.
+	// Outputs are the URIs of the agent's output files.
 	Outputs []string `json:"outputs,omitempty"`
 }
 
-// demonstrate runs the agents and prints what comes of it.
-func demonstrate(ctx context.Context, settings settings, stdout, stderr io.Writer) error {
+// runDemo runs the agents and prints their results.
+func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) error {
 	began := time.Now()
 	if len(settings.files) == 0 && !settings.live {
 		paths, remove, err := sampleFiles()
@@ -51,32 +51,32 @@ func demonstrate(ctx context.Context, settings settings, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
-	told := stdout
+	log := stdout
 	if settings.json {
-		told = stderr
+		log = stderr
 	}
-	show := newProgress(told, began)
-	show.phase("starting a Temporal server with its web UI, " + service(settings) + " and a worker")
+	display := newProgress(log, began)
+	display.phase("starting a Temporal server with its web UI, " + service(settings) + " and a worker")
 	s, err := startStack(ctx, settings, files)
 	if err != nil {
-		show.stop()
+		display.stop()
 		return err
 	}
 	defer s.close()
 
 	run, err := s.start(ctx, settings, files)
 	if err != nil {
-		show.stop()
+		display.stop()
 		return fmt.Errorf("start the workflow: %w", err)
 	}
 	page := s.server.WorkflowURL("default", run.GetID(), run.GetRunID())
-	show.phase("workflow " + run.GetID() + " started: " + page)
-	result, err := s.follow(ctx, run, show)
-	show.stop()
+	display.phase("workflow " + run.GetID() + " started: " + page)
+	result, err := s.follow(ctx, run, display)
+	display.stop()
 	if err != nil {
 		if settings.keep && ctx.Err() == nil {
-			fmt.Fprintf(told, "Failed: %v\nThe workflow's page: %s\n", err, page)
-			keep(ctx, told)
+			fmt.Fprintf(log, "Failed: %v\nThe workflow's page: %s\n", err, page)
+			awaitInterrupt(ctx, log)
 		}
 		return err
 	}
@@ -84,7 +84,7 @@ func demonstrate(ctx context.Context, settings settings, stdout, stderr io.Write
 		WorkflowID: run.GetID(), RunID: run.GetRunID(), Executions: s.executions(result), Files: files,
 		UIURL: page, ElapsedSeconds: time.Since(began).Round(time.Millisecond).Seconds(),
 	}
-	mismatch := compare(files, result)
+	mismatch := compareDigests(files, result)
 	if settings.json {
 		if err := json.NewEncoder(stdout).Encode(summary); err != nil {
 			return err
@@ -93,7 +93,7 @@ func demonstrate(ctx context.Context, settings settings, stdout, stderr io.Write
 		summary.print(stdout)
 	}
 	if settings.keep {
-		keep(ctx, told)
+		awaitInterrupt(ctx, log)
 	}
 	return mismatch
 }
@@ -105,8 +105,8 @@ func service(settings settings) string {
 	return "a fake of the Asteroid API"
 }
 
-// start starts the sample workflow: the first agent gets the files and inputs, each further one the execution id, the
-// result and the downloads of the one before.
+// start starts the pipeline. The first agent gets the files and the inputs. Each further agent gets
+// the execution id, the result and the downloads of the agent before.
 func (s *stack) start(ctx context.Context, settings settings, files []*localFile) (client.WorkflowRun, error) {
 	var pipeline workflows.PipelineInput
 	var names []string
@@ -122,7 +122,7 @@ func (s *stack) start(ctx context.Context, settings settings, files []*localFile
 				step.Files = append(step.Files, f.ref())
 			}
 		} else {
-			// Where nothing is saved, the files go on by reference, from the service to the service.
+			// Without --save, the next agent takes the files by reference, within the API.
 			step.ExecutionIDInput, step.ResultInput, step.TakeFiles = "executionId", "result", settings.save == ""
 		}
 		pipeline.Steps = append(pipeline.Steps, step)
@@ -136,7 +136,7 @@ func (s *stack) start(ctx context.Context, settings settings, files []*localFile
 		ID:            "asteroid-demo-" + time.Now().UTC().Format("20060102-150405.000"),
 		TaskQueue:     taskQueue,
 		StaticSummary: summary,
-		StaticDetails: "Each agent starts from the execution id, the result and the downloads of the one before it.",
+		StaticDetails: "Each agent starts from the execution id, the result and the downloads of the agent before it.",
 	}, workflows.PipelineName, pipeline)
 }
 
@@ -148,37 +148,37 @@ func fileNames(files []*localFile) string {
 	return strings.Join(names, ", ")
 }
 
-// stopPatience is how long an interrupted demo waits for the agent's run to be cancelled.
-const stopPatience = 20 * time.Second
+// cancelTimeout bounds the time that an interrupted demo waits until the agent's run is cancelled.
+const cancelTimeout = 20 * time.Second
 
-// follow shows how far the agents are until the workflow is over. An interrupt cancels the workflow, and with it the
-// agent: on the real service it would go on working, and cost.
-func (s *stack) follow(ctx context.Context, run client.WorkflowRun, show *progress) (*workflows.PipelineResult, error) {
-	watching, stop := context.WithCancel(ctx)
+// follow shows the progress of the agents until the workflow is closed. An interrupt cancels the
+// workflow and with it the agent, which would otherwise run on and cost money at the real API.
+func (s *stack) follow(ctx context.Context, run client.WorkflowRun, display *progress) (*workflows.PipelineResult, error) {
+	polling, stop := context.WithCancel(ctx)
 	defer stop()
-	go s.watch(watching, run, show)
+	go s.pollState(polling, run, display)
 
 	var result workflows.PipelineResult
 	err := run.Get(ctx, &result)
 	if err == nil {
 		stop()
-		s.tell(ctx, run, show) // what has changed since the last look
+		s.showState(ctx, run, display) // changes since the last poll
 		return &result, nil
 	}
 	if ctx.Err() != nil {
-		show.phase("cancelling the agent's run")
-		ending, done := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+		display.phase("cancelling the agent's run")
+		cancelling, done := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 		defer done()
-		if s.temporal.CancelWorkflow(ending, run.GetID(), run.GetRunID()) == nil {
-			_ = run.Get(ending, nil)
+		if s.temporal.CancelWorkflow(cancelling, run.GetID(), run.GetRunID()) == nil {
+			_ = run.Get(cancelling, nil)
 		}
 		return nil, ctx.Err()
 	}
-	return nil, oneLine(err)
+	return nil, applicationError(err)
 }
 
-// watch shows now and then what is new.
-func (s *stack) watch(ctx context.Context, run client.WorkflowRun, show *progress) {
+// pollState shows the workflow's state every 300 milliseconds.
+func (s *stack) pollState(ctx context.Context, run client.WorkflowRun, display *progress) {
 	ticker := time.NewTicker(300 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -186,26 +186,27 @@ func (s *stack) watch(ctx context.Context, run client.WorkflowRun, show *progres
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			s.tell(ctx, run, show)
+			s.showState(ctx, run, display)
 		}
 	}
 }
 
-// tell asks the workflow for its state and shows what is new.
-func (s *stack) tell(ctx context.Context, run client.WorkflowRun, show *progress) {
+// showState queries the workflow's state and shows what has changed.
+func (s *stack) showState(ctx context.Context, run client.WorkflowRun, display *progress) {
 	value, err := s.temporal.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), workflows.StateQuery)
 	var state workflows.State
 	if err != nil || value.Get(&state) != nil {
-		return // not begun yet
+		return // the workflow has not started yet
 	}
 	for i, agent := range state.Agents {
-		show.agent(i, s.names[agent.AgentID], agent)
+		display.agent(i, s.names[agent.AgentID], agent)
 	}
-	show.trouble(s.retrying(ctx, run))
+	display.retry(s.retryReason(ctx, run))
 }
 
-// retrying returns why an activity is being retried, if one is. A poll of a run that goes on is no trouble.
-func (s *stack) retrying(ctx context.Context, run client.WorkflowRun) string {
+// retryReason returns the last failure of an activity that is being retried, if any. It ignores
+// StillRunning, which is how AwaitExecution polls.
+func (s *stack) retryReason(ctx context.Context, run client.WorkflowRun) string {
 	described, err := s.temporal.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
 	if err != nil {
 		return ""
@@ -233,19 +234,19 @@ func (s *stack) executions(result *workflows.PipelineResult) []execution {
 	return executions
 }
 
-// compare takes the digests that the first agent reports and checks them against the files' own. An agent that reports
-// none proves nothing, and is no error.
-func compare(files []*localFile, result *workflows.PipelineResult) error {
-	var seen struct {
+// compareDigests records the digests that the first agent reports, and returns an error if they
+// differ from those of the files. An agent that reports no digests is not an error.
+func compareDigests(files []*localFile, result *workflows.PipelineResult) error {
+	var reported struct {
 		Files []struct {
 			Name   string `json:"name"`
 			SHA256 string `json:"sha256"`
 		} `json:"files"`
 	}
 	first := result.Steps[0]
-	_ = first.DecodeResult(&seen) // a result of another shape has no digests
+	_ = first.DecodeResult(&reported) // a result of another shape has no digests
 	digests := map[string]string{}
-	for _, f := range seen.Files {
+	for _, f := range reported.Files {
 		if f.SHA256 != "" {
 			digests[f.Name] = f.SHA256
 		}
@@ -253,25 +254,26 @@ func compare(files []*localFile, result *workflows.PipelineResult) error {
 	if len(digests) == 0 {
 		return nil
 	}
-	var wrong []error
+	var errs []error
 	for i, f := range files {
 		f.SeenSHA256 = digests[first.Files[i].Name]
 		if f.SeenSHA256 != f.SHA256 {
-			wrong = append(wrong, fmt.Errorf("%s arrived damaged: its SHA-256 is %s, the agent saw %q", f.Name, f.SHA256, f.SeenSHA256))
+			errs = append(errs, fmt.Errorf("%s arrived damaged: its SHA-256 is %s, the agent reports %q", f.Name, f.SHA256, f.SeenSHA256))
 		}
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }
 
-// oneLine finds in a workflow's error what the service or an activity said.
-func oneLine(err error) error {
-	if said, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return errors.New(said.Message())
+// applicationError returns the message of the application error in a workflow's error, without the
+// chain around it.
+func applicationError(err error) error {
+	if cause, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return errors.New(cause.Message())
 	}
 	return err
 }
 
-func keep(ctx context.Context, out io.Writer) {
-	fmt.Fprintln(out, "\nEverything is left running. Ctrl-C ends it.")
+func awaitInterrupt(ctx context.Context, out io.Writer) {
+	fmt.Fprintln(out, "\nEverything keeps running. Press Ctrl-C to stop it.")
 	<-ctx.Done()
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/temporal-asteroid/asteroid/cmd/demo/samples"
 )
 
-// localFile is a file on its way to the agent, with what the agent should see of it.
+// localFile is an input file of the first agent, with the digest that the agent should report.
 type localFile struct {
 	path   string
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
-	// SeenSHA256 is the digest that the agent reports; empty when it reports none.
+	// SeenSHA256 is the digest that the agent reports; empty: none.
 	SeenSHA256 string `json:"seenSha256"`
 }
 
@@ -29,7 +29,7 @@ func (f *localFile) ref() asteroid.FileRef {
 	return asteroid.FileRef{URI: (&url.URL{Scheme: "file", Path: filepath.ToSlash(f.path)}).String()}
 }
 
-// openFiles looks at the files before anything is started.
+// openFiles checks and hashes the files, before anything is started.
 func openFiles(paths []string) ([]*localFile, error) {
 	files := make([]*localFile, len(paths))
 	for i, path := range paths {
@@ -58,18 +58,18 @@ func openFile(path string) (*localFile, error) {
 	}
 	file, err := os.Open(absolute)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w (check its permissions)", path, errors.Unwrap(err))
+		return nil, fmt.Errorf("open %s: %w (check its permissions)", path, errors.Unwrap(err))
 	}
 	defer file.Close()
 	digest := sha256.New()
 	size, err := io.Copy(digest, file)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return &localFile{path: absolute, Name: filepath.Base(absolute), Size: size, SHA256: hex.EncodeToString(digest.Sum(nil))}, nil
 }
 
-// sampleFiles writes the files that ship with the demo where the worker can open them.
+// sampleFiles writes the embedded sample files to a directory that the worker can read.
 func sampleFiles() (paths []string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "asteroid-demo-")
 	if err != nil {
@@ -83,7 +83,7 @@ func sampleFiles() (paths []string, remove func(), err error) {
 	return []string{filepath.Join(dir, samples.Claims), filepath.Join(dir, samples.ClaimForm)}, remove, nil
 }
 
-// fileRoots are the directories that the worker must be allowed to open.
+// fileRoots returns the directories of the files, which the worker must be allowed to read.
 func fileRoots(files []*localFile) []string {
 	roots := make([]string, len(files))
 	for i, f := range files {

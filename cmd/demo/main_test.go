@@ -18,7 +18,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// demo runs the command with a bound on its time.
+// demo runs the command for at most two minutes.
 func demo(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -28,13 +28,13 @@ func demo(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// lastLine is where an error stands.
+// lastLine returns the last line, which holds the error.
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]
 }
 
-func TestTheDemoPrintsOneObjectWhoseDigestsAgree(t *testing.T) {
+func TestDemoPrintsOneObjectWithEqualDigests(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
@@ -69,7 +69,7 @@ func TestTheDemoPrintsOneObjectWhoseDigestsAgree(t *testing.T) {
 	}
 }
 
-func TestTheDemoRunsOnesOwnFileAndInputs(t *testing.T) {
+func TestDemoTakesOwnFileAndInputs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
@@ -82,25 +82,25 @@ func TestTheDemoRunsOnesOwnFileAndInputs(t *testing.T) {
 	require.NotContains(t, stdout, "\x1b", "no escape sequences when it is piped")
 }
 
-func TestMistakesAreToldInOneLineThatSaysWhatToDo(t *testing.T) {
+func TestDemoReportsMistakeInOneLine(t *testing.T) {
 	t.Setenv("ASTEROID_API_KEY", "")
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer busy.Close()
 	port := strconv.Itoa(busy.Addr().(*net.TCPAddr).Port)
 	for _, row := range []struct {
-		says string
+		want string
 		code int
 		args []string
 	}{
 		{"no such file: none.csv (check the path", 1, []string{"--file", "none.csv"}},
 		{"is not a regular file", 1, []string{"--file", t.TempDir()}},
-		{`no agent "nobody": the fake has inventory, patient, report, totals`, 1, []string{"--agent", "nobody"}},
+		{`no agent "nobody": the fake has echo, inventory, patient, report, totals`, 1, []string{"--agent", "nobody"}},
 		{"port " + port + " is in use: choose another with --ui-port", 1, []string{"--ui-port", port}},
 		{"set ASTEROID_API_KEY", 2, []string{"--live", "--agent", "a"}},
 		{`"claim" is not name=value`, 2, []string{"--input", "claim"}},
 		{"a port is 1 to 65535", 2, []string{"--ui-port", "70000"}},
-		{`"stray" is no flag`, 2, []string{"stray"}},
+		{`unexpected argument "stray"`, 2, []string{"stray"}},
 		{"--help", 2, []string{"--bogus"}},
 	} {
 		if testing.Short() && row.args[0] == "--ui-port" && row.code == 1 {
@@ -108,12 +108,12 @@ func TestMistakesAreToldInOneLineThatSaysWhatToDo(t *testing.T) {
 		}
 		code, stdout, stderr := demo(t, row.args...)
 		require.Equal(t, row.code, code, row.args)
-		require.Contains(t, lastLine(stderr), row.says)
-		require.NotContains(t, stdout, row.says)
+		require.Contains(t, lastLine(stderr), row.want)
+		require.NotContains(t, stdout, row.want)
 	}
 }
 
-func TestAWrongKeyIsToldByTheServiceItself(t *testing.T) {
+func TestDemoLiveReportsRefusedKey(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
@@ -125,7 +125,7 @@ func TestAWrongKeyIsToldByTheServiceItself(t *testing.T) {
 	require.Contains(t, lastLine(stderr), `check the API key of connection "default"`)
 }
 
-func TestLiveUsesTheServiceThatTheEnvironmentNames(t *testing.T) {
+func TestDemoLiveUsesAPIOfEnvironment(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
@@ -139,7 +139,7 @@ func TestLiveUsesTheServiceThatTheEnvironmentNames(t *testing.T) {
 	require.Equal(t, "X-Api-Key", api.Requests()[0].KeyHeader)
 }
 
-func TestAnInterruptCancelsTheAgent(t *testing.T) {
+func TestDemoCancelsAgentOnInterrupt(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// progress tells what happens: a line for each phase and, in a terminal, a last line that lives.
+// progress prints a line for each phase. In a terminal, the last line is animated.
 type progress struct {
 	out   io.Writer
 	began time.Time
@@ -23,25 +23,25 @@ type progress struct {
 	group sync.WaitGroup
 
 	mu      sync.Mutex
-	width   int // of the terminal; 0: none
+	width   int // of the terminal; 0: not a terminal
 	current string
-	told    map[int]string // by agent: the last line told
-	retried string         // the last trouble told
+	shown   map[int]string // the last line of each agent
+	retried string         // the last retry reason that was shown
 }
 
 func newProgress(out io.Writer, began time.Time) *progress {
-	p := &progress{out: out, began: began, done: make(chan struct{}), told: map[int]string{}}
+	p := &progress{out: out, began: began, done: make(chan struct{}), shown: map[int]string{}}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		p.width = 80
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 20 {
 			p.width = width
 		}
-		p.group.Go(p.live)
+		p.group.Go(p.animate)
 	}
 	return p
 }
 
-// phase ends the last phase and begins another.
+// phase prints the line of a new phase.
 func (p *progress) phase(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,26 +51,26 @@ func (p *progress) phase(text string) {
 	p.draw("")
 }
 
-// agent shows an agent's state, once.
+// agent shows an agent's state if it has changed.
 func (p *progress) agent(i int, name string, state workflows.AgentState) {
 	text := phaseText(name, state)
 	p.mu.Lock()
-	known := p.told[i] == text
-	p.told[i] = text
+	known := p.shown[i] == text
+	p.shown[i] = text
 	p.mu.Unlock()
 	if !known {
 		p.phase(text)
 	}
 }
 
-// trouble shows why something is being retried, once.
-func (p *progress) trouble(why string) {
+// retry shows the reason of a retry if it has changed.
+func (p *progress) retry(reason string) {
 	p.mu.Lock()
-	known := p.retried == why
-	p.retried = why
+	known := p.retried == reason
+	p.retried = reason
 	p.mu.Unlock()
-	if !known && why != "" {
-		p.phase("trouble, tried again: " + why)
+	if !known && reason != "" {
+		p.phase("retrying: " + reason)
 	}
 }
 
@@ -79,15 +79,15 @@ func phaseText(name string, s workflows.AgentState) string {
 	case workflows.PhaseStaging:
 		return name + ": staging its files"
 	case workflows.PhaseExecuting:
-		return name + ": being executed"
+		return name + ": starting"
 	case workflows.PhaseRunning:
-		return name + ": at work as execution " + s.ExecutionID
+		return name + ": running as execution " + s.ExecutionID
 	case workflows.PhaseNeedsHuman:
-		asked := s.Reason
+		question := s.Reason
 		if len(s.Questions) > 0 {
-			asked = s.Questions[0].Question
+			question = s.Questions[0].Question
 		}
-		return name + ": waits for a person to answer: " + asked
+		return name + ": waiting for a person to answer: " + question
 	case workflows.PhaseCompleted:
 		return strings.TrimRight(name+": completed, outcome "+s.Outcome, " ")
 	default:
@@ -97,7 +97,7 @@ func phaseText(name string, s workflows.AgentState) string {
 
 const spinner = `|/-\`
 
-func (p *progress) live() {
+func (p *progress) animate() {
 	ticker := time.NewTicker(120 * time.Millisecond)
 	defer ticker.Stop()
 	for frame := 0; ; frame++ {
@@ -130,7 +130,7 @@ func (p *progress) draw(frame string) {
 	fmt.Fprint(p.out, line)
 }
 
-// stop leaves the cursor at the beginning of an empty line.
+// stop ends the animation and leaves the cursor at the start of an empty line.
 func (p *progress) stop() {
 	close(p.done)
 	p.group.Wait()
@@ -140,7 +140,7 @@ func (p *progress) stop() {
 	p.width = 0
 }
 
-// print tells a person what came of it.
+// print writes the report for people.
 func (r *report) print(out io.Writer) {
 	for _, e := range r.Executions {
 		fmt.Fprintf(out, "\n%s  execution %s  %s, outcome %s\n", e.Agent, e.ExecutionID, e.Status, e.Outcome)
@@ -155,21 +155,21 @@ func (r *report) print(out io.Writer) {
 			fmt.Fprintln(out, "    "+text)
 		}
 		for _, uri := range e.Outputs {
-			fmt.Fprintln(out, "    left "+uri)
+			fmt.Fprintln(out, "    output "+uri)
 		}
 	}
 	if len(r.Files) > 0 {
-		fmt.Fprintln(out, "\nFiles, by SHA-256 here and as the agent saw them:")
+		fmt.Fprintln(out, "\nFiles, with their SHA-256 here and as the agent reports it:")
 	}
 	for _, f := range r.Files {
-		verdict := "same"
+		comparison := "same"
 		switch {
 		case f.SeenSHA256 == "":
-			verdict = "the agent reports no digest"
+			comparison = "the agent reports no digest"
 		case f.SeenSHA256 != f.SHA256:
-			verdict = "DIFFERENT: " + f.SeenSHA256
+			comparison = "DIFFERENT: " + f.SeenSHA256
 		}
-		fmt.Fprintf(out, "    %s  %d bytes  %s  %s\n", f.Name, f.Size, f.SHA256, verdict)
+		fmt.Fprintf(out, "    %s  %d bytes  %s  %s\n", f.Name, f.Size, f.SHA256, comparison)
 	}
 	fmt.Fprintf(out, "\nWorkflow %s in %.1fs: %s\n", r.WorkflowID, r.ElapsedSeconds, r.UIURL)
 }

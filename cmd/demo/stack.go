@@ -25,19 +25,19 @@ import (
 
 const taskQueue = "asteroid-demo"
 
-// stack is everything that runs besides the workflow.
+// stack holds the servers, the client and the worker of the demo.
 type stack struct {
 	server   *devserver.Server
 	temporal client.Client
-	names    map[string]string // agent ids to names
-	ids      map[string]string
+	names    map[string]string // agent id to name
+	ids      map[string]string // agent name to id
 	closers  []func()
 }
 
-// close ends everything in the reverse order of its start.
+// close stops everything in the reverse order of its start.
 func (s *stack) close() {
-	for _, end := range slices.Backward(s.closers) {
-		end()
+	for _, stop := range slices.Backward(s.closers) {
+		stop()
 	}
 	s.closers = nil
 }
@@ -77,7 +77,7 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 		options.OutputRoots = []string{filepath.FromSlash(directory)}
 	}
 	if !settings.live {
-		options.SettleInterval = 100 * time.Millisecond // the fake's files are there at once
+		options.SettleInterval = 100 * time.Millisecond // the fake lists output files at once
 	}
 	plugin, err := worker.NewPlugin(options)
 	if err != nil {
@@ -85,7 +85,7 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 	}
 	s.server, err = devserver.Start(ctx, devserver.Options{DatabaseFile: settings.db, UI: true, UIPort: settings.uiPort})
 	if port := new(devserver.PortError); errors.As(err, &port) {
-		return nil, fmt.Errorf("port %d is in use: choose another with --ui-port, or leave the flag out for a free one", port.Port)
+		return nil, fmt.Errorf("port %d is in use: choose another with --ui-port, or omit the flag for a free one", port.Port)
 	}
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (s *stack) startFake() (asteroid.Connection, error) {
 	return asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()}, nil
 }
 
-// resolve finds the id of an agent. The real service knows ids only.
+// resolve records the id and the name of an agent. The real API is used with ids only.
 func (s *stack) resolve(agent string, live bool) error {
 	if live {
 		s.ids[agent], s.names[agent] = agent, agent
@@ -129,6 +129,6 @@ func (s *stack) resolve(agent string, live bool) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("no agent %q: the fake has %s (for one of the real service add --live)",
+	return fmt.Errorf("no agent %q: the fake has %s (add --live for an agent of the real API)",
 		agent, strings.Join(slices.Sorted(maps.Keys(s.ids)), ", "))
 }

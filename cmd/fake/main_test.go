@@ -28,8 +28,8 @@ type announcement struct {
 	WebhookKey                      string
 }
 
-// serve runs the program until the test ends and returns its line of JSON.
-func serve(t *testing.T, args ...string) announcement {
+// startFake runs the program until the test ends and returns its line of JSON.
+func startFake(t *testing.T, args ...string) announcement {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
@@ -47,24 +47,24 @@ func serve(t *testing.T, args ...string) announcement {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said announcement
-	if err := json.Unmarshal(line, &said); err != nil {
+	var announced announcement
+	if err := json.Unmarshal(line, &announced); err != nil {
 		t.Fatal(err)
 	}
-	return said
+	return announced
 }
 
-func TestAnnouncesInOneLineOfJSONAndServes(t *testing.T) {
-	said := serve(t, "--api-key", "mine")
-	if said.APIKey != "mine" || said.OrganizationID == "" {
-		t.Errorf("announced %+v", said)
+func TestFakeAnnouncesInOneLineOfJSONAndServes(t *testing.T) {
+	announced := startFake(t, "--api-key", "mine")
+	if announced.APIKey != "mine" || announced.OrganizationID == "" {
+		t.Errorf("announced %+v", announced)
 	}
 	for _, name := range []string{"inventory", "totals", "report", "patient", "echo"} {
-		if said.Agents[name] == "" {
-			t.Errorf("agent %s is missing in %v", name, said.Agents)
+		if announced.Agents[name] == "" {
+			t.Errorf("agent %s is missing in %v", name, announced.Agents)
 		}
 	}
-	request, err := http.NewRequest("GET", said.BaseURL+"/users/v2/whoami", nil)
+	request, err := http.NewRequest("GET", announced.BaseURL+"/users/v2/whoami", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestAnnouncesInOneLineOfJSONAndServes(t *testing.T) {
 	}
 }
 
-func TestTellsPeopleHowToUseIt(t *testing.T) {
+func TestFakePrintsEnvironmentAndAgents(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
 	var stdout, stderr bytes.Buffer
@@ -93,7 +93,7 @@ func TestTellsPeopleHowToUseIt(t *testing.T) {
 	}
 }
 
-func TestAnAddressInUseIsOneLineThatSaysWhatToDo(t *testing.T) {
+func TestFakeReportsAddressInUseInOneLine(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -102,11 +102,11 @@ func TestAnAddressInUseIsOneLineThatSaysWhatToDo(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	code := run(context.Background(), []string{"--listen", listener.Addr().String()}, &stdout, &stderr)
 	if code != 1 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "--listen") {
-		t.Errorf("exit code %d, said %q", code, &stderr)
+		t.Errorf("exit code %d, stderr %q", code, &stderr)
 	}
 }
 
-func TestWrongArgumentsAreRefused(t *testing.T) {
+func TestFakeRejectsWrongCommandLine(t *testing.T) {
 	for _, args := range [][]string{{"--port", "1"}, {"now"}, {"--concurrency", "x"}, {"--concurrency", "-1"}, {"--webhooks", "localhost:8080"}} {
 		if code := run(context.Background(), args, io.Discard, io.Discard); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
@@ -114,13 +114,13 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 	}
 }
 
-func TestWebhooksAreSignedWithTheKeyThatIsAnnounced(t *testing.T) {
+func TestFakeSignsWebhooksWithAnnouncedKey(t *testing.T) {
 	signal := make(chan string, 1)
 	var handler atomic.Pointer[worker.WebhookHandler]
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.Load().ServeHTTP(w, r) }))
 	defer server.Close()
-	said := serve(t, "--webhooks", server.URL)
-	key, err := worker.ParseWebhookPublicKey(said.WebhookKey)
+	announced := startFake(t, "--webhooks", server.URL)
+	key, err := worker.ParseWebhookPublicKey(announced.WebhookKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,12 +131,12 @@ func TestWebhooksAreSignedWithTheKeyThatIsAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	handler.Store(receiver)
-	request, err := http.NewRequest("POST", said.BaseURL+"/agents/v2/agents/"+said.Agents["patient"]+"/execute", strings.NewReader(
+	request, err := http.NewRequest("POST", announced.BaseURL+"/agents/v2/agents/"+announced.Agents["patient"]+"/execute", strings.NewReader(
 		`{"inputs":{"seconds":0},"metadata":{"temporal_namespace":"default","temporal_workflow_id":"claim-7","temporal_signal":"asteroid.executionEvent"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("X-Api-Key", said.APIKey)
+	request.Header.Set("X-Api-Key", announced.APIKey)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -156,7 +156,7 @@ func TestWebhooksAreSignedWithTheKeyThatIsAnnounced(t *testing.T) {
 	}
 }
 
-// signalled is a Temporal client that tells which workflow was signalled.
+// signalled is a Temporal client that reports the ids of the signalled workflows.
 type signalled struct {
 	client.Client
 	ids chan<- string
@@ -170,9 +170,9 @@ func (s signalled) SignalWorkflow(_ context.Context, workflowID, _, _ string, _ 
 	return nil
 }
 
-// The vendor's SDKs are not installed by this repository: point the variables at Pythons that have what
-// clients/*.txt names.
-func TestTheVendorsClientsWork(t *testing.T) {
+// This repository does not install the vendor's SDKs. The variables name Python interpreters that
+// have the packages of clients/*.txt.
+func TestFakeServesVendorSDKs(t *testing.T) {
 	for dialect, variable := range map[string]string{
 		"agents": "ASTEROID_AGENTS_SDK_PYTHON", "workflows": "ASTEROID_WORKFLOWS_SDK_PYTHON",
 	} {
@@ -181,10 +181,10 @@ func TestTheVendorsClientsWork(t *testing.T) {
 			if python == "" {
 				t.Skipf("%s is not set", variable)
 			}
-			said := serve(t)
+			announced := startFake(t)
 			client := exec.CommandContext(t.Context(), python, "clients/"+dialect+"_dialect.py")
-			client.Env = append(os.Environ(), "ASTEROID_BASE_URL="+said.BaseURL, "ASTEROID_API_KEY="+said.APIKey,
-				"ASTEROID_ORGANIZATION_ID="+said.OrganizationID)
+			client.Env = append(os.Environ(), "ASTEROID_BASE_URL="+announced.BaseURL, "ASTEROID_API_KEY="+announced.APIKey,
+				"ASTEROID_ORGANIZATION_ID="+announced.OrganizationID)
 			if output, err := client.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, output)
 			}

@@ -1,4 +1,4 @@
-"""Writes claim-form.pdf: the form behind claim CLM-2026-01003 of claims.csv.
+"""Writes claim-form.pdf: the form of claim CLM-2026-01003 of claims.csv.
 
     pip install reportlab==5.1.0 && python make_claim_form.py
 """

@@ -1,5 +1,5 @@
 // Package samples holds the files that the demo gives to an agent: a table of insurance claims and
-// the form behind one of them. ORIGIN.md says where they come from.
+// the claim form of one of them. ORIGIN.md describes how they were made.
 package samples
 
 import (

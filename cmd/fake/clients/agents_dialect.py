@@ -1,9 +1,9 @@
-"""Runs the vendor's SDK of the agents dialect, unmodified, against a fake (or the service).
+"""Runs the vendor's SDK of the agents dialect, unmodified, against the fake or the real API.
 
-Needs ASTEROID_BASE_URL, ASTEROID_API_KEY and ASTEROID_ORGANIZATION_ID, and the agents inventory and patient,
-which the fake serves. Ends with 0 if everything was as expected.
+Needs ASTEROID_BASE_URL, ASTEROID_API_KEY and ASTEROID_ORGANIZATION_ID, and the agents inventory
+and patient, which the fake serves. Exits with 0 if every check passes.
 
-The SDK is installed by: pip install -r agents_dialect.txt
+Install the SDK with: pip install -r agents_dialect.txt
 """
 
 import os
@@ -51,8 +51,8 @@ def wait(execution_id, *statuses):
 
 
 def set_status(execution_id, status):
-    answer = executions.execution_status_update(execution_id, StatusRequest(status=status))
-    assert answer == "Execution status updated.", answer
+    response = executions.execution_status_update(execution_id, StatusRequest(status=status))
+    assert response == "Execution status updated.", response
 
 
 def agent_id(name):
@@ -85,7 +85,7 @@ def check_files_and_result():
     before = datetime.now(timezone.utc) - timedelta(minutes=1)
     inventory = agent_id("inventory")
     execution_id = agents.agent_execute_post(inventory, request).execution_id
-    refused(400, agents.agent_execute_post, inventory, request)  # a staged file serves one execution
+    refused(400, agents.agent_execute_post, inventory, request)  # a staged file can be used once
 
     execution = wait(execution_id, Status.COMPLETED)
     assert execution.execution_result.outcome == "success", execution
@@ -132,8 +132,8 @@ def check_steering():
     question = log[0].payload.actual_instance.paused_payload
     assert question.reason == "Which account?", question
     assert files.execution_context_files_upload(execution_id, [("late.txt", b"late")]) == "Files uploaded."
-    answer = executions.execution_user_messages_add(execution_id, MessageRequest(message="Savings"))
-    assert answer == "User message added.", answer
+    response = executions.execution_user_messages_add(execution_id, MessageRequest(message="Savings"))
+    assert response == "User message added.", response
     execution = wait(execution_id, Status.COMPLETED)
     assert execution.execution_result.result["answer"] == "Savings", execution
     assert execution.duration >= 2 and execution.recording_url, execution
@@ -144,8 +144,8 @@ def check_steering():
     set_status(execution_id, UpdatableStatus.CANCELLED)
     wait(execution_id, Status.CANCELLED)
     refused(400, set_status, execution_id, UpdatableStatus.CANCELLED)
-    ended = executions.execution_activities_get(execution_id, order="desc", limit=1)[0].payload.actual_instance
-    assert ended.status == Status.CANCELLED, ended
+    last = executions.execution_activities_get(execution_id, order="desc", limit=1)[0].payload.actual_instance
+    assert last.status == Status.CANCELLED, last
 
     refused(404, executions.execution_get, str(uuid.uuid4()))
 

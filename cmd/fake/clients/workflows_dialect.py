@@ -1,9 +1,9 @@
-"""Runs the vendor's SDK of the workflows dialect, unmodified, against a fake (or the service).
+"""Runs the vendor's SDK of the workflows dialect, unmodified, against the fake or the real API.
 
-Needs ASTEROID_BASE_URL, ASTEROID_API_KEY and ASTEROID_ORGANIZATION_ID, and the workflows totals, report and
-patient, which the fake serves. Ends with 0 if everything was as expected.
+Needs ASTEROID_BASE_URL, ASTEROID_API_KEY and ASTEROID_ORGANIZATION_ID, and the workflows totals,
+report and patient, which the fake serves. Exits with 0 if every check passes.
 
-The SDK is installed by: pip install -r workflows_dialect.txt
+Install the SDK with: pip install -r workflows_dialect.txt
 """
 
 import os
@@ -53,14 +53,15 @@ def execute(name, **request):
 
 
 def finish(execution_id):
-    """Waits with the long poll until the execution is terminal or wants somebody."""
+    """Long-polls until the execution is terminal or paused."""
     for _ in range(10):
-        answer = executions.execution_sync_get_with_http_info(execution_id, timeout_seconds=10)
-        waiting = answer.data.status in (Status.QUEUED, Status.STARTING, Status.RUNNING)
-        assert answer.status_code == (200 if answer.data.status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED) else 202)
-        if not waiting:
-            return answer.data
-    raise SystemExit(f"execution {execution_id} is still {answer.data.status}")
+        response = executions.execution_sync_get_with_http_info(execution_id, timeout_seconds=10)
+        execution = response.data
+        terminal = execution.status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+        assert response.status_code == (200 if terminal else 202)
+        if execution.status not in (Status.QUEUED, Status.STARTING, Status.RUNNING):
+            return execution
+    raise SystemExit(f"execution {execution_id} is still {execution.status}")
 
 
 def wait(execution_id, status):
@@ -93,9 +94,9 @@ def check_chain():
         metadata={"client_ref": reference, "team": "sales"},
         execution_options={"variantKey": "North", "softTimeoutMins": 5},
     )
-    ended = finish(first)
-    assert ended.status == Status.COMPLETED, ended
-    totals = ended.execution_result.result["files"][0]["totals"]
+    completed = finish(first)
+    assert completed.status == Status.COMPLETED, completed
+    totals = completed.execution_result.result["files"][0]["totals"]
     assert totals == {"amount": 19.75}, totals
 
     second = execute("report", inputs={"executionId": first, "result": totals}, metadata={"client_ref": reference})
@@ -109,7 +110,7 @@ def check_chain():
     assert redirected.data == content
 
     copy = executions.execution_rerun(first, RerunRequest(inputs={"region": "south"})).execution_id
-    assert finish(copy).status == Status.FAILED  # a rerun does not get the staged files
+    assert finish(copy).status == Status.FAILED  # a rerun gets no staged files
     rerun = executions.execution_get(copy)
     assert rerun.parent_execution_id == first and rerun.metadata["client_ref"] == reference, rerun
     assert rerun.inputs == {"region": "south"} and rerun.workflow_version == 1, rerun

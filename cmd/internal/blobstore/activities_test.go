@@ -18,7 +18,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// worker is the activities of a worker with a bucket mem://scratch, and the API that they talk to.
+// worker holds the activities of a worker with the bucket mem://scratch, and their fake API.
 type worker struct {
 	*sdktestsuite.TestActivityEnvironment
 	api     *testsuite.API
@@ -55,7 +55,7 @@ func do[Out any](t *testing.T, w *worker, name string, in any) *Out {
 	return out
 }
 
-func TestFilesGoFromABucketToAnAgentAndItsDownloadsToABucket(t *testing.T) {
+func TestStoreFeedsStageFilesAndTakesSaveFiles(t *testing.T) {
 	w := newWorker(t)
 	claims := strings.Repeat("1042,17.50\n", 100_000)
 	write(t, w.store, "mem://scratch/2026/claims.csv", claims)
@@ -83,7 +83,7 @@ func TestFilesGoFromABucketToAnAgentAndItsDownloadsToABucket(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, asteroid.FileInfo{ContentType: "application/json", Size: int64(len(inventory))}, info)
 
-	// What was saved goes into the next step as it is.
+	// The next step takes the saved files unchanged.
 	next := do[asteroid.StageFilesResult](t, w, asteroid.StageFilesName, asteroid.StageFilesInput{Files: asteroid.References(saved.Files)})
 	require.Equal(t, "inventory.json", next.Files[0].Name)
 }
@@ -93,7 +93,7 @@ func digest(content string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func TestRefusedReferencesFailAsTheirKindAndSendNothing(t *testing.T) {
+func TestStageFilesClassifiesRefusedReferencesAndSendsNothing(t *testing.T) {
 	w := newWorker(t)
 	write(t, w.store, "mem://scratch/claims.csv", "x")
 	for uri, is := range map[string]func(error) bool{

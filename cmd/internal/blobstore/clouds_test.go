@@ -21,7 +21,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/cmd/internal/blobstore"
 )
 
-// TestMain gives the SDKs credentials that are worth nothing, before they look for any.
+// TestMain sets fake credentials before the SDKs read the environment.
 func TestMain(m *testing.M) {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_MAX_ATTEMPTS": "1", "AWS_CONFIG_FILE": os.DevNull,
@@ -35,7 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// cloud answers for all three, by what the key says, and keeps what was sent.
+// cloud serves the upload and download requests of all three SDKs. The key decides the response. It
+// records what was sent.
 type cloud struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -68,21 +69,21 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case r.Method == http.MethodPost:
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = fmt.Fprintf(w, `{"bucket":"claims","name":%q}`, name)
-			c.keep(name, content)
+			c.record(name, content)
 		case r.Method == http.MethodPut:
 			w.WriteHeader(http.StatusCreated)
-			c.keep(name, content)
+			c.record(name, content)
 		}
 	}
 }
 
-func (c *cloud) keep(name string, content []byte) {
+func (c *cloud) record(name string, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sent[name] = string(content)
 }
 
-func (c *cloud) has(name string) string {
+func (c *cloud) recorded(name string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sent[name]
@@ -102,7 +103,7 @@ func (c *cloud) store(t *testing.T, scheme string) asteroid.Store {
 	}[scheme])[scheme]
 }
 
-func TestRefusalsOfEveryCloudKeepTheirMeaning(t *testing.T) {
+func TestStoreConvertsRefusalsOfEveryCloud(t *testing.T) {
 	for _, scheme := range []string{"s3", "gs", "azblob"} {
 		t.Run(scheme, func(t *testing.T) {
 			store := newCloud(t).store(t, scheme)
@@ -121,26 +122,26 @@ func TestRefusalsOfEveryCloudKeepTheirMeaning(t *testing.T) {
 	}
 }
 
-func TestWritesReachTheClouds(t *testing.T) {
+func TestStoreWriteReachesEveryCloud(t *testing.T) {
 	for _, scheme := range []string{"s3", "gs", "azblob"} {
 		t.Run(scheme, func(t *testing.T) {
 			served := newCloud(t)
 			store := served.store(t, scheme)
 			write(t, store, scheme+"://claims/2026/1042.csv", "a,b\n1,2\n")
-			require.Contains(t, served.has("1042.csv"), "a,b\n1,2\n")
+			require.Contains(t, served.recorded("1042.csv"), "a,b\n1,2\n")
 
 			broken := errors.New("the line is dead")
 			content := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken))
 			err := store.Write(t.Context(), parse(t, scheme+"://claims/half.csv"), content, asteroid.FileInfo{ContentType: "text/csv"})
 			require.ErrorIs(t, err, broken)
-			require.Empty(t, served.has("half.csv"))
+			require.Empty(t, served.recorded("half.csv"))
 		})
 	}
 }
 
-func TestACloudThatIsAwayIsNoRefusalAndItsErrorHoldsNoSignature(t *testing.T) {
+func TestStoreErrorOfUnreachableCloudIsNoRefusalAndHoldsNoSignature(t *testing.T) {
 	if testing.Short() {
-		t.Skip("waits for the SDKs, which try again for some ten seconds")
+		t.Skip("waits for the retries of the SDKs, about ten seconds")
 	}
 	t.Parallel()
 	for _, scheme := range []string{"s3", "azblob"} {
@@ -160,7 +161,7 @@ func TestACloudThatIsAwayIsNoRefusalAndItsErrorHoldsNoSignature(t *testing.T) {
 	}
 }
 
-func TestAGoogleBucketWithoutCredentialsIsSaidAtTheStart(t *testing.T) {
+func TestOpenRejectsGoogleBucketWithoutCredentials(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
 	_, _, err := blobstore.Open(t.Context(), "gs://claims")
 	require.ErrorContains(t, err, "the bucket gs://claims cannot be opened")

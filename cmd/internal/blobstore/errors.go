@@ -13,12 +13,12 @@ import (
 	"google.golang.org/api/googleapi"
 )
 
-func invalid(what string) error { return fmt.Errorf("%s: %w", what, fs.ErrInvalid) }
+func invalid(reason string) error { return fmt.Errorf("%s: %w", reason, fs.ErrInvalid) }
 
-func denied(what string) error { return fmt.Errorf("%s: %w", what, fs.ErrPermission) }
+func denied(reason string) error { return fmt.Errorf("%s: %w", reason, fs.ErrPermission) }
 
-// storeError says in the words of package fs what an error of a bucket means, and leaves others as they are. Its text stands
-// in history, so it does not hold the address of a request, where a signature may be.
+// storeError wraps a bucket's error in the matching error of package fs, and returns other errors
+// unchanged. Its text enters history, so it omits the request's URL, which may hold a signature.
 func storeError(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
@@ -30,10 +30,11 @@ func storeError(err error) error {
 		}
 		return fmt.Errorf("%s %s: %w", request.Op, address, request.Err)
 	}
-	// The status comes first: the drivers take some that are refused for missing, and others for nothing in particular.
+	// The status decides first: the drivers report some refusals as not found, and others as
+	// unknown.
 	status, code := httpStatus(err), gcerrors.Code(err)
 	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		err = fmt.Errorf("answered %d %s", azure.StatusCode, azure.ErrorCode) // its own text is a page
+		err = fmt.Errorf("answered %d %s", azure.StatusCode, azure.ErrorCode) // its own text is a page long
 	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, code == gcerrors.PermissionDenied:
@@ -47,7 +48,7 @@ func storeError(err error) error {
 	}
 }
 
-// httpStatus returns the status that an object store has answered with, or 0.
+// httpStatus returns the HTTP status of an object store's response, or 0.
 func httpStatus(err error) int {
 	var amazon interface{ HTTPStatusCode() int }
 	var azure *azcore.ResponseError

@@ -12,23 +12,25 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// store is the buckets of one scheme, by name.
+// store holds the buckets of one scheme, by name.
 type store map[string]*blob.Bucket
 
-// find returns the bucket and the key that a reference names. Its errors are those of the contract of [asteroid.Store].
+// find returns the bucket and the key that a reference names. Its errors follow the contract of
+// [asteroid.Store].
 func (s store) find(uri *url.URL) (*blob.Bucket, string, error) {
 	bucket, key := s[uri.Host], strings.TrimPrefix(uri.Path, "/")
 	switch {
 	case uri.RawQuery != "" || uri.ForceQuery:
-		return nil, "", invalid("it has a query, but how a bucket is reached is for the worker's operator to say: write ? as %3F where it belongs to the name")
+		return nil, "", invalid("it has a query, but only the worker's operator sets a bucket's options: write a ? in the name as %3F")
 	case uri.User != nil, uri.Opaque != "", uri.Fragment != "":
 		return nil, "", invalid("it has more than a bucket and a key")
 	case bucket == nil:
-		return nil, "", denied("its bucket is none of those that the worker's operator has listed")
+		return nil, "", denied("the worker's operator has not listed its bucket")
 	case key == "":
 		return nil, "", invalid("it names no file in the bucket")
 	case slices.ContainsFunc(strings.Split(key, "/"), func(element string) bool { return element == "." || element == ".." }):
-		// To an object store they are names like others; to a gateway before it, they may lead out of the prefix or the bucket.
+		// An object store takes them as names. A gateway in front of it may resolve them and leave
+		// the prefix or the bucket.
 		return nil, "", invalid("its key has an element . or ..")
 	}
 	return bucket, key, nil
@@ -58,7 +60,7 @@ func (s store) Open(ctx context.Context, uri *url.URL) (io.ReadCloser, error) {
 	return reader{opened}, nil
 }
 
-// reader hides what else a blob.Reader can do, and says what its errors mean.
+// reader hides the other methods of blob.Reader and converts its errors.
 type reader struct{ io.ReadCloser }
 
 func (r reader) Read(p []byte) (int, error) {
@@ -66,14 +68,15 @@ func (r reader) Read(p []byte) (int, error) {
 	return n, storeError(err)
 }
 
-// What a write of one file holds in memory is a part or two, whatever the size of the file. S3 takes 10,000 of them: 80 GB.
+// A write holds at most partsAtOnce parts in memory, whatever the size of the file. S3 takes 10,000
+// parts: 80 GB.
 const (
 	partSize    = 8 << 20
 	partsAtOnce = 2
 )
 
-// Write replaces a file at once. Of one that is aborted S3 may keep parts, which nobody sees but who pays for them: a rule of
-// the bucket removes those (AbortIncompleteMultipartUpload).
+// Write replaces a file atomically. After an aborted write, S3 may store parts that are not listed
+// but cost money. A lifecycle rule of the bucket removes them (AbortIncompleteMultipartUpload).
 func (s store) Write(ctx context.Context, uri *url.URL, content io.Reader, info asteroid.FileInfo) error {
 	bucket, key, err := s.find(uri)
 	if err != nil {
@@ -86,7 +89,7 @@ func (s store) Write(ctx context.Context, uri *url.URL, content io.Reader, info 
 		return storeError(err)
 	}
 	if _, err := io.Copy(w, content); err != nil {
-		abort() // or Close would publish what has arrived so far
+		abort() // otherwise Close would publish the incomplete content
 		_ = w.Close()
 		return storeError(err)
 	}

@@ -46,7 +46,7 @@ func read(t *testing.T, store asteroid.Store, uri string) string {
 	return string(content)
 }
 
-func TestWhatIsWrittenIsReadAndDescribed(t *testing.T) {
+func TestStoreReadsAndDescribesWhatItWrote(t *testing.T) {
 	store := open(t, "mem://scratch")["mem"]
 	for _, uri := range []string{"mem://scratch/claims.csv", "mem://scratch/2026/ä b%20c%23%3F.csv", "mem://scratch/empty"} {
 		content := strings.Repeat("claim,amount\n", len(uri))
@@ -63,7 +63,7 @@ func TestWhatIsWrittenIsReadAndDescribed(t *testing.T) {
 	require.NotEmpty(t, read(t, store, "mem://scratch/2026/%C3%A4%20b%20c%23%3F.csv"), "another spelling of the same key")
 }
 
-func TestBucketsOfOneSchemeAreApart(t *testing.T) {
+func TestStoreSeparatesBucketsOfOneScheme(t *testing.T) {
 	store := open(t, "mem://one", "mem://two?prefix=mine/")["mem"]
 	write(t, store, "mem://one/a", "1")
 	write(t, store, "mem://two/a", "2")
@@ -71,7 +71,7 @@ func TestBucketsOfOneSchemeAreApart(t *testing.T) {
 	require.Equal(t, "2", read(t, store, "mem://two/a"))
 }
 
-func TestAWriteThatIsAbortedLeavesWhatWasThere(t *testing.T) {
+func TestStoreWriteAbortedKeepsOldFile(t *testing.T) {
 	store := open(t, "mem://scratch")["mem"]
 	write(t, store, "mem://scratch/old", "old")
 	broken := errors.New("the line is dead")
@@ -90,7 +90,7 @@ func TestAWriteThatIsAbortedLeavesWhatWasThere(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
-// endReader calls atEnd before it says that the end has come.
+// endReader calls atEnd before it returns io.EOF.
 type endReader struct {
 	io.Reader
 	atEnd func()
@@ -104,7 +104,7 @@ func (r *endReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestAReferenceNamesAListedBucketAndAKey(t *testing.T) {
+func TestStoreRejectsReferencesBeyondListedBucketAndKey(t *testing.T) {
 	store := open(t, "mem://scratch?prefix=mine/")["mem"]
 	write(t, store, "mem://scratch/a", "x")
 	for uri, want := range map[string]error{
@@ -140,7 +140,7 @@ func TestAReferenceNamesAListedBucketAndAKey(t *testing.T) {
 	}
 }
 
-func TestOpenSaysWhatIsWrongWithABucket(t *testing.T) {
+func TestOpenNamesMistakeInBucket(t *testing.T) {
 	for bucket, want := range map[string]string{
 		"claims":                         `the bucket "claims" has none of the schemes azblob, gs, mem, s3`,
 		"file:///srv":                    "none of the schemes",
@@ -149,8 +149,8 @@ func TestOpenSaysWhatIsWrongWithABucket(t *testing.T) {
 		"mem://":                         "has no name: write mem://name",
 		"s3:///claims":                   "has no name",
 		"s3://claims/2026/":              "write s3://claims?prefix=2026/",
-		"s3://key:secret@claims":         "more than a name and options",
-		"mem://a#b":                      "more than a name and options",
+		"s3://key:secret@claims":         "has a user or a fragment",
+		"mem://a#b":                      "has a user or a fragment",
 		"mem://a?region=x":               "cannot be opened",
 		"s3://a?accelerate=perhaps":      "cannot be opened",
 		"azblob://a?storage_account=":    "cannot be opened",
@@ -164,6 +164,6 @@ func TestOpenSaysWhatIsWrongWithABucket(t *testing.T) {
 	require.ErrorContains(t, err, "listed twice")
 }
 
-func TestNoBucketsAreNoStores(t *testing.T) {
+func TestOpenWithoutBucketsReturnsNoStores(t *testing.T) {
 	require.Empty(t, open(t))
 }

@@ -23,8 +23,8 @@ func startTemporal(ports *ports, db *config.SQL, logger serverLogger) (_ tempora
 		hosts[service] = static.SingleLocalHost(address.String())
 	}
 
-	// The services open their listeners while they are built, and log a fatal error when that
-	// fails: somebody took the port in the moment since it was released.
+	// The services open their listeners in NewServer, and log a fatal error if that fails: another
+	// process took the port after it was released.
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
@@ -59,7 +59,7 @@ func serverConfig(ports *ports, db *config.SQL) *config.Config {
 	for service, address := range ports.services {
 		services[string(service)] = config.Service{RPC: config.RPC{GRPCPort: address.Port, BindOnIP: loopback}}
 	}
-	// Nexus operations travel over the HTTP port of the frontend.
+	// Nexus operations use the HTTP port of the frontend.
 	withHTTP := services[string(primitives.FrontendService)]
 	withHTTP.RPC.HTTPPort = ports.http.Port
 	services[string(primitives.FrontendService)] = withHTTP
@@ -96,22 +96,22 @@ func serverConfig(ports *ports, db *config.SQL) *config.Config {
 
 func dynamicConfig() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
-		// A new search attribute or Nexus endpoint can be used at once, not at the next refresh.
+		// A new search attribute or Nexus endpoint is usable at once, not after the next refresh.
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 		dynamicconfig.ForceNexusEndpointRefreshOnRead.Key():         true,
 		// The default rates protect a shared database; this one has a single user.
 		dynamicconfig.FrontendPersistenceMaxQPS.Key():                    10_000,
 		dynamicconfig.HistoryPersistenceMaxQPS.Key():                     45_000,
 		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
-		// At the default of 20 every task waits up to 50 ms for the next look at the queue.
+		// At the default of 20, every task waits up to 50 ms for the next poll of the queue.
 		dynamicconfig.TransferProcessorMaxPollRPS.Key(): 100,
-		// Workers inside the server that do not end with it: they would knock at its closed port
-		// until the process ends. The scanners look for rows that weeks of use leave behind; the
-		// children of a closed parent are closed by the history service instead.
+		// These internal workers do not stop with the server: they would dial its closed port until
+		// the process exits. The scanners only remove rows that accumulate over weeks. The history
+		// service closes the children of a closed parent instead.
 		dynamicconfig.TaskQueueScannerEnabled.Key():       false,
 		dynamicconfig.HistoryScannerEnabled.Key():         false,
 		dynamicconfig.EnableParentClosePolicyWorker.Key(): false,
-		// The server would tell its maker which version runs here.
+		// The server would report its version to Temporal.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 	}
 }

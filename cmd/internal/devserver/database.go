@@ -13,15 +13,15 @@ import (
 	"go.temporal.io/server/schema/sqlite"
 )
 
-// openFiles holds the database files of this process's running servers. SQLite keeps other
-// processes out, but within a process the servers would share one connection and fight over the
-// history shard.
+// openFiles holds the database files of the servers in this process. SQLite locks out other
+// processes. Two servers in one process would share a connection and compete for the history shard.
 var openFiles sync.Map
 
-// openDatabase prepares the database with its schema and namespace. release ends its use.
+// openDatabase creates the schema and the namespace where missing. release allows another server to
+// use the file.
 func openDatabase(opts Options) (db *config.SQL, release func(), err error) {
 	if opts.DatabaseFile == "" {
-		// The name is unique because all databases of the process share one pool.
+		// The name must be unique: all databases of the process share one pool.
 		db, release = memoryDatabase(), func() {}
 	} else if db, release, err = fileDatabase(opts.DatabaseFile); err != nil {
 		return nil, nil, err
@@ -33,7 +33,7 @@ func openDatabase(opts Options) (db *config.SQL, release func(), err error) {
 	if err != nil {
 		release()
 		if opts.DatabaseFile != "" {
-			err = fmt.Errorf("open database file %s (is it in use by another server, or of another program?): %w", opts.DatabaseFile, err)
+			err = fmt.Errorf("open database file %s (is it in use by another server, or a file of another program?): %w", opts.DatabaseFile, err)
 		}
 		return nil, nil, err
 	}
@@ -61,13 +61,13 @@ func fileDatabase(file string) (*config.SQL, func(), error) {
 	}
 	return &config.SQL{
 		PluginName:   sqliteplugin.PluginName,
-		DatabaseName: (&url.URL{Path: path}).EscapedPath(), // it becomes part of a URI
+		DatabaseName: (&url.URL{Path: path}).EscapedPath(), // the plugin puts it into a URI
 		ConnectAttributes: map[string]string{
 			"mode":         "rwc",
-			"setup":        "true", // creates the schema unless it is there
+			"setup":        "true", // creates a missing schema
 			"journal_mode": "wal",
 			"synchronous":  "normal",
-			"locking_mode": "exclusive", // two servers on one file would corrupt each other's work
+			"locking_mode": "exclusive", // two servers on one file would corrupt each other's data
 		},
 	}, func() { openFiles.Delete(path) }, nil
 }

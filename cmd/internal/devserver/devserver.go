@@ -1,6 +1,6 @@
-// Package devserver runs a real Temporal server, with its web UI when asked for, inside this
-// process: nothing to install, nothing to start beforehand, and everything on the loopback
-// interface only.
+// Package devserver runs a real Temporal server, optionally with its web UI, inside this process.
+// Nothing needs to be installed or started first. Everything listens on the loopback interface
+// only.
 //
 //	server, err := devserver.Start(ctx, devserver.Options{UI: true})
 //	if err != nil {
@@ -9,8 +9,8 @@
 //	defer server.Stop()
 //	temporal, err := server.Client(client.Options{})
 //
-// It is for demonstrations, tests and measurements. It has no authentication and one history
-// shard, so it is no production server.
+// It is for demonstrations, tests and measurements. Without authentication and with one history
+// shard, it is not for production.
 package devserver
 
 import (
@@ -33,27 +33,27 @@ import (
 
 // Options configure a server. The zero value is an in-memory server without UI on a free port.
 type Options struct {
-	// DatabaseFile holds everything the server knows, so that a later server continues where this
-	// one stopped. It is created when missing, in a directory that exists, and is locked until
-	// this process ends. Empty: in memory, and gone with the process.
+	// DatabaseFile holds all data of the server, so that a later server continues with it. A
+	// missing file is created, but its directory must exist. The file is locked until this process
+	// exits. Empty: in memory, lost when the process exits.
 	DatabaseFile string
 
-	// Namespace is created when missing; it keeps closed workflows for a day. Empty: "default".
+	// Namespace is created if missing, with a retention of one day. Empty: "default".
 	Namespace string
 
-	// Port of the gRPC frontend on 127.0.0.1. 0: a free one.
+	// Port is the port of the gRPC frontend on 127.0.0.1. 0: a free port.
 	Port int
 
-	// UI serves the Temporal web UI on 127.0.0.1:UIPort. UIPort 0: a free one.
+	// UI serves the Temporal web UI on 127.0.0.1:UIPort. UIPort 0: a free port.
 	UI     bool
 	UIPort int
 
-	// SearchAttributes are the custom search attributes of Namespace, by name. Those it has
-	// already are left as they are.
+	// SearchAttributes are the custom search attributes of Namespace, by name. Existing ones are
+	// not changed.
 	SearchAttributes map[string]enumspb.IndexedValueType
 
-	// Logger gets what the server, and clients without a logger of their own, have to say. Even a
-	// healthy server warns a lot. Nil: nobody does.
+	// Logger receives the log of the server, and of clients without their own logger. Even a
+	// healthy server logs many warnings. Nil: no log.
 	Logger *slog.Logger
 }
 
@@ -64,16 +64,16 @@ type Server struct {
 	hostPort  string
 	frontend  temporal.Server
 	ui        *webUI // nil without UI
-	release   func() // gives the database back
+	release   func() // of openDatabase
 	stopping  atomic.Bool
 	stop      func() error
 }
 
-// pollInterval is how often readiness is looked at while starting.
+// pollInterval is the interval between two readiness checks during the start.
 const pollInterval = 10 * time.Millisecond
 
-// Start returns a server that is ready: its namespace takes workflows and its UI answers. The
-// context bounds the start only. When it fails, nothing is left running; a port in use is a
+// Start returns a server that is ready: its namespace accepts workflows and its UI responds. The
+// context bounds the start only. After an error nothing is left running. A port that is in use is a
 // *PortError.
 func Start(ctx context.Context, opts Options) (*Server, error) {
 	if opts.Namespace == "" {
@@ -116,7 +116,7 @@ func (s *Server) start(ctx context.Context, opts Options) (err error) {
 	return err
 }
 
-// awaitNamespace returns when workflows can be started in the namespace, with all of attributes.
+// awaitNamespace returns when workflows can be started in the namespace, with all the attributes.
 func (s *Server) awaitNamespace(ctx context.Context, attributes map[string]enumspb.IndexedValueType) error {
 	c, err := client.NewLazyClient(s.clientOptions(client.Options{}))
 	if err != nil {
@@ -131,8 +131,8 @@ func (s *Server) awaitNamespace(ctx context.Context, attributes map[string]enums
 		return err
 	}
 
-	// A namespace made just now has them from its creation. One from an older database may lack
-	// some, and the server caches namespaces for seconds: only a query by name tells when it knows.
+	// A new namespace has them from its creation. The namespace of an older database may lack some,
+	// and the server caches namespaces for seconds: only a query by name shows when it is usable.
 	if _, err := c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
 		Namespace: s.namespace, SearchAttributes: attributes,
 	}); err != nil {
@@ -149,10 +149,10 @@ func (s *Server) awaitNamespace(ctx context.Context, attributes map[string]enums
 	return nil
 }
 
-// HostPort is the address of the gRPC frontend, for workers and clients in any process.
+// HostPort returns the address of the gRPC frontend, for workers and clients in any process.
 func (s *Server) HostPort() string { return s.hostPort }
 
-// UIURL is the address of the web UI, without a slash at its end. Empty without UI.
+// UIURL returns the address of the web UI, without a trailing slash. Empty without UI.
 func (s *Server) UIURL() string {
 	if s.ui == nil {
 		return ""
@@ -160,7 +160,7 @@ func (s *Server) UIURL() string {
 	return s.ui.url
 }
 
-// WorkflowURL is the page of a workflow in the web UI. An empty run id means the latest run.
+// WorkflowURL returns the page of a workflow in the web UI. An empty run id means the latest run.
 // Empty without UI.
 func (s *Server) WorkflowURL(namespace, workflowID, runID string) string {
 	if s.ui == nil {
@@ -173,8 +173,8 @@ func (s *Server) WorkflowURL(namespace, workflowID, runID string) string {
 	return page
 }
 
-// Client dials the server. The address in opts is ignored; an empty namespace means the server's
-// own, a nil logger the server's own. The caller closes the client, before Stop.
+// Client dials the server. The address in opts is ignored. An empty namespace and a nil logger mean
+// the server's. The caller closes the client before Stop.
 func (s *Server) Client(opts client.Options) (client.Client, error) {
 	return client.Dial(s.clientOptions(opts))
 }
@@ -190,10 +190,9 @@ func (s *Server) clientOptions(opts client.Options) client.Options {
 	return opts
 }
 
-// Stop ends the UI and the server and returns when both have ended and their ports are free; only
-// idle connections that the server opened to itself stay with the process. Clients and workers
-// that are still connected lose their connection after a second. Further calls wait for the first
-// and return its error.
+// Stop stops the UI and the server, and returns when their ports are free. Idle connections from
+// the server to itself remain until the process exits. Connected clients and workers lose their
+// connection after a second. Further calls wait for the first and return its error.
 func (s *Server) Stop() error { return s.stop() }
 
 func (s *Server) stopAll() (err error) {
@@ -221,7 +220,7 @@ func poll(ctx context.Context, what string, ready func() error) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w while waiting for %s, last answer: %w", context.Cause(ctx), what, err)
+			return fmt.Errorf("%w while waiting for %s, last error: %w", context.Cause(ctx), what, err)
 		case <-tick.C:
 		}
 	}

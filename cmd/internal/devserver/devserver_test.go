@@ -28,7 +28,7 @@ import (
 
 const taskQueue = "devserver-test"
 
-// greet waits for a name and greets it.
+// greet waits for the signal with a name and returns a greeting.
 func greet(ctx workflow.Context) (string, error) {
 	var name string
 	workflow.GetSignalChannel(ctx, "name").Receive(ctx, &name)
@@ -72,7 +72,7 @@ func startGreet(t *testing.T, c client.Client, id string) client.WorkflowRun {
 	return run
 }
 
-func TestWorkflowRunsAsSoonAsStartReturns(t *testing.T) {
+func TestStartReturnsWhenWorkflowsRun(t *testing.T) {
 	c := dial(t, start(t, devserver.Options{}))
 	startWorker(t, c)
 	run := startGreet(t, c, "first")
@@ -82,14 +82,14 @@ func TestWorkflowRunsAsSoonAsStartReturns(t *testing.T) {
 	require.Equal(t, "Hello Ada", greeting)
 }
 
-func TestServersInOneProcessShareNothing(t *testing.T) {
+func TestStartTwiceInOneProcessSharesNothing(t *testing.T) {
 	one, two := dial(t, start(t, devserver.Options{})), dial(t, start(t, devserver.Options{}))
 	startGreet(t, one, "only-on-one")
 	_, err := two.DescribeWorkflowExecution(t.Context(), "only-on-one", "")
 	require.ErrorContains(t, err, "not found")
 }
 
-func TestDatabaseFileOutlivesTheServer(t *testing.T) {
+func TestStartContinuesWithDatabaseFile(t *testing.T) {
 	opts := devserver.Options{DatabaseFile: filepath.Join(t.TempDir(), "100% café?.db"), Namespace: "orders"}
 
 	first := start(t, opts)
@@ -119,7 +119,7 @@ func TestDatabaseFileOutlivesTheServer(t *testing.T) {
 	require.NoError(t, err, "an attribute added to an older namespace")
 }
 
-func TestDatabaseFileServesOneServerAtATime(t *testing.T) {
+func TestStartRejectsDatabaseFileInUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "temporal.db")
 	start(t, devserver.Options{DatabaseFile: file})
 
@@ -132,7 +132,7 @@ func TestDatabaseFileServesOneServerAtATime(t *testing.T) {
 	require.Contains(t, string(out), "database is locked")
 }
 
-func TestUnusableDatabaseFileIsNamed(t *testing.T) {
+func TestStartNamesUnusableDatabaseFile(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "no", "temporal.db")
 	_, err := devserver.Start(t.Context(), devserver.Options{DatabaseFile: missing})
 	require.ErrorContains(t, err, missing+": its directory does not exist")
@@ -143,7 +143,7 @@ func TestUnusableDatabaseFileIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "open database file "+foreign)
 }
 
-func TestSearchAttributesCanBeUsedAtOnce(t *testing.T) {
+func TestStartReturnsWhenSearchAttributesAreUsable(t *testing.T) {
 	count := temporal.NewSearchAttributeKeyInt64("Count")
 	c := dial(t, start(t, devserver.Options{SearchAttributes: map[string]enumspb.IndexedValueType{
 		"Count": enumspb.INDEXED_VALUE_TYPE_INT,
@@ -154,7 +154,7 @@ func TestSearchAttributesCanBeUsedAtOnce(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestWebUIAnswersAsSoonAsStartReturns(t *testing.T) {
+func TestStartReturnsWhenWebUIResponds(t *testing.T) {
 	server := start(t, devserver.Options{UI: true, Namespace: "orders"})
 	for _, url := range []string{
 		server.UIURL(),
@@ -173,13 +173,13 @@ func TestWebUIAnswersAsSoonAsStartReturns(t *testing.T) {
 		server.WorkflowURL("orders", "order 1/2", "run"))
 }
 
-func TestWithoutUIThereAreNoLinks(t *testing.T) {
+func TestWorkflowURLIsEmptyWithoutUI(t *testing.T) {
 	server := start(t, devserver.Options{})
 	require.Empty(t, server.UIURL())
 	require.Empty(t, server.WorkflowURL("default", "id", "run"))
 }
 
-func TestPortInUseNamesThePortAndTheOption(t *testing.T) {
+func TestPortErrorNamesPortAndOption(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
@@ -191,14 +191,14 @@ func TestPortInUseNamesThePortAndTheOption(t *testing.T) {
 	} {
 		_, err := devserver.Start(t.Context(), opts)
 		require.EqualError(t, err, fmt.Sprintf(
-			"start Temporal server: listen on 127.0.0.1:%d: the port is in use; set %s to another port, or to 0 for a free one", port, option))
+			"start Temporal server: listen on 127.0.0.1:%d: the port is in use; set %s to another port, or to 0 for a free port", port, option))
 		var portErr *devserver.PortError
 		require.ErrorAs(t, err, &portErr)
 		require.Equal(t, port, portErr.Port)
 	}
 }
 
-func TestStopFreesPortsAndEndsEverything(t *testing.T) {
+func TestStopFreesPortsAndGoroutines(t *testing.T) {
 	server := start(t, devserver.Options{UI: true})
 	done := make(chan error, 2)
 	for range cap(done) {
@@ -219,7 +219,7 @@ func TestStopFreesPortsAndEndsEverything(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond, "a goroutine of the server still runs")
 }
 
-func TestCancelledStartLeavesNothingRunning(t *testing.T) {
+func TestStartCancelledLeavesNothingRunning(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
@@ -237,7 +237,7 @@ func TestCancelledStartLeavesNothingRunning(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-func TestServerPrintsNothing(t *testing.T) {
+func TestStartPrintsNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
@@ -248,7 +248,8 @@ func TestServerPrintsNothing(t *testing.T) {
 
 const childDatabase = "DEVSERVER_TEST_DATABASE"
 
-// inChild runs this test binary as a program that starts a server on the file, greets, and ends.
+// inChild returns a command that runs this test binary as a program: it starts a server on the
+// file, runs greet once, and exits.
 func inChild(t *testing.T, file string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])

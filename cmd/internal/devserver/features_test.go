@@ -17,7 +17,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
 )
 
-func TestActivityRunsWithoutAWorkflow(t *testing.T) {
+func TestServerRunsStandaloneActivity(t *testing.T) {
 	c := dial(t, start(t, devserver.Options{}))
 	w := worker.New(c, taskQueue, worker.Options{})
 	w.RegisterActivity(double)
@@ -35,9 +35,9 @@ func TestActivityRunsWithoutAWorkflow(t *testing.T) {
 
 func double(_ context.Context, n int) (int, error) { return 2 * n, nil }
 
-// TestNexusOperationRunsAWorkflow covers both directions of the frontend's HTTP port: the start of
-// the operation, and the callback at the end of the workflow behind it.
-func TestNexusOperationRunsAWorkflow(t *testing.T) {
+// This covers both directions of the frontend's HTTP port: the start of the operation, and the
+// callback when the workflow of the operation closes.
+func TestServerRunsNexusOperation(t *testing.T) {
 	c := dial(t, start(t, devserver.Options{}))
 	_, err := c.OperatorService().CreateNexusEndpoint(t.Context(), &operatorservice.CreateNexusEndpointRequest{
 		Spec: &nexuspb.EndpointSpec{

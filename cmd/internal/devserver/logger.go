@@ -12,26 +12,25 @@ import (
 	"go.temporal.io/server/common/log/tag"
 )
 
-// serverLogger passes the server's log on. Unlike the server's own, it does not end the process
-// at a fatal error; it panics with a fatalError, which Start turns into its result. A listener
-// that is stopped before it began to serve is a fatal error as well: while stopping, it ends
-// just its goroutine.
+// serverLogger passes the server's log to a slog.Logger. The server's own logger exits the process
+// on a fatal error. This one panics with a fatalError, which Start returns. While stopping it ends
+// only the goroutine, because a listener that is stopped before it serves also logs a fatal error.
 type serverLogger struct {
-	to       *slog.Logger
+	logger   *slog.Logger
 	stopping *atomic.Bool
 }
 
 var _ serverlog.Logger = serverLogger{}
 
 func (l serverLogger) log(level slog.Level, msg string, tags []tag.Tag) {
-	if !l.to.Enabled(context.Background(), level) {
+	if !l.logger.Enabled(context.Background(), level) {
 		return
 	}
 	attrs := make([]slog.Attr, len(tags))
 	for i, t := range tags {
 		attrs[i] = slog.Any(t.Key(), t.Value())
 	}
-	l.to.LogAttrs(context.Background(), level, msg, attrs...)
+	l.logger.LogAttrs(context.Background(), level, msg, attrs...)
 }
 
 func (l serverLogger) Debug(msg string, tags ...tag.Tag)  { l.log(slog.LevelDebug, msg, tags) }
@@ -47,7 +46,7 @@ func (l serverLogger) Fatal(msg string, tags ...tag.Tag) {
 	panic(fatal(msg, tags))
 }
 
-// fatalError is what the server could not live with.
+// fatalError is an error after which the server would exit the process.
 type fatalError struct{ text string }
 
 func (e fatalError) Error() string { return e.text }

@@ -12,10 +12,10 @@ import (
 
 const loopback = "127.0.0.1"
 
-// PortError says that a port could not be listened on.
+// PortError reports a port on which the server cannot listen.
 type PortError struct {
-	Port   int    // the port that was asked for
-	Option string // the field of Options that asked for it: "Port" or "UIPort"
+	Port   int    // the requested port
+	Option string // the field of Options that requests it: "Port" or "UIPort"
 	Err    error
 }
 
@@ -25,21 +25,21 @@ func (e *PortError) Error() string {
 		reason = "the port is in use"
 	}
 	flag := map[string]string{"Port": "--port", "UIPort": "--ui-port"}[e.Option]
-	return fmt.Sprintf("listen on %s:%d: %s; set %s (%s) to another port, or to 0 for a free one",
+	return fmt.Sprintf("listen on %s:%d: %s; set %s (%s) to another port, or to 0 for a free port",
 		loopback, e.Port, reason, e.Option, flag)
 }
 
 func (e *PortError) Unwrap() error { return e.Err }
 
-// ports are the addresses of one server. They are listened on until the real owner takes over, so
-// that they are distinct and a port in use is noticed before anything runs.
+// ports are the addresses of one server. A reservation listens on each until its service takes
+// over, so that the ports are distinct and one in use is reported before anything runs.
 type ports struct {
 	services map[primitives.ServiceName]*net.TCPAddr
 	frontend *net.TCPAddr // also in services
 	http     *net.TCPAddr
 	ui       *reservation // nil without UI
 
-	held []*reservation
+	reserved []*reservation // of services and http
 }
 
 type reservation struct {
@@ -59,7 +59,7 @@ func reservePorts(opts Options) (_ *ports, err error) {
 			return nil, err
 		}
 	}
-	hold := func(port int, option string) *net.TCPAddr {
+	add := func(port int, option string) *net.TCPAddr {
 		if err != nil {
 			return nil
 		}
@@ -67,14 +67,14 @@ func reservePorts(opts Options) (_ *ports, err error) {
 		if r, err = reserve(port, option); err != nil {
 			return nil
 		}
-		p.held = append(p.held, r)
+		p.reserved = append(p.reserved, r)
 		return r.addr
 	}
-	p.frontend = hold(opts.Port, "Port")
-	p.http = hold(0, "Port")
+	p.frontend = add(opts.Port, "Port")
+	p.http = add(0, "Port")
 	p.services[primitives.FrontendService] = p.frontend
 	for _, service := range []primitives.ServiceName{primitives.HistoryService, primitives.MatchingService, primitives.WorkerService} {
-		p.services[service] = hold(0, "Port")
+		p.services[service] = add(0, "Port")
 	}
 	return p, err
 }
@@ -87,12 +87,12 @@ func reserve(port int, option string) (*reservation, error) {
 	return &reservation{l, l.Addr().(*net.TCPAddr)}, nil
 }
 
-// releaseServices lets go of everything but the UI's port.
+// releaseServices releases every port but the UI's.
 func (p *ports) releaseServices() {
-	for _, r := range p.held {
-		_ = r.Close() // nothing was accepted, so nothing can be lost
+	for _, r := range p.reserved {
+		_ = r.Close() // no connection was accepted
 	}
-	p.held = nil
+	p.reserved = nil
 }
 
 func (p *ports) release() {

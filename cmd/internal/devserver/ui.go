@@ -13,12 +13,12 @@ import (
 )
 
 type webUI struct {
-	url    string
-	server *uiserver.Server
-	ended  chan struct{}
+	url     string
+	server  *uiserver.Server
+	stopped chan struct{}
 }
 
-// startUI serves the web UI on the reserved port and returns when it answers for the namespace.
+// startUI serves the web UI on the reserved port, and returns when it responds for the namespace.
 func startUI(ctx context.Context, port *reservation, frontend, namespace string) (*webUI, error) {
 	ui := &webUI{
 		url: "http://" + port.addr.String(),
@@ -32,13 +32,14 @@ func startUI(ctx context.Context, port *reservation, frontend, namespace string)
 			DisableNewsFetch:    true,
 			CORS:                uiconfig.CORS{CookieInsecure: true}, // there is no TLS on loopback
 		})),
-		ended: make(chan struct{}),
+		stopped: make(chan struct{}),
 	}
-	// The UI server ends the whole process when it cannot listen, hence the reservation up to here.
+	// The UI server exits the whole process if it cannot listen, so the port is reserved until
+	// here.
 	_ = port.Close()
 	go func() {
-		defer close(ui.ended)
-		_ = ui.server.Start() // returns an error for a configuration it could not read; ours is in memory
+		defer close(ui.stopped)
+		_ = ui.server.Start() // fails only for an unreadable configuration, and this one is in memory
 	}()
 	if err := poll(ctx, "the web UI", func() error { return ui.check(ctx, namespace) }); err != nil {
 		ui.stop()
@@ -47,7 +48,7 @@ func startUI(ctx context.Context, port *reservation, frontend, namespace string)
 	return ui, nil
 }
 
-// check asks the UI server for the namespace, which it has to get from the frontend.
+// check requests the namespace from the UI server, which reads it from the frontend.
 func (ui *webUI) check(ctx context.Context, namespace string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ui.url+"/api/v1/namespaces/"+url.PathEscape(namespace), nil)
 	if err != nil {
@@ -68,5 +69,5 @@ func (ui *webUI) check(ctx context.Context, namespace string) error {
 
 func (ui *webUI) stop() {
 	ui.server.Stop()
-	<-ui.ended
+	<-ui.stopped
 }

@@ -1,5 +1,5 @@
-// Package integration runs the library as its users do: on a real Temporal server, embedded, with a worker, over
-// HTTP. Its tests skip under -short.
+// Package integration tests the library as users run it: with a real, embedded Temporal server, a
+// worker, and HTTP. The tests are skipped under -short.
 package integration
 
 import (
@@ -32,11 +32,11 @@ var server *devserver.Server // nil under -short
 func TestMain(m *testing.M) {
 	shortenWatch()
 	if settings := os.Getenv(childEnv); settings != "" {
-		fmt.Fprintln(os.Stderr, workAsChild(settings))
+		fmt.Fprintln(os.Stderr, childWorkerMain(settings))
 		os.Exit(1)
 	}
 	flag.Parse()
-	// Most of them wait: for a timeout, a poll, an agent at work.
+	// Most tests wait for a timeout, a poll or an agent.
 	_ = flag.Set("test.parallel", "8")
 	os.Exit(func() int {
 		if !testing.Short() {
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// stack is a fake API, a client and a worker of their own, on the server that the tests share.
+// stack holds a test's own fake API, client and task queue, on the server that all tests share.
 type stack struct {
 	t       *testing.T
 	api     *testsuite.API
@@ -84,8 +84,8 @@ func newStack(t *testing.T, options ...testsuite.Option) *stack {
 	return s
 }
 
-// work starts a worker, with workflows of the test's own, and returns how to stop it.
-func (s *stack) work(own ...any) (stop func()) {
+// startWorker starts a worker with the plugin and the test's own workflows.
+func (s *stack) startWorker(own ...any) (stop func()) {
 	s.t.Helper()
 	plugin, err := worker.NewPlugin(s.options)
 	require.NoError(s.t, err)
@@ -99,31 +99,32 @@ func (s *stack) work(own ...any) (stop func()) {
 	return stop
 }
 
-func (s *stack) start(workflow any, in any) client.WorkflowRun {
+func (s *stack) startWorkflow(workflow any, in any) client.WorkflowRun {
 	s.t.Helper()
 	run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{TaskQueue: s.queue}, workflow, in)
 	require.NoError(s.t, err)
 	return run
 }
 
-// ctx bounds everything that a test waits for.
+// ctx returns a context that bounds one wait of a test.
 func (s *stack) ctx() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	s.t.Cleanup(cancel)
 	return ctx
 }
 
-// state waits until the workflow's agents are in a state that will do.
-func (s *stack) state(run client.WorkflowRun, will func(workflows.State) bool) workflows.State {
+// awaitState waits until the workflow's state satisfies the condition.
+func (s *stack) awaitState(run client.WorkflowRun, condition func(workflows.State) bool) workflows.State {
 	s.t.Helper()
 	var state workflows.State
 	require.Eventually(s.t, func() bool {
 		value, err := s.client.QueryWorkflow(s.ctx(), run.GetID(), run.GetRunID(), workflows.StateQuery)
-		return err == nil && value.Get(&state) == nil && will(state)
+		return err == nil && value.Get(&state) == nil && condition(state)
 	}, time.Minute, 50*time.Millisecond)
 	return state
 }
 
+// phase is the condition that the last agent is in the phase.
 func phase(p workflows.Phase) func(workflows.State) bool {
 	return func(s workflows.State) bool { return len(s.Agents) > 0 && s.Agents[len(s.Agents)-1].Phase == p }
 }
@@ -150,7 +151,7 @@ func scheduled(h *history.History) map[string]int {
 	return counts
 }
 
-// lockedBuffer collects what several goroutines log.
+// lockedBuffer is a buffer for the logs of several goroutines.
 type lockedBuffer struct {
 	mu sync.Mutex
 	bytes.Buffer

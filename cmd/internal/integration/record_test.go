@@ -16,8 +16,8 @@ const activityTimeout = time.Minute
 
 var update = flag.Bool("update", false, "write the histories that the replay test of package workflows replays")
 
-// record keeps a history for the replay test. Only on purpose: a history that was recorded with changed workflow code
-// proves nothing about the runs that are open at our users'.
+// record writes a history for the replay test, only with -update: a history recorded with changed
+// workflow code proves nothing about the open runs of users.
 func record(t *testing.T, name string, h *history.History) {
 	t.Helper()
 	if !*update {

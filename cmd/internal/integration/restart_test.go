@@ -12,8 +12,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// requested waits until an operation was asked for.
-func (s *stack) requested(operation string) {
+// awaitRequest waits until the fake API has received a request for the operation.
+func (s *stack) awaitRequest(operation string) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
 		for _, r := range s.api.Requests() {
@@ -25,59 +25,60 @@ func (s *stack) requested(operation string) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-// A worker that is killed tells nobody. In each phase another one takes over: nothing is done twice, and nothing is lost.
-func TestAWorkerThatIsKilledInAnyPhaseLosesNothing(t *testing.T) {
+// In each phase, another worker takes over from a killed one. The agent runs once and nothing is
+// lost.
+func TestRunAgentSurvivesWorkerKillInEveryPhase(t *testing.T) {
 	t.Parallel()
 	quick := asteroid.Inputs{"seconds": 1}
 	files := []asteroid.FileRef{{URI: "data:,content", Name: "claim.txt"}}
 	for name, c := range map[string]struct {
-		in     workflows.RunAgentInput
-		fault  string // an operation that hangs while the worker is killed
-		how    testsuite.Fault
-		phase  workflows.Phase
-		answer bool
-		ends   bool // the agent does, while there is no worker
+		in        workflows.RunAgentInput
+		operation string // hit by the fault before the worker is killed
+		fault     testsuite.Fault
+		phase     workflows.Phase
+		answer    bool
+		completes bool // the agent completes while there is no worker
 	}{
-		"staging":            {in: workflows.RunAgentInput{Files: files}, fault: "TempFilesStage", how: testsuite.Stall(time.Hour), phase: workflows.PhaseStaging},
-		"executing, unsent":  {in: workflows.RunAgentInput{Inputs: quick}, fault: "AgentExecutePost", how: testsuite.Stall(time.Hour), phase: workflows.PhaseExecuting},
-		"executing, unheard": {in: workflows.RunAgentInput{Inputs: quick}, fault: "AgentExecutePost", how: testsuite.LoseResponse(), phase: workflows.PhaseExecuting},
+		"staging":            {in: workflows.RunAgentInput{Files: files}, operation: "TempFilesStage", fault: testsuite.Stall(time.Hour), phase: workflows.PhaseStaging},
+		"executing, unsent":  {in: workflows.RunAgentInput{Inputs: quick}, operation: "AgentExecutePost", fault: testsuite.Stall(time.Hour), phase: workflows.PhaseExecuting},
+		"executing, unheard": {in: workflows.RunAgentInput{Inputs: quick}, operation: "AgentExecutePost", fault: testsuite.LoseResponse(), phase: workflows.PhaseExecuting},
 		"waiting":            {in: workflows.RunAgentInput{Inputs: asteroid.Inputs{"seconds": 8}}, phase: workflows.PhaseRunning},
-		"waiting no longer":  {in: workflows.RunAgentInput{Inputs: quick}, phase: workflows.PhaseRunning, ends: true},
+		"waiting no longer":  {in: workflows.RunAgentInput{Inputs: quick}, phase: workflows.PhaseRunning, completes: true},
 		"asked":              {in: workflows.RunAgentInput{Inputs: asteroid.Inputs{"seconds": 2, "ask": "Go on?"}}, phase: workflows.PhaseNeedsHuman, answer: true},
-		"collecting": {in: workflows.RunAgentInput{Files: files, Collect: &workflows.Collect{Destination: "here"}}, fault: "ExecutionFileDownloadRedirect",
-			how: testsuite.Stall(time.Hour), phase: workflows.PhaseCollecting},
+		"collecting": {in: workflows.RunAgentInput{Files: files, Collect: &workflows.Collect{Destination: "here"}}, operation: "ExecutionFileDownloadRedirect",
+			fault: testsuite.Stall(time.Hour), phase: workflows.PhaseCollecting},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStack(t)
 			s.options.LookupGrace = 5 * time.Second
-			if c.fault != "" {
-				s.api.Inject(c.fault, c.how, 1)
+			if c.operation != "" {
+				s.api.Inject(c.operation, c.fault, 1)
 			}
 			in := c.in
-			in.BackstopSeconds = 20
+			in.PollIntervalSeconds = 20
 			if in.AgentID = s.api.AgentID("patient"); in.Files != nil {
-				in.AgentID = s.api.AgentID("inventory") // which leaves a file, too
+				in.AgentID = s.api.AgentID("inventory") // the agent that takes files and leaves one
 			}
 			if in.Collect != nil {
 				in.Collect = &workflows.Collect{Destination: "file://" + s.options.OutputRoots[0]}
 			}
-			child := s.child()
-			run := s.start(workflows.RunAgentName, in)
-			s.state(run, phase(c.phase))
-			if c.fault != "" {
-				s.requested(c.fault)
+			child := s.startChildWorker()
+			run := s.startWorkflow(workflows.RunAgentName, in)
+			s.awaitState(run, phase(c.phase))
+			if c.operation != "" {
+				s.awaitRequest(c.operation)
 			}
 			require.NoError(t, child.Process.Kill())
 			_ = child.Wait()
-			if c.ends {
-				s.ends()
+			if c.completes {
+				s.awaitCompleted()
 			}
-			s.work()
+			s.startWorker()
 			if c.answer {
-				_, err := s.wish(run, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Yes"})
+				_, err := s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Yes"})
 				require.NoError(t, err)
 			}
-			// A worker that died in an execute is missed when its attempt is out of time.
+			// An execute of the killed worker is retried only after its StartToClose timeout.
 			ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
 			defer cancel()
 			var result workflows.RunAgentResult
@@ -88,8 +89,8 @@ func TestAWorkerThatIsKilledInAnyPhaseLosesNothing(t *testing.T) {
 	}
 }
 
-// ends waits until the first execution is over.
-func (s *stack) ends() {
+// awaitCompleted waits until the first execution is completed.
+func (s *stack) awaitCompleted() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return s.api.Executions()[0].Status == "completed" }, time.Minute, 20*time.Millisecond)
 }

@@ -23,7 +23,7 @@ import (
 
 const claims = "claim,amount\nC-1,250.50\nC-2,49.50\n"
 
-// claimsFile puts a file where the worker may open it.
+// claimsFile writes a file that the worker may read.
 func (s *stack) claimsFile() asteroid.FileRef {
 	s.t.Helper()
 	path := filepath.Join(s.options.FileRoots[0], "claims.csv")
@@ -38,10 +38,10 @@ func (s *stack) pipeline() workflows.PipelineInput {
 	}}
 }
 
-func TestAFileGoesInAndItsResultFeedsTheNextAgent(t *testing.T) {
+func TestPipelinePassesResultToNextAgent(t *testing.T) {
 	s := newStack(t)
-	s.work()
-	run := s.start(workflows.PipelineName, s.pipeline())
+	s.startWorker()
+	run := s.startWorkflow(workflows.PipelineName, s.pipeline())
 	var result workflows.PipelineResult
 	require.NoError(t, run.Get(s.ctx(), &result))
 	require.Contains(t, string(result.Steps[0].ExecutionResult.Result), "300")
@@ -69,15 +69,15 @@ func TestAFileGoesInAndItsResultFeedsTheNextAgent(t *testing.T) {
 	record(t, "pipeline", s.history(run))
 }
 
-func TestALongWaitCostsNoMoreHistoryThanAShortOne(t *testing.T) {
+func TestRunAgentLongWaitAddsNoHistory(t *testing.T) {
 	s := newStack(t)
 	s.options.Events = asteroid.EventsPoll
-	s.work()
+	s.startWorker()
 	events := map[int]int{}
 	polls := map[int]int{}
 	for _, seconds := range []int{1, 25} {
 		before := len(s.api.Requests())
-		run := s.start(workflows.RunAgentName, workflows.RunAgentInput{
+		run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{
 			AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": seconds},
 		})
 		require.NoError(t, run.Get(s.ctx(), nil))
@@ -88,11 +88,11 @@ func TestALongWaitCostsNoMoreHistoryThanAShortOne(t *testing.T) {
 	require.Greater(t, polls[25], polls[1])
 }
 
-func TestTheExecutionIDIsKnownWhileTheAgentWorksAndCancelReachesIt(t *testing.T) {
+func TestRunAgentExposesExecutionIDAndCancelsExecution(t *testing.T) {
 	s := newStack(t)
-	s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 3600}})
-	state := s.state(run, phase(workflows.PhaseRunning))
+	s.startWorker()
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 3600}})
+	state := s.awaitState(run, phase(workflows.PhaseRunning))
 	require.Equal(t, s.api.Executions()[0].ID, state.Agents[0].ExecutionID)
 
 	require.NoError(t, s.client.CancelWorkflow(s.ctx(), run.GetID(), run.GetRunID()))
@@ -103,31 +103,31 @@ func TestTheExecutionIDIsKnownWhileTheAgentWorksAndCancelReachesIt(t *testing.T)
 	record(t, "cancelled", s.history(run))
 }
 
-func TestAWorkerThatStopsLosesNothingAndCancelsNothing(t *testing.T) {
+func TestRunAgentSurvivesWorkerStop(t *testing.T) {
 	s := newStack(t)
-	stop := s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 5}})
-	s.state(run, phase(workflows.PhaseRunning))
+	stop := s.startWorker()
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 5}})
+	s.awaitState(run, phase(workflows.PhaseRunning))
 	stop()
 	require.NotEqual(t, "cancelled", s.api.Executions()[0].Status)
-	s.work()
+	s.startWorker()
 	var result workflows.RunAgentResult
 	require.NoError(t, run.Get(s.ctx(), &result))
 	require.Equal(t, asteroid.StatusCompleted, result.Status)
 	require.Len(t, s.api.Executions(), 1)
 }
 
-func TestAQuestionIsAnsweredByAStandaloneActivityAndTheRunGoesOn(t *testing.T) {
+func TestSendMessageStandaloneAnswersQuestionOfRunAgent(t *testing.T) {
 	s := newStack(t)
-	s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{
+	s.startWorker()
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{
 		AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 2, "ask": "Which account?", "answers": []string{"Checking", "Savings"}},
 	})
-	asked := s.state(run, phase(workflows.PhaseNeedsHuman)).Agents[0]
-	require.Equal(t, "Which account?", asked.Questions[0].Question)
+	agent := s.awaitState(run, phase(workflows.PhaseNeedsHuman)).Agents[0]
+	require.Equal(t, "Which account?", agent.Questions[0].Question)
 	handle, err := s.client.ExecuteActivity(s.ctx(), client.StartActivityOptions{
 		ID: "answer-" + run.GetID(), TaskQueue: s.queue, StartToCloseTimeout: activityTimeout,
-	}, asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: asked.ExecutionID, Message: asked.Questions[0].Options[1].Label})
+	}, asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: agent.ExecutionID, Message: agent.Questions[0].Options[1].Label})
 	require.NoError(t, err)
 	require.NoError(t, handle.Get(s.ctx(), nil))
 	var result workflows.RunAgentResult
@@ -136,30 +136,30 @@ func TestAQuestionIsAnsweredByAStandaloneActivityAndTheRunGoesOn(t *testing.T) {
 	record(t, "asked", s.history(run))
 }
 
-func TestThePluginOnClientAndWorkerServesOnce(t *testing.T) {
+func TestPluginOnClientAndWorkerRegistersOnce(t *testing.T) {
 	s := newStack(t)
 	plugin, err := worker.NewPlugin(s.options)
 	require.NoError(t, err)
 	c, err := server.Client(client.Options{Plugins: []client.Plugin{plugin}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	for range 2 { // one plugin, one worker after the other
+	for range 2 { // two workers with one plugin, one after the other
 		w := sdkworker.New(c, s.queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
 		require.NoError(t, w.Start())
-		run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 0}})
+		run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 0}})
 		require.NoError(t, run.Get(s.ctx(), nil))
 		w.Stop()
 	}
 	require.Len(t, s.api.Executions(), 2)
 }
 
-func TestAFailedRunTellsItsReasonAndExecution(t *testing.T) {
+func TestRunAgentErrorNamesReasonAndExecution(t *testing.T) {
 	s := newStack(t)
-	s.work()
+	s.startWorker()
 	agent := s.api.AddAgent("fails", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Fail("the portal is down")}
 	})
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: agent})
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: agent})
 	err := run.Get(s.ctx(), nil)
 	require.True(t, asteroid.IsExecutionFailed(err), "%v", err)
 	details, ok := asteroid.DetailsOf(err)
@@ -169,14 +169,14 @@ func TestAFailedRunTellsItsReasonAndExecution(t *testing.T) {
 	record(t, "failed", s.history(run))
 }
 
-// The key is looked for in everything that leaves the worker: histories with every payload decoded, logs at debug
-// level, errors, and what the server lists.
-func TestTheKeyIsInNoHistoryLogOrError(t *testing.T) {
+// The test searches everything that leaves the worker: histories with every payload decoded, logs
+// at debug level, errors, and the server's descriptions of workflows.
+func TestPluginKeepsAPIKeyOutOfHistoryLogsAndErrors(t *testing.T) {
 	const key = "ak_live_51H8zq2eZvKYlo2C"
 	s := newStack(t, testsuite.WithAPIKey(key))
-	s.work()
+	s.startWorker()
 	var texts []string
-	look := func(run client.WorkflowRun) {
+	collect := func(run client.WorkflowRun) {
 		if err := run.Get(s.ctx(), nil); err != nil {
 			texts = append(texts, err.Error(), fmt.Sprintf("%+v", err))
 		}
@@ -188,20 +188,20 @@ func TestTheKeyIsInNoHistoryLogOrError(t *testing.T) {
 		require.NoError(t, err)
 		texts = append(texts, described.String())
 	}
-	look(s.start(workflows.PipelineName, s.pipeline()))
-	look(s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: "none-such"}))
-	look(s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: "a/b"}))
+	collect(s.startWorkflow(workflows.PipelineName, s.pipeline()))
+	collect(s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: "none-such"}))
+	collect(s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: "a/b"}))
 	texts = append(texts, s.logged.String())
 
-	seen := strings.Join(texts, "\n")
+	all := strings.Join(texts, "\n")
 	// Not require.Contains: it would print megabytes.
-	require.True(t, strings.Contains(seen, s.api.Executions()[0].ID), "the search must find what is there")
-	require.True(t, strings.Contains(seen, `"claims.csv"`), "payloads must be decoded")
-	require.True(t, strings.Contains(seen, "Activity error"), "the log must be there")
-	require.False(t, strings.Contains(seen, key), "the API key leaked")
+	require.True(t, strings.Contains(all, s.api.Executions()[0].ID), "histories must be searched")
+	require.True(t, strings.Contains(all, `"claims.csv"`), "payloads must be decoded")
+	require.True(t, strings.Contains(all, "Activity error"), "the log must be searched")
+	require.False(t, strings.Contains(all, key), "the API key leaked")
 }
 
-// plainPayloads decodes every base64 text of a history's JSON.
+// plainPayloads decodes every base64 payload of a history's JSON.
 func plainPayloads(t *testing.T, raw []byte) string {
 	t.Helper()
 	var decoded strings.Builder

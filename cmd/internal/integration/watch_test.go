@@ -17,33 +17,33 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// watched is what the workflow awaited has to tell.
-type watched struct {
-	Events asteroid.Events
-	Told   []asteroid.Status
+// collected is the result of the workflow collectEvents.
+type collected struct {
+	Events   asteroid.Events
+	Statuses []asteroid.Status
 }
 
-// awaited runs an agent and does not poll: it ends by signals alone.
-func awaited(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*watched, error) {
+// collectEvents executes an agent without polling. It completes on signals alone.
+func collectEvents(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*collected, error) {
 	started, err := workflows.ExecuteAgent(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	result := &watched{Events: started.Events}
+	result := &collected{Events: started.Events}
 	for signals := workflow.GetSignalChannel(ctx, asteroid.ExecutionEventSignal); ; {
 		var event asteroid.ExecutionEvent
 		signals.Receive(ctx, &event)
 		if event.ExecutionID != started.ExecutionID {
-			return nil, errors.New("told of another execution")
+			return nil, errors.New("received an event of another execution")
 		}
-		if result.Told = append(result.Told, event.Status); event.Status.Terminal() {
+		if result.Statuses = append(result.Statuses, event.Status); event.Status.Terminal() {
 			return result, nil
 		}
 	}
 }
 
-// awaits starts the workflow awaited with an agent that works for as long as a test wants.
-func (s *stack) awaits(d time.Duration) client.WorkflowRun {
+// startCollector starts the workflow collectEvents with an agent that works for d.
+func (s *stack) startCollector(d time.Duration) client.WorkflowRun {
 	s.t.Helper()
 	name := "works " + d.String()
 	id := s.api.AgentID(name)
@@ -52,20 +52,21 @@ func (s *stack) awaits(d time.Duration) client.WorkflowRun {
 			return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", nil)}
 		})
 	}
-	return s.start(awaited, asteroid.ExecuteAgentInput{AgentID: id, Signal: true})
+	return s.startWorkflow(collectEvents, asteroid.ExecuteAgentInput{AgentID: id, Signal: true})
 }
 
-func (s *stack) told(run client.WorkflowRun) watched {
+func (s *stack) collectedBy(run client.WorkflowRun) collected {
 	s.t.Helper()
-	var result watched
+	var result collected
 	require.NoError(s.t, run.Get(s.ctx(), &result))
 	return result
 }
 
-// watches returns the ids of the watches over this test's fake that go on.
+// watches returns the ids of the running watches of this test's fake API.
 func (s *stack) watches() (ids []string) {
 	s.t.Helper()
-	// Not by visibility, which lags: the fake's queue is this test's own.
+	// The list lags a little behind. It holds the workflows of all tests, so this filters by the
+	// test's own queue.
 	listed, err := s.client.WorkflowService().ListOpenWorkflowExecutions(s.ctx(), &workflowservice.ListOpenWorkflowExecutionsRequest{Namespace: "default", MaximumPageSize: 1000})
 	require.NoError(s.t, err)
 	for _, info := range listed.Executions {
@@ -76,16 +77,16 @@ func (s *stack) watches() (ids []string) {
 	return ids
 }
 
-// theWatch waits for the one watch of this test.
-func (s *stack) theWatch() string {
+// awaitWatch waits until this test has exactly one watch and returns its id.
+func (s *stack) awaitWatch() string {
 	s.t.Helper()
 	var ids []string
 	require.Eventually(s.t, func() bool { ids = s.watches(); return len(ids) == 1 }, time.Minute, 100*time.Millisecond)
 	return ids[0]
 }
 
-// scans waits until the executions have been listed n times more.
-func (s *stack) scans(n int) {
+// awaitScans waits for n more scans of the executions.
+func (s *stack) awaitScans(n int) {
 	s.t.Helper()
 	count := func() (lists int) {
 		for _, r := range s.api.Requests() {
@@ -95,36 +96,36 @@ func (s *stack) scans(n int) {
 		}
 		return lists
 	}
-	until := count() + 2*n // each lists what goes on and what has ended
+	until := count() + 2*n // a scan lists active and terminal executions
 	require.Eventually(s.t, func() bool { return count() >= until }, 90*time.Second, 50*time.Millisecond)
 }
 
-func TestTheFirstAgentThatWantsSignalsStartsTheWatch(t *testing.T) {
+func TestWatchStartsWithFirstAgentThatWantsSignals(t *testing.T) {
 	s := newStack(t)
-	s.work(awaited)
+	s.startWorker(collectEvents)
 	runs := make([]client.WorkflowRun, 20)
 	for i := range runs {
-		runs[i] = s.awaits(5 * time.Second)
+		runs[i] = s.startCollector(5 * time.Second)
 	}
-	id := s.theWatch()
+	id := s.awaitWatch()
 	for _, run := range runs {
-		result := s.told(run)
+		result := s.collectedBy(run)
 		require.Equal(t, asteroid.EventsWatch, result.Events)
-		require.Equal(t, asteroid.StatusCompleted, result.Told[len(result.Told)-1])
+		require.Equal(t, asteroid.StatusCompleted, result.Statuses[len(result.Statuses)-1])
 	}
-	quick := s.told(s.awaits(0))
-	require.Equal(t, asteroid.StatusCompleted, quick.Told[len(quick.Told)-1])
+	quick := s.collectedBy(s.startCollector(0))
+	require.Equal(t, asteroid.StatusCompleted, quick.Statuses[len(quick.Statuses)-1])
 	require.Equal(t, []string{id}, s.watches())
 	for _, r := range s.api.Requests() {
-		require.NotEqual(t, "ExecutionGet", r.Operation, "what has just ended is in a list")
+		require.NotEqual(t, "ExecutionGet", r.Operation, "the lists hold executions that have just become terminal")
 	}
 }
 
-func TestWithoutSignalsNothingWatches(t *testing.T) {
+func TestWatchDoesNotStartWithEventsPoll(t *testing.T) {
 	s := newStack(t)
 	s.options.Events = asteroid.EventsPoll
-	s.work(awaited)
-	run := s.awaits(time.Hour)
+	s.startWorker(collectEvents)
+	run := s.startCollector(time.Hour)
 	require.Eventually(t, func() bool {
 		return scheduled(s.history(run))[asteroid.ExecuteAgentName] == 1 && len(s.api.Executions()) == 1
 	}, time.Minute, 50*time.Millisecond)
@@ -132,121 +133,122 @@ func TestWithoutSignalsNothingWatches(t *testing.T) {
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), run.GetID(), "", "the test is over"))
 }
 
-func TestTheWatchMovesOnWhenItsWorkerStops(t *testing.T) {
+func TestWatchMovesWhenItsWorkerStops(t *testing.T) {
 	s := newStack(t)
-	first := s.work(awaited)
-	run := s.awaits(20 * time.Second)
-	id := s.theWatch()
-	s.scans(2)
-	s.work(awaited)
+	stop := s.startWorker(collectEvents)
+	run := s.startCollector(20 * time.Second)
+	id := s.awaitWatch()
+	s.awaitScans(2)
+	s.startWorker(collectEvents)
 	began := time.Now()
-	first()
-	require.Less(t, time.Since(began), 4*time.Second, "the watch does not hold its worker up")
-	s.scans(2)
-	result := s.told(run)
-	require.Equal(t, asteroid.StatusCompleted, result.Told[len(result.Told)-1])
+	stop()
+	require.Less(t, time.Since(began), 4*time.Second, "the watch must not delay the stop of its worker")
+	s.awaitScans(2)
+	result := s.collectedBy(run)
+	require.Equal(t, asteroid.StatusCompleted, result.Statuses[len(result.Statuses)-1])
 	require.Equal(t, []string{id}, s.watches())
 }
 
-func TestTheWatchMovesOnWhenItsWorkerIsKilled(t *testing.T) {
+func TestWatchMovesWhenItsWorkerIsKilled(t *testing.T) {
 	s := newStack(t)
-	stop := s.work(awaited)
-	run := s.awaits(30 * time.Second)
-	id := s.theWatch()
-	s.scans(2)
-	child := s.child()
-	stop() // the watch moves to the worker that is to be killed
-	s.scans(2)
+	stop := s.startWorker(collectEvents)
+	run := s.startCollector(30 * time.Second)
+	id := s.awaitWatch()
+	s.awaitScans(2)
+	child := s.startChildWorker()
+	stop() // the watch moves to the child worker
+	s.awaitScans(2)
 	require.NoError(t, child.Process.Kill())
-	s.work(awaited)
-	s.scans(2)
-	result := s.told(run)
-	require.Equal(t, asteroid.StatusCompleted, result.Told[len(result.Told)-1])
+	s.startWorker(collectEvents)
+	s.awaitScans(2)
+	result := s.collectedBy(run)
+	require.Equal(t, asteroid.StatusCompleted, result.Statuses[len(result.Statuses)-1])
 	require.Equal(t, []string{id}, s.watches())
 }
 
-func TestAWatchThatSomebodyTerminatesIsStartedByTheNextAgent(t *testing.T) {
+func TestWatchTerminatedIsStartedByNextAgent(t *testing.T) {
 	s := newStack(t)
-	stop := s.work(awaited)
-	first := s.awaits(25 * time.Second)
-	id := s.theWatch()
+	stop := s.startWorker(collectEvents)
+	first := s.startCollector(25 * time.Second)
+	id := s.awaitWatch()
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), id, "", "by mistake"))
 	stop()
-	s.work(awaited) // which has announced nothing yet
-	second := s.awaits(time.Second)
-	require.Equal(t, asteroid.StatusCompleted, last(s.told(second).Told))
-	require.Equal(t, asteroid.StatusCompleted, last(s.told(first).Told))
-	require.Equal(t, id, s.theWatch())
+	s.startWorker(collectEvents) // a new worker has not announced the watch yet
+	second := s.startCollector(time.Second)
+	require.Equal(t, asteroid.StatusCompleted, last(s.collectedBy(second).Statuses))
+	require.Equal(t, asteroid.StatusCompleted, last(s.collectedBy(first).Statuses))
+	require.Equal(t, id, s.awaitWatch())
 }
 
-func last(told []asteroid.Status) asteroid.Status { return told[len(told)-1] }
+func last(statuses []asteroid.Status) asteroid.Status { return statuses[len(statuses)-1] }
 
-func TestTwoWatchesDoNoHarm(t *testing.T) {
+func TestWatchToleratesSecondWatch(t *testing.T) {
 	s := newStack(t)
-	s.work(awaited)
+	s.startWorker(collectEvents)
 	_, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{ID: "another watch of " + t.Name(), TaskQueue: s.queue}, workflows.WatchName, asteroid.WatchExecutionsInput{})
 	require.NoError(t, err)
-	result := s.told(s.awaits(5 * time.Second))
-	require.Equal(t, asteroid.StatusCompleted, last(result.Told))
+	result := s.collectedBy(s.startCollector(5 * time.Second))
+	require.Equal(t, asteroid.StatusCompleted, last(result.Statuses))
 	require.Len(t, s.watches(), 2)
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), "another watch of "+t.Name(), "", "the test is over"))
 }
 
-func TestTheWatchGoesOnAfterAnOutage(t *testing.T) {
+func TestWatchContinuesAfterOutage(t *testing.T) {
 	s := newStack(t)
-	s.work(awaited)
+	s.startWorker(collectEvents)
 	s.api.Inject("ExecutionsList", testsuite.Answer(503, ""), 2)
 	s.api.Inject("ExecutionsList", testsuite.Answer(429, "", "Retry-After", "2"), 2)
 	s.api.Inject("ExecutionsList", testsuite.LoseResponse(), 2)
 	s.api.Inject("ExecutionsList", testsuite.Answer(401, `{"message":"no"}`), 1)
-	require.Equal(t, asteroid.StatusCompleted, last(s.told(s.awaits(3*time.Second)).Told))
+	require.Equal(t, asteroid.StatusCompleted, last(s.collectedBy(s.startCollector(3*time.Second)).Statuses))
 }
 
-func TestTheWatchEndsWhenThereIsNothingToWatch(t *testing.T) {
+func TestWatchCompletesWhenIdle(t *testing.T) {
 	s := newStack(t)
-	s.work(awaited)
-	s.told(s.awaits(time.Second))
-	id := s.theWatch()
+	s.startWorker(collectEvents)
+	s.collectedBy(s.startCollector(time.Second))
+	id := s.awaitWatch()
 	require.NoError(t, s.client.GetWorkflow(s.ctx(), id, "").Get(s.ctx(), nil))
-	require.Empty(t, s.watches())
-	s.told(s.awaits(time.Second)) // starts another
-	require.Equal(t, id, s.theWatch())
+	require.Eventually(t, func() bool { return len(s.watches()) == 0 }, 10*time.Second, 100*time.Millisecond)
+	s.collectedBy(s.startCollector(time.Second)) // starts another
+	require.Equal(t, id, s.awaitWatch())
 }
 
-func TestAWatchOfAnUnknownConnectionFails(t *testing.T) {
+func TestWatchFailsForUnknownConnection(t *testing.T) {
 	s := newStack(t)
-	s.work(awaited)
-	run := s.start(workflows.WatchName, asteroid.WatchExecutionsInput{Connection: "other"})
+	s.startWorker(collectEvents)
+	run := s.startWorkflow(workflows.WatchName, asteroid.WatchExecutionsInput{Connection: "other"})
 	require.ErrorContains(t, run.Get(s.ctx(), nil), `has none named "other"`)
 }
 
-func TestAWatchThatIsCancelledEnds(t *testing.T) {
+func TestWatchStopsWhenCancelled(t *testing.T) {
 	s := newStack(t)
-	s.work(awaited)
-	run := s.awaits(time.Hour)
-	id := s.theWatch()
-	s.scans(1)
+	s.startWorker(collectEvents)
+	run := s.startCollector(time.Hour)
+	id := s.awaitWatch()
+	s.awaitScans(1)
 	require.NoError(t, s.client.CancelWorkflow(s.ctx(), id, ""))
 	watch := s.client.GetWorkflow(s.ctx(), id, "")
 	require.ErrorContains(t, watch.Get(s.ctx(), nil), "canceled")
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), run.GetID(), "", "the test is over"))
 }
 
-func TestAWatchHandsOverToTheNext(t *testing.T) {
+func TestWatchContinuesAsNew(t *testing.T) {
 	s := newStack(t)
-	s.work(awaited)
-	run := s.awaits(40 * time.Second)
-	id := s.theWatch()
+	s.startWorker(collectEvents)
+	run := s.startCollector(40 * time.Second)
+	id := s.awaitWatch()
 	first, err := s.client.DescribeWorkflowExecution(s.ctx(), id, "")
 	require.NoError(t, err)
-	require.Equal(t, asteroid.StatusCompleted, last(s.told(run).Told))
+	require.Equal(t, asteroid.StatusCompleted, last(s.collectedBy(run).Statuses))
 	next, err := s.client.DescribeWorkflowExecution(s.ctx(), id, "")
 	require.NoError(t, err)
 	require.NotEqual(t, first.WorkflowExecutionInfo.Execution.RunId, next.WorkflowExecutionInfo.Execution.RunId)
 	require.Less(t, next.WorkflowExecutionInfo.HistoryLength, int64(20))
 }
 
-// shortenWatch makes the watch end within a test. TestMain calls it.
+// shortenWatch shortens the times of the watch, so that it completes within a test. TestMain calls
+// it.
 func shortenWatch() {
 	watch.DefaultPace.Idle, watch.DefaultPace.Term, watch.DefaultPace.Announced = 6*time.Second, 20*time.Second, time.Second
 }

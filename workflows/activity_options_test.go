@@ -16,7 +16,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// seenOptions runs one typed call under the given options and returns what the activity was scheduled with.
+// seenOptions runs one typed call under the given options and returns what the activity was
+// scheduled with.
 func seenOptions(t *testing.T, options workflow.ActivityOptions) (workflow.ActivityOptions, error) {
 	t.Helper()
 	spy := &optionsSpy{}
@@ -29,7 +30,7 @@ func seenOptions(t *testing.T, options workflow.ActivityOptions) (workflow.Activ
 	return spy.seen, b.GetWorkflowError()
 }
 
-// optionsSpy notes the options of the last activity that a workflow scheduled.
+// optionsSpy records the options of the last activity that a workflow scheduled.
 type optionsSpy struct {
 	interceptor.WorkerInterceptorBase
 	seen workflow.ActivityOptions
@@ -58,7 +59,7 @@ func (o *spyOutbound) ExecuteActivity(ctx workflow.Context, name string, args ..
 	return o.Next.ExecuteActivity(ctx, name, args...)
 }
 
-func TestATypedCallFillsOnlyWhatIsUnset(t *testing.T) {
+func TestGetExecutionFillsOnlyUnsetActivityOptions(t *testing.T) {
 	t.Parallel()
 	none, _ := seenOptions(t, workflow.ActivityOptions{})
 	require.Equal(t, 90*time.Second, none.StartToCloseTimeout)
@@ -85,7 +86,7 @@ func TestATypedCallFillsOnlyWhatIsUnset(t *testing.T) {
 	require.Equal(t, own.RetryPolicy.NonRetryableErrorTypes, some.RetryPolicy.NonRetryableErrorTypes)
 }
 
-func TestRunAgentIsNotBoundByOptionsMeantForOneActivity(t *testing.T) {
+func TestRunAgentIgnoresTimeoutsAndRetryPolicyOfItsContext(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.AddAgent("slow", func(testsuite.Run) []testsuite.Step {
@@ -101,14 +102,14 @@ func TestRunAgentIsNotBoundByOptionsMeantForOneActivity(t *testing.T) {
 	require.NoError(t, b.GetWorkflowError())
 }
 
-func TestRunAgentTakesEverythingThatExecuteAgentTakes(t *testing.T) {
+func TestRunAgentInputHasEveryFieldOfExecuteAgentInput(t *testing.T) {
 	t.Parallel()
 	runAgent := reflect.TypeFor[workflows.RunAgentInput]()
 	for field := range reflect.TypeFor[asteroid.ExecuteAgentInput]().Fields() {
 		switch field.Name {
 		case "TempFiles": // made of Files
 		case "DynamicData": // deprecated, and Inputs does the same
-		case "FreshKey", "Doubtful", "DoubtfulSince", "ExcludeExecutions", "AdoptOnly", "Signal": // RunAgent knows
+		case "Internal", "AdoptOnly", "Signal": // RunAgent sets them
 		default:
 			own, ok := runAgent.FieldByName(field.Name)
 			require.True(t, ok, "RunAgentInput lacks %s", field.Name)

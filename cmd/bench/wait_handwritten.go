@@ -15,34 +15,33 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// The two ways to wait that people write by hand. Both start the agent as the library's own ways do: only the wait is compared.
-
-// handWritten is what they have of the API.
+// handWritten holds the dependencies of the two hand-written ways to wait. Both start the agent
+// through the library, so that only the wait differs.
 type handWritten struct {
-	api      parkingPlace
+	api      parkingAPIInfo
 	http     *http.Client
 	interval time.Duration
 }
 
 const pollActivity = "benchPoll"
 
-func registerByHand(w sdkworker.Registry, h *handWritten) {
+func registerHandWritten(w sdkworker.Registry, h *handWritten) {
 	w.RegisterWorkflowWithOptions(waitBlocking, workflow.RegisterOptions{Name: string(wayBlocking)})
 	w.RegisterWorkflowWithOptions(waitSleeping, workflow.RegisterOptions{Name: string(waySleep)})
 	w.RegisterActivityWithOptions(h.poll, activity.RegisterOptions{Name: pollActivity})
 }
 
-// byHandInput is the input of both workflows.
-type byHandInput struct {
+// handWrittenInput is the input of both hand-written workflows.
+type handWrittenInput struct {
 	AgentID  string        `json:"agentId"`
 	Interval time.Duration `json:"interval"`
-	// Begin is when a workflow that sleeps begins to read. Those that do so earlier can keep a small server so busy that
-	// the others are never parked.
-	Begin time.Time `json:"begin,omitzero"`
+	// FirstRead is the time of a sleeping workflow's first read. Earlier reads could keep a small
+	// server so busy that the other workflows never start their agents.
+	FirstRead time.Time `json:"firstRead,omitzero"`
 }
 
-// waitBlocking has one activity read until the execution is over.
-func waitBlocking(ctx workflow.Context, in byHandInput) error {
+// waitBlocking waits in one activity that polls until the execution is terminal.
+func waitBlocking(ctx workflow.Context, in handWrittenInput) error {
 	executed, err := workflows.ExecuteAgent(ctx, asteroid.ExecuteAgentInput{AgentID: in.AgentID})
 	if err != nil {
 		return err
@@ -51,7 +50,7 @@ func waitBlocking(ctx workflow.Context, in byHandInput) error {
 	return workflow.ExecuteActivity(ctx, pollActivity, executed.ExecutionID).Get(ctx, nil)
 }
 
-// poll is that activity.
+// poll is the activity of waitBlocking.
 func (h *handWritten) poll(ctx context.Context, executionID string) error {
 	for {
 		status, err := h.status(ctx, executionID)
@@ -75,28 +74,28 @@ func (h *handWritten) status(ctx context.Context, executionID string) (asteroid.
 		return "", err
 	}
 	request.Header.Set(keyHeader, h.api.APIKey)
-	answer, err := h.http.Do(request)
+	response, err := h.http.Do(request)
 	if err != nil {
 		return "", err
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("read execution %s: %s", executionID, answer.Status)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("read execution %s: %s", executionID, response.Status)
 	}
 	var execution struct {
 		Status asteroid.Status `json:"status"`
 	}
-	err = json.NewDecoder(answer.Body).Decode(&execution)
+	err = json.NewDecoder(response.Body).Decode(&execution)
 	return execution.Status, err
 }
 
-// waitSleeping has the workflow sleep between two reads.
-func waitSleeping(ctx workflow.Context, in byHandInput) error {
+// waitSleeping waits with a workflow timer between two reads.
+func waitSleeping(ctx workflow.Context, in handWrittenInput) error {
 	executed, err := workflows.ExecuteAgent(ctx, asteroid.ExecuteAgentInput{AgentID: in.AgentID})
 	if err != nil {
 		return err
 	}
-	if err := workflow.Sleep(ctx, in.Begin.Sub(workflow.Now(ctx))); err != nil {
+	if err := workflow.Sleep(ctx, in.FirstRead.Sub(workflow.Now(ctx))); err != nil {
 		return err
 	}
 	for {

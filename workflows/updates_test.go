@@ -10,9 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -20,7 +18,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// state is that of the first agent.
+// state returns the state of the first agent.
 func (b *bench) state(t *testing.T) workflows.AgentState {
 	t.Helper()
 	value, err := b.QueryWorkflow(workflows.StateQuery)
@@ -30,28 +28,28 @@ func (b *bench) state(t *testing.T) workflows.AgentState {
 	return state.Agents[0]
 }
 
-// wish is an update and what came of it.
-type wish struct {
+// updateOutcome records how an update ended.
+type updateOutcome struct {
 	rejected, failed error
 	result           *workflows.SteerResult
 }
 
-func (w *wish) Accept()          {}
-func (w *wish) Reject(err error) { w.rejected = err }
-func (w *wish) Complete(result any, err error) {
-	w.failed = err
-	w.result, _ = result.(*workflows.SteerResult)
+func (o *updateOutcome) Accept()          {}
+func (o *updateOutcome) Reject(err error) { o.rejected = err }
+func (o *updateOutcome) Complete(result any, err error) {
+	o.failed = err
+	o.result, _ = result.(*workflows.SteerResult)
 }
 
-func (b *bench) update(t *testing.T, name string, in any) *wish {
+func (b *bench) update(t *testing.T, name string, in any) *updateOutcome {
 	t.Helper()
-	w := &wish{}
+	w := &updateOutcome{}
 	b.UpdateWorkflow(name, "", w, in)
 	return w
 }
 
-// asking is an agent that works a minute, asks, and tells what it was answered.
-func (b *bench) asking(questions ...testsuite.Question) string {
+// askingAgent adds an agent that works for a minute before each question and returns the answers.
+func (b *bench) askingAgent(questions ...testsuite.Question) string {
 	return b.api.AddAgent("asks", func(testsuite.Run) []testsuite.Step {
 		var answers []string
 		var steps func(rest []testsuite.Question) []testsuite.Step
@@ -70,7 +68,7 @@ func (b *bench) asking(questions ...testsuite.Question) string {
 
 var account = testsuite.Question{Text: "Which account?", Header: "Account", Options: []testsuite.Choice{{Label: "Checking"}, {Label: "Savings"}}}
 
-func TestAnAnswerReachesTheAgentWhoGoesOn(t *testing.T) {
+func TestAnswerUpdateSendsTheAnswerAndResumesTheAgent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		question testsuite.Question
@@ -89,8 +87,8 @@ func TestAnAnswerReachesTheAgentWhoGoesOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			agent := b.asking(c.question)
-			var w *wish
+			agent := b.askingAgent(c.question)
+			var w *updateOutcome
 			b.RegisterDelayedCallback(func() { w = b.update(t, workflows.AnswerUpdate, c.in) }, time.Hour)
 			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 			require.NoError(t, err)
@@ -104,7 +102,7 @@ func TestAnAnswerReachesTheAgentWhoGoesOn(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatFitsNoOpenQuestionIsRefusedAndSendsNothing(t *testing.T) {
+func TestAnswerUpdateRefusesAnAnswerThatFitsNoQuestion(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		in   workflows.AnswerInput
@@ -121,8 +119,8 @@ func TestAnAnswerThatFitsNoOpenQuestionIsRefusedAndSendsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			agent := b.asking(account)
-			var w *wish
+			agent := b.askingAgent(account)
+			var w *updateOutcome
 			b.RegisterDelayedCallback(func() { w = b.update(t, workflows.AnswerUpdate, c.in) }, time.Hour)
 			b.RegisterDelayedCallback(func() {
 				require.Zero(t, b.requests("ExecutionUserMessagesAdd"))
@@ -136,11 +134,11 @@ func TestAnAnswerThatFitsNoOpenQuestionIsRefusedAndSendsNothing(t *testing.T) {
 	}
 }
 
-func TestAnAnswerToAnAgentThatAsksNothingIsRefused(t *testing.T) {
+func TestAnswerUpdateFailsIfTheAgentAsksNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	agent := b.worked(2 * time.Hour)
-	var w *wish
+	agent := b.workingAgent(2 * time.Hour)
+	var w *updateOutcome
 	b.RegisterDelayedCallback(func() { w = b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "yes"}) }, time.Hour)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
@@ -148,12 +146,12 @@ func TestAnAnswerToAnAgentThatAsksNothingIsRefused(t *testing.T) {
 	require.Zero(t, b.requests("ExecutionUserMessagesAdd"))
 }
 
-// The workflow hears of nothing here: the answer finds the question by itself.
-func TestAnAnswerToAQuestionThatTheWorkflowHasNotHeardOfIsTaken(t *testing.T) {
+// No event tells the workflow of the question: the update reads it.
+func TestAnswerUpdateReadsAQuestionThatTheWorkflowDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
-	agent, began := b.asking(account), b.Now()
-	var w *wish
+	agent, began := b.askingAgent(account), b.Now()
+	var w *updateOutcome
 	b.RegisterDelayedCallback(func() {
 		require.Equal(t, workflows.PhaseRunning, b.state(t).Phase)
 		w = b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Savings"}}}})
@@ -164,13 +162,13 @@ func TestAnAnswerToAQuestionThatTheWorkflowHasNotHeardOfIsTaken(t *testing.T) {
 	require.Less(t, b.Now().Sub(began), 11*time.Minute)
 }
 
-func TestAConfirmationIsNotGivenByAnAnswer(t *testing.T) {
+func TestAnswerUpdateGivesNoConfirmation(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.AddAgent("confirms", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.AwaitConfirmation("Pay?"), testsuite.Complete("success", "", 1)}
 	})
-	var w *wish
+	var w *updateOutcome
 	b.RegisterDelayedCallback(func() { w = b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "yes"}) }, time.Hour)
 	b.RegisterDelayedCallback(func() { b.update(t, workflows.ResumeUpdate, workflows.SteerInput{}) }, 2*time.Hour)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
@@ -179,55 +177,55 @@ func TestAConfirmationIsNotGivenByAnAnswer(t *testing.T) {
 	require.Zero(t, b.requests("ExecutionUserMessagesAdd"))
 }
 
-func TestPeoplePauseResumeAndTellTheAgentSomething(t *testing.T) {
+func TestUpdatesPauseResumeAndSendMessages(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
-	agent := b.worked(time.Hour)
-	wishes := map[string]*wish{}
-	b.RegisterDelayedCallback(func() { wishes["pause"] = b.update(t, workflows.PauseUpdate, workflows.SteerInput{}) }, 10*time.Minute)
+	agent := b.workingAgent(time.Hour)
+	outcomes := map[string]*updateOutcome{}
+	b.RegisterDelayedCallback(func() { outcomes["pause"] = b.update(t, workflows.PauseUpdate, workflows.SteerInput{}) }, 10*time.Minute)
 	b.RegisterDelayedCallback(func() {
 		require.Equal(t, workflows.PhasePaused, b.state(t).Phase)
-		wishes["tell"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{Message: "Mind the total."})
+		outcomes["tell"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{Message: "Mind the total."})
 	}, 15*time.Minute)
 	b.RegisterDelayedCallback(func() {
-		require.Equal(t, asteroid.StatusPaused, b.state(t).Status, "a message resumes nobody whom a person has paused")
-		wishes["resume"] = b.update(t, workflows.ResumeUpdate, workflows.SteerInput{})
+		require.Equal(t, asteroid.StatusPaused, b.state(t).Status, "a message does not resume an agent that a person has paused")
+		outcomes["resume"] = b.update(t, workflows.ResumeUpdate, workflows.SteerInput{})
 	}, 30*time.Minute)
 	b.RegisterDelayedCallback(func() { require.Equal(t, workflows.PhaseRunning, b.state(t).Phase) }, 31*time.Minute)
 	b.RegisterDelayedCallback(func() {
-		wishes["empty"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{Message: " "})
-		wishes["other"] = b.update(t, workflows.PauseUpdate, workflows.SteerInput{ExecutionID: "e-1"})
+		outcomes["empty"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{Message: " "})
+		outcomes["other"] = b.update(t, workflows.PauseUpdate, workflows.SteerInput{ExecutionID: "e-1"})
 	}, 32*time.Minute)
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
 	for name, status := range map[string]asteroid.Status{"pause": "paused", "tell": "paused", "resume": "running"} {
-		require.NoError(t, wishes[name].rejected, name)
-		require.NoError(t, wishes[name].failed, name)
-		require.Equal(t, status, wishes[name].result.Status, name)
-		require.Equal(t, result.ExecutionID, wishes[name].result.ExecutionID, name)
+		require.NoError(t, outcomes[name].rejected, name)
+		require.NoError(t, outcomes[name].failed, name)
+		require.Equal(t, status, outcomes[name].result.Status, name)
+		require.Equal(t, result.ExecutionID, outcomes[name].result.ExecutionID, name)
 	}
-	require.ErrorContains(t, wishes["empty"].rejected, "message")
-	require.ErrorContains(t, wishes["other"].rejected, "no execution of this workflow")
+	require.ErrorContains(t, outcomes["empty"].rejected, "message")
+	require.ErrorContains(t, outcomes["other"].rejected, "no execution of this workflow")
 	require.Equal(t, 1, b.requests("ExecutionUserMessagesAdd"))
 }
 
-func TestACancelByUpdateEndsTheRunAsACancelledOne(t *testing.T) {
+func TestCancelUpdateEndsRunAgentWithExecutionCancelled(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
-	agent, began := b.worked(time.Hour), b.Now()
+	agent, began := b.workingAgent(time.Hour), b.Now()
 	b.RegisterDelayedCallback(func() { b.update(t, workflows.CancelUpdate, workflows.SteerInput{}) }, 5*time.Minute)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.True(t, asteroid.IsExecutionCancelled(err), "%v", err)
 	require.Less(t, b.Now().Sub(began), 6*time.Minute)
 }
 
-func TestUpdatesAreRefusedWhereNoAgentIsAtWorkOrSeveralAre(t *testing.T) {
+func TestUpdatesRefuseARunThatIsFinishedOrAmbiguous(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.ServeAgent("works", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)}
 	})
-	var several, over, none *wish
+	var several, over, none *updateOutcome
 	b.RegisterDelayedCallback(func() { several = b.update(t, workflows.PauseUpdate, workflows.SteerInput{}) }, time.Minute)
 	b.RegisterDelayedCallback(func() {
 		over = b.update(t, workflows.PauseUpdate, workflows.SteerInput{ExecutionID: b.api.Executions()[0].ID})
@@ -251,93 +249,11 @@ func TestUpdatesAreRefusedWhereNoAgentIsAtWorkOrSeveralAre(t *testing.T) {
 	})
 	require.NoError(t, b.GetWorkflowError())
 	require.ErrorContains(t, several.rejected, "several agents are at work")
-	require.ErrorContains(t, over.rejected, "is over, or not waited for any more: completed")
+	require.ErrorContains(t, over.rejected, "is finished, or the workflow does not wait for it any more: it is completed")
 	require.ErrorContains(t, none.rejected, "no agent of this workflow is at work")
 }
 
-func TestNobodyAnswers(t *testing.T) {
-	t.Parallel()
-	for policy, c := range map[workflows.OnHumanTimeout]struct {
-		check  func(error) bool
-		status string
-	}{
-		"":                                {asteroid.IsExecutionTimedOut, "cancelled"},
-		workflows.HumanTimeoutFail:        {asteroid.IsExecutionTimedOut, "cancelled"},
-		workflows.HumanTimeoutCancel:      {asteroid.IsExecutionCancelled, "cancelled"},
-		workflows.HumanTimeoutKeepWaiting: {func(err error) bool { return err == nil }, "completed"},
-	} {
-		for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
-			t.Run(string(policy)+" "+string(events), func(t *testing.T) {
-				t.Parallel()
-				b := newBench(t)
-				b.events = events
-				agent := b.asking(account)
-				b.event(2*time.Minute, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
-				b.RegisterDelayedCallback(func() {
-					state := b.state(t)
-					require.True(t, state.Overdue)
-					require.WithinDuration(t, b.Now().Add(-178*time.Minute), state.AskedSince, 2*time.Minute)
-					b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"})
-				}, 3*time.Hour)
-				_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 3600, OnHumanTimeout: policy})
-				require.True(t, c.check(err), "%v", err)
-				require.Equal(t, c.status, b.api.Executions()[0].Status)
-			})
-		}
-	}
-}
-
-func TestATimeoutForPeopleCanLeaveTheAgentAlone(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	agent := b.asking(account)
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 60, OnCancel: workflows.AbandonExecution})
-	require.True(t, asteroid.IsExecutionTimedOut(err), "%v", err)
-	require.Equal(t, "paused_by_agent", b.api.Executions()[0].Status)
-}
-
-// The time is one question's. Neither an answer that the workflow has not heard of nor another question may cost the run.
-func TestTheTimeForAnAnswerBeginsAnewWithEachQuestion(t *testing.T) {
-	t.Parallel()
-	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
-		b := newBench(t)
-		b.events = events
-		agent := b.asking(account, testsuite.Question{Text: "Sure?"})
-		b.event(2*time.Minute, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
-		say := func(text string) {
-			b.RegisterDelayedCallback(func() { // somebody in the console: no event tells of it
-				require.NoError(t, tell(b, text))
-			}, map[string]time.Duration{"Savings": 55 * time.Minute, "Yes": 110 * time.Minute}[text])
-		}
-		say("Savings")
-		say("Yes")
-		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 3600, BackstopSeconds: 7200})
-		require.NoError(t, err)
-		var asked []asteroid.Status
-		for _, at := range b.state(t).Statuses {
-			asked = append(asked, at.Status)
-		}
-		require.Contains(t, asked, asteroid.StatusPausedByAgent)
-	}
-}
-
-func TestASearchAttributeShowsWhoWaitsForAPerson(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	agent := b.asking(account)
-	var held []string
-	key := temporal.NewSearchAttributeKeyKeyword("Asks")
-	b.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
-		text, _ := args.Get(0).(temporal.SearchAttributes).GetKeyword(key)
-		held = append(held, text)
-	}).Return(nil)
-	b.RegisterDelayedCallback(func() { b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"}) }, time.Hour)
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, QuestionSearchAttribute: "Asks"})
-	require.NoError(t, err)
-	require.Equal(t, []string{"Which account?", ""}, held)
-}
-
-// tell sends a message past the workflow, as the console does.
+// tell sends a message directly to the service, as the console does.
 func tell(b *bench, text string) error {
 	body, err := json.Marshal(map[string]string{"message": text})
 	if err != nil {
@@ -360,7 +276,7 @@ func tell(b *bench, text string) error {
 	return nil
 }
 
-// deaf loses what people say: the message is accepted, and the run stays as it is.
+// deaf accepts messages and loses them, so that they do not resume the run.
 type deaf struct{}
 
 func (deaf) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -374,21 +290,21 @@ func (deaf) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func TestARunThatAMessageDoesNotResumeIsResumed(t *testing.T) {
+func TestAnswerUpdateResumesARunThatTheMessageDoesNotResume(t *testing.T) {
 	t.Parallel()
-	for name, heard := range map[string]bool{"of which the workflow knows": true, "of which it does not": false} {
+	for name, known := range map[string]bool{"a known question": true, "an unknown question": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newEventBench(t)
 			b.connect(func(c *asteroid.Connection) { c.Transport = deaf{} })
-			agent, began := b.asking(account), b.Now()
-			if heard {
+			agent, began := b.askingAgent(account), b.Now()
+			if known {
 				b.event(90*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
 			}
 			b.RegisterDelayedCallback(func() {
 				require.NoError(t, b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"}).rejected)
 			}, 2*time.Minute)
-			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: 86400})
+			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, PollIntervalSeconds: 86400})
 			require.NoError(t, err)
 			require.Less(t, b.Now().Sub(began), 5*time.Minute)
 			require.Equal(t, 1, b.requests("ExecutionStatusUpdate"))
@@ -396,12 +312,12 @@ func TestARunThatAMessageDoesNotResumeIsResumed(t *testing.T) {
 	}
 }
 
-func TestARunThatIsAdoptedWhileItAsksIsSeenToAsk(t *testing.T) {
+func TestRunAgentSeesTheQuestionOfAnAdoptedRun(t *testing.T) {
 	t.Parallel()
 	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
 		b := newBench(t)
 		b.events = events
-		in := workflows.RunAgentInput{AgentID: b.asking(account), IdempotencyKey: "order-1", HumanTimeoutSeconds: 3600}
+		in := workflows.RunAgentInput{AgentID: b.askingAgent(account), IdempotencyKey: "order-1", HumanTimeoutSeconds: 3600}
 		began := b.Now()
 		b.ExecuteWorkflow(func(ctx workflow.Context) error {
 			if _, err := workflows.StartAgent(ctx, in); err != nil {

@@ -18,8 +18,9 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// reset begins the workflow anew after its first workflow task: everything that it scheduled is scheduled again.
-func (s *stack) reset(run client.WorkflowRun) client.WorkflowRun {
+// resetWorkflow resets the workflow to its first workflow task, so that it schedules everything
+// again.
+func (s *stack) resetWorkflow(run client.WorkflowRun) client.WorkflowRun {
 	s.t.Helper()
 	var completed int64
 	for _, event := range s.history(run).Events {
@@ -28,49 +29,49 @@ func (s *stack) reset(run client.WorkflowRun) client.WorkflowRun {
 			break
 		}
 	}
-	answer, err := s.client.ResetWorkflowExecution(s.ctx(), &workflowservice.ResetWorkflowExecutionRequest{
+	response, err := s.client.ResetWorkflowExecution(s.ctx(), &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace:         "default",
 		WorkflowExecution: &common.WorkflowExecution{WorkflowId: run.GetID(), RunId: run.GetRunID()},
 		Reason:            "test", WorkflowTaskFinishEventId: completed, RequestId: uuid.NewString(),
 	})
 	require.NoError(s.t, err)
-	return s.client.GetWorkflow(s.ctx(), run.GetID(), answer.RunId)
+	return s.client.GetWorkflow(s.ctx(), run.GetID(), response.RunId)
 }
 
-func TestAResetAdoptsTheRunThatIsGoingOn(t *testing.T) {
+func TestRunAgentAfterResetAdoptsActiveExecution(t *testing.T) {
 	s := newStack(t)
-	s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 4}})
-	s.state(run, phase(workflows.PhaseRunning))
-	again := s.reset(run)
+	s.startWorker()
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 4}})
+	s.awaitState(run, phase(workflows.PhaseRunning))
+	second := s.resetWorkflow(run)
 	var result workflows.RunAgentResult
-	require.NoError(t, again.Get(s.ctx(), &result))
+	require.NoError(t, second.Get(s.ctx(), &result))
 	require.True(t, result.Adopted)
 	require.Len(t, s.api.Executions(), 1)
 	require.Equal(t, "completed", s.api.Executions()[0].Status, "a reset does not cancel the agent")
 }
 
-func TestAResetAfterCompletionAdoptsAndAfterFailureRunsAgain(t *testing.T) {
+func TestRunAgentAfterResetAdoptsCompletedAndReplacesFailedExecution(t *testing.T) {
 	s := newStack(t)
-	s.work()
+	s.startWorker()
 	fails := s.api.AddAgent("fails once",
 		func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Fail("the portal is down")} },
 		func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Complete("success", "", 1)} })
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: fails})
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: fails})
 	require.True(t, asteroid.IsExecutionFailed(run.Get(s.ctx(), nil)))
-	again := s.reset(run)
+	second := s.resetWorkflow(run)
 	var result workflows.RunAgentResult
-	require.NoError(t, again.Get(s.ctx(), &result))
+	require.NoError(t, second.Get(s.ctx(), &result))
 	require.False(t, result.Adopted)
 	require.Equal(t, s.api.Executions()[0].Metadata[asteroid.MetadataExecutionKey]+"#2", result.ExecutionKey)
 
-	third := s.reset(again)
+	third := s.resetWorkflow(second)
 	require.NoError(t, third.Get(s.ctx(), &result))
 	require.True(t, result.Adopted)
 	require.Len(t, s.api.Executions(), 2)
 }
 
-// executeTwice executes an agent by two activities of one run.
+// executeTwice executes an agent with two activities of one run.
 func executeTwice(ctx workflow.Context, in asteroid.ExecuteAgentInput) error {
 	for range 2 {
 		if _, err := workflows.ExecuteAgent(ctx, in); err != nil {
@@ -80,7 +81,7 @@ func executeTwice(ctx workflow.Context, in asteroid.ExecuteAgentInput) error {
 	return nil
 }
 
-// runAgentAndContinue runs an agent, then the same again as a continuation.
+// runAgentAndContinue runs an agent, continues as new once and runs the agent again.
 func runAgentAndContinue(ctx workflow.Context, in workflows.RunAgentInput) error {
 	if _, err := workflows.RunAgent(ctx, in); err != nil {
 		return err
@@ -91,7 +92,7 @@ func runAgentAndContinue(ctx workflow.Context, in workflows.RunAgentInput) error
 	return nil
 }
 
-// runAgentAndFail runs an agent, and fails at the first attempt of the workflow.
+// runAgentAndFail runs an agent and fails the first attempt of the workflow.
 func runAgentAndFail(ctx workflow.Context, in workflows.RunAgentInput) error {
 	if _, err := workflows.RunAgent(ctx, in); err != nil {
 		return err
@@ -102,25 +103,25 @@ func runAgentAndFail(ctx workflow.Context, in workflows.RunAgentInput) error {
 	return nil
 }
 
-// Each row of the table in the comment of ExecuteAgent; resets have tests of their own.
-func TestWhichExecutesShareAnIdentity(t *testing.T) {
+// The rows are those of the table in the comment of ExecuteAgent. Resets have their own tests.
+func TestExecuteAgentIdentityByScenario(t *testing.T) {
 	type scenario func(s *stack, agent, key string) (run client.WorkflowRun)
 	runAgent := func(agent, key string) workflows.RunAgentInput {
 		return workflows.RunAgentInput{AgentID: agent, Inputs: asteroid.Inputs{"seconds": 0}, IdempotencyKey: key}
 	}
 	for name, row := range map[string]struct {
-		does           scenario
+		scenario       scenario
 		runs, runsWith int // executions without and with an IdempotencyKey
 	}{
 		"another activity of the same run": {func(s *stack, agent, key string) client.WorkflowRun {
-			return s.start(executeTwice, asteroid.ExecuteAgentInput{AgentID: agent, IdempotencyKey: key})
+			return s.startWorkflow(executeTwice, asteroid.ExecuteAgentInput{AgentID: agent, IdempotencyKey: key})
 		}, 2, 1},
 		"run again": {func(s *stack, agent, key string) client.WorkflowRun {
-			require.NoError(s.t, s.start(workflows.RunAgentName, runAgent(agent, key)).Get(s.ctx(), nil))
-			return s.start(workflows.RunAgentName, runAgent(agent, key))
+			require.NoError(s.t, s.startWorkflow(workflows.RunAgentName, runAgent(agent, key)).Get(s.ctx(), nil))
+			return s.startWorkflow(workflows.RunAgentName, runAgent(agent, key))
 		}, 2, 1},
 		"continued as new": {func(s *stack, agent, key string) client.WorkflowRun {
-			return s.start(runAgentAndContinue, runAgent(agent, key))
+			return s.startWorkflow(runAgentAndContinue, runAgent(agent, key))
 		}, 2, 1},
 		"workflow retried": {func(s *stack, agent, key string) client.WorkflowRun {
 			run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{
@@ -133,17 +134,17 @@ func TestWhichExecutesShareAnIdentity(t *testing.T) {
 		for key, runs := range map[string]int{"": row.runs, "order-42": row.runsWith} {
 			t.Run(name+" "+key, func(t *testing.T) {
 				s := newStack(t)
-				s.work(executeTwice, runAgentAndContinue, runAgentAndFail)
-				require.NoError(t, row.does(s, s.api.AgentID("patient"), key).Get(s.ctx(), nil))
+				s.startWorker(executeTwice, runAgentAndContinue, runAgentAndFail)
+				require.NoError(t, row.scenario(s, s.api.AgentID("patient"), key).Get(s.ctx(), nil))
 				require.Len(t, s.api.Executions(), runs)
 			})
 		}
 	}
 }
 
-func TestAStandaloneExecuteIsIdentifiedByItself(t *testing.T) {
+func TestExecuteAgentStandaloneHasOwnIdentity(t *testing.T) {
 	s := newStack(t)
-	s.work()
+	s.startWorker()
 	for range 2 {
 		handle, err := s.client.ExecuteActivity(s.ctx(), client.StartActivityOptions{
 			ID: "execute-" + uuid.NewString(), TaskQueue: s.queue, StartToCloseTimeout: activityTimeout,
@@ -159,12 +160,12 @@ func TestAStandaloneExecuteIsIdentifiedByItself(t *testing.T) {
 	require.NotEqual(t, executions[0].Metadata[asteroid.MetadataExecutionKey], executions[1].Metadata[asteroid.MetadataExecutionKey])
 }
 
-func TestALostAnswerLeavesOneRun(t *testing.T) {
+func TestRunAgentAdoptsExecutionAfterLostResponse(t *testing.T) {
 	s := newStack(t)
-	s.options.LookupGrace = 1 // next to none: what was carried out is listed at once
-	s.work()
+	s.options.LookupGrace = 1 // 1 ns: the fake lists an execution at once
+	s.startWorker()
 	s.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 1}})
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 1}})
 	var result workflows.RunAgentResult
 	require.NoError(t, run.Get(s.ctx(), &result))
 	require.True(t, result.Adopted)

@@ -19,7 +19,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// childEnv holds what a worker in a process of its own needs to know; the test's binary is that process when it is set.
+// childEnv holds the settings of a worker in a child process. If it is set, the test binary runs as
+// that worker.
 const childEnv = "ASTEROID_INTEGRATION_WORKER"
 
 type childWorker struct {
@@ -27,8 +28,8 @@ type childWorker struct {
 	LookupGrace                                      time.Duration
 }
 
-// workAsChild works until somebody kills it.
-func workAsChild(settings string) error {
+// childWorkerMain runs a worker until the process is killed.
+func childWorkerMain(settings string) error {
 	var c childWorker
 	if err := json.Unmarshal([]byte(settings), &c); err != nil {
 		return err
@@ -49,8 +50,8 @@ func workAsChild(settings string) error {
 	return sdkworker.New(temporal, c.Queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}}).Run(nil)
 }
 
-// child starts a worker that can be killed.
-func (s *stack) child() *exec.Cmd {
+// startChildWorker starts a worker in a process that the test can kill.
+func (s *stack) startChildWorker() *exec.Cmd {
 	s.t.Helper()
 	connection := s.options.Connections[asteroid.DefaultConnection]
 	settings, err := json.Marshal(childWorker{
@@ -68,7 +69,7 @@ func (s *stack) child() *exec.Cmd {
 	return child
 }
 
-func TestAWorkerThatIsKilledInTheMiddleOfAnUploadLeavesWhatIsDone(t *testing.T) {
+func TestStageFilesAfterWorkerKillSendsOnlyUnfinishedFiles(t *testing.T) {
 	s := newStack(t)
 	var files []asteroid.FileRef
 	for i := range 10 {
@@ -76,29 +77,29 @@ func TestAWorkerThatIsKilledInTheMiddleOfAnUploadLeavesWhatIsDone(t *testing.T) 
 		require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
 		files = append(files, asteroid.FileRef{URI: "file://" + path})
 	}
-	staged := func() (finished, begun int) {
+	uploads := func() (finished, started int) {
 		for _, r := range s.api.Requests() {
 			if r.Operation == "TempFilesStage" {
-				begun++
+				started++
 				if r.Status == 200 {
 					finished++
 				}
 			}
 		}
-		return finished, begun
+		return finished, started
 	}
-	// The seventh and all that come after it hang.
+	// The seventh request and the next three hang.
 	for range 6 {
 		s.api.Inject("TempFilesStage", testsuite.Stall(0), 1)
 	}
 	s.api.Inject("TempFilesStage", testsuite.Stall(time.Hour), 4)
-	child := s.child()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("inventory"), Files: files})
-	require.Eventually(t, func() bool { finished, begun := staged(); return finished == 6 && begun == 10 }, time.Minute, 20*time.Millisecond)
+	child := s.startChildWorker()
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("inventory"), Files: files})
+	require.Eventually(t, func() bool { finished, started := uploads(); return finished == 6 && started == 10 }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, child.Process.Kill())
-	s.work()
+	s.startWorker()
 	require.NoError(t, run.Get(s.ctx(), nil))
-	_, begun := staged()
-	require.LessOrEqual(t, begun, 10+4, "the next attempt sends at most the four that were not finished")
+	_, started := uploads()
+	require.LessOrEqual(t, started, 10+4, "the next attempt sends at most the four unfinished files")
 	require.Len(t, s.api.Executions()[0].Files, 10)
 }

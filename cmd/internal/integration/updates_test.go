@@ -19,10 +19,10 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// asksTwice is an agent that asks two things and tells what it was answered.
+// asksTwice is an agent that asks two questions and returns the answers.
 func asksTwice(testsuite.Run) []testsuite.Step {
 	var answers []string
-	heard := func(then ...testsuite.Step) func(string) []testsuite.Step {
+	onAnswer := func(then ...testsuite.Step) func(string) []testsuite.Step {
 		return func(answer string) []testsuite.Step {
 			answers = append(answers, answer)
 			return then
@@ -35,13 +35,13 @@ func asksTwice(testsuite.Run) []testsuite.Step {
 		{Label: "Invoice"}, {Label: "Photo"}, {Label: "Letter"},
 	}}
 	done := []testsuite.Step{testsuite.Work(6 * time.Second), testsuite.Complete("success", "Filed it.", &answers)}
-	return []testsuite.Step{testsuite.Work(time.Second), testsuite.AskFor(account, heard(
-		testsuite.Work(time.Second), testsuite.AskFor(documents, heard(done...)),
+	return []testsuite.Step{testsuite.Work(time.Second), testsuite.AskFor(account, onAnswer(
+		testsuite.Work(time.Second), testsuite.AskFor(documents, onAnswer(done...)),
 	))}
 }
 
-// wish sends an update and waits for what comes of it.
-func (s *stack) wish(run client.WorkflowRun, name string, in any) (workflows.SteerResult, error) {
+// update sends an update and waits for its result.
+func (s *stack) update(run client.WorkflowRun, name string, in any) (workflows.SteerResult, error) {
 	s.t.Helper()
 	handle, err := s.client.UpdateWorkflow(s.ctx(), client.UpdateWorkflowOptions{
 		WorkflowID: run.GetID(), RunID: run.GetRunID(), UpdateName: name, Args: []any{in}, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -53,16 +53,16 @@ func (s *stack) wish(run client.WorkflowRun, name string, in any) (workflows.Ste
 	return result, handle.Get(s.ctx(), &result)
 }
 
-// asked waits for a question.
-func (s *stack) asked(run client.WorkflowRun, question string) {
+// awaitQuestion waits until the agent asks the question.
+func (s *stack) awaitQuestion(run client.WorkflowRun, question string) {
 	s.t.Helper()
-	s.state(run, func(state workflows.State) bool {
+	s.awaitState(run, func(state workflows.State) bool {
 		return phase(workflows.PhaseNeedsHuman)(state) && len(state.Agents[0].Questions) > 0 && state.Agents[0].Questions[0].Question == question
 	})
 }
 
-// waiting waits until a list of the workflows that wait for a person has the workflow, or no longer has it.
-func (s *stack) waiting(run client.WorkflowRun, listed bool) {
+// awaitListed waits until a query by AgentAsks returns the workflow, or no longer returns it.
+func (s *stack) awaitListed(run client.WorkflowRun, listed bool) {
 	s.t.Helper()
 	query := fmt.Sprintf("AgentAsks IS NOT NULL AND WorkflowId = %q", run.GetID())
 	require.Eventually(s.t, func() bool {
@@ -71,51 +71,51 @@ func (s *stack) waiting(run client.WorkflowRun, listed bool) {
 	}, 20*time.Second, 100*time.Millisecond)
 }
 
-func TestAnAgentThatAsksTwiceIsAnsweredPausedAndResumed(t *testing.T) {
+func TestRunAgentUpdatesAnswerPauseAndResume(t *testing.T) {
 	s := newStack(t)
-	s.work()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{
+	s.startWorker()
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{
 		AgentID: s.api.ServeAgent("claims-filer", asksTwice), QuestionSearchAttribute: "AgentAsks",
 	})
-	s.asked(run, "Which account shall I use?")
-	s.waiting(run, true)
-	_, err := s.wish(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Cash"}}}})
+	s.awaitQuestion(run, "Which account shall I use?")
+	s.awaitListed(run, true)
+	_, err := s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Cash"}}}})
 	require.ErrorContains(t, err, `"Checking", "Savings"`)
-	told, err := s.wish(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Savings"}}}})
+	sent, err := s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Savings"}}}})
 	require.NoError(t, err)
-	require.Equal(t, "Savings", told.Message)
+	require.Equal(t, "Savings", sent.Message)
 
-	s.asked(run, "Which documents belong to the claim?")
-	_, err = s.wish(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Invoice", "Letter"}}}})
+	s.awaitQuestion(run, "Which documents belong to the claim?")
+	_, err = s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Invoice", "Letter"}}}})
 	require.NoError(t, err)
-	s.state(run, phase(workflows.PhaseRunning))
-	paused, err := s.wish(run, workflows.PauseUpdate, workflows.SteerInput{})
+	s.awaitState(run, phase(workflows.PhaseRunning))
+	paused, err := s.update(run, workflows.PauseUpdate, workflows.SteerInput{})
 	require.NoError(t, err)
 	require.Equal(t, asteroid.StatusPaused, paused.Status)
-	s.state(run, phase(workflows.PhasePaused))
-	_, err = s.wish(run, workflows.ResumeUpdate, workflows.SteerInput{})
+	s.awaitState(run, phase(workflows.PhasePaused))
+	_, err = s.update(run, workflows.ResumeUpdate, workflows.SteerInput{})
 	require.NoError(t, err)
 
 	var result workflows.RunAgentResult
 	require.NoError(t, run.Get(s.ctx(), &result))
 	require.JSONEq(t, `["Savings","Invoice, Letter"]`, string(result.Result()))
-	s.waiting(run, false)
+	s.awaitListed(run, false)
 	var seen []asteroid.Status
-	for _, at := range s.state(run, phase(workflows.PhaseCompleted)).Agents[0].Statuses {
-		if at.Status != asteroid.StatusRunning { // which the workflow may be too late to see
+	for _, at := range s.awaitState(run, phase(workflows.PhaseCompleted)).Agents[0].Statuses {
+		if at.Status != asteroid.StatusRunning { // may be too short for the workflow to see
 			seen = append(seen, at.Status)
 		}
 	}
 	require.Equal(t, []asteroid.Status{"starting", "paused_by_agent", "paused_by_agent", "paused", "completed"}, seen)
-	_, err = s.wish(run, workflows.PauseUpdate, workflows.SteerInput{})
+	_, err = s.update(run, workflows.PauseUpdate, workflows.SteerInput{})
 	require.Error(t, err)
 	record(t, "steered", s.history(run))
 }
 
-// lateHandler is a handler that is there before what it hands to.
+// lateHandler is set after its server has started.
 type lateHandler struct{ http.Handler }
 
-func TestAWebhookIsProgressLongBeforeAnyPoll(t *testing.T) {
+func TestWebhookHandlerSignalsRunAgentBeforePoll(t *testing.T) {
 	if server == nil {
 		t.Skip("needs the Temporal server")
 	}
@@ -129,16 +129,16 @@ func TestAWebhookIsProgressLongBeforeAnyPoll(t *testing.T) {
 	require.NoError(t, err)
 	handler.Store(&lateHandler{receive})
 	s.options.Events = asteroid.EventsWebhooks
-	s.work()
+	s.startWorker()
 	began := time.Now()
-	run := s.start(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 20, "ask": "Go on?"}})
-	s.state(run, phase(workflows.PhaseNeedsHuman))
-	_, err = s.wish(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Yes"}}}})
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 20, "ask": "Go on?"}})
+	s.awaitState(run, phase(workflows.PhaseNeedsHuman))
+	_, err = s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Yes"}}}})
 	require.NoError(t, err)
 	require.NoError(t, run.Get(s.ctx(), nil))
-	require.Less(t, time.Since(began), time.Minute, "the poll looks every ten minutes")
+	require.Less(t, time.Since(began), time.Minute, "the poll interval is ten minutes")
 	require.LessOrEqual(t, scheduled(s.history(run))[asteroid.AwaitExecutionName], 4)
 	for _, r := range s.api.Requests() {
-		require.NotEqual(t, "ExecutionsList", r.Operation, "nobody has to list anything")
+		require.NotEqual(t, "ExecutionsList", r.Operation, "webhooks need no lists")
 	}
 }

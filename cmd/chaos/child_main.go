@@ -20,13 +20,13 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// This program starts itself for the processes that it kills. The first argument says which one it is to be:
+// This program starts itself for the processes that it kills. The first argument is the role:
 //
-//	chaos-server PORT FILE   a Temporal server
-//	chaos-worker ADDRESS     a worker for the server at that address; the API is that of the environment
+//	chaos-server PORT FILE   a Temporal server with a database file
+//	chaos-worker ADDRESS     a worker of the server at ADDRESS; the environment names the API
 //
-// It says so with a line on its standard output once it is ready. Its standard input is a pipe from its
-// parent, and when that closes it ends, so that it cannot outlive a parent that was killed.
+// A child writes a line on its standard output when it is ready. It exits when its standard input,
+// a pipe from its parent, closes. So it cannot outlive a killed parent.
 const (
 	serverChild = "chaos-server"
 	workerChild = "chaos-worker"
@@ -39,12 +39,12 @@ const (
 	logFileEnv = "CHAOS_LOG_FILE"
 )
 
-// runChild runs a child process, if the arguments are those of one, and returns its exit code.
+// runChild runs the role that the arguments name, if any, and returns its exit code.
 func runChild(args []string) (code int, child bool) {
 	if len(args) == 0 || args[0] != serverChild && args[0] != workerChild {
 		return 0, false
 	}
-	signal.Ignore(os.Interrupt) // goes to the whole terminal; the parent decides
+	signal.Ignore(os.Interrupt) // Ctrl-C reaches the whole process group, but the parent stops its children
 	var err error
 	switch {
 	case args[0] == serverChild && len(args) == 3:
@@ -52,7 +52,7 @@ func runChild(args []string) (code int, child bool) {
 	case args[0] == workerChild && len(args) == 2:
 		err = runWorker(args[1])
 	default:
-		err = fmt.Errorf("%s is for chaos itself, with other arguments than %q", args[0], args[1:])
+		err = fmt.Errorf("chaos starts %s itself; it does not take the arguments %q", args[0], args[1:])
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", args[0], err)
@@ -61,38 +61,38 @@ func runChild(args []string) (code int, child bool) {
 	return 0, true
 }
 
-// parentGone ends when the parent has closed its end of the pipe, on purpose or by dying.
-func parentGone() context.Context {
-	ctx, gone := context.WithCancel(context.Background())
+// parentExited returns a context that is cancelled when the parent closes the pipe or exits.
+func parentExited() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		gone()
+		cancel()
 	}()
 	return ctx
 }
 
-// stopPatience is how long a Temporal server that is asked to stop may take.
-const stopPatience = 10 * time.Second
+// stopTimeout bounds a graceful stop of the Temporal server.
+const stopTimeout = 10 * time.Second
 
 func runServer(port, file string) error {
 	number, err := strconv.Atoi(port)
 	if err != nil {
 		return fmt.Errorf("port %q: %w", port, err)
 	}
-	gone := parentGone()
-	server, err := devserver.Start(gone, devserver.Options{Port: number, DatabaseFile: file, Logger: childLogger(slog.LevelWarn)})
+	parent := parentExited()
+	server, err := devserver.Start(parent, devserver.Options{Port: number, DatabaseFile: file, Logger: childLogger(slog.LevelWarn)})
 	if err != nil {
 		return err
 	}
 	fmt.Println("ready")
-	<-gone.Done()
-	// A server that hangs must not stay behind.
-	time.AfterFunc(stopPatience, func() { os.Exit(1) })
+	<-parent.Done()
+	// A server that hangs must not outlive its parent.
+	time.AfterFunc(stopTimeout, func() { os.Exit(1) })
 	return server.Stop()
 }
 
 func runWorker(temporalAddress string) error {
-	gone := parentGone()
+	parent := parentExited()
 	connection := asteroid.ConnectionFromEnv()
 	connection.Transport = transport()
 	newer := connection
@@ -114,20 +114,20 @@ func runWorker(temporalAddress string) error {
 			select {
 			case err = <-failed:
 				stop()
-			case <-gone.Done():
-				return nil // as abruptly as any other end: there is nobody left to work for
+			case <-parent.Done():
+				return nil // without stopping the worker, as if it were killed
 			}
 		}
-		logger.Warn("The worker could not start, or ended; it begins anew", "error", err)
+		logger.Warn("The worker failed; it starts again", "error", err)
 		select {
 		case <-time.After(200 * time.Millisecond):
-		case <-gone.Done():
+		case <-parent.Done():
 			return nil
 		}
 	}
 }
 
-// startWorker starts a worker, which fails while the Temporal server is away.
+// startWorker starts a worker. It fails while the Temporal server is down.
 func startWorker(address string, plugin sdkworker.Plugin, logger sdklog.Logger, failed chan<- error) (stop func(), err error) {
 	temporal, err := client.NewLazyClient(client.Options{HostPort: address, Logger: logger})
 	if err != nil {
@@ -135,7 +135,7 @@ func startWorker(address string, plugin sdkworker.Plugin, logger sdklog.Logger, 
 	}
 	w := sdkworker.New(temporal, taskQueue, sdkworker.Options{
 		Plugins:      []sdkworker.Plugin{plugin},
-		Interceptors: []interceptor.WorkerInterceptor{&pace{}},
+		Interceptors: []interceptor.WorkerInterceptor{&timeScaler{}},
 		OnFatalError: func(err error) {
 			select {
 			case failed <- err:
@@ -150,7 +150,7 @@ func startWorker(address string, plugin sdkworker.Plugin, logger sdklog.Logger, 
 	return func() { w.Stop(); temporal.Close() }, nil
 }
 
-// childLogger writes to the file that the parent names, or nowhere.
+// childLogger logs to the file that the parent names, if any.
 func childLogger(level slog.Level) *slog.Logger {
 	path := os.Getenv(logFileEnv)
 	if path == "" {
@@ -158,7 +158,7 @@ func childLogger(level slog.Level) *slog.Logger {
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the parent's choice
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "no log: %v\n", err)
+		fmt.Fprintf(os.Stderr, "open the log file: %v; nothing is logged\n", err)
 		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(slog.NewTextHandler(file, &slog.HandlerOptions{Level: level}))

@@ -9,18 +9,16 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// patience is how long a step is retried by default while the service is down, limits the rate, or has no capacity.
-const patience = 6 * time.Hour
+// defaultTimeout bounds the retries while the service is down, limits the rate or is full.
+const defaultTimeout = 6 * time.Hour
 
-// unlimited is written out because the test environment takes 0 to mean 10.
-const unlimited = math.MaxInt32
+const unlimited = math.MaxInt32 // not 0, which the test environment takes for 10
 
-// The default activity options, of which a typed call takes what its context leaves unset. They are functions, so that
-// nobody can change them for others.
+// The defaults are functions, so that no caller can change them for others.
 func transferDefaults() workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		StartToCloseTimeout:    time.Hour,
-		ScheduleToCloseTimeout: patience,
+		ScheduleToCloseTimeout: defaultTimeout,
 		HeartbeatTimeout:       time.Minute,
 		RetryPolicy:            retry(2*time.Second, time.Minute),
 	}
@@ -28,12 +26,11 @@ func transferDefaults() workflow.ActivityOptions {
 
 func executeDefaults() workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		// Longer than what an attempt may need: a look, the request, another look. Its request is over before the next
-		// attempt begins.
+		// Longer than lookup, request and lookup, so that attempts do not overlap.
 		StartToCloseTimeout:    2 * time.Minute,
-		ScheduleToCloseTimeout: patience,
+		ScheduleToCloseTimeout: defaultTimeout,
 		RetryPolicy:            retry(5*time.Second, time.Minute),
-		// A cancelled workflow must still learn the id of the agent that it started, to cancel that too.
+		// A cancelled workflow still needs the id of the execution that it started, to cancel it.
 		WaitForCancellation: true,
 	}
 }
@@ -45,17 +42,11 @@ func awaitDefaults() workflow.ActivityOptions {
 	}
 }
 
-func listDefaults() workflow.ActivityOptions {
-	return workflow.ActivityOptions{
-		StartToCloseTimeout:    5 * time.Minute, // longer than a listing may keep changing
-		ScheduleToCloseTimeout: time.Hour,
-		RetryPolicy:            retry(time.Second, 30*time.Second),
-	}
-}
+const attemptTimeout = 90 * time.Second // for an activity that makes few requests
 
-func callDefaults() workflow.ActivityOptions {
+func callDefaults(attempt time.Duration) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		StartToCloseTimeout:    90 * time.Second,
+		StartToCloseTimeout:    attempt,
 		ScheduleToCloseTimeout: time.Hour,
 		RetryPolicy:            retry(time.Second, 30*time.Second),
 	}
@@ -70,13 +61,13 @@ func retry(initial, maximum time.Duration) *temporal.RetryPolicy {
 	}
 }
 
-// withDefaults fills what the context's activity options leave unset.
+// withDefaults sets the activity options that the context leaves unset.
 func withDefaults(ctx workflow.Context, defaults workflow.ActivityOptions, summary string) workflow.Context {
 	set := workflow.GetActivityOptions(ctx)
 	set.StartToCloseTimeout = cmp.Or(set.StartToCloseTimeout, defaults.StartToCloseTimeout)
 	set.ScheduleToCloseTimeout = cmp.Or(set.ScheduleToCloseTimeout, defaults.ScheduleToCloseTimeout)
 	if defaults.HeartbeatTimeout == 0 {
-		set.HeartbeatTimeout = 0 // the activity never heartbeats: a timeout set for others would end it
+		set.HeartbeatTimeout = 0 // the activity never heartbeats: the timeout of another one would end it
 	} else {
 		set.HeartbeatTimeout = cmp.Or(set.HeartbeatTimeout, defaults.HeartbeatTimeout)
 	}
@@ -91,21 +82,21 @@ func withDefaults(ctx workflow.Context, defaults workflow.ActivityOptions, summa
 			MaximumAttempts:        cmp.Or(p.MaximumAttempts, policy.MaximumAttempts),
 			NonRetryableErrorTypes: p.NonRetryableErrorTypes,
 		}
-		// A default maximum below a chosen first interval would be refused by the server.
+		// The server refuses a maximum interval below the initial one.
 		policy.MaximumInterval = max(policy.MaximumInterval, policy.InitialInterval)
 	}
 	set.RetryPolicy = &policy
 	return workflow.WithActivityOptions(ctx, set)
 }
 
-// composed keeps, of the context's activity options, what says where and how urgently activities run. Timeouts and
-// retry policies meant for one activity fit no flow of several.
-func composed(ctx workflow.Context) workflow.Context {
+// routingOptions keeps those of the context's activity options that say where and how urgently
+// activities run. Timeouts and retry policies for one activity do not fit several.
+func routingOptions(ctx workflow.Context) workflow.Context {
 	set := workflow.GetActivityOptions(ctx)
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:             set.TaskQueue,
 		DisableEagerExecution: set.DisableEagerExecution,
-		VersioningIntent:      set.VersioningIntent, //nolint:staticcheck // deprecated, but a caller's choice to keep
+		VersioningIntent:      set.VersioningIntent, //nolint:staticcheck // deprecated, but the caller's choice
 		Priority:              set.Priority,
 	})
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// tenHours works longer than any of these tests waits for it.
+// tenHours is the input for an agent that works longer than any of these tests waits.
 func tenHours(b *bench) workflows.RunAgentInput {
 	return workflows.RunAgentInput{AgentID: b.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 36000}}
 }
@@ -37,8 +37,8 @@ func (b *bench) alive() (ids []string) {
 	return ids
 }
 
-// The activity ends since its next attempt would come too late, and without its last error being a timeout.
-func TestARunThatIsStartedAtTheEndOfTheWaitForCapacityIsNotLost(t *testing.T) {
+// The activity ends because its next attempt would come too late. Its last error is no timeout.
+func TestRunAgentAdoptsTheRunOfALostResponseAfterAWaitForCapacity(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		until time.Duration
@@ -64,7 +64,7 @@ func TestARunThatIsStartedAtTheEndOfTheWaitForCapacityIsNotLost(t *testing.T) {
 	}
 }
 
-func TestStagingForMoreThanAnHourWhileWaitingForCapacityIsSurvived(t *testing.T) {
+func TestRunAgentGoesOnAfterStagingLastedOverAnHour(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	f := &slowStaging{full: full{now: b.Now, until: b.Now().Add(3 * time.Hour)}, from: b.Now().Add(10 * time.Minute), to: b.Now().Add(135 * time.Minute)}
@@ -74,8 +74,8 @@ func TestStagingForMoreThanAnHourWhileWaitingForCapacityIsSurvived(t *testing.T)
 	require.Len(t, b.api.Executions(), 1)
 }
 
-// The service answers nothing usable when the files' hour ends: hours of patience are left all the same.
-func TestAnOutageAtTheEndOfTheFilesHourDoesNotEndTheWaitForCapacity(t *testing.T) {
+// The service is down when the files' hour ends, but hours of the wait for capacity are left.
+func TestRunAgentKeepsWaitingForCapacityThroughAnOutage(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	f := &outage{full: full{now: b.Now, until: b.Now().Add(2 * time.Hour), lost: true}, from: b.Now().Add(40 * time.Minute), to: b.Now().Add(100 * time.Minute)}
@@ -85,7 +85,7 @@ func TestAnOutageAtTheEndOfTheFilesHourDoesNotEndTheWaitForCapacity(t *testing.T
 	require.Len(t, b.api.Executions(), 1)
 }
 
-// outage answers 503 to every execute for a while, before and after which the service is full.
+// outage answers 503 to every execute between two times, and 409 before and after them.
 type outage struct {
 	full
 	from, to time.Time
@@ -107,7 +107,7 @@ func (o *outage) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"text/plain"}}, Request: r, Body: io.NopCloser(strings.NewReader("no"))}, nil
 }
 
-func TestStagingThatOutlastsTheWaitForCapacityEndsIt(t *testing.T) {
+func TestRunAgentFailsWithAtCapacityIfStagingTakesTheTime(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	f := &slowStaging{full: full{now: b.Now, until: b.Now().Add(10 * time.Hour)}, from: b.Now().Add(10 * time.Minute), to: b.Now().Add(90 * time.Minute)}
@@ -118,7 +118,7 @@ func TestStagingThatOutlastsTheWaitForCapacityEndsIt(t *testing.T) {
 	require.True(t, asteroid.IsAtCapacity(err), "%v", err)
 }
 
-func TestATimeoutIsADoubtWhateverTheAttemptBeforeItTold(t *testing.T) {
+func TestRunAgentTakesATimeoutForAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	after := &afterExecute{}
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{after}}, testsuite.WithListDelay(20*time.Second))
@@ -135,10 +135,10 @@ func TestATimeoutIsADoubtWhateverTheAttemptBeforeItTold(t *testing.T) {
 	require.Len(t, b.api.Executions(), 1)
 }
 
-func TestAStartThatFailsForGoodInDoubtLooksForItsRunFirst(t *testing.T) {
+func TestStartAgentLooksUpTheRunAfterAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(b *bench){
-		"a look is refused": func(b *bench) {
+		"a lookup is refused": func(b *bench) {
 			b.api.Inject("ExecutionsList", testsuite.Answer(403, `{"code":403,"message":"no"}`, "Content-Type", "application/json"), 1)
 		},
 		"the next request is refused": func(b *bench) {
@@ -162,7 +162,7 @@ func TestAStartThatFailsForGoodInDoubtLooksForItsRunFirst(t *testing.T) {
 	}
 }
 
-func TestAStartThatFailsForGoodWithNothingStartedFailsWithItsOwnError(t *testing.T) {
+func TestStartAgentFailsWithTheLastErrorIfNoRunIsFound(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.api.Inject("AgentExecutePost", testsuite.Answer(503, "", "Content-Type", "text/plain"), 1)
@@ -174,7 +174,7 @@ func TestAStartThatFailsForGoodWithNothingStartedFailsWithItsOwnError(t *testing
 	require.NotEmpty(t, details.ExecutionKey)
 }
 
-func TestACancelWhileFilesAreStagedAgainInDoubtLeavesNoAgent(t *testing.T) {
+func TestRunAgentCancelledDuringRestagingAfterAnUnknownLeavesNoAgent(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	hidden := &hidingTransport{}
@@ -192,7 +192,7 @@ func TestACancelWhileFilesAreStagedAgainInDoubtLeavesNoAgent(t *testing.T) {
 	require.Empty(t, b.alive())
 }
 
-func TestACancelDuringALookThatFailsLeavesNoAgent(t *testing.T) {
+func TestRunAgentCancelledDuringAFailedLookupLeavesNoAgent(t *testing.T) {
 	t.Parallel()
 	after := &afterExecute{}
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{after, &waits{}}})
@@ -211,7 +211,7 @@ func TestACancelDuringALookThatFailsLeavesNoAgent(t *testing.T) {
 	require.Empty(t, b.alive())
 }
 
-func TestACancelAfterTwoDoubtfulRequestsLeavesNoAgent(t *testing.T) {
+func TestRunAgentCancelledAfterTwoUnknownsLeavesNoAgent(t *testing.T) {
 	t.Parallel()
 	after := &afterExecute{}
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{after, &waits{}}}, testsuite.WithListDelay(135*time.Second))
@@ -231,7 +231,7 @@ func TestACancelAfterTwoDoubtfulRequestsLeavesNoAgent(t *testing.T) {
 	require.Empty(t, b.alive())
 }
 
-func TestAfterAScheduleToCloseTimeoutTheGracePeriodIsKept(t *testing.T) {
+func TestRunAgentKeepsTheGracePeriodAfterAScheduleToCloseTimeout(t *testing.T) {
 	t.Parallel()
 	after := &afterExecute{}
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{after}}, testsuite.WithListDelay(20*time.Second))
@@ -248,7 +248,7 @@ func TestAfterAScheduleToCloseTimeoutTheGracePeriodIsKept(t *testing.T) {
 	require.Len(t, b.api.Executions(), 1)
 }
 
-func TestARunThatCompletesBeforeACancelInDoubtFindsItIsTheResult(t *testing.T) {
+func TestRunAgentCancelledAfterAnUnknownReturnsACompletedRun(t *testing.T) {
 	t.Parallel()
 	after := &afterExecute{}
 	b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{after, &waits{}}}, testsuite.WithListDelay(20*time.Second))
@@ -268,7 +268,7 @@ func TestARunThatCompletesBeforeACancelInDoubtFindsItIsTheResult(t *testing.T) {
 	require.Equal(t, asteroid.StatusCompleted, result.Status)
 }
 
-func TestACancelInDoubtThatFindsNothingTellsTheKey(t *testing.T) {
+func TestRunAgentCancelledAfterAnUnknownNamesTheKeyIfNoRunIsFound(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.api.Inject("AgentExecutePost", testsuite.Answer(503, "", "Content-Type", "text/plain"), 1)
@@ -281,7 +281,7 @@ func TestACancelInDoubtThatFindsNothingTellsTheKey(t *testing.T) {
 	require.NotEmpty(t, details.ExecutionKey)
 }
 
-func TestAbandoningInDoubtLooksForNothing(t *testing.T) {
+func TestRunAgentAbandonsAnUnknownWithoutALookup(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
@@ -295,7 +295,7 @@ func TestAbandoningInDoubtLooksForNothing(t *testing.T) {
 	require.Less(t, b.Now().Sub(began), time.Minute)
 }
 
-func TestADuplicateThatResistsAtTheEndIsCancelledAllTheSame(t *testing.T) {
+func TestRunAgentRepeatsTheCancelOfALateDuplicate(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	works := func(d time.Duration) testsuite.Agent {
@@ -316,9 +316,9 @@ func TestADuplicateThatResistsAtTheEndIsCancelledAllTheSame(t *testing.T) {
 	require.Empty(t, b.alive())
 }
 
-func TestAListThatIsDownHoldsNothingUpForLong(t *testing.T) {
+func TestRunAgentIsNotDelayedForLongByAFailingList(t *testing.T) {
 	t.Parallel()
-	t.Run("a cancel in doubt", func(t *testing.T) {
+	t.Run("a cancel after an unknown outcome", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t)
 		b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
@@ -346,7 +346,7 @@ func TestAListThatIsDownHoldsNothingUpForLong(t *testing.T) {
 	})
 }
 
-func TestARunThatSomebodyElseStartedIsNotCancelledForItsFiles(t *testing.T) {
+func TestRunAgentDoesNotCheckTheFilesOfAnotherWorkflowsRun(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	var first, second error
@@ -371,7 +371,7 @@ func TestARunThatSomebodyElseStartedIsNotCancelledForItsFiles(t *testing.T) {
 	require.Len(t, b.api.Executions(), 1)
 }
 
-func TestAShortRunWithoutItsFileIsNoSuccess(t *testing.T) {
+func TestRunAgentFailsIfACompletedRunLackedItsFile(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.connect(func(c *asteroid.Connection) { c.Transport = emptyUploads{b.api} })
@@ -383,7 +383,7 @@ func TestAShortRunWithoutItsFileIsNoSuccess(t *testing.T) {
 	require.Equal(t, asteroid.StatusCompleted, details.Status)
 }
 
-func TestARunThatCompletedWithoutItsFileIsNotAdoptedInItsOwnPlace(t *testing.T) {
+func TestRunAgentDoesNotAdoptTheRunThatLackedItsFile(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.connect(func(c *asteroid.Connection) { c.Transport = emptyUploads{b.api} })
@@ -399,7 +399,7 @@ func TestARunThatCompletedWithoutItsFileIsNotAdoptedInItsOwnPlace(t *testing.T) 
 	require.Equal(t, []string{executions[0].ID}, result.FailedExecutions)
 }
 
-func TestACancelledRunWhoseReasonCannotBeReadIsNotSaidToBeTheServices(t *testing.T) {
+func TestRunAgentSaysThatTheReasonOfACancelledRunIsUnknown(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.AddAgent("ends", func(testsuite.Run) []testsuite.Step {
@@ -408,10 +408,10 @@ func TestACancelledRunWhoseReasonCannotBeReadIsNotSaidToBeTheServices(t *testing
 	b.api.Inject("ExecutionActivitiesGet", testsuite.Answer(403, `{"code":403,"message":"no"}`, "Content-Type", "application/json"), 100)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.True(t, asteroid.IsExecutionFailed(err), "%v", err)
-	require.Contains(t, err.Error(), "a reason that the service does not tell")
+	require.Contains(t, err.Error(), "the service gives no reason")
 }
 
-func TestWaitingForCapacityAfterCleanRefusalsReadsNothing(t *testing.T) {
+func TestRunAgentSkipsTheLookupAfterRefusals(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, testsuite.WithConcurrencyLimit(1))
 	b.ExecuteWorkflow(func(ctx workflow.Context) error {
@@ -425,7 +425,8 @@ func TestWaitingForCapacityAfterCleanRefusalsReadsNothing(t *testing.T) {
 	require.Zero(t, b.requests("ExecutionsList"))
 }
 
-// full answers 409 to every execute until a moment; the next one is carried out, but its answer is lost.
+// full answers 409 to every execute until a time. It carries out the next one, but loses the
+// response.
 type full struct {
 	now   func() time.Time
 	until time.Time
@@ -453,7 +454,7 @@ func (f *full) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// slowStaging refuses uploads for a while.
+// slowStaging refuses uploads between two times.
 type slowStaging struct {
 	full
 	from, to time.Time
@@ -467,7 +468,7 @@ func (s *slowStaging) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.full.RoundTrip(r)
 }
 
-// afterExecute lets an attempt of ExecuteAgent run, and then answers for it.
+// afterExecute runs each attempt of ExecuteAgent and replaces its outcome.
 type afterExecute struct {
 	interceptor.WorkerInterceptorBase
 	then func(info activity.Info, result any, err error) (any, error)
@@ -490,7 +491,7 @@ func (i *afterInbound) ExecuteActivity(ctx context.Context, in *interceptor.Exec
 	return result, err
 }
 
-// final is err as the server ends an activity with it that is to be cancelled: it is not retried.
+// final returns err as the error of an activity whose cancellation is requested: it is not retried.
 func final(err error) error {
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) {
@@ -501,8 +502,9 @@ func final(err error) error {
 	return temporal.NewNonRetryableApplicationError(app.Message(), app.Type(), nil, d)
 }
 
-// waits makes the test environment do for ExecuteAgent what a server does with WaitForCancellation: the outcome of the attempt
-// under way is what the workflow gets. The environment itself ends a cancelled activity at once, whatever it returns.
+// waits makes the test environment do for ExecuteAgent what a server does with WaitForCancellation:
+// the workflow gets the outcome of the attempt in progress. The environment itself ends a cancelled
+// activity at once, whatever it returns.
 type waits struct {
 	interceptor.WorkerInterceptorBase
 }

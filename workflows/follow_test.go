@@ -17,7 +17,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// newEventBench is a bench whose worker counts on webhooks, which the test sends.
+// newEventBench returns a bench whose worker relies on webhooks. The test sends their signals.
 func newEventBench(t *testing.T, options ...testsuite.Option) *bench {
 	t.Helper()
 	b := newBench(t, options...)
@@ -25,7 +25,7 @@ func newEventBench(t *testing.T, options ...testsuite.Option) *bench {
 	return b
 }
 
-// event has the workflow hear of its first execution after so long.
+// event signals the workflow about its first execution after a delay.
 func (b *bench) event(after time.Duration, event asteroid.ExecutionEvent) {
 	b.RegisterDelayedCallback(func() {
 		if event.ExecutionID == "" {
@@ -35,17 +35,17 @@ func (b *bench) event(after time.Duration, event asteroid.ExecutionEvent) {
 	}, after)
 }
 
-// worked is an agent that works for so long.
-func (b *bench) worked(d time.Duration) string {
+// workingAgent adds an agent that works for this long and completes.
+func (b *bench) workingAgent(d time.Duration) string {
 	return b.api.AddAgent("works", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", 1)}
 	})
 }
 
-func TestAnEventIsSeenLongBeforeTheBackstop(t *testing.T) {
+func TestRunAgentReadsTheExecutionAfterAnEvent(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
-	agent, began := b.worked(100*time.Second), b.Now()
+	agent, began := b.workingAgent(100*time.Second), b.Now()
 	b.event(2*time.Minute, asteroid.ExecutionEvent{Status: asteroid.StatusCompleted})
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestAnEventIsSeenLongBeforeTheBackstop(t *testing.T) {
 	require.LessOrEqual(t, b.requests("ExecutionGet"), 4)
 }
 
-func TestWithoutAnyEventTheBackstopSeesTheEnd(t *testing.T) {
+func TestRunAgentPollsAtItsIntervalWithoutEvents(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		seconds  int64
@@ -65,8 +65,8 @@ func TestWithoutAnyEventTheBackstopSeesTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newEventBench(t)
-			agent, began := b.worked(90*time.Second), b.Now()
-			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: c.seconds})
+			agent, began := b.workingAgent(90*time.Second), b.Now()
+			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, PollIntervalSeconds: c.seconds})
 			require.NoError(t, err)
 			require.Equal(t, asteroid.StatusCompleted, result.Status)
 			require.GreaterOrEqual(t, b.Now().Sub(began), c.from)
@@ -75,8 +75,8 @@ func TestWithoutAnyEventTheBackstopSeesTheEnd(t *testing.T) {
 	}
 }
 
-// Whatever is signalled, what the service says is what counts.
-func TestEventsThatAreLostRepeatedReorderedOrForgedChangeNothing(t *testing.T) {
+// Whatever the signals say, the service's answers count.
+func TestRunAgentTrustsNoEvent(t *testing.T) {
 	t.Parallel()
 	completed, running := asteroid.StatusCompleted, asteroid.StatusRunning
 	for name, send := range map[string]func(b *bench){
@@ -102,9 +102,9 @@ func TestEventsThatAreLostRepeatedReorderedOrForgedChangeNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newEventBench(t)
-			agent := b.worked(2 * time.Minute)
+			agent := b.workingAgent(2 * time.Minute)
 			b.RegisterDelayedCallback(func() { send(b) }, 0)
-			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: 300})
+			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, PollIntervalSeconds: 300})
 			require.NoError(t, err)
 			require.Equal(t, asteroid.StatusCompleted, result.Status)
 			require.Len(t, b.api.Executions(), 1)
@@ -113,7 +113,7 @@ func TestEventsThatAreLostRepeatedReorderedOrForgedChangeNothing(t *testing.T) {
 	}
 }
 
-// lagging answers reads of the execution as they were at a time.
+// lagging answers reads of the execution with the first answer until a time.
 type lagging struct {
 	mu    sync.Mutex
 	now   func() time.Time
@@ -137,10 +137,10 @@ func (l *lagging) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func TestAReadThatLagsBehindItsEventIsRepeated(t *testing.T) {
+func TestRunAgentRepeatsAReadThatLagsBehindItsEvent(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
-	agent, began := b.worked(2*time.Minute), b.Now()
+	agent, began := b.workingAgent(2*time.Minute), b.Now()
 	b.connect(func(c *asteroid.Connection) {
 		c.Transport = &lagging{now: b.Now, until: began.Add(125 * time.Second)}
 	})
@@ -150,10 +150,10 @@ func TestAReadThatLagsBehindItsEventIsRepeated(t *testing.T) {
 	require.Less(t, b.Now().Sub(began), 135*time.Second)
 }
 
-func TestARunThatAnEventShowsWithoutItsResultIsPolledForIt(t *testing.T) {
+func TestRunAgentPollsForAResultThatIsReadableLate(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t, testsuite.WithResultDelay(20*time.Second))
-	agent, began := b.worked(2*time.Minute), b.Now()
+	agent, began := b.workingAgent(2*time.Minute), b.Now()
 	b.event(122*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusCompleted})
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
@@ -161,12 +161,12 @@ func TestARunThatAnEventShowsWithoutItsResultIsPolledForIt(t *testing.T) {
 	require.Less(t, b.Now().Sub(began), 3*time.Minute)
 }
 
-func TestARunThatIsAdoptedWhenItIsOverIsTheResultAtOnce(t *testing.T) {
+func TestRunAgentReturnsAnAdoptedTerminalRun(t *testing.T) {
 	t.Parallel()
 	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
 		b := newBench(t)
 		b.events = events
-		agent := b.worked(time.Minute)
+		agent := b.workingAgent(time.Minute)
 		in := workflows.RunAgentInput{AgentID: agent, IdempotencyKey: "order-1"}
 		b.ExecuteWorkflow(func(ctx workflow.Context) error {
 			for range 2 {
@@ -181,7 +181,7 @@ func TestARunThatIsAdoptedWhenItIsOverIsTheResultAtOnce(t *testing.T) {
 	}
 }
 
-func TestEachStatusIsShownWithItsTime(t *testing.T) {
+func TestRunAgentRecordsEachStatusWithItsTime(t *testing.T) {
 	t.Parallel()
 	for name, events := range map[string]asteroid.Events{"polling": asteroid.EventsPoll, "by events": asteroid.EventsWebhooks} {
 		t.Run(name, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestEachStatusIsShownWithItsTime(t *testing.T) {
 	}
 }
 
-func TestAReasonThatIsReadableOnlyLaterDecidesAllTheSame(t *testing.T) {
+func TestRunAgentWaitsForAReasonThatIsReadableLate(t *testing.T) {
 	t.Parallel()
 	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
 		b := newBench(t)
@@ -235,10 +235,10 @@ func TestAReasonThatIsReadableOnlyLaterDecidesAllTheSame(t *testing.T) {
 	}
 }
 
-func TestALiveViewIsShownThoughNoEventTellsThatTheRunHasBegun(t *testing.T) {
+func TestRunAgentShowsTheLiveViewWithoutAnEvent(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
-	agent := b.worked(time.Hour)
+	agent := b.workingAgent(time.Hour)
 	b.RegisterDelayedCallback(func() {
 		state := b.state(t)
 		require.Equal(t, asteroid.StatusRunning, state.Status)
@@ -246,13 +246,13 @@ func TestALiveViewIsShownThoughNoEventTellsThatTheRunHasBegun(t *testing.T) {
 	}, time.Minute)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
-	require.LessOrEqual(t, b.requests("ExecutionGet"), 12, "an hour has six backstops")
+	require.LessOrEqual(t, b.requests("ExecutionGet"), 12, "an hour has six polls")
 }
 
-func TestOldEventsForNothingDoNotKeepALaggingReadFromBeingRepeated(t *testing.T) {
+func TestRunAgentRepeatsALaggingReadAfterUselessEvents(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
-	agent, began := b.worked(20*time.Minute), b.Now()
+	agent, began := b.workingAgent(20*time.Minute), b.Now()
 	b.connect(func(c *asteroid.Connection) {
 		c.Transport = &lagging{now: b.Now, until: began.Add(20*time.Minute + 5*time.Second)}
 	})
@@ -260,7 +260,7 @@ func TestOldEventsForNothingDoNotKeepALaggingReadFromBeingRepeated(t *testing.T)
 		b.event(time.Duration(i+1)*10*time.Second, asteroid.ExecutionEvent{Event: "EXECUTION_PAUSED"})
 	}
 	b.event(20*time.Minute+3*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusCompleted})
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, BackstopSeconds: 86400})
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, PollIntervalSeconds: 86400})
 	require.NoError(t, err)
 	require.Less(t, b.Now().Sub(began), 25*time.Minute)
 }

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+)
+
+// disruptor kills processes and limits the fake API's capacity while the workload runs.
+type disruptor struct {
+	plan      *plan
+	processes *processes
+	api       *testsuite.API
+	closed    func() int // number of closed workflows
+	logf      func(format string, args ...any)
+
+	// quiet is read-locked by a late intent until its second request is sent. Disruptions that
+	// would delay that request lock it: otherwise the first request could be carried out at the
+	// same time, and both agents would start together.
+	quiet sync.RWMutex
+	// capacityMu is held while capacity is limited, because a person's rerun would be refused.
+	capacityMu sync.Mutex
+
+	kills    atomic.Int64
+	restarts atomic.Int64
+}
+
+// run disrupts until ctx is cancelled. It returns an error for a problem that was not planned.
+func (d *disruptor) run(ctx context.Context) error {
+	var all sync.WaitGroup
+	errs := make([]error, 3)
+	for i, disrupt := range []func(context.Context) error{d.killWorkers, d.restartServer, d.limitCapacity} {
+		all.Go(func() { errs[i] = disrupt(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// killWorkers kills a worker every few seconds and starts another in its slot.
+func (d *disruptor) killWorkers(ctx context.Context) error {
+	unexpectedExits := 0
+	for {
+		if !program.Sleep(ctx, between(d.plan.kills, 1500*time.Millisecond, 4500*time.Millisecond)) {
+			return nil
+		}
+		slot := d.plan.kills.IntN(len(d.processes.workers))
+		w := d.processes.worker(slot)
+		if w.hasExited() {
+			if unexpectedExits++; unexpectedExits > 10 {
+				return fmt.Errorf("workers keep exiting without being killed: %s", w.stderr.text())
+			}
+			d.logf("%s exited without being killed: %s", w.name, w.stderr.text())
+		} else {
+			w.kill()
+			d.kills.Add(1)
+		}
+		if err := d.processes.startWorker(slot); err != nil && !errors.Is(err, errClosed) {
+			return err
+		}
+	}
+}
+
+// restartServer kills or stops the Temporal server as often as planned, and starts it again on the
+// same database.
+func (d *disruptor) restartServer(ctx context.Context) error {
+	for _, planned := range d.plan.restarts {
+		if !d.awaitClosed(ctx, planned.closed) {
+			return nil
+		}
+		d.quiet.Lock()
+		err := d.restart(ctx, planned.kill)
+		d.quiet.Unlock()
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *disruptor) restart(ctx context.Context, kill bool) error {
+	how := "stopped"
+	if kill {
+		how = "killed"
+		d.processes.server.kill()
+	} else if err := d.processes.server.stop(2 * stopTimeout); err != nil {
+		d.logf("%v", err)
+	}
+	if !program.Sleep(ctx, 500*time.Millisecond) { // long enough for workers to lose the connection
+		return nil
+	}
+	if err := d.processes.startServer(ctx); err != nil {
+		return err
+	}
+	d.restarts.Add(1)
+	d.logf("the Temporal server was %s and restarted", how)
+	return nil
+}
+
+// limitCapacity makes the fake API refuse most executes for a while, as often as planned.
+func (d *disruptor) limitCapacity(ctx context.Context) error {
+	for _, planned := range d.plan.capacityLimits {
+		if !d.awaitClosed(ctx, planned.closed) {
+			return nil
+		}
+		ambiguous := d.plan.capacityStatus == http.StatusServiceUnavailable
+		if ambiguous { // each such response restarts the grace period
+			d.quiet.Lock()
+		}
+		d.capacityMu.Lock()
+		d.api.SetConcurrencyLimit(planned.limit)
+		d.logf("capacity is limited to %d executions for %s; other executes get %d", planned.limit, planned.length.Round(time.Second), d.plan.capacityStatus)
+		program.Sleep(ctx, planned.length)
+		d.api.SetConcurrencyLimit(0)
+		d.capacityMu.Unlock()
+		if ambiguous {
+			d.quiet.Unlock()
+		}
+	}
+	return nil
+}
+
+// awaitClosed returns when that many workflows are closed. It returns false if ctx is cancelled
+// first.
+func (d *disruptor) awaitClosed(ctx context.Context, closed int) bool {
+	for d.closed() < closed {
+		if !program.Sleep(ctx, 100*time.Millisecond) {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// freePort returns a free port, for a server that restarts on the same port.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	return port, l.Close()
+}

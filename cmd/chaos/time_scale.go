@@ -1,0 +1,60 @@
+package main
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/workflow"
+)
+
+// timeScaler is a worker interceptor that shortens the timeouts, retry intervals and timers of
+// RunAgent to the time scale of the run. Otherwise every request of a killed worker would cost two
+// minutes. A user's own interceptor could do the same.
+type timeScaler struct {
+	interceptor.WorkerInterceptorBase
+}
+
+const (
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 3 * time.Second
+	// timerScale divides timers. It is less than the scale of the timeouts: a cancelled run must
+	// look up executions for longer than a late request takes.
+	timerScale = 10
+)
+
+func (*timeScaler) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &scaledInbound{interceptor.WorkflowInboundInterceptorBase{Next: next}}
+}
+
+type scaledInbound struct {
+	interceptor.WorkflowInboundInterceptorBase
+}
+
+func (i *scaledInbound) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
+	return i.Next.Init(&scaledOutbound{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}})
+}
+
+type scaledOutbound struct {
+	interceptor.WorkflowOutboundInterceptorBase
+}
+
+func (o *scaledOutbound) ExecuteActivity(ctx workflow.Context, activityType string, args ...any) workflow.Future {
+	options := workflow.GetActivityOptions(ctx)
+	options.StartToCloseTimeout = min(options.StartToCloseTimeout, attemptTimeout)
+	options.HeartbeatTimeout = min(options.HeartbeatTimeout, attemptTimeout)
+	if options.RetryPolicy != nil {
+		policy := *options.RetryPolicy
+		policy.InitialInterval = min(policy.InitialInterval, firstRetry)
+		policy.MaximumInterval = min(policy.MaximumInterval, lastRetry)
+		options.RetryPolicy = &policy
+	}
+	return o.Next.ExecuteActivity(workflow.WithActivityOptions(ctx, options), activityType, args...)
+}
+
+func (o *scaledOutbound) NewTimer(ctx workflow.Context, d time.Duration) workflow.Future {
+	return o.Next.NewTimer(ctx, d/timerScale)
+}
+
+func (o *scaledOutbound) NewTimerWithOptions(ctx workflow.Context, d time.Duration, options workflow.TimerOptions) workflow.Future {
+	return o.Next.NewTimerWithOptions(ctx, d/timerScale, options)
+}

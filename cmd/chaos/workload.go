@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+// workload runs the intents' workflows, and cancels and reruns them as people would. It retries
+// every request to the Temporal server, which may be down.
+type workload struct {
+	plan        *plan
+	concurrency int
+	temporal    client.Client
+	api         *testsuite.API
+	agentID     string
+	disruptor   *disruptor
+
+	reruns sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
+	closed atomic.Int64   // number of closed workflows
+}
+
+const (
+	// startInterval spreads the starts of the workflows.
+	startInterval = 50 * time.Millisecond
+	// lateSpacing separates late intents: each sends its second request before the next one's
+	// first.
+	lateSpacing = 12 * time.Second
+	// stallTimeout stops the run when no workflow closes for so long. Open workflows then count as
+	// stuck.
+	stallTimeout = 2 * time.Minute
+)
+
+// run runs every intent. It returns the outcomes when all workflows are closed, or when none has
+// closed for stallTimeout.
+func (w *workload) run(ctx context.Context) []outcome {
+	ctx, abort := context.WithCancel(ctx)
+	defer abort()
+	go w.watch(ctx, abort)
+
+	var mu sync.Mutex
+	var outcomes []outcome
+	var running sync.WaitGroup
+	follow := func(in *intent, done func()) {
+		defer done()
+		o := w.runIntent(ctx, in)
+		mu.Lock()
+		defer mu.Unlock()
+		outcomes = append(outcomes, o)
+	}
+	late, others := w.plan.queues()
+	running.Go(func() {
+		for i, in := range late {
+			if i > 0 {
+				program.Sleep(ctx, lateSpacing)
+			}
+			running.Go(func() { follow(in, func() {}) })
+		}
+	})
+	slots := make(chan struct{}, w.concurrency)
+	for _, in := range others {
+		slots <- struct{}{} // does not block for long, even if ctx is cancelled
+		running.Go(func() { follow(in, func() { <-slots }) })
+		program.Sleep(ctx, startInterval)
+	}
+	running.Wait()
+	w.reruns.Wait()
+	return outcomes
+}
+
+// watch calls abort when no workflow closes for stallTimeout.
+func (w *workload) watch(ctx context.Context, abort func()) {
+	last, since := w.closed.Load(), time.Now()
+	for program.Sleep(ctx, time.Second) {
+		if now := w.closed.Load(); now != last {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) > stallTimeout {
+			abort()
+		}
+	}
+}
+
+// runIntent starts an intent's workflow, cancels and reruns it as planned, and returns its outcome.
+func (w *workload) runIntent(ctx context.Context, in *intent) outcome {
+	o := outcome{workflowID: in.workflowID, expectFailure: in.fails, cancelRequested: in.cancelAfter > 0}
+	if in.late {
+		release := w.injectLateCommit(ctx, in)
+		defer release()
+	}
+	if !w.start(ctx, in) {
+		return o
+	}
+	untilClosed, closed := context.WithCancel(ctx)
+	var cancels sync.WaitGroup
+	defer cancels.Wait()
+	defer closed()
+	if in.cancelAfter > 0 {
+		cancels.Go(func() {
+			if program.Sleep(untilClosed, in.cancelAfter) {
+				w.cancel(untilClosed, in)
+			}
+		})
+	}
+	if in.rerunAfter > 0 {
+		w.reruns.Go(func() {
+			if program.Sleep(ctx, in.rerunAfter) {
+				w.rerun(in)
+			}
+		})
+	}
+	w.awaitClose(ctx, in, &o)
+	if o.state != stateOpen {
+		w.closed.Add(1)
+	}
+	return o
+}
+
+// injectLateCommit makes the fake API carry out the intent's first request too late. It holds off
+// disruptions until the second request is sent or release is called.
+func (w *workload) injectLateCommit(ctx context.Context, in *intent) (release func()) {
+	w.disruptor.quiet.RLock()
+	release = sync.OnceFunc(w.disruptor.quiet.RUnlock)
+	sent := w.lateRequests()
+	w.api.Inject(lateExecuteOperation, testsuite.CommitLate(tooLateTime), 1)
+	go func() {
+		defer release()
+		for range 300 {
+			if !program.Sleep(ctx, 100*time.Millisecond) || w.lateRequests() >= sent+2 {
+				return
+			}
+		}
+		w.disruptor.logf("%s sent no second request within 30 seconds", in.workflowID)
+	}()
+	return release
+}
+
+func (w *workload) lateRequests() int {
+	n := 0
+	for _, r := range w.api.Requests() {
+		if r.Operation == lateExecuteOperation {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *workload) start(ctx context.Context, in *intent) bool {
+	return retry(ctx, func(ctx context.Context) error {
+		_, err := w.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID:        in.workflowID,
+			TaskQueue: taskQueue,
+			// The retry of a start whose response was lost must not start a second run of a closed
+			// workflow.
+			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+			WorkflowTaskTimeout:   5 * time.Second,
+		}, workflows.RunAgentName, in.input(w.agentID))
+		return err
+	})
+}
+
+func (w *workload) cancel(ctx context.Context, in *intent) {
+	retry(ctx, func(ctx context.Context) error {
+		err := w.temporal.CancelWorkflow(ctx, in.workflowID, "")
+		if _, closed := errors.AsType[*serviceerror.NotFound](err); closed {
+			return nil
+		}
+		return err
+	})
+}
+
+// rerun reruns an execution of the intent, if one exists, as a person does in the console.
+func (w *workload) rerun(in *intent) {
+	w.disruptor.capacityMu.Lock()
+	defer w.disruptor.capacityMu.Unlock()
+	for _, e := range w.api.Executions() {
+		if e.Metadata[asteroid.MetadataWorkflowID] == in.workflowID {
+			w.api.RerunExecution(e.ID)
+			return
+		}
+	}
+}
+
+// awaitClose waits until the workflow is closed and records the outcome.
+func (w *workload) awaitClose(ctx context.Context, in *intent, o *outcome) {
+	retry(ctx, func(ctx context.Context) error {
+		var result workflows.RunAgentResult
+		err := w.temporal.GetWorkflow(ctx, in.workflowID, "").Get(ctx, &result)
+		failure, failed := errors.AsType[*temporal.WorkflowExecutionError](err)
+		switch {
+		case err == nil:
+			o.state, o.executionID = stateCompleted, result.ExecutionID
+			o.adopted, o.duplicatesCancelled = result.Adopted, len(result.DuplicatesCancelled)
+		case failed:
+			if o.state = stateFailed; temporal.IsCanceledError(failure.Unwrap()) {
+				o.state = stateCancelled
+			}
+			o.recordError(failure)
+		default:
+			return err
+		}
+		return nil
+	})
+	if o.state != stateCancelled {
+		return
+	}
+	retry(ctx, func(ctx context.Context) error {
+		described, err := w.temporal.DescribeWorkflowExecution(ctx, in.workflowID, "")
+		if err == nil {
+			o.closedAt = described.GetWorkflowExecutionInfo().GetCloseTime().AsTime()
+		}
+		return err
+	})
+}
+
+// recordError records why a workflow did not complete.
+func (o *outcome) recordError(err *temporal.WorkflowExecutionError) {
+	o.message = err.Unwrap().Error()
+	if cause, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		o.errorType = cause.Type()
+	}
+	if details, ok := asteroid.DetailsOf(err); ok {
+		o.executionID, o.reason = details.ExecutionID, details.Reason
+	}
+}
+
+// retry repeats a request until it succeeds. It returns false if ctx is cancelled first.
+func retry(ctx context.Context, request func(context.Context) error) bool {
+	for {
+		attempt, done := context.WithTimeout(ctx, 20*time.Second)
+		err := request(attempt)
+		done()
+		if err == nil {
+			return true
+		}
+		if !program.Sleep(ctx, 200*time.Millisecond) {
+			return false
+		}
+	}
+}
+
+// awaitLedger returns the ledger when late requests are carried out and all executions are
+// terminal. After half a minute it returns the ledger as it is: the audit counts the rest as stuck.
+func (w *workload) awaitLedger(ctx context.Context) []testsuite.Execution {
+	program.Sleep(ctx, lateTime+listDelay+listJitter)
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		ledger := w.api.Executions()
+		active := 0
+		for _, e := range ledger {
+			if !terminal(e.Status) {
+				active++
+			}
+		}
+		if active == 0 || time.Now().After(deadline) || !program.Sleep(ctx, 200*time.Millisecond) {
+			return ledger
+		}
+	}
+}
+
+func (w *workload) progress() string {
+	return fmt.Sprintf("%d of %d closed, %d workers killed", w.closed.Load(), len(w.plan.intents), w.disruptor.kills.Load())
+}

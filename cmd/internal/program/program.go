@@ -1,0 +1,77 @@
+// Package program holds what the programs below cmd share: signals, flags, exit codes and waiting.
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// Main calls run with a context that an interrupt or SIGTERM cancels, and exits with its code.
+func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// usageError reports a wrong command line.
+type usageError struct{ error }
+
+// UsageErrorf returns an error for which ExitCode returns 2.
+func UsageErrorf(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// ExitCode prints err as one line after the program's name, and returns the exit code: 0 for nil
+// and for --help, 2 for a wrong command line, 130 if ctx is cancelled, and 1 for any other error.
+func ExitCode(ctx context.Context, name string, err error, stderr io.Writer) int {
+	code := 1
+	if _, wrong := errors.AsType[usageError](err); wrong {
+		code = 2
+	}
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case code == 1 && ctx.Err() != nil:
+		code, err = 130, errors.New("interrupted")
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", name, err)
+	return code
+}
+
+// ParseFlags parses args, which may hold nothing but flags. The name of flags is the command below
+// ./cmd, such as "bench wait". For --help it prints summary and the flags, and returns
+// flag.ErrHelp.
+func ParseFlags(flags *flag.FlagSet, args []string, stderr io.Writer, summary string) error {
+	flags.SetOutput(io.Discard) // the whole usage would bury the line that names the mistake
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(stderr, "%s\n\nUsage: go run ./cmd/%s [flags]\n\n", summary, flags.Name())
+		flags.SetOutput(stderr)
+		flags.PrintDefaults()
+		return err
+	case err != nil:
+		return UsageErrorf("%w (go run ./cmd/%s --help lists the flags)", err, flags.Name())
+	case flags.NArg() > 0:
+		return UsageErrorf("unexpected argument %q: every option is a flag (go run ./cmd/%s --help lists them)", flags.Arg(0), flags.Name())
+	}
+	return nil
+}
+
+// Sleep waits for d. It returns false if ctx is cancelled first.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,104 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// agents are the agents of one workflow.
+type agents struct {
+	runs             []*AgentRun
+	workflowWide     bool              // the interceptor made it, for all agents of the workflow
+	rendered         string            // what these agents last put into the current details
+	searchAttributes map[string]string // the values that were last set, by name
+}
+
+// add adds an agent. The first one registers the query, the updates and the receiver of events.
+func (a *agents) add(ctx workflow.Context, r *AgentRun) {
+	now := workflow.Now(ctx)
+	r.state = &AgentState{AgentID: r.in.AgentID, Started: now, Since: now}
+	for _, ref := range r.in.Files {
+		r.state.requested = append(r.state.requested, fileLabel(ref))
+	}
+	a.runs = append(a.runs, r)
+	if len(a.runs) > 1 {
+		return
+	}
+	a.searchAttributes = map[string]string{}
+	err := workflow.SetQueryHandlerWithOptions(ctx, StateQuery, a.snapshot, workflow.QueryHandlerOptions{
+		Description: "The phase of each agent of this workflow, with its execution id.",
+	})
+	if err != nil {
+		workflow.GetLogger(ctx).Error("Could not register the state query", "error", err)
+	}
+	// The handlers outlive the context of the first agent. Each runs in its own coroutine: to
+	// register an update handler lets other coroutines run, which may add agents.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	workflow.Go(ctx, a.registerUpdates)
+	workflow.Go(ctx, a.receiveEvents)
+}
+
+func (a *agents) snapshot() (State, error) {
+	state := State{Agents: make([]AgentState, len(a.runs))}
+	for i, r := range a.runs {
+		state.Agents[i] = *r.state
+	}
+	return state, nil
+}
+
+// intentKey returns the idempotency key of the agent that was added last. The original run id
+// survives a reset, and the agent's number another staging. A continue-as-new is a new intent.
+// Without the interceptor nothing counts the agents, so the key is empty, and the activity makes
+// one of its id.
+func (a *agents) intentKey(ctx workflow.Context) string {
+	if !a.workflowWide {
+		return ""
+	}
+	info := workflow.GetInfo(ctx)
+	run := cmp.Or(info.OriginalRunID, info.WorkflowExecution.RunID)
+	return fmt.Sprintf("%s/%s/%s/agent-%d", info.Namespace, info.WorkflowExecution.ID, run, len(a.runs))
+}
+
+// renderDetails replaces the agents' part of the current details, or appends it to the author's.
+func (a *agents) renderDetails(ctx workflow.Context) {
+	details, before := workflow.GetCurrentDetails(ctx), a.rendered
+	a.rendered = a.markdown()
+	if before != "" && strings.Contains(details, before) {
+		details = strings.Replace(details, before, a.rendered, 1)
+	} else {
+		details += a.rendered
+	}
+	workflow.SetCurrentDetails(ctx, details)
+	a.updateSearchAttributes(ctx)
+}
+
+// updateSearchAttributes sets each QuestionSearchAttribute to the first question, or unsets it.
+func (a *agents) updateSearchAttributes(ctx workflow.Context) {
+	questions := map[string]string{}
+	for _, r := range a.runs {
+		if name := r.in.QuestionSearchAttribute; name != "" {
+			questions[name] = cmp.Or(questions[name], r.state.questionText())
+		}
+	}
+	for _, r := range a.runs { // not over the map: its order differs on replay
+		name := r.in.QuestionSearchAttribute
+		text, used := questions[name]
+		if !used || text == a.searchAttributes[name] {
+			continue
+		}
+		key := temporal.NewSearchAttributeKeyKeyword(name)
+		update := key.ValueUnset()
+		if text != "" {
+			update = key.ValueSet(text)
+		}
+		if err := workflow.UpsertTypedSearchAttributes(ctx, update); err != nil {
+			workflow.GetLogger(ctx).Error("Could not set the search attribute", "name", name, "error", err)
+			continue
+		}
+		a.searchAttributes[name] = text
+	}
+}

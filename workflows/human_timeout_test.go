@@ -1,0 +1,97 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+func TestRunAgentFollowsOnHumanTimeout(t *testing.T) {
+	t.Parallel()
+	for policy, c := range map[workflows.OnHumanTimeout]struct {
+		check  func(error) bool
+		status string
+	}{
+		"":                                {asteroid.IsExecutionTimedOut, "cancelled"},
+		workflows.HumanTimeoutFail:        {asteroid.IsExecutionTimedOut, "cancelled"},
+		workflows.HumanTimeoutCancel:      {asteroid.IsExecutionCancelled, "cancelled"},
+		workflows.HumanTimeoutKeepWaiting: {func(err error) bool { return err == nil }, "completed"},
+	} {
+		for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
+			t.Run(string(policy)+" "+string(events), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t)
+				b.events = events
+				agent := b.askingAgent(account)
+				b.event(2*time.Minute, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
+				b.RegisterDelayedCallback(func() {
+					state := b.state(t)
+					require.True(t, state.Overdue)
+					require.WithinDuration(t, b.Now().Add(-178*time.Minute), state.AskedSince, 2*time.Minute)
+					b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"})
+				}, 3*time.Hour)
+				_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 3600, OnHumanTimeout: policy})
+				require.True(t, c.check(err), "%v", err)
+				require.Equal(t, c.status, b.api.Executions()[0].Status)
+			})
+		}
+	}
+}
+
+func TestRunAgentAbandonsAnUnansweredRunIfToldTo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.askingAgent(account)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 60, OnCancel: workflows.AbandonExecution})
+	require.True(t, asteroid.IsExecutionTimedOut(err), "%v", err)
+	require.Equal(t, "paused_by_agent", b.api.Executions()[0].Status)
+}
+
+// Each question has its own time. Neither an answer that the workflow does not know of nor another
+// question may end the run.
+func TestRunAgentRestartsTheHumanTimeoutWithEachQuestion(t *testing.T) {
+	t.Parallel()
+	for _, events := range []asteroid.Events{asteroid.EventsPoll, asteroid.EventsWebhooks} {
+		b := newBench(t)
+		b.events = events
+		agent := b.askingAgent(account, testsuite.Question{Text: "Sure?"})
+		b.event(2*time.Minute, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
+		tellLater := func(text string) {
+			b.RegisterDelayedCallback(func() { // somebody in the console: no event tells of it
+				require.NoError(t, tell(b, text))
+			}, map[string]time.Duration{"Savings": 55 * time.Minute, "Yes": 110 * time.Minute}[text])
+		}
+		tellLater("Savings")
+		tellLater("Yes")
+		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 3600, PollIntervalSeconds: 7200})
+		require.NoError(t, err)
+		var asked []asteroid.Status
+		for _, at := range b.state(t).Statuses {
+			asked = append(asked, at.Status)
+		}
+		require.Contains(t, asked, asteroid.StatusPausedByAgent)
+	}
+}
+
+func TestRunAgentShowsTheQuestionInASearchAttribute(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.askingAgent(account)
+	var held []string
+	key := temporal.NewSearchAttributeKeyKeyword("Asks")
+	b.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
+		text, _ := args.Get(0).(temporal.SearchAttributes).GetKeyword(key)
+		held = append(held, text)
+	}).Return(nil)
+	b.RegisterDelayedCallback(func() { b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"}) }, time.Hour)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, QuestionSearchAttribute: "Asks"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"Which account?", ""}, held)
+}

@@ -1,0 +1,55 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/workflow"
+)
+
+type agentsKey struct{}
+
+// agentsOf returns the agents of the workflow. Without the interceptor they are those of one call.
+func agentsOf(ctx workflow.Context) *agents {
+	if shared, ok := ctx.Value(agentsKey{}).(*agents); ok {
+		return shared
+	}
+	return &agents{}
+}
+
+// NewInterceptor returns the interceptor that shows all agents of a workflow in one state and in
+// its details, and numbers them for their idempotency keys. The plugin of package worker adds it.
+// Without it, each call of RunAgent in a workflow replaces the state of the call before it, and the
+// activity's id identifies its intent.
+func NewInterceptor() interceptor.WorkerInterceptor { return &workerInterceptor{} }
+
+type workerInterceptor struct {
+	interceptor.WorkerInterceptorBase
+}
+
+func (*workerInterceptor) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}, agents{workflowWide: true}}
+}
+
+// workflowInterceptor puts the agents into the context of all workflow code that can start one.
+type workflowInterceptor struct {
+	interceptor.WorkflowInboundInterceptorBase
+	agents agents
+}
+
+func (i *workflowInterceptor) withAgents(ctx workflow.Context) workflow.Context {
+	if ctx.Value(agentsKey{}) != nil {
+		return ctx // the plugin is on the client and on the worker
+	}
+	return workflow.WithValue(ctx, agentsKey{}, &i.agents)
+}
+
+func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	return i.Next.ExecuteWorkflow(i.withAgents(ctx), in)
+}
+
+func (i *workflowInterceptor) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
+	return i.Next.HandleSignal(i.withAgents(ctx), in)
+}
+
+func (i *workflowInterceptor) ExecuteUpdate(ctx workflow.Context, in *interceptor.UpdateInput) (any, error) {
+	return i.Next.ExecuteUpdate(i.withAgents(ctx), in)
+}

@@ -1,0 +1,120 @@
+package workflows
+
+import (
+	"github.com/temporal-asteroid/asteroid"
+)
+
+// RunAgentInput says which agent to run, with what, and what to do when the run does not complete.
+// Only AgentID is required. The fields that ExecuteAgent shares are documented at
+// [asteroid.ExecuteAgentInput].
+type RunAgentInput struct {
+	Connection         string                     `json:"connection,omitempty"`
+	AgentID            string                     `json:"agentId"`
+	AgentProfileID     string                     `json:"agentProfileId,omitempty"`
+	AgentProfilePoolID string                     `json:"agentProfilePoolId,omitempty"`
+	Inputs             asteroid.Inputs            `json:"inputs,omitempty"`
+	Metadata           map[string]string          `json:"metadata,omitempty"`
+	ExecutionOptions   *asteroid.ExecutionOptions `json:"executionOptions,omitempty"`
+	Version            *int                       `json:"version,omitempty"`
+	Head               bool                       `json:"head,omitempty"`
+	OnCapacityLimit    asteroid.OnCapacityLimit   `json:"onCapacityLimit,omitempty"`
+	// IdempotencyKey identifies an intent that outlives the workflow run, such as an order number.
+	// When empty, it is made of the workflow's original run id and the agent's number in the
+	// workflow.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+
+	// Files are staged directly before the agent is executed, and again if they expire first.
+	Files          []asteroid.FileRef `json:"files,omitempty"`
+	OnMissingFiles OnMissingFiles     `json:"onMissingFiles,omitempty"` // MissingFilesFail when empty
+	// CapacityTimeoutSeconds bounds the wait for capacity; 0 means six hours.
+	CapacityTimeoutSeconds int64 `json:"capacityTimeoutSeconds,omitempty"`
+	// LongPollSeconds is documented at [asteroid.AwaitExecutionInput].
+	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
+	// PollIntervalSeconds is the interval at which the execution is read although the worker
+	// watches or takes webhooks, in case an event is lost; 0 means ten minutes. It has no effect on
+	// a worker that only polls, or with LongPollSeconds.
+	PollIntervalSeconds int64 `json:"pollIntervalSeconds,omitempty"`
+	// TimeoutSeconds is the deadline of the agent's run, counted from when its execution id is
+	// known; 0 is none. When it passes, OnCancel decides what happens to the run, and RunAgent
+	// fails with asteroid.ExecutionTimedOut.
+	TimeoutSeconds int64 `json:"timeoutSeconds,omitempty"`
+	// HumanTimeoutSeconds is the time to answer one question of the agent, or to approve, counted
+	// from when the workflow learned of it; 0 is unlimited. When it passes, the execution is read
+	// once more. If the agent still asks the same, OnHumanTimeout decides.
+	HumanTimeoutSeconds int64          `json:"humanTimeoutSeconds,omitempty"`
+	OnHumanTimeout      OnHumanTimeout `json:"onHumanTimeout,omitempty"` // HumanTimeoutFail when empty
+	// QuestionSearchAttribute names a search attribute of type Keyword. It holds the agent's
+	// question while the agent waits for a person, so that lists of workflows can show and filter
+	// it. The namespace must have it, or the workflow is stuck until it has. Empty sets none.
+	QuestionSearchAttribute string `json:"questionSearchAttribute,omitempty"`
+	// Reexecution executes the agent again after failures that may not recur; nil never does.
+	Reexecution *Reexecution `json:"reexecution,omitempty"`
+	// Collect selects files of the completed agent; nil selects none.
+	Collect   *Collect  `json:"collect,omitempty"`
+	OnFailure OnFailure `json:"onFailure,omitempty"` // FailureIsError when empty
+	OnCancel  OnCancel  `json:"onCancel,omitempty"`  // CancelExecution when empty
+}
+
+// OnMissingFiles says what to do when a run has started without a file that was staged for it. The
+// API does not say whether an execute with a lost file is refused or starts without it.
+type OnMissingFiles string
+
+const (
+	// MissingFilesFail cancels the run and fails with asteroid.StagedFileExpired. The run's uploads
+	// are checked once it has started. Files that the service does not list within two minutes
+	// count as missing, and a run that completes earlier waits for the check. A run that is adopted
+	// by an IdempotencyKey of yours is not checked: it may have other files.
+	MissingFilesFail OnMissingFiles = "fail"
+	// MissingFilesReexecute cancels the run, stages the files again and executes the agent again,
+	// at most three times.
+	MissingFilesReexecute OnMissingFiles = "reexecute"
+	// MissingFilesIgnore does not check.
+	MissingFilesIgnore OnMissingFiles = "ignore"
+)
+
+// Reexecution executes a failed agent again. The files are staged again, and the execution's key
+// gets the next number.
+type Reexecution struct {
+	// MaximumExecutions includes the first one: at least 2.
+	MaximumExecutions int `json:"maximumExecutions"`
+	// InitialIntervalSeconds is the time before the second execution, 30 when 0. Each further
+	// interval is twice as long, up to ten minutes.
+	InitialIntervalSeconds int64 `json:"initialIntervalSeconds,omitempty"`
+	// Reasons are the values of Execution.Reason after which the agent is executed again. Empty
+	// means the service's own failures: worker_lost, no_warm_environment, no_activity. What an
+	// agent did before it failed may be done twice.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// OnFailure says how RunAgent returns a run that did not complete.
+type OnFailure string
+
+const (
+	// FailureIsError makes RunAgent fail with asteroid.ExecutionFailed or
+	// asteroid.ExecutionCancelled.
+	FailureIsError OnFailure = "error"
+	// FailureIsResult makes RunAgent return the run as its result. Check Execution.Status.
+	FailureIsResult OnFailure = "result"
+)
+
+// OnCancel says what happens to the agent's run when the workflow is cancelled or TimeoutSeconds
+// have passed. A worker that stops, a reset or a pause of the workflow never affects it. With an
+// IdempotencyKey the run may have been started by another workflow.
+type OnCancel string
+
+const (
+	// CancelExecution cancels the agent's run and waits until it is terminal.
+	CancelExecution OnCancel = "cancel"
+	// AbandonExecution leaves it running.
+	AbandonExecution OnCancel = "abandon"
+)
+
+// executeInput returns the part of the input that the execute sends.
+func (in *RunAgentInput) executeInput() asteroid.ExecuteAgentInput {
+	return asteroid.ExecuteAgentInput{
+		Connection: in.Connection, AgentID: in.AgentID, Version: in.Version, Head: in.Head,
+		AgentProfileID: in.AgentProfileID, AgentProfilePoolID: in.AgentProfilePoolID,
+		Inputs: in.Inputs, Metadata: in.Metadata, ExecutionOptions: in.ExecutionOptions,
+		OnCapacityLimit: in.OnCapacityLimit, IdempotencyKey: in.IdempotencyKey,
+	}
+}
