@@ -73,7 +73,8 @@ func (in *AwaitExecutionInput) Validate() error {
 		}
 	case UntilChange, UntilSignificantChange:
 		if in.KnownStatus == "" {
-			return NewInvalidInput("knownStatus", fmt.Sprintf("is required with until %q", in.Until))
+			return NewInvalidInput("knownStatus", fmt.Sprintf(
+				"is required with until %q", in.Until))
 		}
 	default:
 		return NewInvalidInput("until", fmt.Sprintf("%q is none of %q, %q, %q, %q",

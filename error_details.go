@@ -54,8 +54,8 @@ type ParameterError struct {
 // of the CanceledError with which workflows.RunAgent ended. It reports false when there are none.
 func DetailsOf(err error) (ErrorDetails, bool) {
 	var details ErrorDetails
-	app, ok := findError(err, func(e *temporal.ApplicationError) bool {
-		return strings.HasPrefix(e.Type(), "asteroid.")
+	app, ok := findError(err, func(errorType string) bool {
+		return strings.HasPrefix(errorType, "asteroid.")
 	})
 	if ok && app.HasDetails() && app.Details(&details) == nil {
 		return details, true

@@ -69,18 +69,18 @@ func IsExecutionTimedOut(err error) bool { return hasType(err, ErrorTypeExecutio
 // hasType reports whether any ApplicationError in the chain has the type: an error of this package
 // may be the cause of an error of the user's.
 func hasType(err error, errorType string) bool {
-	_, ok := findError(err, func(e *temporal.ApplicationError) bool { return e.Type() == errorType })
+	_, ok := findError(err, func(candidate string) bool { return candidate == errorType })
 	return ok
 }
 
-// findError returns the outermost ApplicationError in the chain that matches.
-func findError(err error, match func(*temporal.ApplicationError) bool) (*temporal.ApplicationError, bool) {
+// findError returns the outermost ApplicationError in the chain whose type matches.
+func findError(err error, match func(errorType string) bool) (*temporal.ApplicationError, bool) {
 	for err != nil {
 		var app *temporal.ApplicationError
 		if !errors.As(err, &app) {
 			return nil, false
 		}
-		if match(app) {
+		if match(app.Type()) {
 			return app, true
 		}
 		err = app.Unwrap()

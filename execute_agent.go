@@ -114,9 +114,11 @@ func (in *ExecuteAgentInput) Validate() error {
 	}
 	switch {
 	case len(in.Inputs) > 0 && len(in.DynamicData) > 0:
-		return NewInvalidInput("dynamicData", "is the former name of inputs: give everything in inputs")
+		return NewInvalidInput("dynamicData",
+			"is the former name of inputs: give everything in inputs")
 	case in.Version != nil && in.Head:
-		return NewInvalidInput("version", "excludes head: name a version or ask for the head, not both")
+		return NewInvalidInput("version",
+			"excludes head: name a version or ask for the head, not both")
 	}
 	if err := in.Inputs.validate("inputs"); err != nil {
 		return err
@@ -182,7 +184,7 @@ func validateIdempotencyKey(key string) error {
 			"must have at most %d bytes and no white space around it", maxKey))
 	case numberedKeyPattern.MatchString(key):
 		return NewInvalidInput("idempotencyKey",
-			"must not end in # and a number, which ExecuteAgent adds when it executes an intent again")
+			"must not end in # and a number, which mark a repeated execute of one intent")
 	}
 	return nil
 }

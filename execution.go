@@ -2,7 +2,6 @@ package asteroid
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -89,7 +88,7 @@ func (e *Execution) Result() json.RawMessage {
 // result does not fit v. Its errors have no error type of this package.
 func (e *Execution) DecodeResult(v any) error {
 	if len(e.Result()) == 0 {
-		return errors.New("execution " + e.ExecutionID + " has no result: its status is " + string(e.Status))
+		return fmt.Errorf("execution %s has no result: its status is %s", e.ExecutionID, e.Status)
 	}
 	if err := json.Unmarshal(e.Result(), v); err != nil {
 		return fmt.Errorf("decode the result of execution %s: %w", e.ExecutionID, err)

@@ -33,7 +33,8 @@ func checkStagedFiles(field string, files []StagedFile) error {
 			return err
 		}
 		if file.Name == "" {
-			return NewInvalidInput(item+".name", "is required: pass on what StageFiles returned, unchanged")
+			return NewInvalidInput(item+".name",
+				"is required: pass on what StageFiles returned, unchanged")
 		}
 		if first, twice := seen[file.ID]; twice {
 			return NewInvalidInput(item+".id", fmt.Sprintf(
