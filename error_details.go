@@ -53,16 +53,31 @@ type ParameterError struct {
 // DetailsOf returns the details of the outermost error of this package in err's chain, else those
 // of the CanceledError with which workflows.RunAgent ended. It reports false when there are none.
 func DetailsOf(err error) (ErrorDetails, bool) {
-	var details ErrorDetails
 	app, ok := findError(err, func(errorType string) bool {
 		return strings.HasPrefix(errorType, "asteroid.")
 	})
-	if ok && app.HasDetails() && app.Details(&details) == nil {
-		return details, true
+	if ok && app.HasDetails() {
+		if details, ok := decodeDetails(app.Details); ok {
+			return details, true
+		}
 	}
 	var cancelled *temporal.CanceledError
-	if errors.As(err, &cancelled) && cancelled.HasDetails() && cancelled.Details(&details) == nil {
-		return details, true
+	if errors.As(err, &cancelled) && cancelled.HasDetails() {
+		return decodeDetails(cancelled.Details)
 	}
 	return ErrorDetails{}, false
+}
+
+// decodeDetails reports false for details of another type. Of an error that was made in this
+// process, and not decoded, the SDK panics when the details have another Go type.
+func decodeDetails(decode func(...any) error) (details ErrorDetails, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	if decode(&details) != nil {
+		return ErrorDetails{}, false
+	}
+	return details, true
 }

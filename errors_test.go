@@ -98,6 +98,10 @@ func TestDetailsOf(t *testing.T) {
 		"outermost of two of this package": {twice, &b},
 		"only one of the user's":           {temporal.NewApplicationError("claim", "mine", b), nil},
 		"without details":                  {temporal.NewApplicationError("claim", asteroid.ErrorTypeNotFound), nil},
+		"details of another type": {
+			temporal.NewApplicationError("claim", asteroid.ErrorTypeNotFound, "text"), nil,
+		},
+		"cancelled by the user's own code": {temporal.NewCanceledError("text"), nil},
 		"cancelled run":                    {temporal.NewCanceledError(b), &b},
 		"cancelled run, wrapped":           {fmt.Errorf("claim: %w", temporal.NewCanceledError(b)), &b},
 		"cancelled without details":        {temporal.NewCanceledError(), nil},
