@@ -28,8 +28,9 @@ type ErrorDetails struct {
 	UnknownOutcomes int `json:"unknownOutcomes,omitempty"`
 	// Status is the execution's status, if the error is about that.
 	Status Status `json:"status,omitempty"`
-	// Execution is set in an asteroid.ExecutionFailed, ExecutionCancelled or ExecutionTimedOut, if
-	// the execution could be read.
+	// Execution is set in an asteroid.ExecutionFailed, ExecutionCancelled, ExecutionTimedOut or
+	// UnknownStatus, and in every other error of workflows.RunAgent about what became of the
+	// execution, if that could be read.
 	Execution *Execution `json:"execution,omitempty"`
 	// Field is the input field that broke a rule, such as executionOptions.softTimeoutMins.
 	Field string `json:"field,omitempty"`

@@ -10,7 +10,7 @@ import (
 // (https://docs.asteroid.ai/api-reference/execution/get-execution). It leaves out inputs and
 // metadata: the workflow knows what it sent, and history would hold them a second time.
 type Execution struct {
-	// ExecutionID, AgentID and Status are never empty.
+	// ExecutionID and Status are never empty. AgentID is the id of the agent that runs.
 	ExecutionID string `json:"executionId"`
 	AgentID     string `json:"agentId"`
 	// AgentName is empty on older servers.
