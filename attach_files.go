@@ -1,20 +1,23 @@
 package asteroid
 
-// AttachFilesInput is the input of asteroid.AttachFiles.
+// AttachFilesInput is the input of asteroid.AttachFiles
+// (https://docs.asteroid.ai/api-reference/files/upload-files-to-execution).
 type AttachFilesInput struct {
 	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
-	// Files are at least one and at most a thousand.
+	// Files are at least one and at most MaxFiles.
 	Files []FileRef `json:"files"`
 }
 
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+// Validate checks the execution id and the number of files. Its error is asteroid.InvalidInput and
+// names the field. Only the activity checks the references, since each worker opens others.
 func (in *AttachFilesInput) Validate() error {
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}
-	return checkCount(len(in.Files))
+	return checkFiles(in.Files)
 }
 
 // AttachFilesResult is the result of asteroid.AttachFiles.
@@ -25,11 +28,12 @@ type AttachFilesResult struct {
 
 // AttachedFile is a file that a running execution was given.
 type AttachedFile struct {
-	// Name is that under which the agent sees it, in the directory uploads.
+	// Name is the name that the agent sees, in the directory uploads.
 	Name string `json:"name"`
 	// Size is in bytes.
-	Size        int64  `json:"size"`
+	Size int64 `json:"size"`
+	// ContentType is the media type with which the file was sent.
 	ContentType string `json:"contentType"`
-	// AlreadySent is true when an earlier attempt turned out to have delivered the file.
+	// AlreadySent is true when the activity found that an earlier attempt had delivered the file.
 	AlreadySent bool `json:"alreadySent,omitempty"`
 }

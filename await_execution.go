@@ -7,48 +7,57 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// AwaitUntil says what ends a wait.
+// AwaitUntil is the condition that ends a wait.
 type AwaitUntil string
 
 const (
-	// UntilTerminal waits for completed, failed or cancelled. The default.
+	// UntilTerminal waits for completed, failed or cancelled. It is the default.
 	UntilTerminal AwaitUntil = "terminal"
-	// UntilNeedsHuman waits for those, and for the agent to ask somebody.
+	// UntilNeedsHuman waits for a terminal status, or for the agent to ask a person.
 	UntilNeedsHuman AwaitUntil = "needsHuman"
-	// UntilChange waits for any status but AwaitExecutionInput.KnownStatus.
+	// UntilChange waits for any status other than AwaitExecutionInput.KnownStatus.
 	UntilChange AwaitUntil = "change"
-	// UntilHalt is UntilChange for a caller to whom starting and running are the same.
+	// UntilSignificantChange is UntilChange, except that a change between starting and running does
+	// not end the wait.
 	UntilSignificantChange AwaitUntil = "halt"
 )
 
-// AwaitExecutionInput is the input of asteroid.AwaitExecution.
+// AwaitExecutionInput is the input of asteroid.AwaitExecution, whose result is an [Execution]
+// (https://docs.asteroid.ai/api-reference/execution/get-execution).
 type AwaitExecutionInput struct {
 	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
 	// Until is UntilTerminal when empty.
 	Until AwaitUntil `json:"until,omitempty"`
-	// KnownStatus is the status that the caller has seen, required with UntilChange and UntilHalt and meaningless without.
-	// Polling skips statuses: a run may go from starting to completed.
+	// KnownStatus is the status that the caller has seen. It is required with UntilChange and
+	// UntilSignificantChange, and must be empty otherwise. The wait may miss statuses in between:
+	// an execution can go from starting to completed.
 	KnownStatus Status `json:"knownStatus,omitempty"`
-	// LongPollSeconds, 1 to 25, asks the service to hold each request so long if nothing happens. The end is then seen
-	// within a second or so, but every waiting run holds an activity slot. 0 is off. A service without the long poll is
-	// polled.
+	// LongPollSeconds, from 1 to 25, has the service delay the answer to each poll for so long
+	// while nothing happens. The wait then sees the end within about a second, but holds an
+	// activity slot all the time. 0 means no long poll. A service without long poll is polled as
+	// with 0.
 	LongPollSeconds int32 `json:"longPollSeconds,omitempty"`
-	// Internal is what workflows.RunAgent passes. Leave it empty.
+	// Internal is for workflows.RunAgent. Leave it empty.
 	Internal AwaitExecutionInternal `json:"internal,omitzero"`
 }
 
-// AwaitExecutionInternal is what workflows.RunAgent knows of the execution that it awaits.
+// AwaitExecutionInternal is what workflows.RunAgent knows of the execution that it awaits. Other
+// callers leave it empty.
 type AwaitExecutionInternal struct {
-	// KnownSince is the Execution.StatusChangedAt that belongs to a KnownStatus that halts the run.
-	// The same status at a later time, such as another question, then counts as a change. Each poll
-	// reads the execution's activities too.
+	// KnownSince is the Execution.StatusChangedAt of a KnownStatus that is paused or asks a person.
+	// The same status at a later time, such as that of another question, then counts as a change.
+	// Each poll reads the execution's activities too. The zero time means that only another status
+	// is a change.
 	KnownSince time.Time `json:"knownSince,omitzero"`
-	// EnsureWatch has each attempt make sure that the connection's watch runs.
+	// EnsureWatch makes each attempt start the connection's watch unless it runs.
 	EnsureWatch bool `json:"ensureWatch,omitempty"`
 }
 
+// Validate checks the execution id, and that Until, KnownStatus and LongPollSeconds go together.
+// Its error is asteroid.InvalidInput and names the field.
 func (in *AwaitExecutionInput) Validate() error {
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
@@ -56,20 +65,25 @@ func (in *AwaitExecutionInput) Validate() error {
 	switch in.Until {
 	case "", UntilTerminal, UntilNeedsHuman:
 		if in.KnownStatus != "" {
-			return NewInvalidInput("knownStatus", fmt.Sprintf("goes with until %q or %q only", UntilChange, UntilSignificantChange))
+			return NewInvalidInput("knownStatus", fmt.Sprintf(
+				"needs until %q or %q", UntilChange, UntilSignificantChange))
 		}
 		if !in.Internal.KnownSince.IsZero() {
-			return NewInvalidInput("internal.knownSince", "goes with a knownStatus only")
+			return NewInvalidInput("internal.knownSince", "needs a knownStatus")
 		}
 	case UntilChange, UntilSignificantChange:
 		if in.KnownStatus == "" {
-			return NewInvalidInput("knownStatus", fmt.Sprintf("is required with until %q", in.Until))
+			return NewInvalidInput("knownStatus", fmt.Sprintf(
+				"is required with until %q", in.Until))
 		}
 	default:
-		return NewInvalidInput("until", fmt.Sprintf("%q is none of %q, %q, %q, %q", text.Clip(string(in.Until)), UntilTerminal, UntilNeedsHuman, UntilChange, UntilSignificantChange))
+		return NewInvalidInput("until", fmt.Sprintf("%q is none of %q, %q, %q, %q",
+			text.Clip(string(in.Until)),
+			UntilTerminal, UntilNeedsHuman, UntilChange, UntilSignificantChange))
 	}
 	if in.LongPollSeconds < 0 || in.LongPollSeconds > 25 {
-		return NewInvalidInput("longPollSeconds", fmt.Sprintf("is %d: must be 1 to 25, or 0 for off", in.LongPollSeconds))
+		return NewInvalidInput("longPollSeconds", fmt.Sprintf(
+			"is %d: must be 1 to 25, or 0 for off", in.LongPollSeconds))
 	}
 	return nil
 }

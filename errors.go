@@ -2,13 +2,12 @@ package asteroid
 
 import (
 	"errors"
-	"strings"
 
 	"go.temporal.io/sdk/temporal"
 )
 
-// The error types; the package comment says when each occurs and which are retried. They are what to list in a
-// retry policy's NonRetryableErrorTypes.
+// The error types. The package comment says when each occurs and which are retried. A retry policy
+// names them in NonRetryableErrorTypes.
 const (
 	ErrorTypeInvalidInput       = "asteroid.InvalidInput"
 	ErrorTypeUnauthorized       = "asteroid.Unauthorized"
@@ -46,7 +45,8 @@ func IsRateLimited(err error) bool { return hasType(err, ErrorTypeRateLimited) }
 // IsUnavailable reports whether err, or an error that it wraps, is an asteroid.Unavailable.
 func IsUnavailable(err error) bool { return hasType(err, ErrorTypeUnavailable) }
 
-// IsStagedFileExpired reports whether err, or an error that it wraps, is an asteroid.StagedFileExpired.
+// IsStagedFileExpired reports whether err, or an error that it wraps, is an
+// asteroid.StagedFileExpired.
 func IsStagedFileExpired(err error) bool { return hasType(err, ErrorTypeStagedFileExpired) }
 
 // IsStillRunning reports whether err, or an error that it wraps, is an asteroid.StillRunning.
@@ -58,25 +58,29 @@ func IsUnknownStatus(err error) bool { return hasType(err, ErrorTypeUnknownStatu
 // IsExecutionFailed reports whether err, or an error that it wraps, is an asteroid.ExecutionFailed.
 func IsExecutionFailed(err error) bool { return hasType(err, ErrorTypeExecutionFailed) }
 
-// IsExecutionCancelled reports whether err, or an error that it wraps, is an asteroid.ExecutionCancelled.
+// IsExecutionCancelled reports whether err, or an error that it wraps, is an
+// asteroid.ExecutionCancelled.
 func IsExecutionCancelled(err error) bool { return hasType(err, ErrorTypeExecutionCancelled) }
 
-// IsExecutionTimedOut reports whether err, or an error that it wraps, is an asteroid.ExecutionTimedOut.
+// IsExecutionTimedOut reports whether err, or an error that it wraps, is an
+// asteroid.ExecutionTimedOut.
 func IsExecutionTimedOut(err error) bool { return hasType(err, ErrorTypeExecutionTimedOut) }
 
-// hasType looks at every ApplicationError in the chain: one of ours may be the cause of one of the user's.
+// hasType reports whether any ApplicationError in the chain has the type: an error of this package
+// may be the cause of an error of the user's.
 func hasType(err error, errorType string) bool {
-	_, ok := findError(err, func(e *temporal.ApplicationError) bool { return e.Type() == errorType })
+	_, ok := findError(err, func(candidate string) bool { return candidate == errorType })
 	return ok
 }
 
-func findError(err error, match func(*temporal.ApplicationError) bool) (*temporal.ApplicationError, bool) {
+// findError returns the outermost ApplicationError in the chain whose type matches.
+func findError(err error, match func(errorType string) bool) (*temporal.ApplicationError, bool) {
 	for err != nil {
 		var app *temporal.ApplicationError
 		if !errors.As(err, &app) {
 			return nil, false
 		}
-		if match(app) {
+		if match(app.Type()) {
 			return app, true
 		}
 		err = app.Unwrap()
@@ -84,63 +88,13 @@ func findError(err error, match func(*temporal.ApplicationError) bool) (*tempora
 	return nil, false
 }
 
-// ErrorDetails are the details of every error of this package. They never hold the API key, inputs or file contents.
-type ErrorDetails struct {
-	// Operation is the API's operation id, such as AgentExecutePost; empty when nothing was to be sent.
-	Operation string `json:"operation,omitempty"`
-	// HTTPStatus is 0 when no answer came.
-	HTTPStatus int `json:"httpStatus,omitempty"`
-	// RequestID is what to quote to the vendor's support.
-	RequestID string `json:"requestId,omitempty"`
-	// ExecutionID is set whenever the error is about a certain execution.
-	ExecutionID string `json:"executionId,omitempty"`
-	// ExecutionKey is set when the outcome of an execute is not known: the value of the metadata
-	// temporal_execution_key that finds the execution, if there is one.
-	ExecutionKey string `json:"executionKey,omitempty"`
-	// UnknownOutcomes counts the requests of a failed execute that may have started an agent; 0 where nothing was started for sure.
-	UnknownOutcomes int `json:"unknownOutcomes,omitempty"`
-	// Status is the execution's status where the error is about that.
-	Status Status `json:"status,omitempty"`
-	// Execution is the whole execution in an asteroid.ExecutionFailed, ExecutionCancelled or ExecutionTimedOut.
-	Execution *Execution `json:"execution,omitempty"`
-	// Field names the input field that broke a rule, such as executionOptions.softTimeoutMins.
-	Field string `json:"field,omitempty"`
-	// Parameters are those that the service rejected, when it says which.
-	Parameters []ParameterError `json:"parameters,omitempty"`
-	// ProblemType, Reason, Capability, Used and Limit repeat members of the service's own error body.
-	ProblemType string `json:"problemType,omitempty"`
-	Reason      string `json:"reason,omitempty"`
-	Capability  string `json:"capability,omitempty"`
-	Used        *int   `json:"used,omitempty"`
-	Limit       *int   `json:"limit,omitempty"`
-}
-
-// ParameterError is a parameter that the service rejected.
-type ParameterError struct {
-	Parameter string `json:"parameter"`
-	Detail    string `json:"detail"`
-}
-
-// DetailsOf returns the details of the outermost error of this package in err's chain, or of a CanceledError with which
-// workflows.RunAgent ended. It reports false when there is none.
-func DetailsOf(err error) (ErrorDetails, bool) {
-	var details ErrorDetails
-	app, ok := findError(err, func(e *temporal.ApplicationError) bool { return strings.HasPrefix(e.Type(), "asteroid.") })
-	if ok && app.HasDetails() && app.Details(&details) == nil {
-		return details, true
-	}
-	var cancelled *temporal.CanceledError
-	if errors.As(err, &cancelled) && cancelled.HasDetails() && cancelled.Details(&details) == nil {
-		return details, true
-	}
-	return ErrorDetails{}, false
-}
-
-// invalid is the error for an input that breaks a rule. It names the field and the rule, and says so before anything
-// is sent.
+// NewInvalidInput returns an asteroid.InvalidInput, which is final, with the field in its details.
+// Its message is the field, a colon and the rule that the field breaks. It exists for the other
+// packages of this module.
 func NewInvalidInput(field, rule string) error {
-	return temporal.NewApplicationErrorWithOptions(field+": "+rule, ErrorTypeInvalidInput, temporal.ApplicationErrorOptions{
-		NonRetryable: true,
-		Details:      []any{ErrorDetails{Field: field}},
-	})
+	return temporal.NewApplicationErrorWithOptions(field+": "+rule, ErrorTypeInvalidInput,
+		temporal.ApplicationErrorOptions{
+			NonRetryable: true,
+			Details:      []any{ErrorDetails{Field: field}},
+		})
 }

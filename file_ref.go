@@ -1,39 +1,60 @@
 package asteroid
 
 import (
+	"fmt"
 	"net/url"
 )
 
-// ExecutionScheme is the scheme of references to the files of an execution; [ExecutionFileURI] makes them.
-const ExecutionScheme = "asteroid-execution"
-
-// ExecutionFileURI returns the reference to a file of an execution, such as
-// asteroid-execution://<execution id>/downloads/report.pdf. The directory is one of uploads, downloads, workspace, shared and debug.
-// The file is looked up on the connection of the activity that opens it.
-func ExecutionFileURI(executionID, directory, name string) string {
-	return (&url.URL{Scheme: ExecutionScheme, Host: executionID, Path: "/" + directory + "/" + name}).String()
-}
-
-// FileRef names a file without holding it. The activity opens it on the worker and streams it, so that the content
-// enters neither history nor, as a whole, memory.
+// FileRef names a file without holding it. The activity opens it on the worker and streams it, so
+// its content enters neither history nor, as a whole, memory.
 //
 // Schemes:
 //
-//	file:///srv/claims/1042.csv              on the worker's disk, beneath one of Options.FileRoots
-//	data:text/csv;base64,YSxiCjEsMgo=        the content itself, for a few kilobytes: it does stand in history
-//	https://files.example.com/1042.csv       on the public internet, see HTTPSOptions; a query stands in history
+//	file:///srv/claims/1042.csv         on the worker's disk, below one of the worker's FileRoots
+//	data:text/csv;base64,YSxiCjEsMgo=   the content itself, up to 1 MiB; it does enter history
+//	https://files.example.com/1042.csv  on the public internet, see HTTPSOptions; the whole URI,
+//	                                    with its query, enters history
 //	asteroid-execution://<execution id>/downloads/report.pdf
-//	                                         a file of another run of the same organization, in one of the directories
-//	                                         uploads, downloads, workspace, shared and debug
-//	s3:, gs:, azblob:, ...                   what Options.Stores adds
+//	                                    a file of another execution of the same organization, see
+//	                                    ExecutionFileURI
+//	s3:, gs:, azblob:, ...              in a Store of the worker
 //
-// What is special in a URI (space, %, #, ?) is percent-encoded in it.
+// Special characters (space, %, #, ?) are percent-encoded in the URI.
 type FileRef struct {
+	// URI is required.
 	URI string `json:"uri"`
-	// Name is what the agent sees; empty means the URI's own last element. The service gets it in ASCII and unique
-	// within the call.
+	// Name is the name that the agent sees; empty means the last element of the URI. The service
+	// receives it in ASCII, without directories, and unique within the call.
 	Name string `json:"name,omitempty"`
-	// ContentType is a media type such as text/csv; empty means what the scheme knows (of data:, https: and the like),
-	// else what the name's ending or the first bytes suggest.
+	// ContentType is a media type such as text/csv. Empty means the one that the source gives
+	// (data:, https:, a Store), else the one that the name's extension or the first bytes suggest.
 	ContentType string `json:"contentType,omitempty"`
+}
+
+// ExecutionScheme is the URI scheme of references to the files of an execution.
+// [ExecutionFileURI] builds them.
+const ExecutionScheme = "asteroid-execution"
+
+// ExecutionFileURI returns the reference to a file of an execution, such as
+// asteroid-execution://<execution id>/downloads/report.pdf. The directory is one of uploads,
+// downloads, workspace, shared and debug. The name may have folders; it is not encoded yet. The
+// activity that opens the reference reads the file through its own connection.
+func ExecutionFileURI(executionID, directory, name string) string {
+	uri := url.URL{Scheme: ExecutionScheme, Host: executionID, Path: "/" + directory + "/" + name}
+	return uri.String()
+}
+
+// MaxFiles bounds the files of one call of an activity: their names and ids must fit into its
+// heartbeats and results. Inputs and selections of more files are an asteroid.InvalidInput.
+const MaxFiles = 1000
+
+func checkFiles(files []FileRef) error {
+	switch {
+	case len(files) == 0:
+		return NewInvalidInput("files", "name at least one file")
+	case len(files) > MaxFiles:
+		return NewInvalidInput("files", fmt.Sprintf(
+			"are %d, more than %d: put them into an archive", len(files), MaxFiles))
+	}
+	return nil
 }

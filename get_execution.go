@@ -1,13 +1,13 @@
 package asteroid
 
-// GetExecutionInput is the input of asteroid.GetExecution.
+// GetExecutionInput is the input of asteroid.GetExecution, whose result is an [Execution]
+// (https://docs.asteroid.ai/api-reference/execution/get-execution).
 type GetExecutionInput struct {
 	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
 }
 
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
-func (in *GetExecutionInput) Validate() error {
-	return checkID("executionId", in.ExecutionID)
-}
+// Validate checks the execution id. Its error is asteroid.InvalidInput and names the field.
+func (in *GetExecutionInput) Validate() error { return checkID("executionId", in.ExecutionID) }

@@ -6,21 +6,23 @@ import (
 	"time"
 )
 
-// HTTPSOptions say what https: references can reach. The zero value lets them reach the public internet, and
-// nothing else: loopback, private, link-local, multicast, reserved and metadata addresses are refused after the name is resolved, for each
-// redirect too. A proxy of the environment is not used, since it would see to the names where this worker cannot.
+// HTTPSOptions restrict what https: references can reach from a worker. The zero value allows the
+// public internet and nothing else: loopback, private, link-local, multicast, reserved and metadata
+// addresses are refused after the name is resolved, for each redirect too. No proxy of the
+// environment is used, because a proxy would resolve the names where the worker cannot check them.
 type HTTPSOptions struct {
 	// Disabled refuses every https: reference.
 	Disabled bool
-	// Hosts, if any, are the only ones that references and their redirects may name: files.example.com, or .example.com for
-	// all beneath it.
+	// Hosts are the only hosts that references and their redirects may name: files.example.com, or
+	// .example.com for all of its subdomains. Empty means every host.
 	Hosts []string
-	// Networks may be reached although they are not public, such as 10.20.0.0/16.
+	// Networks are allowed although they are not public, such as 10.20.0.0/16. Empty means none.
 	Networks []netip.Prefix
-	// RootCAs are trusted instead of the system's, if set.
+	// RootCAs are trusted instead of the system's. nil means the system's.
 	RootCAs *x509.CertPool
-	// MaxBytes bounds a file; 0 means no more than Options.MaxUploadBytes does.
+	// MaxBytes bounds the size of a file. 0 means that only the worker's MaxUploadBytes bounds it.
 	MaxBytes int64
-	// Timeout bounds the fetching of a file, with all redirects and resumptions. 15 minutes when 0.
+	// Timeout bounds the download of a file, with all redirects and resumptions. 0 means 15
+	// minutes.
 	Timeout time.Duration
 }

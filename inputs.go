@@ -3,15 +3,34 @@ package asteroid
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"regexp"
+
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// Inputs are named JSON values. Decoded, numbers are [json.Number], so that a policy number of twenty digits is still
-// itself when it reaches the agent.
+// Inputs are named JSON values. Decoded numbers are [json.Number], so that a policy number of
+// twenty digits reaches the agent unchanged.
 type Inputs map[string]any
 
-// UnmarshalJSON decodes an object without turning numbers into floating point.
+// UnmarshalJSON decodes an object and keeps every digit of its numbers.
 func (in *Inputs) UnmarshalJSON(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	return decoder.Decode((*map[string]any)(in))
+}
+
+// inputNamePattern matches the names that a placeholder in a prompt can have
+// (https://docs.asteroid.ai/fundamentals/nodes/ai-task).
+var inputNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func (in Inputs) validate(field string) error {
+	for _, name := range sortedKeys(in) {
+		if !inputNamePattern.MatchString(name) {
+			return NewInvalidInput(field, fmt.Sprintf(
+				"the name %q fits no prompt: use a letter or _ first, then letters, digits and _",
+				text.Clip(name)))
+		}
+	}
+	return nil
 }

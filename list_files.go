@@ -1,14 +1,17 @@
 package asteroid
 
-// ListFilesInput is the input of asteroid.ListFiles.
+// ListFilesInput is the input of asteroid.ListFiles
+// (https://docs.asteroid.ai/api-reference/files/get-execution-files).
 type ListFilesInput struct {
 	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
 	FileSelection
 }
 
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+// Validate checks the execution id and the selection. Its error is asteroid.InvalidInput and names
+// the field.
 func (in *ListFilesInput) Validate() error {
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
@@ -18,6 +21,7 @@ func (in *ListFilesInput) Validate() error {
 
 // ListFilesResult is the result of asteroid.ListFiles.
 type ListFilesResult struct {
-	// Files are in the order of their directories and names.
+	// Files are in the order of their directories and names, at most MaxFiles. They are empty when
+	// the selection matches none.
 	Files []OutputFile `json:"files"`
 }

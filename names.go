@@ -1,6 +1,7 @@
 package asteroid
 
-// The activity types, as registered and as a workflow in another language calls them.
+// The activity types: the names under which a worker registers the activities, and by which a
+// workflow in any language calls them.
 const (
 	StageFilesName         = "asteroid.StageFiles"
 	ExecuteAgentName       = "asteroid.ExecuteAgent"
@@ -17,25 +18,7 @@ const (
 	WatchExecutionsName    = "asteroid.WatchExecutions"
 )
 
-// WatchWorkflowName is the workflow type that ExecuteAgent starts where [EventsWatch] asks for it; package workflows has it.
+// WatchWorkflowName is the type of the workflow that runs asteroid.WatchExecutions. ExecuteAgent
+// starts it on a worker with [EventsWatch]. The names of the workflows that a user starts are in
+// package [github.com/temporal-asteroid/asteroid/workflows].
 const WatchWorkflowName = "asteroid.Watch"
-
-// The metadata that ExecuteAgent writes into every execution. Every key that begins with [MetadataPrefix] is reserved:
-// an input that sets one is refused.
-const (
-	// MetadataPrefix begins the reserved keys.
-	MetadataPrefix = "temporal_"
-	// MetadataExecutionKey identifies the intent to run an agent: two executions with the same value are the same
-	// intent, unless one of them is a rerun that a person made.
-	MetadataExecutionKey = "temporal_execution_key"
-	// MetadataNamespace, MetadataWorkflowID and MetadataRunID lead from an execution back to the workflow that
-	// started it. The latter two are absent for an activity that no workflow started.
-	MetadataNamespace  = "temporal_namespace"
-	MetadataWorkflowID = "temporal_workflow_id"
-	MetadataRunID      = "temporal_run_id"
-	// MetadataActivityID tells which activity started an execution: the run id of the workflow (or of the standalone
-	// activity), a slash, and the activity id.
-	MetadataActivityID = "temporal_activity_id"
-	// MetadataSignal names the signal that the workflow wants when the execution changes. Absent, it wants none.
-	MetadataSignal = "temporal_signal"
-)

@@ -1,17 +1,21 @@
 package asteroid
 
-// SaveFilesInput is the input of asteroid.SaveFiles.
+// SaveFilesInput is the input of asteroid.SaveFiles
+// (https://docs.asteroid.ai/api-reference/files/download-execution-file).
 type SaveFilesInput struct {
 	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
 	FileSelection
-	// Destination is the URI beneath which the files are put: file:///srv/results, beneath one of Options.OutputRoots, or
-	// that of a place in one of Options.Stores, such as s3://bucket/results. Required.
+	// Destination is the URI below which the files are written, and is required:
+	// file:///srv/results, below one of the worker's OutputRoots, or a URI of one of the worker's
+	// Stores, such as s3://bucket/results.
 	Destination string `json:"destination"`
 }
 
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+// Validate checks the execution id and the selection. Its error is asteroid.InvalidInput and names
+// the field. Only the activity checks Destination, since each worker accepts others.
 func (in *SaveFilesInput) Validate() error {
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
@@ -21,6 +25,7 @@ func (in *SaveFilesInput) Validate() error {
 
 // SaveFilesResult is the result of asteroid.SaveFiles.
 type SaveFilesResult struct {
-	// Files are the copies, in the order of their directories and names.
+	// Files are the copies, in the order of their directories and names, at most MaxFiles. They are
+	// empty when the selection matches none.
 	Files []OutputFile `json:"files"`
 }

@@ -1,20 +1,21 @@
 package asteroid
 
-import (
-	"strings"
-)
+import "strings"
 
-// SendMessageInput is the input of asteroid.SendMessage.
+// SendMessageInput is the input of asteroid.SendMessage
+// (https://docs.asteroid.ai/api-reference/execution/send-user-message-to-execution).
 type SendMessageInput struct {
 	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
-	// Message is what the agent is told. To answer a question that suggests answers, send an option's label.
-	// It stands in the workflow's history: no secrets.
+	// Message is required. To choose a suggested answer to a question, send its
+	// QuestionOption.Label. The message enters the workflow's history: it must hold no secrets.
 	Message string `json:"message"`
 }
 
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+// Validate checks the execution id, and that the message is more than white space. Its error is
+// asteroid.InvalidInput and names the field.
 func (in *SendMessageInput) Validate() error {
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
@@ -27,7 +28,9 @@ func (in *SendMessageInput) Validate() error {
 
 // SendMessageResult is the result of asteroid.SendMessage.
 type SendMessageResult struct {
+	// ExecutionID is that of the input.
 	ExecutionID string `json:"executionId"`
-	// AlreadySent is true when an earlier attempt turned out to have delivered the message.
+	// AlreadySent is true when the activity found that an earlier attempt had delivered the
+	// message.
 	AlreadySent bool `json:"alreadySent,omitempty"`
 }

@@ -6,16 +6,20 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// SetExecutionStatusInput is the input of asteroid.SetExecutionStatus.
+// SetExecutionStatusInput is the input of asteroid.SetExecutionStatus
+// (https://docs.asteroid.ai/api-reference/execution/update-execution-status).
 type SetExecutionStatusInput struct {
 	// Connection is DefaultConnection when empty.
-	Connection  string `json:"connection,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
-	// Status is StatusPaused to pause, StatusRunning to resume, StatusCancelled to end the run.
+	// Status is required: StatusPaused pauses the execution, StatusRunning resumes it,
+	// StatusCancelled ends it.
 	Status Status `json:"status"`
 }
 
-// Validate checks what the contract forbids. Its error is asteroid.InvalidInput and names the field.
+// Validate checks the execution id, and that the status is one that can be set. Its error is
+// asteroid.InvalidInput and names the field.
 func (in *SetExecutionStatusInput) Validate() error {
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
@@ -24,14 +28,16 @@ func (in *SetExecutionStatusInput) Validate() error {
 	case StatusRunning, StatusPaused, StatusCancelled:
 		return nil
 	default:
-		return NewInvalidInput("status", fmt.Sprintf("%q cannot be set: use %q, %q or %q", text.Clip(string(in.Status)), StatusRunning, StatusPaused, StatusCancelled))
+		return NewInvalidInput("status", fmt.Sprintf("%q cannot be set: use %q, %q or %q",
+			text.Clip(string(in.Status)), StatusRunning, StatusPaused, StatusCancelled))
 	}
 }
 
 // SetExecutionStatusResult is the result of asteroid.SetExecutionStatus.
 type SetExecutionStatusResult struct {
+	// ExecutionID is that of the input.
 	ExecutionID string `json:"executionId"`
-	// Status is what the execution was right afterwards. It may not be what was asked for: a run that was already
-	// over stays what it was, and a change can take a moment.
+	// Status is the execution's status directly after the request. It may differ from the status
+	// that was asked for: a terminal execution keeps its status, and a change can take a moment.
 	Status Status `json:"status"`
 }

@@ -1,10 +1,12 @@
 package asteroid
 
-// Status is the state of an execution in the API's own words (fundamentals/execution-statuses). A status that this
-// version does not know is kept as it came; see [Status.Class].
+// Status is the state of an execution in the API's own words
+// (https://docs.asteroid.ai/fundamentals/execution-statuses). A status that this version does not
+// know is kept as the service sent it; see [Status.Class].
 type Status string
 
-// The published statuses.
+// The published statuses. A poll may miss some of them: an execution can go from starting to
+// completed.
 const (
 	StatusQueued               Status = "queued"
 	StatusStarting             Status = "starting"
@@ -17,22 +19,24 @@ const (
 	StatusCancelled            Status = "cancelled"
 )
 
-// StatusClass says what a status means for whoever waits.
+// StatusClass is what a status means for a caller. Code that decides by status should decide by
+// class, so that it also handles a status that a later version adds to a class.
 type StatusClass string
 
-// The classes. Everything that decides by status decides by one of these, so that a new status is classified once.
+// The classes of statuses.
 const (
-	// ClassUnknown is a status that this version has never heard of. It is not taken for an end.
+	// ClassUnknown is a status that this version does not know. It does not count as terminal.
 	ClassUnknown StatusClass = "unknown"
-	// ClassPending waits for capacity.
+	// ClassPending is an execution that waits for capacity.
 	ClassPending StatusClass = "pending"
-	// ClassProcessing is at work.
+	// ClassProcessing is an execution whose agent works.
 	ClassProcessing StatusClass = "processing"
-	// ClassPaused was halted by somebody through the console or the API, who will also resume it.
+	// ClassPaused is an execution that was paused through the console or the API, and that has to
+	// be resumed the same way.
 	ClassPaused StatusClass = "paused"
-	// ClassNeedsHuman halted by itself: the agent asks, or wants an approval.
+	// ClassNeedsHuman is an execution whose agent stopped to ask a question or for an approval.
 	ClassNeedsHuman StatusClass = "needsHuman"
-	// ClassTerminal never changes again.
+	// ClassTerminal is an execution that never changes again.
 	ClassTerminal StatusClass = "terminal"
 )
 
@@ -48,7 +52,7 @@ var statusClasses = map[Status]StatusClass{
 	StatusCancelled:            ClassTerminal,
 }
 
-// Class returns the class of s, [ClassUnknown] for a status that is not published.
+// Class returns the class of s, and [ClassUnknown] for a status that is not published.
 func (s Status) Class() StatusClass {
 	if class, ok := statusClasses[s]; ok {
 		return class
@@ -56,12 +60,14 @@ func (s Status) Class() StatusClass {
 	return ClassUnknown
 }
 
-// Terminal reports whether s never changes again.
+// Terminal reports whether s never changes again: completed, failed or cancelled.
 func (s Status) Terminal() bool { return s.Class() == ClassTerminal }
 
-// NeedsHuman reports whether the agent halted to ask somebody.
+// NeedsHuman reports whether the agent stopped to ask a person: paused_by_agent or
+// awaiting_confirmation.
 func (s Status) NeedsHuman() bool { return s.Class() == ClassNeedsHuman }
 
-// ReasonUserRequested is the reason of a cancellation that somebody wished for. A run that is cancelled for any other
-// reason (timeout, worker_lost, budget_exceeded, ...) was ended by the service: it failed.
+// ReasonUserRequested is the [Execution.Reason] of a cancellation that a user or the API asked for.
+// An execution that was cancelled for any other reason (timeout, worker_lost, budget_exceeded, ...)
+// was ended by the service, and counts as failed.
 const ReasonUserRequested = "user_requested"

@@ -9,7 +9,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-func TestEveryStatusOfTheContractHasAClass(t *testing.T) {
+func TestStatusClassCoversEveryStatusOfTheContract(t *testing.T) {
 	t.Parallel()
 	classes := map[api.ExecutionStatus]asteroid.StatusClass{
 		api.ExecutionStatusQueued:               asteroid.ClassPending,
@@ -24,11 +24,14 @@ func TestEveryStatusOfTheContractHasAClass(t *testing.T) {
 	}
 	for status, class := range classes {
 		require.True(t, status.Valid(), status)
-		require.Equal(t, class, asteroid.Status(status).Class(), status)
+		got := asteroid.Status(status)
+		require.Equal(t, class, got.Class(), status)
+		require.Equal(t, class == asteroid.ClassTerminal, got.Terminal(), status)
+		require.Equal(t, class == asteroid.ClassNeedsHuman, got.NeedsHuman(), status)
 	}
 }
 
-func TestAnUnpublishedStatusIsUnknownAndNoEnd(t *testing.T) {
+func TestStatusClassOfAnUnpublishedStatusIsUnknown(t *testing.T) {
 	t.Parallel()
 	for _, status := range []asteroid.Status{"", "hibernating", "Completed"} {
 		require.Equal(t, asteroid.ClassUnknown, status.Class())

@@ -6,29 +6,33 @@ import (
 	"net/url"
 )
 
-// Store is a place where files lie, such as an object store, under URI schemes of its own ([Options].Stores): StageFiles and
-// AttachFiles read from it, SaveFiles writes to it. Its methods are called concurrently.
+// Store is a place for files, such as an object store. A worker has stores by URI scheme (the
+// option Stores): StageFiles and AttachFiles read from them, SaveFiles writes to them. The methods
+// are called concurrently.
 //
-// The URI comes from a workflow, so a Store decides what may be reached: it must not let the URI choose an endpoint or
-// credentials. An error that is fs.ErrNotExist fails the activity with asteroid.NotFound, fs.ErrPermission with
-// asteroid.Unauthorized, fs.ErrInvalid with asteroid.InvalidInput; any other is asteroid.Unavailable and retried. Error texts
-// stand in history.
+// The URI comes from a workflow, so a Store must decide what may be reached: it must not let the
+// URI choose an endpoint or credentials. The URI has no user name, password or fragment.
+//
+// The kind of an error decides how the activity fails: fs.ErrNotExist is asteroid.NotFound,
+// fs.ErrPermission is asteroid.Unauthorized, fs.ErrInvalid is asteroid.InvalidInput, and any other
+// is asteroid.Unavailable, which is retried. Error texts enter history.
 type Store interface {
-	// Stat says what lies under the URI, without reading all of it.
+	// Stat describes the file under the URI, without reading all of it.
 	Stat(ctx context.Context, uri *url.URL) (FileInfo, error)
-	// Open reads it from its beginning. What was opened is no longer read when ctx ends.
+	// Open returns the file's content from its beginning. The content is not read any more once ctx
+	// has ended.
 	Open(ctx context.Context, uri *url.URL) (io.ReadCloser, error)
-	// Write stores content under the URI and replaces what lies there. It reads to the end of content: all of it appears at
-	// once, or, where reading fails or ctx ends, nothing.
+	// Write stores content under the URI and replaces what was there. It reads content to its end.
+	// The file appears complete, or not at all when reading fails or ctx ends.
 	Write(ctx context.Context, uri *url.URL, content io.Reader, info FileInfo) error
 }
 
 // FileInfo describes a file in a [Store].
 type FileInfo struct {
-	// Name is how the agent is to see the file; empty means the last element of the URI's path.
+	// Name is the name that the agent sees; empty means the last element of the URI's path.
 	Name string
-	// ContentType is a media type; empty means that the store does not know.
+	// ContentType is a media type; empty means that the store does not know it.
 	ContentType string
-	// Size is in bytes, or negative when it is only known at the end.
+	// Size is in bytes; negative means that it is not known in advance.
 	Size int64
 }

@@ -1,17 +1,20 @@
 package asteroid
 
-// WatchExecutionsInput is the input of the workflow asteroid.Watch and of its activity asteroid.WatchExecutions.
+// WatchExecutionsInput is the input of the workflow asteroid.Watch and of its activity
+// asteroid.WatchExecutions. ExecuteAgent starts the workflow; nobody else needs to.
 type WatchExecutionsInput struct {
 	// Connection is DefaultConnection when empty.
 	Connection string `json:"connection,omitempty"`
-	// TaskQueue is where the activity runs; empty is the workflow's own.
+	// TaskQueue is the task queue of the activity; empty means the workflow's own.
 	TaskQueue string `json:"taskQueue,omitempty"`
-	// Known is what the watch before this one knew, in a form of its own.
+	// Known is the Known of the [WatchExecutionsResult] before this run. Empty means that there was
+	// none.
 	Known []byte `json:"known,omitempty"`
 }
 
 // WatchExecutionsResult is the result of asteroid.WatchExecutions.
 type WatchExecutionsResult struct {
+	// Known is the state of the watch, in an internal format, for the next run.
 	Known []byte `json:"known,omitempty"`
 	// Idle is true when there has been nothing to watch for a while.
 	Idle bool `json:"idle,omitempty"`

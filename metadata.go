@@ -1,0 +1,23 @@
+package asteroid
+
+// The metadata that ExecuteAgent writes into every execution. It is visible to everybody who can
+// read the execution, and the service repeats it in webhooks.
+const (
+	// MetadataPrefix begins the reserved keys, in any letter case. [ExecuteAgentInput.Validate]
+	// refuses metadata with such a key.
+	MetadataPrefix = "temporal_"
+	// MetadataExecutionKey identifies the intent to run an agent. Two executions with the same
+	// value have the same intent, unless one of them is a rerun that a person made of another.
+	MetadataExecutionKey = "temporal_execution_key"
+	// MetadataNamespace, MetadataWorkflowID and MetadataRunID identify the workflow that started
+	// the execution. The latter two are absent for an activity that no workflow started.
+	MetadataNamespace  = "temporal_namespace"
+	MetadataWorkflowID = "temporal_workflow_id"
+	MetadataRunID      = "temporal_run_id"
+	// MetadataActivityID identifies the activity that started the execution: the run id of the
+	// workflow (or of the standalone activity), a slash, and the activity id.
+	MetadataActivityID = "temporal_activity_id"
+	// MetadataSignal is the name of the signal that the workflow expects when the execution
+	// changes. It is absent when the workflow expects none.
+	MetadataSignal = "temporal_signal"
+)
