@@ -19,7 +19,7 @@ const (
 	UntilChange AwaitUntil = "change"
 	// UntilSignificantChange is UntilChange, except that a change between starting and running does
 	// not end the wait.
-	UntilSignificantChange AwaitUntil = "halt"
+	UntilSignificantChange AwaitUntil = "significantChange"
 )
 
 // AwaitExecutionInput is the input of asteroid.AwaitExecution, whose result is an [Execution]

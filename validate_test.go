@@ -131,11 +131,11 @@ func TestAwaitExecutionInputValidate(t *testing.T) {
 	testInvalid(t, map[string]invalid{
 		"known status alone": {
 			&await{ExecutionID: "e", KnownStatus: asteroid.StatusRunning},
-			"knownStatus", `needs until "change" or "halt"`,
+			"knownStatus", `needs until "change" or "significantChange"`,
 		},
 		"known status until needsHuman": {
 			&await{ExecutionID: "e", Until: asteroid.UntilNeedsHuman, KnownStatus: "running"},
-			"knownStatus", `needs until "change" or "halt"`,
+			"knownStatus", `needs until "change" or "significantChange"`,
 		},
 		"known since alone": {
 			&await{ExecutionID: "e", Internal: since}, "internal.knownSince", "needs a knownStatus",
@@ -146,11 +146,11 @@ func TestAwaitExecutionInputValidate(t *testing.T) {
 		},
 		"significant change from nothing": {
 			&await{ExecutionID: "e", Until: asteroid.UntilSignificantChange},
-			"knownStatus", `is required with until "halt"`,
+			"knownStatus", `is required with until "significantChange"`,
 		},
 		"unknown until": {
 			&await{ExecutionID: "e", Until: "later"},
-			"until", `"later" is none of "terminal", "needsHuman", "change", "halt"`,
+			"until", `"later" is none of "terminal", "needsHuman", "change", "significantChange"`,
 		},
 		"negative long poll": {
 			&await{ExecutionID: "e", LongPollSeconds: -1},
