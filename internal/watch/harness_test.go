@@ -81,7 +81,7 @@ func (f *field) begin(name string, agent testsuite.Agent, changed ...string) str
 func (f *field) rounds(n int, each time.Duration) {
 	f.t.Helper()
 	for range n {
-		f.clock.Pass(each)
+		f.clock.Advance(each)
 		require.NoError(f.t, f.round(f.t.Context()))
 	}
 }

@@ -96,7 +96,7 @@ func (w *Watch) Run(ctx context.Context, at Pace, logger log.Logger) (known []by
 // survey is a round, once the organization is known.
 func (w *Watch) survey(ctx context.Context) error {
 	if w.organizationID == "" && !w.spans {
-		organizationID, err := w.c.WatchedOrganization(ctx)
+		organizationID, err := w.c.VisibleOrganization(ctx)
 		if err != nil {
 			return err
 		}

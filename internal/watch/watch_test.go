@@ -63,10 +63,10 @@ func TestARunThatBeginsAndEndsBetweenTwoScansIsTold(t *testing.T) {
 			f.begin("quick", works(time.Second))
 			f.rounds(1, 8*time.Second)
 			require.Equal(t, []string{"wf quick completed"}, f.heard())
-			f.wire.Taken("get")
+			f.wire.Take("get")
 			f.rounds(30, 5*time.Second)
 			require.Empty(t, f.heard())
-			require.Zero(t, f.wire.Taken("get"))
+			require.Zero(t, f.wire.Take("get"))
 		})
 	}
 }
@@ -79,7 +79,7 @@ func TestWhatEndsWhileNobodyWatchesIsToldAfterwards(t *testing.T) {
 	f.rounds(2, 2*time.Second)
 	f.heard()
 	f.begin("quick", works(time.Second))
-	f.clock.Pass(10 * time.Minute)
+	f.clock.Advance(10 * time.Minute)
 	f.begin("new", works(time.Hour))
 	f.takeOver()
 	f.rounds(3, 2*time.Second)
@@ -123,7 +123,7 @@ func TestOnlyWorkflowsThatWantToAreTold(t *testing.T) {
 			require.Empty(t, f.known)
 			f.rounds(3, time.Minute)
 			require.Empty(t, f.heard())
-			require.Zero(t, f.wire.Taken("get"))
+			require.Zero(t, f.wire.Take("get"))
 		})
 	}
 }
@@ -133,7 +133,7 @@ func TestARerunIsNobodys(t *testing.T) {
 	f := newField(t)
 	original := f.begin("a", works(time.Minute))
 	f.rounds(1, 0)
-	f.clock.Pass(2 * time.Minute)
+	f.clock.Advance(2 * time.Minute)
 	f.rounds(1, 0)
 	require.Equal(t, []string{"wf a completed"}, f.heard())
 	require.NotEmpty(t, f.api.RerunExecution(original))
@@ -147,7 +147,7 @@ func TestAnExecutionThatIsDeletedIsToldWithoutAStatus(t *testing.T) {
 	id := f.begin("a", works(2*time.Minute))
 	f.rounds(2, 2*time.Second)
 	f.heard()
-	f.clock.Pass(3 * time.Minute)
+	f.clock.Advance(3 * time.Minute)
 	f.api.DeleteExecution(id)
 	f.rounds(3, 2*time.Second)
 	require.Equal(t, []string{"wf a "}, f.heard())
@@ -163,9 +163,9 @@ func TestAListThatFailsEndsNothing(t *testing.T) {
 	f.begin("quick", works(time.Second))
 	for _, status := range []int{500, 401, 403, 400, 404, 503} {
 		f.api.Inject("ExecutionsList", testsuite.Answer(status, "{}"), 2)
-		f.clock.Pass(40 * time.Second)
+		f.clock.Advance(40 * time.Second)
 		require.Error(t, f.round(t.Context()))
-		require.Zero(t, f.wire.Taken("get"))
+		require.Zero(t, f.wire.Take("get"))
 		require.Len(t, f.known, 1)
 	}
 	f.rounds(1, 0)
@@ -191,11 +191,11 @@ func TestAPageThatFailsHidesOnlyItsOwnChanges(t *testing.T) {
 		}
 		return nil
 	})
-	f.clock.Pass(5 * time.Second)
+	f.clock.Advance(5 * time.Second)
 	require.Error(t, f.round(t.Context()))
 	require.Len(t, f.heard(), 150)
 	require.Len(t, f.known, 250)
-	require.Zero(t, f.wire.Taken("get"))
+	require.Zero(t, f.wire.Take("get"))
 	f.wire.Answer(nil)
 	f.rounds(2, 2*time.Second)
 	require.Len(t, f.heard(), 100)
@@ -215,9 +215,9 @@ func TestPagesMayBeSmallerThanAskedFor(t *testing.T) {
 	require.Len(t, f.known, 95)
 	f.rounds(1, 2*time.Second)
 	require.Len(t, f.heard(), 95)
-	f.wire.Taken("list")
+	f.wire.Take("list")
 	f.rounds(1, 2*time.Second)
-	require.Equal(t, 4+1, f.wire.Taken("list"))
+	require.Equal(t, 4+1, f.wire.Take("list"))
 }
 
 func TestTenThousandRunsCostAListForEachHundred(t *testing.T) {
@@ -229,10 +229,10 @@ func TestTenThousandRunsCostAListForEachHundred(t *testing.T) {
 	f.many(3000, works(time.Hour))
 	f.rounds(2, 2*time.Second)
 	require.Len(t, f.known, 3000)
-	f.wire.Taken("list")
+	f.wire.Take("list")
 	f.rounds(1, 2*time.Second)
-	require.Equal(t, 30+1, f.wire.Taken("list"))
-	require.Zero(t, f.wire.Taken("get"))
+	require.Equal(t, 30+1, f.wire.Take("list"))
+	require.Zero(t, f.wire.Take("get"))
 }
 
 func TestAnEmptyListIsReadAgain(t *testing.T) {
@@ -251,7 +251,7 @@ func TestAnEmptyListIsReadAgain(t *testing.T) {
 	})
 	f.rounds(1, 2*time.Second)
 	require.Empty(t, f.heard())
-	require.Zero(t, f.wire.Taken("get"))
+	require.Zero(t, f.wire.Take("get"))
 	require.Len(t, f.known, 60)
 }
 
@@ -268,19 +268,19 @@ func TestAListThatStaysWrongCausesFewReadsAndNoSignal(t *testing.T) {
 		return nil
 	})
 	f.rounds(1, 2*time.Second)
-	require.Equal(t, maxLooks, f.wire.Taken("get"))
+	require.Equal(t, maxLooks, f.wire.Take("get"))
 	require.False(t, f.pending, "there is no use in reading on")
 	f.rounds(5, time.Second)
-	require.LessOrEqual(t, f.wire.Taken("get"), 5*maxLooks)
+	require.LessOrEqual(t, f.wire.Take("get"), 5*maxLooks)
 	f.rounds(100, 8*time.Second)
-	f.wire.Taken("get")
+	f.wire.Take("get")
 	f.rounds(10, 60*time.Second/10)
-	require.LessOrEqual(t, f.wire.Taken("get"), 450, "once a minute each, at most")
+	require.LessOrEqual(t, f.wire.Take("get"), 450, "once a minute each, at most")
 	require.Empty(t, f.heard())
 	require.Len(t, f.known, 450)
 	f.wire.Answer(nil)
 	f.rounds(1, 2*time.Second)
-	require.Zero(t, f.wire.Taken("get"))
+	require.Zero(t, f.wire.Take("get"))
 }
 
 func TestManyThatEndTogetherAreReadInTurn(t *testing.T) {
@@ -289,14 +289,14 @@ func TestManyThatEndTogetherAreReadInTurn(t *testing.T) {
 	f.many(450, works(10*time.Minute))
 	f.rounds(2, 2*time.Minute)
 	f.heard()
-	f.wire.Taken("get")
+	f.wire.Take("get")
 	f.rounds(1, 15*time.Minute)
-	require.Equal(t, maxLooks, f.wire.Taken("get"))
+	require.Equal(t, maxLooks, f.wire.Take("get"))
 	require.True(t, f.pending)
-	lists := f.wire.Taken("list")
+	lists := f.wire.Take("list")
 	require.NoError(t, f.catchUp(t.Context(), f.now().Add(time.Hour)))
-	require.Equal(t, 450-maxLooks, f.wire.Taken("get"))
-	require.Zero(t, f.wire.Taken("list"), "%d before", lists)
+	require.Equal(t, 450-maxLooks, f.wire.Take("get"))
+	require.Zero(t, f.wire.Take("list"), "%d before", lists)
 	require.Len(t, f.heard(), 450)
 	require.Empty(t, f.known)
 }
@@ -352,9 +352,9 @@ func TestAnItemThatCannotBeReadIsLeftForLater(t *testing.T) {
 			return nil
 		})
 		f.rounds(1, 5*time.Minute)
-		require.Equal(t, 1, f.wire.Taken("get"))
+		require.Equal(t, 1, f.wire.Take("get"))
 		f.rounds(10, time.Second/10)
-		require.Zero(t, f.wire.Taken("get"))
+		require.Zero(t, f.wire.Take("get"))
 		require.Len(t, f.known, 1)
 	}
 	f.wire.Answer(nil)
@@ -380,7 +380,7 @@ func TestAStatusThatIsUnknownIsToldOnceAndReadSeldom(t *testing.T) {
 	})
 	f.rounds(300, 2*time.Second)
 	require.Equal(t, []string{"wf a hibernating"}, f.heard())
-	require.Less(t, f.wire.Taken("get"), 20)
+	require.Less(t, f.wire.Take("get"), 20)
 	status = "failed"
 	f.rounds(1, time.Minute)
 	require.Equal(t, []string{"wf a failed"}, f.heard())
@@ -390,7 +390,7 @@ func TestAServiceThatIgnoresTheFilterDoesNotBringUpThePast(t *testing.T) {
 	t.Parallel()
 	f := newField(t)
 	f.begin("old", works(time.Second))
-	f.clock.Pass(time.Hour)
+	f.clock.Advance(time.Hour)
 	f.begin("new", works(time.Second))
 	f.wire.Answer(func(kind string, r *http.Request) *http.Response {
 		if kind == "list" {
@@ -416,12 +416,12 @@ func TestALimitedRateEndsTheRound(t *testing.T) {
 		}
 		return nil
 	})
-	f.clock.Pass(5 * time.Minute)
+	f.clock.Advance(5 * time.Minute)
 	err := f.round(t.Context())
 	failed, ok := errors.AsType[*client.Error](err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, 7*time.Second, failed.RetryAfter)
-	require.LessOrEqual(t, f.wire.Taken("get"), watchAtOnce, "what was under way")
+	require.LessOrEqual(t, f.wire.Take("get"), watchAtOnce, "what was under way")
 	f.wire.Answer(nil)
 	f.rounds(1, 7*time.Second)
 	require.Len(t, f.heard(), 30)
