@@ -11,7 +11,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-func TestKnowledgeSurvivesPacking(t *testing.T) {
+func TestUnpackReturnsWhatWasPacked(t *testing.T) {
 	t.Parallel()
 	newest := time.Now().UTC().Truncate(time.Microsecond)
 	known := map[string]*tracked{
@@ -32,7 +32,7 @@ func TestKnowledgeSurvivesPacking(t *testing.T) {
 	require.Empty(t, got)
 }
 
-func TestKnowledgeThatIsUnreadableIsAsGoodAsNone(t *testing.T) {
+func TestUnpackReturnsNothingForUnreadableState(t *testing.T) {
 	t.Parallel()
 	whole := pack(time.Now(), map[string]*tracked{"0b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e": {status: asteroid.StatusRunning}, "x": {}})
 	for i := range whole {
@@ -49,7 +49,7 @@ func TestKnowledgeThatIsUnreadableIsAsGoodAsNone(t *testing.T) {
 	require.Empty(t, known)
 }
 
-func TestKnowledgeIsBounded(t *testing.T) {
+func TestPackIsBounded(t *testing.T) {
 	t.Parallel()
 	known := map[string]*tracked{}
 	for i := range maxPacked {
