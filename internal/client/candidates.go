@@ -21,7 +21,7 @@ type Candidate struct {
 	Origin
 }
 
-// Origin is what an execution's metadata says of its start. What the metadata lacks is empty.
+// Origin identifies what started an execution, from its metadata. A member may be empty.
 type Origin struct{ Namespace, WorkflowID, RunID, ActivityID, Signal string }
 
 // OriginOf reads an Origin from metadata.

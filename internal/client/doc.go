@@ -7,7 +7,7 @@
 //	accepted, err := c.Execute(ctx, input, metadata)
 //	execution, err := c.Execution(ctx, accepted.ExecutionID)
 //
-// A request that fails returns an [*Error]. [Error.Outcome] tells whether the service may have
+// A request that fails returns an [*Error]. [Error.Outcome] reports whether the service may have
 // carried it out. Nothing here retries: retry policies belong to Temporal, and a second execute
 // starts a second agent.
 //

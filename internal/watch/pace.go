@@ -22,7 +22,7 @@ type Pace struct {
 	Announced, Unannounced time.Duration
 }
 
-// DefaultPace scans 100 pages, which are 10,000 executions, every 7.5 seconds, and notices every
+// DefaultPace scans 100 pages, which are 10,000 executions, every 7.5 seconds, and reports every
 // change within ten.
 var DefaultPace = Pace{
 	Fast: 2 * time.Second, Slow: 8 * time.Second, PerPage: 75 * time.Millisecond,

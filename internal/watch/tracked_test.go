@@ -13,22 +13,22 @@ import (
 
 func TestUnpackReturnsWhatWasPacked(t *testing.T) {
 	t.Parallel()
-	newest := time.Now().UTC().Truncate(time.Microsecond)
-	known := map[string]*tracked{
+	serviceTime := time.Now().UTC().Truncate(time.Microsecond)
+	executions := map[string]*tracked{
 		"0b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e": {status: asteroid.StatusRunning},
 		"0B5E2C3A-7D11-4A80-9F6E-2F1A3B4C5D6E": {status: asteroid.StatusPaused},
 		"exec_1":                               {status: ""},
 		"x":                                    {status: asteroid.StatusAwaitingConfirmation},
 	}
-	packed := pack(newest, known)
-	known["unknown"] = &tracked{status: "hibernating"}
-	require.Len(t, pack(newest, known), len(packed), "a status without a number is left out")
-	delete(known, "unknown")
-	gotNewest, got := unpack(packed)
-	require.Equal(t, newest, gotNewest)
-	require.Equal(t, known, got)
-	gotNewest, got = unpack(pack(time.Time{}, nil))
-	require.Zero(t, gotNewest)
+	packed := pack(serviceTime, executions)
+	executions["unknown"] = &tracked{status: "hibernating"}
+	require.Len(t, pack(serviceTime, executions), len(packed), "a status without a number is left out")
+	delete(executions, "unknown")
+	gotTime, got := unpack(packed)
+	require.Equal(t, serviceTime, gotTime)
+	require.Equal(t, executions, got)
+	gotTime, got = unpack(pack(time.Time{}, nil))
+	require.Zero(t, gotTime)
 	require.Empty(t, got)
 }
 
@@ -36,44 +36,44 @@ func TestUnpackReturnsNothingForUnreadableState(t *testing.T) {
 	t.Parallel()
 	whole := pack(time.Now(), map[string]*tracked{"0b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e": {status: asteroid.StatusRunning}, "x": {}})
 	for i := range whole {
-		newest, known := unpack(whole[:i])
-		if i == 13+17 { // the others are missing, which nothing tells
+		serviceTime, executions := unpack(whole[:i])
+		if i == 13+17 { // only the other ids are cut off, and they have no count
 			continue
 		}
-		require.Zero(t, newest, i)
-		require.Empty(t, known, i)
-		require.NotNil(t, known)
+		require.Zero(t, serviceTime, i)
+		require.Empty(t, executions, i)
+		require.NotNil(t, executions)
 	}
 	other := append([]byte{packedVersion + 1}, whole[1:]...)
-	_, known := unpack(other)
-	require.Empty(t, known)
+	_, executions := unpack(other)
+	require.Empty(t, executions)
 }
 
 func TestPackIsBounded(t *testing.T) {
 	t.Parallel()
-	known := map[string]*tracked{}
+	executions := map[string]*tracked{}
 	for i := range maxPacked {
-		known[fmt.Sprintf("00000000-0000-4000-8000-%012x", i)] = &tracked{status: asteroid.StatusRunning}
+		executions[fmt.Sprintf("00000000-0000-4000-8000-%012x", i)] = &tracked{status: asteroid.StatusRunning}
 	}
-	packed := pack(time.Now(), known)
+	packed := pack(time.Now(), executions)
 	require.NotEmpty(t, packed)
 	require.LessOrEqual(t, len(packed), maxPackedBytes)
 	_, got := unpack(packed)
 	require.Len(t, got, maxPacked)
-	known["one more"] = &tracked{}
-	require.Empty(t, pack(time.Now(), known))
+	executions["one more"] = &tracked{}
+	require.Empty(t, pack(time.Now(), executions))
 }
 
 func FuzzUnpack(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(pack(time.Now(), map[string]*tracked{"0b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e": {status: asteroid.StatusRunning}, "x": {}}))
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		newest, known := unpack(packed)
-		for id := range known {
+		serviceTime, executions := unpack(packed)
+		for id := range executions {
 			require.True(t, text.PlainID(id))
 		}
-		againNewest, again := unpack(pack(newest, known))
-		require.Equal(t, newest, againNewest)
-		require.Equal(t, known, again)
+		againTime, again := unpack(pack(serviceTime, executions))
+		require.Equal(t, serviceTime, againTime)
+		require.Equal(t, executions, again)
 	})
 }
