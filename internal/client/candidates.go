@@ -3,7 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -71,8 +70,7 @@ func (c *Client) Candidates(ctx context.Context, agentID, key string, earliest t
 		complete = len(page.Items) == 0 || listed >= page.Total && (page.Total > 0 || len(page.Items) < ListPageSize)
 	}
 	if !complete {
-		return nil, &Error{Operation: Operation{Name: "ExecutionsList"}, Connection: c.Name,
-			Message: fmt.Sprintf("returned more than %d pages for one execution key", maxLookupPages)}
+		return nil, c.errorf(Operation{Name: "ExecutionsList"}, "returned more than %d pages for one execution key", maxLookupPages)
 	}
 	return c.originals(ctx, candidates)
 }
@@ -110,16 +108,15 @@ func (c *Client) originalOf(ctx context.Context, rerun Candidate) (Candidate, er
 		}
 		id = e.ParentExecutionID
 	}
-	return Candidate{}, &Error{Operation: Operation{Name: "ExecutionGet", executionID: rerun.ID}, Connection: c.Name,
-		Message: fmt.Sprintf("found no original execution within %d reruns of reruns", maxLookupPages)}
+	return Candidate{}, c.errorf(Operation{Name: "ExecutionGet", executionID: rerun.ID},
+		"found no original execution within %d reruns of reruns", maxLookupPages)
 }
 
 // CancelDuplicate cancels an execution. It fails unless the execution is terminal afterwards.
 func (c *Client) CancelDuplicate(ctx context.Context, id string) error {
 	status, err := c.SetStatus(ctx, id, asteroid.StatusCancelled)
 	if err == nil && !status.Terminal() {
-		err = &Error{Operation: Operation{Name: "ExecutionStatusUpdate", executionID: id}, Connection: c.Name,
-			Message: "was accepted, but the execution is still " + string(status)}
+		err = c.errorf(Operation{Name: "ExecutionStatusUpdate", executionID: id}, "was accepted, but the execution is still %s", status)
 	}
 	return err
 }

@@ -10,21 +10,22 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// keyHeader is the name of the header that carries the API key.
-func keyHeader(d asteroid.Dialect) string {
+// choose returns the word of the dialect.
+func choose(d asteroid.Dialect, agents, workflows string) string {
 	if d == asteroid.DialectWorkflows {
-		return "X-Api-Key"
+		return workflows
 	}
-	return "X-Asteroid-Agents-Api-Key"
+	return agents
 }
 
-// executeOperation is the operation id of an execute, for error messages.
+func keyHeader(d asteroid.Dialect) string { return choose(d, "X-Asteroid-Agents-Api-Key", "X-Api-Key") }
+
+// executeOperation and stageOperation are operation ids, for error messages.
 func executeOperation(d asteroid.Dialect) string {
-	if d == asteroid.DialectWorkflows {
-		return "WorkflowExecutePost"
-	}
-	return "AgentExecutePost"
+	return choose(d, "AgentExecutePost", "WorkflowExecutePost")
 }
+
+func stageOperation(d asteroid.Dialect) string { return choose(d, "TempFilesStage", "TempFilesUpload") }
 
 // Accepted is the response to an accepted execute.
 type Accepted struct {
@@ -45,7 +46,7 @@ func (c *Client) Execute(ctx context.Context, in asteroid.ExecuteAgentInput, met
 		return c.api.AgentExecutePost(ctx, in.AgentID, body)
 	}, http.StatusAccepted)
 	if err == nil && !text.PlainID(accepted.ExecutionID) {
-		err = &Error{Operation: op, Connection: c.Name, Message: "answered 202 without an execution id"}
+		err = c.errorf(op, "answered 202 without an execution id")
 	}
 	if err != nil {
 		return Accepted{}, err
@@ -91,14 +92,6 @@ func executeRequest(d asteroid.Dialect, in asteroid.ExecuteAgentInput, metadata 
 		body.ExecutionOptions = &options
 	}
 	return body
-}
-
-// stageOperation is the operation id of staging a file, for error messages.
-func stageOperation(d asteroid.Dialect) string {
-	if d == asteroid.DialectWorkflows {
-		return "TempFilesUpload"
-	}
-	return "TempFilesStage"
 }
 
 // sendStage sends a form with a file. The route of DialectAgents contains the organization.

@@ -35,6 +35,11 @@ type Error struct {
 	ExecutionKey    string
 }
 
+// errorf returns an error of an answered request.
+func (c *Client) errorf(op Operation, format string, args ...any) *Error {
+	return &Error{Operation: op, Connection: c.Name, Message: fmt.Sprintf(format, args...)}
+}
+
 func (e *Error) Error() string {
 	message := e.Message
 	if e.Status != 0 {

@@ -23,7 +23,7 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 		return nil, err
 	}
 	if e.ID != id || e.Status == "" {
-		return nil, &Error{Operation: op, Connection: c.Name, Message: wrongExecution}
+		return nil, c.errorf(op, wrongExecution)
 	}
 	execution := &asteroid.Execution{
 		ExecutionID:       e.ID,

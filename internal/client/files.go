@@ -144,7 +144,7 @@ func (c *Client) Link(ctx context.Context, executionID, fileID string) (string, 
 		err = c.allowLink(address)
 	}
 	if err != nil {
-		return "", &Error{Operation: op, Connection: c.Name, Message: "the link to the file cannot be followed: " + err.Error()}
+		return "", c.errorf(op, "the link to the file cannot be followed: %v", err)
 	}
 	return address.String(), nil
 }
@@ -209,8 +209,7 @@ func (c *Client) Stage(ctx context.Context, name string, body UploadBody) (id, s
 			return t.ID, t.Name, nil
 		}
 	}
-	return "", "", &Error{Operation: op, Connection: c.Name,
-		Message: fmt.Sprintf("the response has %d files, none of them the one that was sent", len(staged.TempFiles))}
+	return "", "", c.errorf(op, "the response has %d files, none of them the one that was sent", len(staged.TempFiles))
 }
 
 // Attach uploads one file, called name, to an execution that has started

@@ -82,7 +82,7 @@ func (c *Client) ReadSummary(ctx context.Context, id string) (Summary, error) {
 		return c.api.ExecutionGet(ctx, id)
 	}, http.StatusOK)
 	if err == nil && (e.ID != id || e.Status == "") {
-		err = &Error{Operation: op, Connection: c.Name, Message: wrongExecution}
+		err = c.errorf(op, wrongExecution)
 	}
 	return e, err
 }
