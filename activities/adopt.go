@@ -43,7 +43,7 @@ func (e *executeAttempt) notExcluded(all []client.Candidate) []client.Candidate 
 // started reports whether this activity started a run, or an earlier one of the same start of an agent.
 func (e *executeAttempt) ownStart(s client.Candidate) bool {
 	return s.ActivityID == e.activityID() ||
-		!e.in.Internal.UnknownSince.IsZero() && s.RunID == e.info.WorkflowExecution.RunID && s.Created.After(e.in.Internal.UnknownSince.Add(-client.ClockSkew))
+		!e.in.Internal.UnknownSince.IsZero() && s.RunID == e.info.WorkflowExecution.RunID && s.CreatedAt.After(e.in.Internal.UnknownSince.Add(-client.ClockSkew))
 }
 
 // settle keeps the oldest of the executions that were found and cancels the others. posted is the one that this attempt

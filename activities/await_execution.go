@@ -151,7 +151,7 @@ func (a *Activities) poll(ctx context.Context, c *client.Client, in asteroid.Awa
 		}
 		return nil, stillRunning(e, 0)
 	}
-	reasonErr := c.AddReason(ctx, e)
+	reasonErr := c.FillReason(ctx, e)
 	patience := resultPatience
 	untold := e.Status.Terminal() && e.Status != asteroid.StatusCompleted && e.StatusChangedAt.IsZero()
 	if untold && reasonErr == nil {
@@ -176,7 +176,7 @@ func haltedAnew(ctx context.Context, c *client.Client, in asteroid.AwaitExecutio
 	if in.Internal.KnownSince.IsZero() || e.Status != in.KnownStatus {
 		return false
 	}
-	return c.AddReason(ctx, e) == nil && e.StatusChangedAt.After(in.Internal.KnownSince)
+	return c.FillReason(ctx, e) == nil && e.StatusChangedAt.After(in.Internal.KnownSince)
 }
 
 // stillRunning is an expected answer, not a fault: benign errors are logged at debug level and not counted. The retry

@@ -28,7 +28,7 @@ func (a *Activities) GetExecution(ctx context.Context, in asteroid.GetExecutionI
 	}
 	execution, err := c.Execution(ctx, in.ExecutionID)
 	if err == nil {
-		err = c.AddReason(ctx, execution)
+		err = c.FillReason(ctx, execution)
 	}
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)

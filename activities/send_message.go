@@ -27,7 +27,7 @@ func (a *Activities) SendMessage(ctx context.Context, in asteroid.SendMessageInp
 	}
 	info := activity.GetInfo(ctx)
 	if info.Attempt > 1 {
-		sent, err := c.Received(ctx, in.ExecutionID, in.Message, info.ScheduledTime)
+		sent, err := c.MessageReceived(ctx, in.ExecutionID, in.Message, info.ScheduledTime)
 		if err != nil {
 			return nil, activityError(ctx, err)
 		}

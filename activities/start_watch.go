@@ -86,7 +86,7 @@ func (a *Activities) announce(ctx context.Context, c *client.Client) error {
 // startWatch signals the watch, which starts it if it does not run. A mere start would not do: a watch that is about to end for
 // want of work would count as running, whereas it cannot end with a signal that it has not seen.
 func startWatch(ctx context.Context, c *client.Client, service sdkclient.Client) error {
-	organizationID, err := c.WatchedOrganization(ctx)
+	organizationID, err := c.VisibleOrganization(ctx)
 	if err != nil {
 		return err
 	}

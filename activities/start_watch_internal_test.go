@@ -126,10 +126,10 @@ func TestTheWatchIsAnnouncedOnceAMinuteByAllTogether(t *testing.T) {
 		group.Wait()
 		require.NoError(t, errors.Join(errs...))
 		require.Len(t, p.server.started, 1)
-		p.clock.Pass(59 * time.Second)
+		p.clock.Advance(59 * time.Second)
 		require.NoError(t, p.announce(ctx, c))
 		require.Len(t, p.server.started, 1)
-		p.clock.Pass(time.Second)
+		p.clock.Advance(time.Second)
 		require.NoError(t, p.announce(ctx, c))
 		require.Len(t, p.server.started, 2)
 		require.Equal(t, p.server.started[0], p.server.started[1])
@@ -150,7 +150,7 @@ func TestAnAnnouncementThatFailsIsRepeatedSoon(t *testing.T) {
 		require.ErrorContains(t, p.announce(ctx, c), "away")
 		require.Len(t, p.server.started, 1)
 		p.server.startErr = nil
-		p.clock.Pass(watch.DefaultPace.Unannounced)
+		p.clock.Advance(watch.DefaultPace.Unannounced)
 		require.NoError(t, p.announce(ctx, c))
 		return nil
 	})

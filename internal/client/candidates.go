@@ -3,8 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -13,104 +11,112 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// sibling is an execution of the same intent.
+// Candidate is an execution that carries an intent's execution key.
 type Candidate struct {
-	ID      string
-	Status  asteroid.Status
-	Created time.Time
-	parent  string // of a rerun
+	ID        string
+	Status    asteroid.Status
+	CreatedAt time.Time
+	parentID  string // of a rerun
 	Origin
 }
 
-// starter is what an execution's metadata tells of who started it.
+// Origin identifies what started an execution, from its metadata. A member may be empty.
 type Origin struct{ Namespace, WorkflowID, RunID, ActivityID, Signal string }
 
+// OriginOf reads an Origin from metadata.
 func OriginOf(metadata map[string]any) Origin {
-	text := func(name string) string { text, _ := metadata[name].(string); return text }
-	return Origin{text(asteroid.MetadataNamespace), text(asteroid.MetadataWorkflowID), text(asteroid.MetadataRunID), text(asteroid.MetadataActivityID), text(asteroid.MetadataSignal)}
+	get := func(name string) string { s, _ := metadata[name].(string); return s }
+	return Origin{
+		get(asteroid.MetadataNamespace), get(asteroid.MetadataWorkflowID), get(asteroid.MetadataRunID),
+		get(asteroid.MetadataActivityID), get(asteroid.MetadataSignal),
+	}
 }
 
-// history reports whether a run counts for its intent no more.
-func (s Candidate) Superseded() bool {
-	return s.Status == asteroid.StatusFailed || s.Status == asteroid.StatusCancelled
+// Superseded reports whether the execution failed or was cancelled, so that another may replace it.
+func (c Candidate) Superseded() bool {
+	return c.Status == asteroid.StatusFailed || c.Status == asteroid.StatusCancelled
 }
 
-// maxLookupPages ends a listing that never does. An intent has one execution and a handful of reruns.
+// maxLookupPages bounds an endless list. An intent has one execution and a handful of reruns.
 const maxLookupPages = 100
 
-// siblings lists the executions of an agent whose metadata holds exactly this key, the oldest first, reruns aside. A
-// rerun whose original the list does not show leads to it.
+// Candidates returns the executions of an agent whose metadata has exactly this key, the oldest
+// first, without reruns. earliest bounds their creation time unless it is zero. A rerun whose
+// original is not listed leads to the original.
 func (c *Client) Candidates(ctx context.Context, agentID, key string, earliest time.Time) ([]Candidate, error) {
-	organizationID, err := c.organization(ctx)
-	if err != nil && !asteroid.IsInvalidInput(err) {
+	// A key that spans several organizations starts executions without naming one, so this lookup
+	// does not need one either. An error here could lose an agent that is running.
+	organizationID, err := c.VisibleOrganization(ctx)
+	if err != nil {
 		return nil, err
 	}
-	// A key that spans several organizations executes without saying which, so it is not needed for a look either: to
-	// give up here would be to lose an agent that may be running.
-	var all []Candidate
-	// The oldest first, so that what is created meanwhile does not shift the pages.
+	var candidates []Candidate
+	// In ascending order, so that new executions do not shift the pages.
 	query := ListQuery{OrganizationID: organizationID, AgentID: agentID, MetadataKey: asteroid.MetadataExecutionKey, MetadataValue: key, CreatedAfter: earliest}
-	seen, whole := int64(0), false
-	for page := int32(1); page <= maxLookupPages && !whole; page++ {
-		listed, err := c.List(ctx, query, page)
+	listed, complete := int64(0), false
+	for number := int32(1); number <= maxLookupPages && !complete; number++ {
+		page, err := c.List(ctx, query, number)
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range listed.Items {
-			// Compared here as well: how exactly the service matches is not published.
-			if item.Metadata[asteroid.MetadataExecutionKey] == key && text.PlainID(item.ID) && item.isOf(agentID) {
-				all = append(all, Candidate{item.ID, item.Status, item.CreatedAt, item.ParentExecutionID, OriginOf(item.Metadata)})
+		for _, e := range page.Items {
+			// Filtered here too: the API does not say how exactly the service matches.
+			if e.Metadata[asteroid.MetadataExecutionKey] == key && text.PlainID(e.ID) && e.isOf(agentID) {
+				candidates = append(candidates, Candidate{e.ID, e.Status, e.CreatedAt, e.ParentExecutionID, OriginOf(e.Metadata)})
 			}
 		}
-		seen += int64(len(listed.Items))
-		// A service may make its pages smaller than asked for.
-		whole = len(listed.Items) == 0 || seen >= listed.Total && (listed.Total > 0 || len(listed.Items) < ListPageSize)
+		listed += int64(len(page.Items))
+		// Pages may be smaller than requested.
+		complete = len(page.Items) == 0 || listed >= page.Total && (page.Total > 0 || len(page.Items) < ListPageSize)
 	}
-	if !whole {
-		return nil, &Error{Operation: Operation{Name: "ExecutionsList"}, Connection: c.Name, Message: fmt.Sprintf("lists more than %d pages for one key", maxLookupPages)}
+	if !complete {
+		return nil, c.errorf(Operation{Name: "ExecutionsList"}, "returned more than %d pages for one execution key", maxLookupPages)
 	}
-	return c.originals(ctx, all)
+	return c.originals(ctx, candidates)
 }
 
-// originals drops reruns. Where nothing else is left, what they are reruns of is read.
-func (c *Client) originals(ctx context.Context, all []Candidate) ([]Candidate, error) {
-	originals := slices.DeleteFunc(slices.Clone(all), func(s Candidate) bool { return s.parent != "" })
-	if len(originals) == 0 && len(all) > 0 {
-		original, err := c.originalOf(ctx, all[0])
-		if failed, ok := errors.AsType[*Error](err); ok && failed.Status == http.StatusNotFound {
-			return nil, nil // somebody has deleted it; that it is too new to be read is out of question, having a rerun
+// originals drops reruns and sorts the rest by creation. If all are reruns, it reads their
+// original.
+func (c *Client) originals(ctx context.Context, candidates []Candidate) ([]Candidate, error) {
+	originals := slices.DeleteFunc(slices.Clone(candidates), func(candidate Candidate) bool { return candidate.parentID != "" })
+	if len(originals) == 0 && len(candidates) > 0 {
+		original, err := c.originalOf(ctx, candidates[0])
+		if HasStatus(err, http.StatusNotFound) {
+			return nil, nil // deleted: an original that has a rerun is not too new to be read
 		}
 		if err != nil {
 			return nil, err
 		}
 		originals = []Candidate{original}
 	}
-	slices.SortFunc(originals, func(a, b Candidate) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(originals, func(a, b Candidate) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
 	return originals, nil
 }
 
-// originalOf follows parentExecutionId to its end.
+// originalOf follows parentExecutionId to the execution that is no rerun.
 func (c *Client) originalOf(ctx context.Context, rerun Candidate) (Candidate, error) {
-	for id, steps := rerun.parent, 0; steps < maxLookupPages; steps++ {
+	for id, steps := rerun.parentID, 0; steps < maxLookupPages; steps++ {
 		e, err := c.Execution(ctx, id)
 		if err != nil {
 			return Candidate{}, err
 		}
 		if e.ParentExecutionID == "" {
-			// What a rerun has copied of the metadata is the original's.
-			return Candidate{ID: e.ExecutionID, Status: e.Status, Created: e.CreatedAt, Origin: rerun.Origin}, nil
+			// A rerun has a copy of its original's metadata.
+			return Candidate{ID: e.ExecutionID, Status: e.Status, CreatedAt: e.CreatedAt, Origin: rerun.Origin}, nil
 		}
 		id = e.ParentExecutionID
 	}
-	return Candidate{}, &Error{Operation: Operation{Name: "ExecutionGet", executionID: rerun.ID}, Connection: c.Name,
-		Message: fmt.Sprintf("is a rerun of a rerun more than %d times", maxLookupPages)}
+	return Candidate{}, c.errorf(Operation{Name: "ExecutionGet", executionID: rerun.ID},
+		"found no original execution within %d reruns of reruns", maxLookupPages)
 }
 
-// cancelDuplicate ends an execution and makes sure that it is over.
+// CancelDuplicate cancels an execution. It fails unless the execution is terminal afterwards.
 func (c *Client) CancelDuplicate(ctx context.Context, id string) error {
 	status, err := c.SetStatus(ctx, id, asteroid.StatusCancelled)
 	if err == nil && !status.Terminal() {
-		err = &Error{Operation: Operation{Name: "ExecutionStatusUpdate", executionID: id}, Connection: c.Name, Message: "accepted, but the execution is still " + string(status)}
+		err = c.errorf(Operation{Name: "ExecutionStatusUpdate", executionID: id}, "was accepted, but the execution is still %s", status)
 	}
 	return err
 }

@@ -10,47 +10,51 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-func keyHeader(d asteroid.Dialect) string {
+// choose returns the word of the dialect.
+func choose(d asteroid.Dialect, agents, workflows string) string {
 	if d == asteroid.DialectWorkflows {
-		return "X-Api-Key"
+		return workflows
 	}
-	return "X-Asteroid-Agents-Api-Key"
+	return agents
 }
 
-// executeOperation is the contract's operation id, for error messages.
+func keyHeader(d asteroid.Dialect) string { return choose(d, "X-Asteroid-Agents-Api-Key", "X-Api-Key") }
+
+// executeOperation and stageOperation are operation ids, for error messages.
 func executeOperation(d asteroid.Dialect) string {
-	if d == asteroid.DialectWorkflows {
-		return "WorkflowExecutePost"
-	}
-	return "AgentExecutePost"
+	return choose(d, "AgentExecutePost", "WorkflowExecutePost")
 }
 
-// Accepted is what the service answers to an execute that it accepts.
+func stageOperation(d asteroid.Dialect) string { return choose(d, "TempFilesStage", "TempFilesUpload") }
+
+// Accepted is the response to an accepted execute.
 type Accepted struct {
 	ExecutionID string
 	Status      asteroid.Status
 }
 
-// Execute sends one execute. Metadata is apart from the input, because it carries the identity too.
+// Execute sends one execute
+// (https://docs.asteroid.ai/api-reference/endpoints/agents/execute-an-agent). metadata is sent in
+// place of in.Metadata: it holds the identity too.
 func (c *Client) Execute(ctx context.Context, in asteroid.ExecuteAgentInput, metadata map[string]string) (Accepted, error) {
-	what := Operation{Name: executeOperation(c.Dialect), Execute: true}
+	op := Operation{Name: executeOperation(c.Dialect), Execute: true}
 	body := executeRequest(c.Dialect, in, metadata)
-	answer, err := fetch[api.ExecuteAgentResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
+	accepted, err := fetch[api.ExecuteAgentResponse](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
 		if c.Dialect == asteroid.DialectWorkflows {
 			return c.api.WorkflowExecutePost(ctx, in.AgentID, body)
 		}
 		return c.api.AgentExecutePost(ctx, in.AgentID, body)
 	}, http.StatusAccepted)
-	if err == nil && !text.PlainID(answer.ExecutionID) {
-		err = &Error{Operation: what, Connection: c.Name, Message: "answered 202 without an execution id"}
+	if err == nil && !text.PlainID(accepted.ExecutionID) {
+		err = c.errorf(op, "answered 202 without an execution id")
 	}
 	if err != nil {
 		return Accepted{}, err
 	}
-	return Accepted{answer.ExecutionID, asteroid.Status(cmp.Or(value(answer.Status), string(asteroid.StatusStarting)))}, nil
+	return Accepted{accepted.ExecutionID, asteroid.Status(cmp.Or(value(accepted.Status), string(asteroid.StatusStarting)))}, nil
 }
 
-// executeRequest puts an input into the dialect's words. Metadata comes apart, because the identity is added to it.
+// executeRequest returns the body of an execute in the dialect's field names.
 func executeRequest(d asteroid.Dialect, in asteroid.ExecuteAgentInput, metadata map[string]string) api.ExecuteAgentRequest {
 	body := api.ExecuteAgentRequest{Version: in.Version, Metadata: &metadata}
 	if in.Head {
@@ -59,8 +63,8 @@ func executeRequest(d asteroid.Dialect, in asteroid.ExecuteAgentInput, metadata 
 	if len(in.Inputs) > 0 {
 		body.Inputs = (*map[string]any)(&in.Inputs)
 	}
-	if len(in.DynamicData) > 0 {
-		body.DynamicData = (*map[string]any)(&in.DynamicData)
+	if data := in.DynamicData; len(data) > 0 { //nolint:staticcheck // deprecated for users, who may still set it
+		body.DynamicData = (*map[string]any)(&data)
 	}
 	if in.OnCapacityLimit != "" {
 		body.OnCapacityLimit = (*api.OnCapacityLimit)(&in.OnCapacityLimit)
@@ -90,7 +94,20 @@ func executeRequest(d asteroid.Dialect, in asteroid.ExecuteAgentInput, metadata 
 	return body
 }
 
-// filterByAgent narrows a listing to one agent.
+// sendStage sends a form with a file. The route of DialectAgents contains the organization.
+func (c *Client) sendStage(ctx context.Context, body UploadBody) (*http.Response, error) {
+	if c.Dialect == asteroid.DialectWorkflows {
+		params := &api.TempFilesUploadParams{OrganizationID: optional(c.OrganizationID)}
+		return c.api.TempFilesUploadWithBody(ctx, params, body.FormType(), body, setLength(body))
+	}
+	organizationID, err := c.organization(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.api.TempFilesStageWithBody(ctx, organizationID, body.FormType(), body, setLength(body))
+}
+
+// filterByAgent limits a list to the executions of one agent.
 func filterByAgent(d asteroid.Dialect, params *api.ExecutionsListParams, agentID string) {
 	if d == asteroid.DialectWorkflows {
 		params.WorkflowID = &agentID
@@ -99,7 +116,7 @@ func filterByAgent(d asteroid.Dialect, params *api.ExecutionsListParams, agentID
 	}
 }
 
-// optional returns nil for an empty string: the API tells absent from empty.
+// optional returns nil for an empty string, since the API distinguishes absent from empty.
 func optional(text string) *string {
 	if text == "" {
 		return nil

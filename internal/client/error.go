@@ -15,114 +15,127 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// failure is a call that did not do what it was to do: not sent, not answered, refused, or answered with something
-// that the contract does not promise.
+// Error is a request that failed: not sent, not answered, rejected, or answered with something that
+// the contract does not allow.
 type Error struct {
 	Operation
-	Connection      string
-	Status          int // 0: no answer came
-	contentType     string
-	Message         string // what the service or the network said, without the key
-	body            api.APIError
-	requestID       string
-	RetryAfter      time.Duration
-	NeverSent       bool // certain that the service saw nothing of it
-	UnknownOutcomes int  // requests before this one that may have started an agent
-	// executionKey finds what they started.
-	ExecutionKey string
-	Cause        error
+	Connection  string
+	Status      int    // the HTTP status; 0 without a usable response
+	Message     string // what the service or the network reported, without the key
+	Cause       error  // what the network reported
+	RetryAfter  time.Duration
+	NeverSent   bool // the service certainly saw nothing of the request
+	contentType string
+	requestID   string
+	body        api.APIError
+
+	// UnknownOutcomes counts earlier requests that may have started an agent. ExecutionKey is the
+	// metadata that finds those agents. The caller sets both.
+	UnknownOutcomes int
+	ExecutionKey    string
 }
 
-func (f *Error) Error() string {
-	said := f.Message
-	if f.Status != 0 {
-		said = strings.TrimRight(fmt.Sprintf("%d %s: %s", f.Status, http.StatusText(f.Status), said), ": ")
-	}
-	if f.subject != "" {
-		return fmt.Sprintf("%s (%s): %s", f.Name, f.subject, said)
-	}
-	return f.Name + ": " + said
+// errorf returns an error of an answered request.
+func (c *Client) errorf(op Operation, format string, args ...any) *Error {
+	return &Error{Operation: op, Connection: c.Name, Message: fmt.Sprintf(format, args...)}
 }
 
-func (f *Error) Unwrap() error { return f.Cause }
+func (e *Error) Error() string {
+	message := e.Message
+	if e.Status != 0 {
+		message = strings.TrimRight(fmt.Sprintf("%d %s: %s", e.Status, http.StatusText(e.Status), message), ": ")
+	}
+	if e.subject != "" {
+		return fmt.Sprintf("%s (%s): %s", e.Name, e.subject, message)
+	}
+	return e.Name + ": " + message
+}
 
-// outcome says what is known of a request that was to create something.
-type outcome int
+func (e *Error) Unwrap() error { return e.Cause }
 
+// Outcome is what a failed request did at the service.
+type Outcome int
+
+// The outcomes.
 const (
-	OutcomeUnknown   outcome = iota // it may have been carried out
-	OutcomeRejected                 // nothing was created
-	outcomeNeverSent                // nothing was even seen
+	OutcomeUnknown   Outcome = iota // the service may have carried out the request
+	OutcomeRejected                 // the service created nothing
+	OutcomeNeverSent                // the service did not see the request
 )
 
-// outcome follows NOTES "Errors": a 4xx but 408 created nothing; every 5xx, 408, 3xx and silence are unknown.
-func (f *Error) Outcome() outcome {
+// Outcome classifies the request. A 4xx other than 408 is rejected. A 408, 3xx, 5xx or missing
+// response is unknown.
+func (e *Error) Outcome() Outcome {
 	switch {
-	case f.NeverSent:
-		return outcomeNeverSent
-	case f.Status >= 400 && f.Status < 500 && f.Status != http.StatusRequestTimeout:
+	case e.NeverSent:
+		return OutcomeNeverSent
+	case e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout:
 		return OutcomeRejected
 	default:
 		return OutcomeUnknown
 	}
 }
 
-// refused reports whether the service refused a request for good: by a 4xx that does not limit the rate.
-func Refused(err error) bool {
+// HasStatus reports whether err is an [*Error] with one of the HTTP statuses.
+func HasStatus(err error, statuses ...int) bool {
+	failed, ok := errors.AsType[*Error](err)
+	return ok && slices.Contains(statuses, failed.Status)
+}
+
+// rejected reports whether the service rejected a request for another reason than its rate limit.
+func rejected(err error) bool {
 	failed, ok := errors.AsType[*Error](err)
 	return ok && failed.Outcome() == OutcomeRejected && failed.Status != http.StatusTooManyRequests
 }
 
-// lostTempFiles reports whether the service refused because it does not have a staged file any more. What it says then
-// is not published, so the parameter's name counts, and prose that names the files and says that they are gone.
-func (f *Error) LostTempFiles() bool {
-	switch f.Status {
+// LostTempFiles reports whether the service rejected an execute because it no longer has a staged
+// file. The API does not document that error. An error of the parameter tempFiles counts, and so
+// does a message that names staged files and says that they are gone.
+func (e *Error) LostTempFiles() bool {
+	switch e.Status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
 	default:
 		return false
 	}
-	if f.body.Errors != nil {
-		for _, e := range *f.body.Errors {
-			if strings.HasPrefix(strings.ToLower(e.Parameter), "tempfiles") {
-				return true
-			}
+	for _, p := range value(e.body.Errors) {
+		if strings.HasPrefix(strings.ToLower(p.Parameter), "tempfiles") {
+			return true
 		}
 	}
-	said := strings.ToLower(f.Message)
-	has := func(phrase string) bool { return strings.Contains(said, phrase) }
+	message := strings.ToLower(e.Message)
+	has := func(phrase string) bool { return strings.Contains(message, phrase) }
 	return slices.ContainsFunc([]string{"temp file", "tempfile", "temporary file", "staged file"}, has) &&
 		slices.ContainsFunc([]string{"expired", "not found", "unknown", "not exist", "no longer", "already", "used"}, has)
 }
 
-// maxMessage bounds what is repeated of a service's prose: an HTML page of a gateway tells no more in full.
+// maxMessage bounds in bytes what an error repeats of a response.
 const maxMessage = 500
 
-// decodeErrorBody reads an error body of any published form: JSON with message (and the members of RFC 9457), JSON
-// with error, quoted text, plain text. It returns the text to show and the members, if any.
+// decodeErrorBody reads an error body of any documented form: JSON with message (and the members of
+// RFC 9457), JSON with error, quoted text, plain text. It returns the message and the members, if
+// any.
 func decodeErrorBody(contentType string, raw []byte) (string, api.APIError) {
 	var body struct {
 		api.APIError
 		Error string `json:"error"`
 	}
-	var said string
+	var message string
 	switch {
 	case json.Unmarshal(raw, &body) == nil:
-		said = cmp.Or(body.Message, body.Error, value(body.Detail), value(body.Title))
-		if body.Errors != nil {
-			for _, e := range *body.Errors {
-				said += fmt.Sprintf("; %s: %s", e.Parameter, e.Detail)
-			}
+		message = cmp.Or(body.Message, body.Error, value(body.Detail), value(body.Title))
+		for _, p := range value(body.Errors) {
+			message += fmt.Sprintf("; %s: %s", p.Parameter, p.Detail)
 		}
-	case json.Unmarshal(raw, &said) == nil:
+	case json.Unmarshal(raw, &message) == nil:
 	case strings.Contains(contentType, "html"):
-		said = "an HTML page, probably of a gateway"
+		message = "an HTML page, probably from a gateway"
 	default:
-		said = string(raw)
+		message = string(raw)
 	}
-	return text.Truncate(strings.ToValidUTF8(strings.TrimSpace(said), ""), maxMessage), body.APIError
+	return text.Truncate(strings.ToValidUTF8(strings.TrimSpace(message), ""), maxMessage), body.APIError
 }
 
-// value returns what p points to, or the zero value.
+// value returns *p, or the zero value for nil.
 func value[T any](p *T) T {
 	if p == nil {
 		var zero T
@@ -131,24 +144,23 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// Details returns what a workflow is told of the error.
-func (f *Error) Details() asteroid.ErrorDetails {
+// Details returns the error's details as workflows see them.
+func (e *Error) Details() asteroid.ErrorDetails {
 	details := asteroid.ErrorDetails{
-		Operation:       f.Name,
-		HTTPStatus:      f.Status,
-		RequestID:       f.requestID,
-		ExecutionID:     f.executionID,
-		UnknownOutcomes: f.UnknownOutcomes, ExecutionKey: f.ExecutionKey,
-		ProblemType: value(f.body.Type),
-		Reason:      value(f.body.Reason),
-		Capability:  value(f.body.Capability),
-		Used:        f.body.Used,
-		Limit:       f.body.Limit,
+		Operation:       e.Name,
+		HTTPStatus:      e.Status,
+		RequestID:       e.requestID,
+		ExecutionID:     e.executionID,
+		UnknownOutcomes: e.UnknownOutcomes,
+		ExecutionKey:    e.ExecutionKey,
+		ProblemType:     value(e.body.Type),
+		Reason:          value(e.body.Reason),
+		Capability:      value(e.body.Capability),
+		Used:            e.body.Used,
+		Limit:           e.body.Limit,
 	}
-	if f.body.Errors != nil {
-		for _, e := range *f.body.Errors {
-			details.Parameters = append(details.Parameters, asteroid.ParameterError{Parameter: e.Parameter, Detail: e.Detail})
-		}
+	for _, p := range value(e.body.Errors) {
+		details.Parameters = append(details.Parameters, asteroid.ParameterError{Parameter: p.Parameter, Detail: p.Detail})
 	}
 	return details
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,17 +12,18 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// execution makes one GET.
+// Execution reads an execution without its reason; see [Client.FillReason]
+// (https://docs.asteroid.ai/api-reference/execution/get-execution).
 func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution, error) {
-	what := Operation{Name: "ExecutionGet", executionID: id}
-	e, err := fetch[api.Execution](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "ExecutionGet", executionID: id}
+	e, err := fetch[api.Execution](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
 	}, http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
 	if e.ID != id || e.Status == "" {
-		return nil, &Error{Operation: what, Connection: c.Name, Message: "the answer is not about this execution"}
+		return nil, c.errorf(op, wrongExecution)
 	}
 	execution := &asteroid.Execution{
 		ExecutionID:       e.ID,
@@ -46,65 +46,53 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 	return execution, nil
 }
 
-// longPoll asks the service to answer when the run is over, or after so many seconds. What it answers is not used:
-// the GET that follows tells more. It reports false for a service that does not have the operation, which answers a 404
-// that is no JSON.
-func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32) (bool, error) {
-	what := Operation{Name: "ExecutionSyncGet", executionID: executionID, timeout: time.Duration(seconds)*time.Second + c.requestTimeout}
-	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
+// wrongExecution is the message of a response that describes another execution, or none.
+const wrongExecution = "the response lacks the execution's id or status"
+
+// LongPoll waits until the execution is terminal, for at most so many seconds. A read has to
+// follow: it returns more than this operation. supported is false for a service without the
+// operation, which answers a 404 that is not JSON.
+func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32) (supported bool, err error) {
+	op := Operation{Name: "ExecutionSyncGet", executionID: executionID, timeout: time.Duration(seconds)*time.Second + c.requestTimeout}
+	_, err = c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionSyncGet(ctx, executionID, &api.ExecutionSyncGetParams{TimeoutSeconds: &seconds})
 	}, http.StatusOK, http.StatusAccepted)
-	var failed *Error
-	if errors.As(err, &failed) && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// setStatus asks for a status and reads what the execution has become.
+// SetStatus requests a status, then reads and returns the status that the execution has
+// (https://docs.asteroid.ai/api-reference/execution/update-execution-status).
 func (c *Client) SetStatus(ctx context.Context, executionID string, status asteroid.Status) (asteroid.Status, error) {
-	what := Operation{Name: "ExecutionStatusUpdate", executionID: executionID}
-	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "ExecutionStatusUpdate", executionID: executionID}
+	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionStatusUpdate(ctx, executionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(status)})
 	}, http.StatusOK)
-	var refused *Error
-	illegal := errors.As(err, &refused) && slices.Contains([]int{http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity}, refused.Status)
+	illegal := HasStatus(err, http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity)
 	if err != nil && !illegal {
 		return "", err
 	}
-	now, readErr := c.Execution(ctx, executionID)
+	e, readErr := c.Execution(ctx, executionID)
 	if readErr != nil {
 		return "", readErr
 	}
-	// What an illegal change answers is not published: the status that is read afterwards decides.
-	if illegal && !now.Status.Terminal() && now.Status != status {
+	// The API does not say how the service answers an illegal change, so the status decides.
+	if illegal && !e.Status.Terminal() && e.Status != status {
 		return "", err
 	}
-	return now.Status, nil
+	return e.Status, nil
 }
 
-// clockSkew is how far the service's clock and Temporal's may lie apart.
+// ClockSkew is the tolerated difference between the service's clock and Temporal's.
 const ClockSkew = 5 * time.Second
 
-// received reports whether the run's log holds the message, not older than since.
-func (c *Client) Received(ctx context.Context, executionID, message string, since time.Time) (bool, error) {
-	activities, err := c.activities(ctx, executionID)
-	if err != nil {
-		return false, err
-	}
-	for _, payload := range activities {
-		if payload.ActivityType == "user_message_received" && payload.Message == message &&
-			payload.timestamp.After(since.Add(-ClockSkew)) {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// SendMessage sends one message to the agent.
+// SendMessage sends one message to the agent
+// (https://docs.asteroid.ai/api-reference/execution/send-user-message-to-execution).
 func (c *Client) SendMessage(ctx context.Context, executionID, message string) error {
-	what := Operation{Name: "ExecutionUserMessagesAdd", executionID: executionID}
-	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "ExecutionUserMessagesAdd", executionID: executionID}
+	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionUserMessagesAdd(ctx, executionID, api.UserMessageRequest{Message: message})
 	}, http.StatusCreated)
 	return err

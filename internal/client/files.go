@@ -12,31 +12,30 @@ import (
 	"strings"
 	"time"
 
-	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// UploadsDirectory is the directory in which an execution finds the files that it was given.
+// UploadsDirectory is the directory of the files that an execution was given.
 const UploadsDirectory = "uploads"
 
-// ListedFile is a file of an execution, as the service lists it.
+// File is a file of an execution, as the service lists it.
 type File struct {
 	ID string
 	// Directory is one of uploads, downloads, workspace, shared and debug.
 	Directory string
 	Name      string
-	// Path is the file's path on the agent's machine; see [ListedFile.RelativePath].
+	// Path is the file's path on the agent's machine; see [File.RelativePath].
 	Path        string
 	ContentType string
 	Size        int64
 	AgentID     string
-	// CreatedAt and UpdatedAt are zero when the service does not give them.
+	// CreatedAt and UpdatedAt are zero when the service does not report them.
 	CreatedAt, UpdatedAt time.Time
 }
 
-// RelativePath returns the file's path below its directory, which may have folders of the agent's.
+// RelativePath returns the file's path below its directory, folders of the agent included.
 func (f File) RelativePath() string {
 	if below, ok := strings.CutPrefix(strings.TrimPrefix(f.Path, "/"), f.Directory+"/"); ok && below != "" {
 		return below
@@ -44,10 +43,11 @@ func (f File) RelativePath() string {
 	return f.Name
 }
 
-// Files lists an execution's files, directory by directory in alphabetical order.
+// Files lists an execution's files, its directories in alphabetical order
+// (https://docs.asteroid.ai/api-reference/files/get-execution-files).
 func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) {
-	what := Operation{Name: "ExecutionFilesGet", executionID: executionID}
-	listed, err := fetch[api.AgentFilesResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "ExecutionFilesGet", executionID: executionID}
+	listed, err := fetch[api.AgentFilesResponse](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionFilesGet(ctx, executionID)
 	}, http.StatusOK)
 	if err != nil {
@@ -67,24 +67,18 @@ func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) 
 
 // InDirectory returns the files that lie in a directory.
 func InDirectory(files []File, directory string) []File {
-	var found []File
-	for _, file := range files {
-		if file.Directory == directory {
-			found = append(found, file)
-		}
-	}
-	return found
+	return slices.DeleteFunc(slices.Clone(files), func(file File) bool { return file.Directory != directory })
 }
 
-// AddedFiles returns the names of the files that the newest activities say the agent has added. It
-// returns none where the service refuses to show the activities.
+// AddedFiles returns the names of the files that the agent added, according to the newest entries
+// of the execution's log. It returns none when the service refuses the log.
 func (c *Client) AddedFiles(ctx context.Context, executionID string) ([]string, error) {
-	log, err := c.activities(ctx, executionID)
-	if Refused(err) {
-		return nil, nil // the listing alone has to do
+	entries, err := c.log(ctx, executionID)
+	if rejected(err) {
+		return nil, nil
 	}
 	var names []string
-	for _, entry := range log {
+	for _, entry := range entries {
 		if entry.ActivityType == "file_added" && entry.Source != "upload" && entry.FileName != "" {
 			names = append(names, entry.FileName)
 		}
@@ -92,9 +86,8 @@ func (c *Client) AddedFiles(ctx context.Context, executionID string) ([]string, 
 	return names, err
 }
 
-// SharedChecksums returns the SHA-256 that the service publishes of shared files, in hex, by file id.
-// It publishes no checksums of other files. A checksum counts only for the version that this
-// execution wrote.
+// SharedChecksums returns the SHA-256 of shared files, in hex, by file id. The service has none of
+// other files. A checksum is returned only for the version that this execution wrote.
 func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed []File) (map[string]string, error) {
 	shared := InDirectory(listed, "shared")
 	if len(shared) == 0 {
@@ -108,11 +101,11 @@ func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed
 		}
 		agentID = e.AgentID
 	}
-	what := Operation{Name: "AgentSharedFilesGet", executionID: executionID}
-	kept, err := fetch[api.SharedFilesResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "AgentSharedFilesGet", executionID: executionID}
+	stored, err := fetch[api.SharedFilesResponse](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.AgentSharedFilesGet(ctx, agentID)
 	}, http.StatusOK)
-	if Refused(err) {
+	if rejected(err) {
 		return nil, nil // an older service, or the agent has been deleted
 	}
 	if err != nil {
@@ -121,37 +114,37 @@ func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed
 	checksums := map[string]string{}
 	for _, file := range shared {
 		var same []api.SharedFile
-		for _, k := range kept.Files {
-			if value(k.LastModifiedByExecutionID) == executionID && k.FileName == file.Name && k.FileSize == file.Size {
-				same = append(same, k)
+		for _, s := range stored.Files {
+			if value(s.LastModifiedByExecutionID) == executionID && s.FileName == file.Name && s.FileSize == file.Size {
+				same = append(same, s)
 			}
 		}
-		if len(same) == 1 { // several with one name cannot be told apart
+		if len(same) == 1 { // files with one name and size cannot be distinguished
 			checksums[file.ID] = value(same[0].Checksum)
 		}
 	}
 	return checksums, nil
 }
 
-// Link asks for a fresh link to a file
-// (https://docs.asteroid.ai/api-reference/files/download-execution-file). The link leads to another
-// host, which must not see the API key: [Client.Links] follows it.
+// Link returns a new signed link to a file
+// (https://docs.asteroid.ai/api-reference/files/download-execution-file). It leads to another host,
+// which must not get the API key: follow it with [Client.Links].
 func (c *Client) Link(ctx context.Context, executionID, fileID string) (string, error) {
-	what := Operation{Name: "ExecutionFileDownloadRedirect", executionID: executionID}
-	answer, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "ExecutionFileDownloadRedirect", executionID: executionID}
+	redirect, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionFileDownloadRedirect(ctx, executionID, fileID)
 	}, http.StatusSeeOther, http.StatusFound, http.StatusTemporaryRedirect)
 	if err != nil {
 		return "", err
 	}
-	address, err := c.base.Parse(answer.location)
+	address, err := c.base.Parse(redirect.location)
 	if err != nil { // its text would repeat the signature
 		err = errors.New("it is no address")
 	} else {
 		err = c.allowLink(address)
 	}
 	if err != nil {
-		return "", &Error{Operation: what, Connection: c.Name, Message: "the link to the file cannot be followed: " + err.Error()}
+		return "", c.errorf(op, "the link to the file cannot be followed: %v", err)
 	}
 	return address.String(), nil
 }
@@ -167,8 +160,8 @@ func (c *Client) allowLink(address *url.URL) error {
 	return nil
 }
 
-// newLinkClient returns a client that follows signed links over the connection's transport, without
-// the key.
+// newLinkClient returns an HTTP client for signed links. It uses the connection's transport and
+// sends no API key.
 func (c *Client) newLinkClient() *http.Client {
 	return &http.Client{
 		Transport: c.Transport,
@@ -185,13 +178,13 @@ func (c *Client) newLinkClient() *http.Client {
 // UploadBody is a multipart form with one file.
 type UploadBody interface {
 	Read(p []byte) (int, error)
-	// ContentType is that of the form.
+	// FormType is the form's content type.
 	FormType() string
 	// Length is the form's size in bytes, negative when it is unknown.
 	Length() int64
 }
 
-// setLength returns a request editor that announces the body's length.
+// setLength returns a request editor that sets Content-Length.
 func setLength(body UploadBody) api.RequestEditorFn {
 	return func(_ context.Context, r *http.Request) error {
 		r.ContentLength = body.Length()
@@ -199,41 +192,31 @@ func setLength(body UploadBody) api.RequestEditorFn {
 	}
 }
 
-// Stage uploads one file, called name, which then waits for an execution. It returns the id and the
-// name that the service gives it.
+// Stage uploads one file, called name, for a later execute
+// (https://docs.asteroid.ai/api-reference/files/stage-a-file-for-an-execution). It returns the id
+// and the name that the service gives the file.
 func (c *Client) Stage(ctx context.Context, name string, body UploadBody) (id, stagedName string, err error) {
-	operation := "TempFilesStage"
-	if c.Dialect == asteroid.DialectWorkflows {
-		operation = "TempFilesUpload"
-	}
-	what := Operation{Name: operation, subject: name, timeout: -1}
-	staged, err := fetch[api.TempFilesResponse](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
-		if c.Dialect == asteroid.DialectWorkflows {
-			params := &api.TempFilesUploadParams{OrganizationID: optional(c.OrganizationID)}
-			return c.api.TempFilesUploadWithBody(ctx, params, body.FormType(), body, setLength(body))
-		}
-		organizationID, err := c.organization(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return c.api.TempFilesStageWithBody(ctx, organizationID, body.FormType(), body, setLength(body))
+	op := Operation{Name: stageOperation(c.Dialect), subject: name, timeout: -1}
+	staged, err := fetch[api.TempFilesResponse](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
+		return c.sendStage(ctx, body)
 	}, http.StatusOK)
 	if err != nil {
 		return "", "", err
 	}
 	for _, t := range staged.TempFiles {
-		// The service may change the name. One request holds one file, so a single entry is that file.
+		// The service may change the name. A single entry is the one file of the request.
 		if (t.Name == name || len(staged.TempFiles) == 1) && text.PlainID(t.ID) {
 			return t.ID, t.Name, nil
 		}
 	}
-	return "", "", &Error{Operation: what, Connection: c.Name, Message: fmt.Sprintf("the answer names %d files, and not the one that was sent", len(staged.TempFiles))}
+	return "", "", c.errorf(op, "the response has %d files, none of them the one that was sent", len(staged.TempFiles))
 }
 
-// Attach uploads one file, called name, to an execution that is at work.
+// Attach uploads one file, called name, to an execution that has started
+// (https://docs.asteroid.ai/api-reference/files/upload-files-to-execution).
 func (c *Client) Attach(ctx context.Context, executionID, name string, body UploadBody) error {
-	what := Operation{Name: "ExecutionContextFilesUpload", executionID: executionID, subject: name, timeout: -1}
-	_, err := c.send(ctx, what, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "ExecutionContextFilesUpload", executionID: executionID, subject: name, timeout: -1}
+	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionContextFilesUploadWithBody(ctx, executionID, body.FormType(), body, setLength(body))
 	}, http.StatusOK)
 	return err

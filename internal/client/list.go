@@ -10,10 +10,10 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// ListPageSize is how many executions a list asks for. A service may send smaller pages.
+// ListPageSize is the page size that a list requests. The service may return smaller pages.
 const ListPageSize = 100
 
-// Summary is what is read of a listed execution. The rest of it, inputs above all, may be large.
+// Summary has the used members of a listed execution. Others, such as its inputs, may be large.
 type Summary struct {
 	ID                string          `json:"id"`
 	AgentID           string          `json:"agentId"`
@@ -24,7 +24,7 @@ type Summary struct {
 	Metadata          map[string]any  `json:"metadata"`
 }
 
-// isOf reports whether an agent made the execution, in either dialect.
+// isOf reports whether the execution is of an agent, in either dialect.
 func (s Summary) isOf(agentID string) bool {
 	return strings.EqualFold(s.AgentID, agentID) || strings.EqualFold(s.WorkflowID, agentID)
 }
@@ -32,11 +32,11 @@ func (s Summary) isOf(agentID string) bool {
 // SummaryPage is one page of a list.
 type SummaryPage struct {
 	Items []Summary `json:"items"`
-	// Total counts the executions on all pages; 0 when the service does not tell.
+	// Total counts the executions on all pages. It is 0 when the service does not report it.
 	Total int64 `json:"total"`
 }
 
-// ListQuery selects executions. Zero fields select nothing away.
+// ListQuery selects executions. A zero field does not restrict the selection.
 type ListQuery struct {
 	OrganizationID             string
 	AgentID                    string
@@ -46,7 +46,7 @@ type ListQuery struct {
 	NewestFirst                bool
 }
 
-// List reads one page, counted from 1, in the order of creation
+// List reads one page, counted from 1, in ascending order of creation unless query.NewestFirst
 // (https://docs.asteroid.ai/api-reference/execution/list-executions).
 func (c *Client) List(ctx context.Context, query ListQuery, page int32) (SummaryPage, error) {
 	size, field, direction := int32(ListPageSize), api.ExecutionSortFieldCreatedAt, api.SortDirectionAsc
@@ -75,14 +75,14 @@ func (c *Client) List(ctx context.Context, query ListQuery, page int32) (Summary
 	}, http.StatusOK)
 }
 
-// ReadSummary reads what a list would show of one execution.
+// ReadSummary reads one execution as a list would return it.
 func (c *Client) ReadSummary(ctx context.Context, id string) (Summary, error) {
-	what := Operation{Name: "ExecutionGet", executionID: id}
-	e, err := fetch[Summary](ctx, c, what, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "ExecutionGet", executionID: id}
+	e, err := fetch[Summary](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
 	}, http.StatusOK)
 	if err == nil && (e.ID != id || e.Status == "") {
-		err = &Error{Operation: what, Connection: c.Name, Message: "the answer is not about this execution"}
+		err = c.errorf(op, wrongExecution)
 	}
 	return e, err
 }

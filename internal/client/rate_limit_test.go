@@ -15,7 +15,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// wired is a connection to a fake API, whose clock and wire a test controls.
+// wired is a client of a fake API whose clock and transport a test controls.
 type wired struct {
 	t     *testing.T
 	clock *clienttest.Clock
@@ -39,7 +39,7 @@ func newWired(t *testing.T) *wired {
 	return f
 }
 
-// begin executes the agent and returns the execution id.
+// begin starts an execution and returns its id.
 func (f *wired) begin() string {
 	f.t.Helper()
 	started, err := f.c.Execute(f.t.Context(), asteroid.ExecuteAgentInput{AgentID: f.api.AgentID("patient")}, map[string]string{})
@@ -47,19 +47,20 @@ func (f *wired) begin() string {
 	return started.ExecutionID
 }
 
+// answering returns a request function that gets this response without a network.
 func answering(status int, header ...string) func(context.Context) (*http.Response, error) {
 	return func(context.Context) (*http.Response, error) { return clienttest.Reply(status, nil, header...), nil }
 }
 
-func TestALimitedRateHoldsBackReadsButNothingElse(t *testing.T) {
+func TestClientStopsReadsButNotWritesAtRateLimit(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		header []string
-		held   time.Duration
+		delay  time.Duration
 	}{
-		"as long as it says":            {[]string{"Retry-After", "30"}, 30 * time.Second},
-		"a second when it says nothing": {nil, time.Second},
-		"not for days":                  {[]string{"Retry-After", "864000"}, httphdr.MaxRetryAfter},
+		"as long as Retry-After":       {[]string{"Retry-After", "30"}, 30 * time.Second},
+		"a second without Retry-After": {nil, time.Second},
+		"at most ten minutes":          {[]string{"Retry-After", "864000"}, httphdr.MaxRetryAfter},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,32 +69,32 @@ func TestALimitedRateHoldsBackReadsButNothingElse(t *testing.T) {
 			f.api.Inject("ExecutionGet", testsuite.Answer(429, "{}", row.header...), 1)
 			_, err := f.c.Execution(t.Context(), id)
 			require.Error(t, err)
-			f.wire.Taken(http.MethodGet)
-			f.wire.Taken(http.MethodPost)
+			f.wire.Take(http.MethodGet)
+			f.wire.Take(http.MethodPost)
 
-			f.clock.Pass(row.held / 2)
+			f.clock.Advance(row.delay / 2)
 			_, err = f.c.Execution(t.Context(), id)
 			failed, ok := errors.AsType[*Error](err)
 			require.True(t, ok, "%v", err)
-			require.Equal(t, outcomeNeverSent, failed.Outcome())
+			require.Equal(t, OutcomeNeverSent, failed.Outcome())
 			require.Equal(t, http.StatusTooManyRequests, failed.Status)
-			require.Equal(t, row.held/2, failed.RetryAfter)
+			require.Equal(t, row.delay/2, failed.RetryAfter)
 			require.Contains(t, failed.Error(), "not sent")
 			_, err = f.c.Candidates(t.Context(), "agent", "key", time.Time{})
 			require.Error(t, err)
-			require.Zero(t, f.wire.Taken(http.MethodGet))
+			require.Zero(t, f.wire.Take(http.MethodGet))
 
 			f.begin()
-			require.Equal(t, 1, f.wire.Taken(http.MethodPost))
+			require.Equal(t, 1, f.wire.Take(http.MethodPost))
 
-			f.clock.Pass(row.held / 2)
+			f.clock.Advance(row.delay / 2)
 			_, err = f.c.Execution(t.Context(), id)
 			require.NoError(t, err)
 		})
 	}
 }
 
-func TestALackOfCapacityHoldsNothingBack(t *testing.T) {
+func TestClientSendsReadsAfterLackOfCapacity(t *testing.T) {
 	t.Parallel()
 	f := newWired(t)
 	id := f.begin()
@@ -104,18 +105,18 @@ func TestALackOfCapacityHoldsNothingBack(t *testing.T) {
 	_, err = f.c.send(t.Context(), Operation{Name: "ExecutionStatusUpdate"}, answering(429, "Retry-After", "60"), http.StatusOK)
 	require.Error(t, err)
 	_, err = f.c.Execution(t.Context(), id)
-	require.Error(t, err, "any other 429 does")
+	require.Error(t, err, "any other 429 stops reads")
 }
 
-func TestAShorterHoldDoesNotEndALongerOne(t *testing.T) {
+func TestRateLimitGateKeepsLongerDelay(t *testing.T) {
 	t.Parallel()
 	clock := clienttest.NewClock()
-	h := rateLimitGate{now: clock.Now}
-	h.close(time.Minute)
-	h.close(time.Second)
-	clock.Pass(30 * time.Second)
+	gate := rateLimitGate{now: clock.Now}
+	gate.close(time.Minute)
+	gate.close(time.Second)
+	clock.Advance(30 * time.Second)
 	read := &http.Request{Method: http.MethodGet}
-	require.Error(t, h.check(read))
-	clock.Pass(30 * time.Second)
-	require.NoError(t, h.check(read))
+	require.Error(t, gate.check(read))
+	clock.Advance(30 * time.Second)
+	require.NoError(t, gate.check(read))
 }

@@ -1,3 +1,5 @@
+// Package clienttest helps to test what uses package client: [Clock] is a clock that a test
+// advances, [Wire] a transport that counts requests and can answer them in the service's place.
 package clienttest
 
 import (
@@ -10,35 +12,40 @@ import (
 	"time"
 )
 
-// handClock is a clock that only a test moves.
+// Clock is a clock that only a test advances.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
+// NewClock returns a clock that starts at the current time.
+func NewClock() *Clock { return &Clock{now: time.Now()} }
+
+// Now returns the clock's time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-func (c *Clock) Pass(d time.Duration) {
+// Advance moves the clock forward.
+func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-func NewClock() *Clock { return &Clock{now: time.Now()} }
-
-// wire counts requests, and lets a test answer in the service's place.
+// Wire is a transport to a fake API.
 type Wire struct {
 	mu     sync.Mutex
-	counts map[string]int // "list", "get", and the methods
+	counts map[string]int // by kind and by method
 	answer func(kind string, r *http.Request) *http.Response
 }
 
+// NewWire returns a wire that forwards every request.
 func NewWire() *Wire { return &Wire{counts: map[string]int{}} }
 
+// RoundTrip implements [http.RoundTripper].
 func (w *Wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	kind := ""
 	if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/executions") {
@@ -60,8 +67,9 @@ func (w *Wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// taken returns how many requests of a kind there were since the last call.
-func (w *Wire) Taken(kind string) int {
+// Take returns the number of requests since its last call: of a kind ("list" for a list of
+// executions, "get" for a read of one), or of an HTTP method.
+func (w *Wire) Take(kind string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := w.counts[kind]
@@ -69,12 +77,15 @@ func (w *Wire) Taken(kind string) int {
 	return n
 }
 
+// Answer sets the function that answers requests, nil for none. It gets the request's kind, may
+// change the request, and returns nil to forward it.
 func (w *Wire) Answer(answer func(kind string, r *http.Request) *http.Response) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.answer = answer
 }
 
+// Reply returns a response with a JSON body and with headers, each a name followed by its value.
 func Reply(status int, body any, header ...string) *http.Response {
 	raw, _ := json.Marshal(body)
 	h := http.Header{"Content-Type": {"application/json"}}
@@ -84,4 +95,5 @@ func Reply(status int, body any, header ...string) *http.Response {
 	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(bytes.NewReader(raw))}
 }
 
+// EmptyPage is the body of a list without executions.
 var EmptyPage = map[string]any{"items": []any{}, "page": 1, "pageSize": 100, "total": 0}

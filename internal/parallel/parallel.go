@@ -1,4 +1,8 @@
-// Package parallel runs work side by side, within bounds, and waits for it.
+// Package parallel calls a function many times, some calls at a time, and waits for all of them:
+//
+//	err := parallel.Each(ctx, 16, len(ids), func(ctx context.Context, i int) error {
+//		return fetch(ctx, ids[i])
+//	})
 package parallel
 
 import (
@@ -10,24 +14,24 @@ import (
 	"time"
 )
 
-// Each calls do for 0 to n-1, at most so many at a time, and waits for them. The first error cancels
-// the context of the others, skips those that have not begun, and is returned. A panic of do becomes
-// a panic of the caller, where it fails the activity instead of the process.
-func Each(ctx context.Context, most, n int, do func(ctx context.Context, i int) error) error {
+// Each calls do for 0 to n-1, at most limit calls at a time, and waits for them. The first error
+// cancels the context of the other calls, skips those that have not begun, and is returned. A panic
+// of do becomes a panic of the caller, where it fails the activity instead of the process.
+func Each(ctx context.Context, limit, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
 	var panicked atomic.Pointer[string]
-	places := make(chan struct{}, most)
+	slots := make(chan struct{}, limit)
 	for i := range n {
-		places <- struct{}{}
+		slots <- struct{}{}
 		group.Go(func() {
 			defer func() {
 				if reason := recover(); reason != nil {
 					panicked.Store(new(fmt.Sprintf("%v\n%s", reason, debug.Stack())))
 					cancel(nil)
 				}
-				<-places
+				<-slots
 			}()
 			if ctx.Err() != nil {
 				return
@@ -44,7 +48,7 @@ func Each(ctx context.Context, most, n int, do func(ctx context.Context, i int) 
 	return context.Cause(ctx)
 }
 
-// Sleep waits for d. It returns false, early, when ctx ends first.
+// Sleep waits for d. It returns false when ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -1,4 +1,4 @@
-// Package text holds the helpers for text that several packages need.
+// Package text validates ids and truncates text for messages.
 package text
 
 import (
@@ -8,20 +8,19 @@ import (
 
 var plainIDPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._~-]{0,254}$`)
 
-// PlainID reports whether id fits into one path segment unescaped, as every id of the service does
-// (UUIDs). It admits no separator, no dot segment and no white space.
+// PlainID reports whether id fits into one path segment unescaped, as the service's ids (UUIDs) do.
+// Separators, dot segments and white space do not.
 func PlainID(id string) bool { return plainIDPattern.MatchString(id) }
 
-// Truncate returns text in at most the given number of bytes. It cuts at a rune, and a text that it
-// cuts ends in "...". It drops what is not UTF-8 at the cut.
-func Truncate(text string, most int) string {
-	if len(text) <= most {
+// Truncate returns text in at most limit bytes. A text that it cuts has only whole runes and ends
+// in "...", which it keeps even when limit is smaller.
+func Truncate(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
 	const mark = "..."
-	return strings.ToValidUTF8(text[:max(most-len(mark), 0)], "") + mark
+	return strings.ToValidUTF8(text[:max(limit-len(mark), 0)], "") + mark
 }
 
-// Clip truncates a value that an error message repeats, so that a mistaken one (a whole file, say)
-// cannot fill it.
+// Clip truncates a value to 80 bytes for an error message. A mistaken value can be a whole file.
 func Clip(value string) string { return Truncate(value, 80) }

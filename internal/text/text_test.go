@@ -10,12 +10,12 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-func TestTruncateCutsAtRunesAndSaysSo(t *testing.T) {
+func TestTruncateCutsAtRunesAndMarksTheCut(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		text string
-		most int
-		want string
+		text  string
+		limit int
+		want  string
 	}{
 		"fits":            {"abc", 3, "abc"},
 		"cut":             {"abcdef", 5, "ab..."},
@@ -27,7 +27,7 @@ func TestTruncateCutsAtRunesAndSaysSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := text.Truncate(row.text, row.most)
+			got := text.Truncate(row.text, row.limit)
 			require.Equal(t, row.want, got)
 			require.True(t, utf8.ValidString(got))
 		})

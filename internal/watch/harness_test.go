@@ -16,86 +16,85 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// field is a watch over a fake API, whose time and rounds a test drives.
-type field struct {
+// harness is a watch over a fake API. A test drives its time and its rounds.
+type harness struct {
 	*Watch
 	t     *testing.T
 	clock *clienttest.Clock
 	api   *testsuite.API
 	wire  *clienttest.Wire
 
-	mu   sync.Mutex
-	said []string // workflow id, execution's name, status
-	fail error    // what signals end with
-	name map[string]string
+	mu        sync.Mutex
+	signals   []string          // workflow id, agent name, status
+	signalErr error             // the result of signals
+	names     map[string]string // of agents, by execution id
 }
 
-func newField(t *testing.T) *field {
+func newHarness(t *testing.T) *harness {
 	t.Helper()
-	f := &field{t: t, clock: clienttest.NewClock(), wire: clienttest.NewWire(), name: map[string]string{}}
-	f.api = testsuite.NewAPI(t, testsuite.WithClock(f.clock.Now))
+	h := &harness{t: t, clock: clienttest.NewClock(), wire: clienttest.NewWire(), names: map[string]string{}}
+	h.api = testsuite.NewAPI(t, testsuite.WithClock(h.clock.Now))
 	c, err := client.New("default", asteroid.Connection{
-		APIKey: asteroid.StaticAPIKey(f.api.APIKey()), BaseURL: f.api.BaseURL(), OrganizationID: f.api.OrganizationID(), Transport: f.wire,
-	}, time.Minute, f.clock.Now)
+		APIKey: asteroid.StaticAPIKey(h.api.APIKey()), BaseURL: h.api.BaseURL(), OrganizationID: h.api.OrganizationID(), Transport: h.wire,
+	}, time.Minute, h.clock.Now)
 	require.NoError(t, err)
-	f.Watch = &Watch{c: c, namespace: "ns", organizationID: f.api.OrganizationID(), now: f.clock.Now, ended: map[string]time.Time{}, known: map[string]*tracked{}}
-	f.signal = func(_ context.Context, workflowID string, event asteroid.ExecutionEvent) error {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.said = append(f.said, fmt.Sprintf("%s %s %s", workflowID, f.name[event.ExecutionID], event.Status))
-		return f.fail
-	}
-	return f
+	h.replaceWatch(c, nil)
+	return h
 }
 
-// takeOver puts another attempt in the place of this one, which knows what the first has left.
-func (f *field) takeOver() {
-	newest, known := unpack(pack(f.newest, f.known))
-	f.Watch = &Watch{
-		c: f.c, namespace: f.namespace, organizationID: f.organizationID, now: f.now, signal: f.signal,
-		ended: map[string]time.Time{}, known: known, newest: newest,
-	}
+// replaceWatch starts a new attempt from packed state.
+func (h *harness) replaceWatch(c *client.Client, packed []byte) {
+	h.Watch = New(c, "ns", h.clock.Now, packed, func(_ context.Context, workflowID string, event asteroid.ExecutionEvent) error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.signals = append(h.signals, fmt.Sprintf("%s %s %s", workflowID, h.names[event.ExecutionID], event.Status))
+		return h.signalErr
+	})
+	h.organizationID, h.rereadDelay = h.api.OrganizationID(), 0
 }
 
-// begin starts an execution with the metadata of a workflow called wf, of which a test may change some.
-func (f *field) begin(name string, agent testsuite.Agent, changed ...string) string {
-	f.t.Helper()
+// takeOver replaces the attempt by another one, which continues from its heartbeat.
+func (h *harness) takeOver() { h.replaceWatch(h.client, pack(h.serviceTime, h.tracked)) }
+
+// start starts an execution with the metadata of a workflow called wf. changed replaces some of it.
+func (h *harness) start(name string, agent testsuite.Agent, changed ...string) string {
+	h.t.Helper()
 	metadata := map[string]string{asteroid.MetadataNamespace: "ns", asteroid.MetadataWorkflowID: "wf", asteroid.MetadataSignal: asteroid.ExecutionEventSignal}
 	for i := 0; i+1 < len(changed); i += 2 {
 		metadata[changed[i]] = changed[i+1]
 	}
 	maps.DeleteFunc(metadata, func(_, value string) bool { return value == "" })
-	agentID := f.api.AgentID(name)
+	agentID := h.api.AgentID(name)
 	if agentID == "" {
-		agentID = f.api.ServeAgent(name, agent)
+		agentID = h.api.ServeAgent(name, agent)
 	}
-	started, err := f.c.Execute(f.t.Context(), asteroid.ExecuteAgentInput{AgentID: agentID}, metadata)
-	require.NoError(f.t, err)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.name[started.ExecutionID] = name
+	started, err := h.client.Execute(h.t.Context(), asteroid.ExecuteAgentInput{AgentID: agentID}, metadata)
+	require.NoError(h.t, err)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.names[started.ExecutionID] = name
 	return started.ExecutionID
 }
 
-// rounds lets time pass and makes a round, n times.
-func (f *field) rounds(n int, each time.Duration) {
-	f.t.Helper()
+// rounds advances the clock and makes a round, n times.
+func (h *harness) rounds(n int, each time.Duration) {
+	h.t.Helper()
 	for range n {
-		f.clock.Pass(each)
-		require.NoError(f.t, f.round(f.t.Context()))
+		h.clock.Advance(each)
+		require.NoError(h.t, h.round(h.t.Context()))
 	}
 }
 
-// heard returns what was said since the last call.
-func (f *field) heard() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	said := f.said
-	f.said = nil
-	return said
+// takeSignals returns the signals since its last call.
+func (h *harness) takeSignals() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	signals := h.signals
+	h.signals = nil
+	return signals
 }
 
-func works(d time.Duration) testsuite.Agent {
+func worksFor(d time.Duration) testsuite.Agent {
 	return func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(d), testsuite.Complete("success", "", nil)}
 	}

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -15,229 +16,213 @@ import (
 )
 
 const (
-	// maxLooks bounds the reads of one round. What is left has its turn in the next.
-	maxLooks = 200
-	// manyVanished are so many that a list which is wrong is as likely as that all of them have ended.
-	manyVanished = 50
-	// maxEnded bounds what is remembered of executions that have ended. Beyond it some are told again.
-	maxEnded = 20_000
-	// signalTimeout bounds one signal, which is tried again later.
+	// maxReads bounds the reads of one batch. The rest is read in the next.
+	maxReads = 200
+	// manyMissing is the number of executions beyond which their absence from a list is as likely
+	// an error of the list as their end.
+	manyMissing = 50
+	// maxReported bounds the memory of terminal executions. Beyond it some are notified again.
+	maxReported = 20_000
+	// signalTimeout bounds one signal, which is sent again later.
 	signalTimeout = 10 * time.Second
 )
 
-// watch is one attempt of asteroid.WatchExecutions.
-type Watch struct {
-	c              *client.Client
-	namespace      string
-	organizationID string
-	spans          bool // the key sees several organizations
-	now            func() time.Time
-	signal         func(ctx context.Context, workflowID string, event asteroid.ExecutionEvent) error
-	relist         time.Duration // before a list that lacks too much is read again
-
-	known  map[string]*tracked
-	newest time.Time              // what the service's clock showed at least when the last whole scan began
-	asOf   time.Time              // when that was, by this clock
-	ended  map[string]time.Time   // creation of those told to have ended that would be listed again as such
-	seen   map[string]observation // in the last whole scan
-	active int                    // pages of executions that go on
-	pages  int                    // that the last scan has read
-
-	moved   bool // in this round something was new, changed or gone
-	pending bool // and there is more to read
-}
-
-// notice is something that a workflow is to be told.
+// notification is a change that a workflow has to learn of.
 type notification struct {
-	id     string
-	status asteroid.Status // empty: the execution is gone
-	over   bool            // nothing will follow
-	done   bool
+	executionID string
+	status      asteroid.Status // empty when the execution was deleted
+	final       bool            // the execution is terminal or deleted
+	done        bool            // delivered, or the workflow can take no signal
 }
 
-// round compares what is with what was known, and tells the difference. It returns why the scan was not whole.
+// round scans, compares and notifies. It returns why the scan is incomplete.
 func (w *Watch) round(ctx context.Context) error {
-	w.moved, w.pending = false, false
+	w.changed, w.unread = false, false
 	began := w.now()
 	s := w.scan(ctx)
-	if s.whole && w.implausible(s) {
-		if !parallel.Sleep(ctx, w.relist) {
+	if s.err == nil && w.implausible(s) {
+		if !parallel.Sleep(ctx, w.rereadDelay) {
 			return context.Cause(ctx)
 		}
-		again := w.scan(ctx)
-		for id, seen := range s.seen {
-			if _, ok := again.seen[id]; !ok {
-				again.seen[id] = seen
-			}
-		}
-		s = again
+		first := s.listed
+		s = w.scan(ctx)
+		maps.Copy(first, s.listed)
+		s.listed = first
 	}
 	w.notify(ctx, w.compare(s))
-	if !s.whole {
+	if s.err != nil {
 		return s.err
 	}
 	w.advance(s.newest, began)
-	w.seen = s.seen
+	w.listed = s.listed
 	return w.readUnlisted(ctx)
 }
 
-// catchUp reads more of what has gone from the last list, some every second.
-func (w *Watch) catchUp(ctx context.Context, until time.Time) (err error) {
-	for err == nil && w.pending && w.now().Before(until) && parallel.Sleep(ctx, w.relist) {
-		err = w.readUnlisted(ctx)
-	}
-	return err
-}
-
-// doubtful reports whether a list lacks so much that it may be wrong.
+// implausible reports whether a scan lacks so many tracked executions that the lists may be wrong.
 func (w *Watch) implausible(s *scan) bool {
 	missing := 0
-	for id := range w.known {
-		if _, ok := s.seen[id]; !ok {
+	for id := range w.tracked {
+		if _, ok := s.listed[id]; !ok {
 			missing++
 		}
 	}
-	return missing > manyVanished && 2*missing > len(w.known)
+	return missing > manyMissing && 2*missing > len(w.tracked)
 }
 
-// compare takes in what was seen.
-func (w *Watch) compare(s *scan) (notices []*notification) {
-	now, since := w.now(), w.since(s.newest)
-	if !w.newest.IsZero() {
-		since = w.since(w.newest)
+// compare returns notifications of the listed executions whose status the workflow does not know.
+func (w *Watch) compare(s *scan) (notifications []*notification) {
+	now, since := w.now(), lately(s.newest)
+	if !w.serviceTime.IsZero() {
+		since = lately(w.serviceTime)
 	}
-	for id, seen := range s.seen {
-		k, over := w.known[id], seen.status.Terminal()
-		if k == nil {
-			if _, told := w.ended[id]; over && (told || seen.created.Before(since)) {
+	for id, o := range s.listed {
+		t := w.tracked[id]
+		if t == nil {
+			if t = w.track(id, o, since); t == nil {
 				continue
 			}
-			k = &tracked{}
-			switch seen.status.Class() {
-			case asteroid.ClassPending, asteroid.ClassProcessing:
-				k.status = seen.status // its workflow has just started it
-			default:
-			}
-			w.known[id], w.moved = k, true
 		}
-		k.workflow, k.created = seen.workflow, seen.created
+		t.workflowID, t.createdAt = o.workflowID, o.createdAt
 		switch {
-		case k.status == seen.status:
-			k.settled()
-		case k.due(now):
-			notices = append(notices, &notification{id: id, status: seen.status, over: over})
+		case t.status == o.status:
+			t.resetBackOff()
+		case t.due(now):
+			notifications = append(notifications, &notification{executionID: id, status: o.status, final: o.status.Terminal()})
 		}
 	}
-	return notices
+	return notifications
 }
 
-// look reads what has gone from the list: it has ended, or was deleted, or has a status that no list can be asked for. It fails when
-// the service wants no more reads now.
+// track starts to track an execution that is listed for the first time. It returns nil for a
+// terminal one that was reported, or that was created before since.
+func (w *Watch) track(id string, o observation, since time.Time) *tracked {
+	if _, reported := w.reported[id]; o.status.Terminal() && (reported || o.createdAt.Before(since)) {
+		return nil
+	}
+	t := &tracked{}
+	if class := o.status.Class(); class == asteroid.ClassPending || class == asteroid.ClassProcessing {
+		t.status = o.status // its workflow has just started it
+	}
+	w.tracked[id], w.changed = t, true
+	return t
+}
+
+// readUnlisted reads a batch of tracked executions that the last scan lacks, and notifies. Such an
+// execution is terminal, deleted, or has a status that no list can be requested for. An error is
+// the rate limit's or that of ctx.
 func (w *Watch) readUnlisted(ctx context.Context) error {
-	var ids []string
-	w.pending = false
-	for id, k := range w.known {
-		if _, ok := w.seen[id]; ok || !k.due(w.now()) {
+	ids := w.unlisted()
+	read, errs := make([]client.Summary, len(ids)), make([]error, len(ids))
+	stop := parallel.Each(ctx, maxConcurrent, len(ids), func(ctx context.Context, i int) error {
+		read[i], errs[i] = w.client.ReadSummary(ctx, ids[i])
+		return nil
+	})
+	var notifications []*notification
+	for i, id := range ids {
+		var n *notification
+		switch t, err := w.tracked[id], errs[i]; {
+		case err == nil:
+			n = w.compareRead(t, read[i])
+		case client.HasStatus(err, http.StatusTooManyRequests):
+			stop = err
+		case !client.HasStatus(err, http.StatusNotFound, http.StatusGone):
+			t.backOff(w.now())
+		case t.workflowID == "":
+			delete(w.tracked, id) // deleted, and only the execution named its workflow
+		default:
+			n = &notification{executionID: id, final: true}
+		}
+		if n != nil {
+			notifications = append(notifications, n)
+		}
+	}
+	if !slices.ContainsFunc(notifications, func(n *notification) bool { return n.final }) {
+		w.unread = false // the list is wrong, and the next one may be right
+	}
+	w.notify(ctx, notifications)
+	return stop
+}
+
+// unlisted returns the ids of a batch to read, and sets w.unread when there are more.
+func (w *Watch) unlisted() (ids []string) {
+	w.unread = false
+	for id, t := range w.tracked {
+		if _, ok := w.listed[id]; ok || !t.due(w.now()) {
 			continue
 		}
-		if w.pending = len(ids) == maxLooks; w.pending {
+		if w.unread = len(ids) == maxReads; w.unread {
 			break
 		}
 		ids = append(ids, id)
 	}
-	read, errs := make([]client.Summary, len(ids)), make([]error, len(ids))
-	limited := parallel.Each(ctx, watchAtOnce, len(ids), func(ctx context.Context, i int) error {
-		read[i], errs[i] = w.c.ReadSummary(ctx, ids[i])
-		return nil
-	})
-	var notices []*notification
-	for i, id := range ids {
-		k := w.known[id]
-		failed, _ := errors.AsType[*client.Error](errs[i])
-		switch {
-		case errs[i] == nil:
-			if n := w.compareRead(k, read[i]); n != nil {
-				notices = append(notices, n)
-			}
-		case failed != nil && failed.Status == http.StatusTooManyRequests:
-			limited = failed
-		case failed != nil && (failed.Status == http.StatusNotFound || failed.Status == http.StatusGone):
-			if k.workflow == "" {
-				delete(w.known, id) // whose it was cannot be found out any more
-				continue
-			}
-			notices = append(notices, &notification{id: id, over: true})
-		default:
-			k.backOff(w.now())
-		}
-	}
-	if over := slices.ContainsFunc(notices, func(n *notification) bool { return n.over }); !over {
-		w.pending = false // the list is wrong: the next one may be better
-	}
-	w.notify(ctx, notices)
-	return limited
+	return ids
 }
 
-func (w *Watch) compareRead(k *tracked, e client.Summary) *notification {
-	seen, ours := w.observe(e)
+// compareRead returns the notification of an execution that was read on its own, nil if the
+// workflow knows its status.
+func (w *Watch) compareRead(t *tracked, e client.Summary) *notification {
+	o, ours := w.observe(e)
 	if !ours {
-		delete(w.known, e.ID)
+		delete(w.tracked, e.ID)
 		return nil
 	}
-	k.workflow, k.created = seen.workflow, seen.created
-	over := seen.status.Terminal()
-	if !over {
-		k.backOff(w.now()) // the list was wrong, or does not have this status: not again in the next round
+	t.workflowID, t.createdAt = o.workflowID, o.createdAt
+	final := o.status.Terminal()
+	if !final {
+		t.backOff(w.now()) // the list is wrong or does not cover this status: no read in the next round
 	}
-	if k.status == seen.status {
+	if t.status == o.status {
 		return nil
 	}
-	return &notification{id: e.ID, status: seen.status, over: over}
+	return &notification{executionID: e.ID, status: o.status, final: final}
 }
 
-// tell signals the workflows. One that is over wants to hear nothing; what else goes wrong is tried again.
-func (w *Watch) notify(ctx context.Context, notices []*notification) {
-	_ = parallel.Each(ctx, watchAtOnce, len(notices), func(ctx context.Context, i int) error {
-		ctx, cancel := context.WithTimeout(ctx, signalTimeout)
-		defer cancel()
-		n := notices[i]
-		err := w.signal(ctx, w.known[n.id].workflow, asteroid.ExecutionEvent{ExecutionID: n.id, Status: n.status})
-		var gone *serviceerror.NotFound
-		var refused *serviceerror.InvalidArgument
-		n.done = err == nil || errors.As(err, &gone) || errors.As(err, &refused)
+// notify signals the workflows and updates what they know. What was not delivered is due again
+// after a back-off.
+func (w *Watch) notify(ctx context.Context, notifications []*notification) {
+	_ = parallel.Each(ctx, maxConcurrent, len(notifications), func(ctx context.Context, i int) error {
+		notifications[i].done = w.deliver(ctx, notifications[i])
 		return nil
 	})
-	for _, n := range notices {
-		k := w.known[n.id]
-		w.moved = true
+	for _, n := range notifications {
+		t := w.tracked[n.executionID]
+		w.changed = true
 		switch {
 		case !n.done:
-			k.backOff(w.now())
-		case n.over:
-			delete(w.known, n.id)
-			if n.status != "" && len(w.ended) < maxEnded {
-				w.ended[n.id] = k.created
+			t.backOff(w.now())
+		case n.final:
+			delete(w.tracked, n.executionID)
+			if n.status != "" && len(w.reported) < maxReported {
+				w.reported[n.executionID] = t.createdAt
 			}
 		default:
-			k.status = n.status
+			t.status = n.status
 			if n.status.Class() != asteroid.ClassUnknown {
-				k.settled()
+				t.resetBackOff()
 			}
 		}
 	}
 }
 
-// advance moves the time from which on ended executions are listed. The clocks need not agree, but go equally fast.
+// deliver signals one workflow. It returns false when the signal has to be sent again: not for a
+// workflow that has closed, and not for a signal that the server rejects.
+func (w *Watch) deliver(ctx context.Context, n *notification) bool {
+	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+	defer cancel()
+	err := w.signal(ctx, w.tracked[n.executionID].workflowID, asteroid.ExecutionEvent{ExecutionID: n.executionID, Status: n.status})
+	_, closed := errors.AsType[*serviceerror.NotFound](err)
+	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
+	return err == nil || closed || invalid
+}
+
+// advance moves the lower bound of the service's clock, from which terminal executions are listed.
+// It tolerates an offset between worker and service clocks, but not drift.
 func (w *Watch) advance(newest, began time.Time) {
-	if !w.asOf.IsZero() && !w.newest.IsZero() {
-		if passed := w.newest.Add(began.Sub(w.asOf)); passed.After(newest) {
+	if !w.scannedAt.IsZero() && !w.serviceTime.IsZero() {
+		if passed := w.serviceTime.Add(began.Sub(w.scannedAt)); passed.After(newest) {
 			newest = passed
 		}
 	}
-	w.newest, w.asOf = newest, began
-	for id, created := range w.ended {
-		if created.Before(w.since(newest)) {
-			delete(w.ended, id)
-		}
-	}
+	w.serviceTime, w.scannedAt = newest, began
+	maps.DeleteFunc(w.reported, func(_ string, createdAt time.Time) bool { return createdAt.Before(lately(newest)) })
 }

@@ -12,144 +12,139 @@ import (
 )
 
 const (
-	// maxScanPages ends a listing that never does.
+	// maxScanPages bounds an endless list.
 	maxScanPages = 2000
-	// watchAtOnce is how many requests of one kind are under way together.
-	watchAtOnce = 16
-	// listLag is how long after its creation an execution may be missing from a list. One that has come and gone meanwhile is
-	// looked for so far back.
+	// maxConcurrent bounds the requests of one kind that are under way together.
+	maxConcurrent = 16
+	// listLag is how long after its creation a list may lack an execution. A short run may be
+	// terminal when it first appears, so terminal executions are listed that far back.
 	listLag = time.Minute
 )
 
-// sighting is an execution whose workflow wants to know of changes.
+// observation is the state of an execution whose workflow is notified of changes.
 type observation struct {
-	status   asteroid.Status
-	workflow string
-	created  time.Time
+	status     asteroid.Status
+	workflowID string
+	createdAt  time.Time
 }
 
-// sighting returns false for an execution that is none of this namespace's, or that a person has started from one that is: the
-// service copies the metadata then.
+// observe returns false for an execution without a workflow to notify in this namespace, and for a
+// rerun: a person starts it, and the service copies the metadata.
 func (w *Watch) observe(e client.Summary) (observation, bool) {
-	s := client.OriginOf(e.Metadata)
+	origin := client.OriginOf(e.Metadata)
 	ours := text.PlainID(e.ID) && e.Status != "" && e.ParentExecutionID == "" &&
-		s.Namespace == w.namespace && s.WorkflowID != "" && s.Signal == asteroid.ExecutionEventSignal
-	return observation{e.Status, s.WorkflowID, e.CreatedAt}, ours
+		origin.Namespace == w.namespace && origin.WorkflowID != "" && origin.Signal == asteroid.ExecutionEventSignal
+	return observation{e.Status, origin.WorkflowID, e.CreatedAt}, ours
 }
 
-// scan is what the lists showed at one time.
+// scan is what the lists returned at one time.
 type scan struct {
-	seen   map[string]observation // going on, and those that were over soon after they began
-	newest time.Time              // of all that was listed: the service's clock
-	whole  bool                   // what is not seen is not going on
-	err    error                  // why it is not whole
+	listed map[string]observation // active executions, and terminal ones that were created lately
+	newest time.Time              // the latest creation time in the lists
+	err    error                  // why the scan is incomplete: unlisted executions may be active
 }
 
-func (s *scan) take(w *Watch, e client.Summary) {
-	if e.CreatedAt.After(s.newest) {
-		s.newest = e.CreatedAt
-	}
-	if seen, ours := w.observe(e); ours {
-		s.seen[e.ID] = seen
-	}
-}
-
-// scan lists what goes on, then what has ended lately: an execution that ends in between is in both.
-func (w *Watch) scan(ctx context.Context) *scan {
-	s := &scan{seen: map[string]observation{}, newest: w.newest}
-	w.pages = 0
-	if s.err = w.listActive(ctx, s); s.err == nil || !w.newest.IsZero() {
-		err := w.listEnded(ctx, s)
-		if s.err == nil {
-			s.err = err
+func (s *scan) add(w *Watch, page client.SummaryPage) {
+	for _, e := range page.Items {
+		if e.CreatedAt.After(s.newest) {
+			s.newest = e.CreatedAt
+		}
+		if o, ours := w.observe(e); ours {
+			s.listed[e.ID] = o
 		}
 	}
-	s.whole = s.err == nil
+}
+
+// scan lists the active executions before the terminal ones, so that one that finishes in between
+// is in both lists.
+func (w *Watch) scan(ctx context.Context) *scan {
+	s := &scan{listed: map[string]observation{}, newest: w.serviceTime}
+	w.pagesRead = 0
+	if s.err = w.listActive(ctx, s); s.err == nil || !w.serviceTime.IsZero() {
+		s.err = cmp.Or(s.err, w.listTerminal(ctx, s))
+	}
 	return s
 }
 
 var activeStatuses = []asteroid.Status{
-	asteroid.StatusQueued, asteroid.StatusStarting, asteroid.StatusRunning, asteroid.StatusPaused, asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation,
+	asteroid.StatusQueued, asteroid.StatusStarting, asteroid.StatusRunning,
+	asteroid.StatusPaused, asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation,
 }
 
-var endedStatuses = []asteroid.Status{asteroid.StatusCompleted, asteroid.StatusFailed, asteroid.StatusCancelled}
+var terminalStatuses = []asteroid.Status{asteroid.StatusCompleted, asteroid.StatusFailed, asteroid.StatusCancelled}
 
-// listActive lists the oldest first, so that new ones do not shift the pages, and reads the last page first: what moves to an
-// earlier page because something before it has ended is then seen twice, not missed.
+// listActive lists in ascending order of creation, so that new executions do not shift the pages.
+// It reads as many pages as there were before, then those that have been added.
 func (w *Watch) listActive(ctx context.Context, s *scan) error {
 	size := client.ListPageSize
-	for read, want := 0, max(w.active, 1); read < want; {
-		w.pages += want - read
-		pages, errs := make([]client.SummaryPage, want-read), make([]error, want-read)
-		err := parallel.Each(ctx, watchAtOnce, len(pages), func(ctx context.Context, i int) error {
-			pages[i], errs[i] = w.list(ctx, int32(want-i), false, activeStatuses, time.Time{}) //nolint:gosec // at most maxScanPages
-			return nil                                                                         // what the others show is of use
-		})
+	for read, last := 0, max(w.activePages, 1); read < last; {
+		pages, err := w.listActivePages(ctx, read, last)
 		total := 0
 		for i, page := range pages {
-			for _, item := range page.Items {
-				s.take(w, item)
+			s.add(w, page)
+			number, items := last-i, len(page.Items)
+			if items == 0 {
+				continue
 			}
-			if number, items := want-i, len(page.Items); items > 0 {
-				if number == 1 && int64(items) < page.Total {
-					size = items // a service may make its pages smaller than asked for
-				}
-				total = max(total, int(page.Total), (number-1)*size+items)
-				if page.Total == 0 && items >= client.ListPageSize {
-					total = max(total, number*size+1) // nor does it have to tell the total
-				}
+			if number == 1 && int64(items) < page.Total {
+				size = items // the service may use a smaller page size than requested
+			}
+			total = max(total, int(page.Total), (number-1)*size+items)
+			if page.Total == 0 && items >= client.ListPageSize { // the service may not report the total either
+				total = max(total, number*size+1)
 			}
 		}
-		if err := cmp.Or(err, firstError(errs)); err != nil {
-			return err
-		}
-		read, want = want, min((total+size-1)/size, maxScanPages)
-		w.active = want
-	}
-	return nil
-}
-
-func firstError(errs []error) error {
-	for _, err := range errs {
 		if err != nil {
 			return err
 		}
+		read, last = last, min((total+size-1)/size, maxScanPages)
+		w.activePages = last
 	}
 	return nil
 }
 
-// listEnded lists those that have ended of the executions created lately, since one may come and go between two scans. Of when
-// it is at the service, only what was created last tells.
-func (w *Watch) listEnded(ctx context.Context, s *scan) error {
-	if w.newest.IsZero() {
-		page, err := w.list(ctx, 1, true, endedStatuses, time.Time{})
-		for _, item := range page.Items {
-			s.take(w, item)
-		}
+// listActivePages reads the pages after read, from the last down: an execution that moves to an
+// earlier page, because one before it has finished, is then listed twice and not missed. With an
+// error, it still returns the pages that it could read.
+func (w *Watch) listActivePages(ctx context.Context, read, last int) ([]client.SummaryPage, error) {
+	pages, errs := make([]client.SummaryPage, last-read), make([]error, last-read)
+	w.pagesRead += len(pages)
+	err := parallel.Each(ctx, maxConcurrent, len(pages), func(ctx context.Context, i int) error {
+		pages[i], errs[i] = w.list(ctx, int32(last-i), false, activeStatuses, time.Time{}) //nolint:gosec // at most maxScanPages
+		return nil
+	})
+	return pages, cmp.Or(err, cmp.Or(errs...))
+}
+
+// listTerminal lists the terminal executions that were created lately, since one can start and
+// finish between two scans. The service exposes no clock, so the newest creation time stands in for
+// its current time.
+func (w *Watch) listTerminal(ctx context.Context, s *scan) error {
+	if w.serviceTime.IsZero() {
+		page, err := w.list(ctx, 1, true, terminalStatuses, time.Time{})
+		s.add(w, page)
 		return err
 	}
-	since := w.since(w.newest)
 	for number := int32(1); number <= maxScanPages; number++ {
-		page, err := w.list(ctx, number, false, endedStatuses, since)
+		page, err := w.list(ctx, number, false, terminalStatuses, lately(w.serviceTime))
 		if err != nil {
 			return err
 		}
-		w.pages++
-		for _, item := range page.Items {
-			s.take(w, item)
-		}
-		if len(page.Items) < client.ListPageSize && (page.Total == 0 || len(page.Items) == 0 || int64(number)*int64(len(page.Items)) >= page.Total) {
+		w.pagesRead++
+		s.add(w, page)
+		items := len(page.Items)
+		if items < client.ListPageSize && (page.Total == 0 || items == 0 || int64(number)*int64(items) >= page.Total) {
 			break
 		}
 	}
 	return nil
 }
 
-// since is from when on executions that have ended are of interest, though they were never seen at work.
-func (*Watch) since(newest time.Time) time.Time { return newest.Add(-listLag) }
+// lately returns the time since which created executions count, though only seen when terminal.
+func lately(serviceTime time.Time) time.Time { return serviceTime.Add(-listLag) }
 
 func (w *Watch) list(ctx context.Context, number int32, newestFirst bool, statuses []asteroid.Status, after time.Time) (client.SummaryPage, error) {
-	return w.c.List(ctx, client.ListQuery{
+	return w.client.List(ctx, client.ListQuery{
 		OrganizationID: w.organizationID, Statuses: statuses, MetadataKey: asteroid.MetadataNamespace, MetadataValue: w.namespace,
 		CreatedAfter: after, NewestFirst: newestFirst,
 	}, number)

@@ -18,359 +18,359 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-func TestEveryChangeIsToldOnce(t *testing.T) {
+func TestWatchSignalsEveryChangeOnce(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	id := f.begin("a", func(testsuite.Run) []testsuite.Step {
+	h := newHarness(t)
+	id := h.start("a", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(10 * time.Second), testsuite.Ask("Which?"), testsuite.Work(10 * time.Minute), testsuite.Complete("success", "", nil)}
 	})
-	f.rounds(1, 0)
-	require.Empty(t, f.heard(), "its workflow has just started it")
-	f.rounds(2, 2*time.Second)
-	require.Equal(t, []string{"wf a running"}, f.heard())
-	f.rounds(3, 5*time.Second)
-	require.Equal(t, []string{"wf a paused_by_agent"}, f.heard())
-	_, err := f.c.SetStatus(t.Context(), id, asteroid.StatusRunning)
+	h.rounds(1, 0)
+	require.Empty(t, h.takeSignals(), "the workflow has just started it")
+	h.rounds(2, 2*time.Second)
+	require.Equal(t, []string{"wf a running"}, h.takeSignals())
+	h.rounds(3, 5*time.Second)
+	require.Equal(t, []string{"wf a paused_by_agent"}, h.takeSignals())
+	_, err := h.client.SetStatus(t.Context(), id, asteroid.StatusRunning)
 	require.NoError(t, err)
-	f.rounds(2, 2*time.Second)
-	require.Equal(t, []string{"wf a running"}, f.heard())
-	f.rounds(10, 2*time.Minute)
-	require.Equal(t, []string{"wf a completed"}, f.heard())
-	require.Empty(t, f.known)
+	h.rounds(2, 2*time.Second)
+	require.Equal(t, []string{"wf a running"}, h.takeSignals())
+	h.rounds(10, 2*time.Minute)
+	require.Equal(t, []string{"wf a completed"}, h.takeSignals())
+	require.Empty(t, h.tracked)
 }
 
-func TestAnAgentThatAsksWhenItIsFirstSeenIsTold(t *testing.T) {
+func TestWatchSignalsQuestionOfNewExecution(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.begin("a", func(testsuite.Run) []testsuite.Step {
+	h := newHarness(t)
+	h.start("a", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.AwaitConfirmation("Sure?"), testsuite.Complete("success", "", nil)}
 	})
-	f.rounds(3, 2*time.Second)
-	require.Equal(t, []string{"wf a awaiting_confirmation"}, f.heard())
+	h.rounds(3, 2*time.Second)
+	require.Equal(t, []string{"wf a awaiting_confirmation"}, h.takeSignals())
 }
 
-func TestARunThatBeginsAndEndsBetweenTwoScansIsTold(t *testing.T) {
+func TestWatchSignalsExecutionThatFinishesBetweenScans(t *testing.T) {
 	t.Parallel()
-	for name, before := range map[string]bool{"the first thing that the watch sees": false, "next to others": true} {
+	for name, before := range map[string]bool{"the first execution": false, "next to others": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newField(t)
+			h := newHarness(t)
 			if before {
-				f.begin("other", works(time.Hour))
-				f.rounds(3, 2*time.Second)
-				f.heard()
+				h.start("other", worksFor(time.Hour))
+				h.rounds(3, 2*time.Second)
+				h.takeSignals()
 			}
-			f.begin("quick", works(time.Second))
-			f.rounds(1, 8*time.Second)
-			require.Equal(t, []string{"wf quick completed"}, f.heard())
-			f.wire.Taken("get")
-			f.rounds(30, 5*time.Second)
-			require.Empty(t, f.heard())
-			require.Zero(t, f.wire.Taken("get"))
+			h.start("quick", worksFor(time.Second))
+			h.rounds(1, 8*time.Second)
+			require.Equal(t, []string{"wf quick completed"}, h.takeSignals())
+			h.wire.Take("get")
+			h.rounds(30, 5*time.Second)
+			require.Empty(t, h.takeSignals())
+			require.Zero(t, h.wire.Take("get"))
 		})
 	}
 }
 
-func TestWhatEndsWhileNobodyWatchesIsToldAfterwards(t *testing.T) {
+func TestWatchSignalsWhatFinishedBeforeTakeOver(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.begin("ends", works(time.Minute))
-	f.begin("goes on", works(time.Hour))
-	f.rounds(2, 2*time.Second)
-	f.heard()
-	f.begin("quick", works(time.Second))
-	f.clock.Pass(10 * time.Minute)
-	f.begin("new", works(time.Hour))
-	f.takeOver()
-	f.rounds(3, 2*time.Second)
-	require.ElementsMatch(t, []string{"wf ends completed", "wf quick completed"}, f.heard())
-	require.Len(t, f.known, 2)
+	h := newHarness(t)
+	h.start("ends", worksFor(time.Minute))
+	h.start("goes on", worksFor(time.Hour))
+	h.rounds(2, 2*time.Second)
+	h.takeSignals()
+	h.start("quick", worksFor(time.Second))
+	h.clock.Advance(10 * time.Minute)
+	h.start("new", worksFor(time.Hour))
+	h.takeOver()
+	h.rounds(3, 2*time.Second)
+	require.ElementsMatch(t, []string{"wf ends completed", "wf quick completed"}, h.takeSignals())
+	require.Len(t, h.tracked, 2)
 }
 
-func TestWithoutKnowledgeNothingIsToldOfRunsAtWork(t *testing.T) {
+func TestWatchWithoutStateSignalsNothingOfActiveExecutions(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.begin("a", works(time.Hour))
-	f.rounds(3, 10*time.Minute/3)
-	f.heard()
-	f.known, f.newest = map[string]*tracked{}, time.Time{}
-	f.rounds(2, 2*time.Second)
-	require.Empty(t, f.heard())
+	h := newHarness(t)
+	h.start("a", worksFor(time.Hour))
+	h.rounds(3, 10*time.Minute/3)
+	h.takeSignals()
+	h.tracked, h.serviceTime = map[string]*tracked{}, time.Time{}
+	h.rounds(2, 2*time.Second)
+	require.Empty(t, h.takeSignals())
 }
 
-func TestOnlyWorkflowsThatWantToAreTold(t *testing.T) {
+func TestWatchSignalsOnlyWorkflowsThatAskForIt(t *testing.T) {
 	t.Parallel()
 	for name, changed := range map[string][]string{
-		"of another namespace":  {asteroid.MetadataNamespace, "other"},
-		"of no namespace":       {asteroid.MetadataNamespace, ""},
-		"no signal wanted":      {asteroid.MetadataSignal, ""},
-		"another signal wanted": {asteroid.MetadataSignal, "somebody's"},
-		"of no workflow":        {asteroid.MetadataWorkflowID, ""},
+		"of another namespace": {asteroid.MetadataNamespace, "other"},
+		"of no namespace":      {asteroid.MetadataNamespace, ""},
+		"without a signal":     {asteroid.MetadataSignal, ""},
+		"with another signal":  {asteroid.MetadataSignal, "somebody's"},
+		"of no workflow":       {asteroid.MetadataWorkflowID, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newField(t)
-			f.wire.Answer(func(_ string, r *http.Request) *http.Response { // the service may match as it likes
+			h := newHarness(t)
+			h.wire.Answer(func(_ string, r *http.Request) *http.Response { // the service need not filter exactly
 				query := r.URL.Query()
 				query.Del("metadataKey")
 				query.Del("metadataValue")
 				r.URL.RawQuery = query.Encode()
 				return nil
 			})
-			f.begin("quick", works(time.Second), changed...)
-			f.begin("long", works(2*time.Minute), changed...)
-			f.rounds(3, 2*time.Second)
-			require.Empty(t, f.known)
-			f.rounds(3, time.Minute)
-			require.Empty(t, f.heard())
-			require.Zero(t, f.wire.Taken("get"))
+			h.start("quick", worksFor(time.Second), changed...)
+			h.start("long", worksFor(2*time.Minute), changed...)
+			h.rounds(3, 2*time.Second)
+			require.Empty(t, h.tracked)
+			h.rounds(3, time.Minute)
+			require.Empty(t, h.takeSignals())
+			require.Zero(t, h.wire.Take("get"))
 		})
 	}
 }
 
-func TestARerunIsNobodys(t *testing.T) {
+func TestWatchIgnoresReruns(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	original := f.begin("a", works(time.Minute))
-	f.rounds(1, 0)
-	f.clock.Pass(2 * time.Minute)
-	f.rounds(1, 0)
-	require.Equal(t, []string{"wf a completed"}, f.heard())
-	require.NotEmpty(t, f.api.RerunExecution(original))
-	f.rounds(10, 30*time.Second)
-	require.Empty(t, f.heard())
+	h := newHarness(t)
+	original := h.start("a", worksFor(time.Minute))
+	h.rounds(1, 0)
+	h.clock.Advance(2 * time.Minute)
+	h.rounds(1, 0)
+	require.Equal(t, []string{"wf a completed"}, h.takeSignals())
+	require.NotEmpty(t, h.api.RerunExecution(original))
+	h.rounds(10, 30*time.Second)
+	require.Empty(t, h.takeSignals())
 }
 
-func TestAnExecutionThatIsDeletedIsToldWithoutAStatus(t *testing.T) {
+func TestWatchSignalsDeletedExecutionWithoutStatus(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	id := f.begin("a", works(2*time.Minute))
-	f.rounds(2, 2*time.Second)
-	f.heard()
-	f.clock.Pass(3 * time.Minute)
-	f.api.DeleteExecution(id)
-	f.rounds(3, 2*time.Second)
-	require.Equal(t, []string{"wf a "}, f.heard())
-	require.Empty(t, f.known)
+	h := newHarness(t)
+	id := h.start("a", worksFor(2*time.Minute))
+	h.rounds(2, 2*time.Second)
+	h.takeSignals()
+	h.clock.Advance(3 * time.Minute)
+	h.api.DeleteExecution(id)
+	h.rounds(3, 2*time.Second)
+	require.Equal(t, []string{"wf a "}, h.takeSignals())
+	require.Empty(t, h.tracked)
 }
 
-func TestAListThatFailsEndsNothing(t *testing.T) {
+func TestWatchKeepsExecutionsWhenListFails(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.begin("a", works(3*time.Minute))
-	f.rounds(2, 2*time.Second)
-	f.heard()
-	f.begin("quick", works(time.Second))
+	h := newHarness(t)
+	h.start("a", worksFor(3*time.Minute))
+	h.rounds(2, 2*time.Second)
+	h.takeSignals()
+	h.start("quick", worksFor(time.Second))
 	for _, status := range []int{500, 401, 403, 400, 404, 503} {
-		f.api.Inject("ExecutionsList", testsuite.Answer(status, "{}"), 2)
-		f.clock.Pass(40 * time.Second)
-		require.Error(t, f.round(t.Context()))
-		require.Zero(t, f.wire.Taken("get"))
-		require.Len(t, f.known, 1)
+		h.api.Inject("ExecutionsList", testsuite.Answer(status, "{}"), 2)
+		h.clock.Advance(40 * time.Second)
+		require.Error(t, h.round(t.Context()))
+		require.Zero(t, h.wire.Take("get"))
+		require.Len(t, h.tracked, 1)
 	}
-	f.rounds(1, 0)
-	require.ElementsMatch(t, []string{"wf a completed", "wf quick completed"}, f.heard(), "what was missed meanwhile, too")
+	h.rounds(1, 0)
+	require.ElementsMatch(t, []string{"wf a completed", "wf quick completed"}, h.takeSignals(), "also of the executions that the failed lists lacked")
 }
 
-// many begins more executions than a page holds.
-func (f *field) many(n int, agent testsuite.Agent) {
+// startMany starts n executions, each of its own workflow.
+func (h *harness) startMany(n int, agent testsuite.Agent) {
 	for i := range n {
-		f.begin("many", agent, asteroid.MetadataWorkflowID, fmt.Sprint("wf", i))
+		h.start("many", agent, asteroid.MetadataWorkflowID, fmt.Sprint("wf", i))
 	}
 }
 
-func TestAPageThatFailsHidesOnlyItsOwnChanges(t *testing.T) {
+func TestWatchSignalsChangesOfReadablePages(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.many(250, works(time.Hour))
-	f.rounds(1, 0)
-	require.Len(t, f.known, 250)
-	f.wire.Answer(func(_ string, r *http.Request) *http.Response {
+	h := newHarness(t)
+	h.startMany(250, worksFor(time.Hour))
+	h.rounds(1, 0)
+	require.Len(t, h.tracked, 250)
+	h.wire.Answer(func(_ string, r *http.Request) *http.Response {
 		if r.URL.Query().Get("page") == "2" {
 			return clienttest.Reply(500, nil)
 		}
 		return nil
 	})
-	f.clock.Pass(5 * time.Second)
-	require.Error(t, f.round(t.Context()))
-	require.Len(t, f.heard(), 150)
-	require.Len(t, f.known, 250)
-	require.Zero(t, f.wire.Taken("get"))
-	f.wire.Answer(nil)
-	f.rounds(2, 2*time.Second)
-	require.Len(t, f.heard(), 100)
+	h.clock.Advance(5 * time.Second)
+	require.Error(t, h.round(t.Context()))
+	require.Len(t, h.takeSignals(), 150)
+	require.Len(t, h.tracked, 250)
+	require.Zero(t, h.wire.Take("get"))
+	h.wire.Answer(nil)
+	h.rounds(2, 2*time.Second)
+	require.Len(t, h.takeSignals(), 100)
 }
 
-func TestPagesMayBeSmallerThanAskedFor(t *testing.T) {
+func TestWatchReadsSmallerPagesThanRequested(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.many(95, works(time.Hour))
-	f.wire.Answer(func(kind string, r *http.Request) *http.Response {
+	h := newHarness(t)
+	h.startMany(95, worksFor(time.Hour))
+	h.wire.Answer(func(kind string, r *http.Request) *http.Response {
 		if kind == "list" {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "pageSize=100", "pageSize=30", 1)
 		}
 		return nil
 	})
-	f.rounds(1, 0)
-	require.Len(t, f.known, 95)
-	f.rounds(1, 2*time.Second)
-	require.Len(t, f.heard(), 95)
-	f.wire.Taken("list")
-	f.rounds(1, 2*time.Second)
-	require.Equal(t, 4+1, f.wire.Taken("list"))
+	h.rounds(1, 0)
+	require.Len(t, h.tracked, 95)
+	h.rounds(1, 2*time.Second)
+	require.Len(t, h.takeSignals(), 95)
+	h.wire.Take("list")
+	h.rounds(1, 2*time.Second)
+	require.Equal(t, 4+1, h.wire.Take("list"))
 }
 
-func TestTenThousandRunsCostAListForEachHundred(t *testing.T) {
+func TestWatchListsOncePerHundredExecutions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts thousands of runs")
 	}
 	t.Parallel()
-	f := newField(t)
-	f.many(3000, works(time.Hour))
-	f.rounds(2, 2*time.Second)
-	require.Len(t, f.known, 3000)
-	f.wire.Taken("list")
-	f.rounds(1, 2*time.Second)
-	require.Equal(t, 30+1, f.wire.Taken("list"))
-	require.Zero(t, f.wire.Taken("get"))
+	h := newHarness(t)
+	h.startMany(3000, worksFor(time.Hour))
+	h.rounds(2, 2*time.Second)
+	require.Len(t, h.tracked, 3000)
+	h.wire.Take("list")
+	h.rounds(1, 2*time.Second)
+	require.Equal(t, 30+1, h.wire.Take("list"))
+	require.Zero(t, h.wire.Take("get"))
 }
 
-func TestAnEmptyListIsReadAgain(t *testing.T) {
+func TestWatchReadsImplausibleListAgain(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.many(60, works(time.Hour))
-	f.rounds(2, 2*time.Second)
-	f.heard()
+	h := newHarness(t)
+	h.startMany(60, worksFor(time.Hour))
+	h.rounds(2, 2*time.Second)
+	h.takeSignals()
 	wrong := 2 // lists
-	f.wire.Answer(func(kind string, _ *http.Request) *http.Response {
+	h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
 		if kind == "list" && wrong > 0 {
 			wrong--
 			return clienttest.Reply(200, clienttest.EmptyPage)
 		}
 		return nil
 	})
-	f.rounds(1, 2*time.Second)
-	require.Empty(t, f.heard())
-	require.Zero(t, f.wire.Taken("get"))
-	require.Len(t, f.known, 60)
+	h.rounds(1, 2*time.Second)
+	require.Empty(t, h.takeSignals())
+	require.Zero(t, h.wire.Take("get"))
+	require.Len(t, h.tracked, 60)
 }
 
-func TestAListThatStaysWrongCausesFewReadsAndNoSignal(t *testing.T) {
+func TestWatchBoundsReadsWhenListStaysWrong(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.many(450, works(24*time.Hour))
-	f.rounds(2, 2*time.Second)
-	f.heard()
-	f.wire.Answer(func(kind string, _ *http.Request) *http.Response {
+	h := newHarness(t)
+	h.startMany(450, worksFor(24*time.Hour))
+	h.rounds(2, 2*time.Second)
+	h.takeSignals()
+	h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
 		if kind == "list" {
 			return clienttest.Reply(200, clienttest.EmptyPage)
 		}
 		return nil
 	})
-	f.rounds(1, 2*time.Second)
-	require.Equal(t, maxLooks, f.wire.Taken("get"))
-	require.False(t, f.pending, "there is no use in reading on")
-	f.rounds(5, time.Second)
-	require.LessOrEqual(t, f.wire.Taken("get"), 5*maxLooks)
-	f.rounds(100, 8*time.Second)
-	f.wire.Taken("get")
-	f.rounds(10, 60*time.Second/10)
-	require.LessOrEqual(t, f.wire.Taken("get"), 450, "once a minute each, at most")
-	require.Empty(t, f.heard())
-	require.Len(t, f.known, 450)
-	f.wire.Answer(nil)
-	f.rounds(1, 2*time.Second)
-	require.Zero(t, f.wire.Taken("get"))
+	h.rounds(1, 2*time.Second)
+	require.Equal(t, maxReads, h.wire.Take("get"))
+	require.False(t, h.unread, "more reads are useless")
+	h.rounds(5, time.Second)
+	require.LessOrEqual(t, h.wire.Take("get"), 5*maxReads)
+	h.rounds(100, 8*time.Second)
+	h.wire.Take("get")
+	h.rounds(10, 60*time.Second/10)
+	require.LessOrEqual(t, h.wire.Take("get"), 450, "once a minute each, at most")
+	require.Empty(t, h.takeSignals())
+	require.Len(t, h.tracked, 450)
+	h.wire.Answer(nil)
+	h.rounds(1, 2*time.Second)
+	require.Zero(t, h.wire.Take("get"))
 }
 
-func TestManyThatEndTogetherAreReadInTurn(t *testing.T) {
+func TestWatchReadsManyFinishedExecutionsInBatches(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.many(450, works(10*time.Minute))
-	f.rounds(2, 2*time.Minute)
-	f.heard()
-	f.wire.Taken("get")
-	f.rounds(1, 15*time.Minute)
-	require.Equal(t, maxLooks, f.wire.Taken("get"))
-	require.True(t, f.pending)
-	lists := f.wire.Taken("list")
-	require.NoError(t, f.catchUp(t.Context(), f.now().Add(time.Hour)))
-	require.Equal(t, 450-maxLooks, f.wire.Taken("get"))
-	require.Zero(t, f.wire.Taken("list"), "%d before", lists)
-	require.Len(t, f.heard(), 450)
-	require.Empty(t, f.known)
+	h := newHarness(t)
+	h.startMany(450, worksFor(10*time.Minute))
+	h.rounds(2, 2*time.Minute)
+	h.takeSignals()
+	h.wire.Take("get")
+	h.rounds(1, 15*time.Minute)
+	require.Equal(t, maxReads, h.wire.Take("get"))
+	require.True(t, h.unread)
+	lists := h.wire.Take("list")
+	require.NoError(t, h.readRemaining(t.Context(), h.now().Add(time.Hour)))
+	require.Equal(t, 450-maxReads, h.wire.Take("get"))
+	require.Zero(t, h.wire.Take("list"), "%d before", lists)
+	require.Len(t, h.takeSignals(), 450)
+	require.Empty(t, h.tracked)
 }
 
-func TestAWorkflowThatIsOverIsToldOnceOnly(t *testing.T) {
+func TestWatchSignalsClosedWorkflowOnce(t *testing.T) {
 	t.Parallel()
 	for _, refusal := range []error{serviceerror.NewNotFound("workflow not found"), serviceerror.NewInvalidArgument("bad id")} {
-		f := newField(t)
-		f.begin("a", works(2*time.Minute))
-		f.begin("quick", works(time.Second))
-		f.fail = refusal
-		f.rounds(1, 0)
-		f.rounds(5, 5*time.Second)
-		require.ElementsMatch(t, []string{"wf a running", "wf quick completed"}, f.heard())
-		f.rounds(2, 2*time.Minute)
-		require.Equal(t, []string{"wf a completed"}, f.heard())
-		require.Empty(t, f.known)
+		h := newHarness(t)
+		h.start("a", worksFor(2*time.Minute))
+		h.start("quick", worksFor(time.Second))
+		h.signalErr = refusal
+		h.rounds(1, 0)
+		h.rounds(5, 5*time.Second)
+		require.ElementsMatch(t, []string{"wf a running", "wf quick completed"}, h.takeSignals())
+		h.rounds(2, 2*time.Minute)
+		require.Equal(t, []string{"wf a completed"}, h.takeSignals())
+		require.Empty(t, h.tracked)
 	}
 }
 
-func TestASignalThatFailsIsRepeatedLater(t *testing.T) {
+func TestWatchRepeatsFailedSignals(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.begin("a", works(3*time.Minute))
-	f.begin("quick", works(time.Second))
-	f.rounds(1, 0)
-	f.fail = serviceerror.NewUnavailable("away")
-	f.rounds(60, time.Second)
-	require.InDelta(t, 10, len(f.heard()), 2, "twice each at 2, 4, 8, 16, 32 seconds")
-	f.fail = nil
-	f.rounds(10, 5*time.Second)
-	require.ElementsMatch(t, []string{"wf a running", "wf quick completed"}, f.heard())
-	f.fail = errors.New("away")
-	f.rounds(1, 2*time.Minute)
-	require.Equal(t, []string{"wf a completed"}, f.heard())
-	f.fail = nil
-	f.takeOver()
-	f.rounds(2, 2*time.Second)
-	require.Equal(t, []string{"wf a completed"}, f.heard(), "by the next attempt")
+	h := newHarness(t)
+	h.start("a", worksFor(3*time.Minute))
+	h.start("quick", worksFor(time.Second))
+	h.rounds(1, 0)
+	h.signalErr = serviceerror.NewUnavailable("away")
+	h.rounds(60, time.Second)
+	require.InDelta(t, 10, len(h.takeSignals()), 2, "twice each at 2, 4, 8, 16, 32 seconds")
+	h.signalErr = nil
+	h.rounds(10, 5*time.Second)
+	require.ElementsMatch(t, []string{"wf a running", "wf quick completed"}, h.takeSignals())
+	h.signalErr = errors.New("away")
+	h.rounds(1, 2*time.Minute)
+	require.Equal(t, []string{"wf a completed"}, h.takeSignals())
+	h.signalErr = nil
+	h.takeOver()
+	h.rounds(2, 2*time.Second)
+	require.Equal(t, []string{"wf a completed"}, h.takeSignals(), "by the next attempt")
 }
 
-func TestAnItemThatCannotBeReadIsLeftForLater(t *testing.T) {
+func TestWatchReadsExecutionAgainAfterError(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.begin("a", works(5*time.Minute))
-	f.rounds(3, 2*time.Minute/3)
-	f.heard()
+	h := newHarness(t)
+	h.start("a", worksFor(5*time.Minute))
+	h.rounds(3, 2*time.Minute/3)
+	h.takeSignals()
 	for _, status := range []int{400, 403, 500} {
-		f.wire.Answer(func(kind string, _ *http.Request) *http.Response {
+		h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
 			if kind == "get" {
 				return clienttest.Reply(status, nil)
 			}
 			return nil
 		})
-		f.rounds(1, 5*time.Minute)
-		require.Equal(t, 1, f.wire.Taken("get"))
-		f.rounds(10, time.Second/10)
-		require.Zero(t, f.wire.Taken("get"))
-		require.Len(t, f.known, 1)
+		h.rounds(1, 5*time.Minute)
+		require.Equal(t, 1, h.wire.Take("get"))
+		h.rounds(10, time.Second/10)
+		require.Zero(t, h.wire.Take("get"))
+		require.Len(t, h.tracked, 1)
 	}
-	f.wire.Answer(nil)
-	f.rounds(1, time.Minute)
-	require.Equal(t, []string{"wf a completed"}, f.heard())
+	h.wire.Answer(nil)
+	h.rounds(1, time.Minute)
+	require.Equal(t, []string{"wf a completed"}, h.takeSignals())
 }
 
-func TestAStatusThatIsUnknownIsToldOnceAndReadSeldom(t *testing.T) {
+func TestWatchSignalsUnknownStatusOnceAndReadsItSeldom(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	id := f.begin("a", works(time.Hour))
-	f.rounds(2, 2*time.Second)
-	f.heard()
-	created := f.now()
+	h := newHarness(t)
+	id := h.start("a", worksFor(time.Hour))
+	h.rounds(2, 2*time.Second)
+	h.takeSignals()
+	created := h.now()
 	status := "hibernating"
-	f.wire.Answer(func(kind string, _ *http.Request) *http.Response {
+	h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
 		if kind == "list" {
 			return clienttest.Reply(200, clienttest.EmptyPage)
 		}
@@ -378,21 +378,21 @@ func TestAStatusThatIsUnknownIsToldOnceAndReadSeldom(t *testing.T) {
 			asteroid.MetadataNamespace: "ns", asteroid.MetadataWorkflowID: "wf", asteroid.MetadataSignal: asteroid.ExecutionEventSignal,
 		}})
 	})
-	f.rounds(300, 2*time.Second)
-	require.Equal(t, []string{"wf a hibernating"}, f.heard())
-	require.Less(t, f.wire.Taken("get"), 20)
+	h.rounds(300, 2*time.Second)
+	require.Equal(t, []string{"wf a hibernating"}, h.takeSignals())
+	require.Less(t, h.wire.Take("get"), 20)
 	status = "failed"
-	f.rounds(1, time.Minute)
-	require.Equal(t, []string{"wf a failed"}, f.heard())
+	h.rounds(1, time.Minute)
+	require.Equal(t, []string{"wf a failed"}, h.takeSignals())
 }
 
-func TestAServiceThatIgnoresTheFilterDoesNotBringUpThePast(t *testing.T) {
+func TestWatchIgnoresOldExecutionsWhenServiceIgnoresFilter(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.begin("old", works(time.Second))
-	f.clock.Pass(time.Hour)
-	f.begin("new", works(time.Second))
-	f.wire.Answer(func(kind string, r *http.Request) *http.Response {
+	h := newHarness(t)
+	h.start("old", worksFor(time.Second))
+	h.clock.Advance(time.Hour)
+	h.start("new", worksFor(time.Second))
+	h.wire.Answer(func(kind string, r *http.Request) *http.Response {
 		if kind == "list" {
 			query := r.URL.Query()
 			query.Del("status")
@@ -400,44 +400,42 @@ func TestAServiceThatIgnoresTheFilterDoesNotBringUpThePast(t *testing.T) {
 		}
 		return nil
 	})
-	f.rounds(5, 5*time.Second)
-	require.Equal(t, []string{"wf new completed"}, f.heard())
+	h.rounds(5, 5*time.Second)
+	require.Equal(t, []string{"wf new completed"}, h.takeSignals())
 }
 
-func TestALimitedRateEndsTheRound(t *testing.T) {
+func TestWatchEndsRoundAtRateLimit(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	f.many(30, works(5*time.Minute))
-	f.rounds(2, 2*time.Minute)
-	f.heard()
-	f.wire.Answer(func(kind string, _ *http.Request) *http.Response {
+	h := newHarness(t)
+	h.startMany(30, worksFor(5*time.Minute))
+	h.rounds(2, 2*time.Minute)
+	h.takeSignals()
+	h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
 		if kind == "get" {
 			return clienttest.Reply(429, nil, "Retry-After", "7")
 		}
 		return nil
 	})
-	f.clock.Pass(5 * time.Minute)
-	err := f.round(t.Context())
+	h.clock.Advance(5 * time.Minute)
+	err := h.round(t.Context())
 	failed, ok := errors.AsType[*client.Error](err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, 7*time.Second, failed.RetryAfter)
-	require.LessOrEqual(t, f.wire.Taken("get"), watchAtOnce, "what was under way")
-	f.wire.Answer(nil)
-	f.rounds(1, 7*time.Second)
-	require.Len(t, f.heard(), 30)
+	require.LessOrEqual(t, h.wire.Take("get"), maxConcurrent, "only requests that were under way")
+	h.wire.Answer(nil)
+	h.rounds(1, 7*time.Second)
+	require.Len(t, h.takeSignals(), 30)
 }
 
-func TestAnOddListEntryIsPassedOver(t *testing.T) {
+func TestWatchSkipsMalformedListEntries(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
+	h := newHarness(t)
 	var odd []client.Summary
 	require.NoError(t, json.Unmarshal([]byte(`[{"id":"../x","status":"paused","metadata":{"temporal_namespace":"ns","temporal_workflow_id":"wf","temporal_signal":"asteroid.executionEvent"}},
 		{"id":"x","status":"","metadata":{"temporal_namespace":"ns","temporal_workflow_id":"wf","temporal_signal":"asteroid.executionEvent"}},
 		{"id":"y","status":"paused","metadata":{"temporal_namespace":1,"temporal_workflow_id":["wf"],"temporal_signal":{}}},
 		{"id":"z","status":"paused","metadata":null},{}]`), &odd))
-	s := &scan{seen: map[string]observation{}}
-	for _, e := range odd {
-		s.take(f.Watch, e)
-	}
-	require.Empty(t, s.seen)
+	s := &scan{listed: map[string]observation{}}
+	s.add(h.Watch, client.SummaryPage{Items: odd})
+	require.Empty(t, s.listed)
 }
