@@ -29,8 +29,7 @@ type Options struct {
 	// OutputRoots are the directories beneath which SaveFiles may write to a file: destination. The
 	// rules of FileRoots apply.
 	OutputRoots []string
-	// HTTPS restricts what https: references can reach. By default they reach the public internet
-	// only.
+	// HTTPS sets what https: references can reach: by default the public internet and nothing else.
 	HTTPS asteroid.HTTPSOptions
 	// Stores add sources and destinations of files by URI scheme, such as s3.
 	Stores map[string]asteroid.Store
@@ -67,8 +66,7 @@ const (
 const DefaultMaxUploadBytes = 200 * 1000 * 1000
 
 // Activities are the activities of a worker. Make them with [New]; they are safe for concurrent
-// use. Register them all with [Activities.Register], or add the plugin of package worker, which
-// does so.
+// use. Register them with [Activities.Register], or add the plugin of package worker, which does.
 type Activities struct {
 	connections   map[string]*client.Client
 	now           func() time.Time
@@ -126,11 +124,8 @@ func (options *Options) check() error {
 	if options.LookupGrace < 0 || options.RequestTimeout < 0 || options.SettleInterval < 0 {
 		return errors.New("LookupGrace, RequestTimeout and SettleInterval must not be negative")
 	}
-	switch options.Events {
-	case "", asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll:
-	default:
-		return fmt.Errorf("Events is %q: must be %q, %q or %q",
-			options.Events, asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll)
+	if !slices.Contains([]asteroid.Events{"", asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll}, options.Events) {
+		return fmt.Errorf("Events is %q: must be %q, %q or %q", options.Events, asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll)
 	}
 	if _, ok := options.Connections[""]; ok {
 		return errors.New(`a connection has an empty name: call it "default"`)
@@ -168,6 +163,5 @@ func (a *Activities) connection(name string) (*client.Client, error) {
 		return c, nil
 	}
 	known := strings.Join(slices.Sorted(maps.Keys(a.connections)), ", ")
-	return nil, asteroid.NewInvalidInput("connection",
-		fmt.Sprintf("this worker has none named %q; it has %s", name, known))
+	return nil, asteroid.NewInvalidInput("connection", fmt.Sprintf("this worker has none named %q; it has %s", name, known))
 }

@@ -57,12 +57,6 @@ func (e *executeAttempt) lookUp(ctx context.Context, key string) (found []client
 	}
 }
 
-// candidates returns the executions under one number of the key, without the excluded ones.
-func (e *executeAttempt) candidates(ctx context.Context, key string) ([]client.Candidate, error) {
-	all, err := e.c.Candidates(ctx, e.in.AgentID, key, e.earliest())
-	return e.notExcluded(all), err
-}
-
 func (e *executeAttempt) notExcluded(all []client.Candidate) []client.Candidate {
 	return slices.DeleteFunc(all, func(candidate client.Candidate) bool {
 		return slices.Contains(e.in.Internal.ExcludeExecutions, candidate.ID)
@@ -96,13 +90,14 @@ func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, foun
 			own++
 		}
 	}
-	uncancelled := e.cancelDuplicates(ctx, found, survivor.ID)
-	if uncancelled != nil && e.UnresolvedSince.IsZero() {
+	errs := e.cancelDuplicates(ctx, found, survivor.ID)
+	unresolved := len(errs) > 0
+	if unresolved && e.UnresolvedSince.IsZero() {
 		e.UnresolvedSince = e.now()
 	}
-	if uncancelled != nil && e.now().Sub(e.UnresolvedSince) < e.lookupGrace {
+	if unresolved && e.now().Sub(e.UnresolvedSince) < e.lookupGrace {
 		e.UnknownOutcomes = max(e.UnknownOutcomes, 1) // makes the next attempt look up and cancel again
-		return nil, e.lookupFailed(ctx, uncancelled, key)
+		return nil, e.lookupFailed(ctx, errors.Join(errs...), key)
 	}
 	adopted := survivor.ID != posted
 	if adopted {
@@ -110,46 +105,39 @@ func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, foun
 	}
 	return &asteroid.ExecuteAgentResult{
 		ExecutionID: survivor.ID, Status: survivor.Status, ExecutionKey: key, Adopted: adopted,
-		MayHaveLateDuplicate: uncancelled != nil || e.UnknownOutcomes > own || posted != "" && e.sharedKey(),
+		MayHaveLateDuplicate: unresolved || e.UnknownOutcomes > own || posted != "" && e.sharedKey(),
 		DuplicatesCancelled:  e.Cancelled, Decisions: e.Decided, Events: e.eventsOf(ctx, survivor),
 	}, nil
 }
 
-// cancelDuplicates cancels the executions other than the survivor. It returns the errors of those
-// that could not be cancelled.
-func (e *executeAttempt) cancelDuplicates(ctx context.Context, found []client.Candidate, survivor string) error {
-	var errs []error
+// cancelDuplicates cancels all executions but the survivor, and returns the errors of those that
+// could not be cancelled.
+func (e *executeAttempt) cancelDuplicates(ctx context.Context, found []client.Candidate, survivor string) (errs []error) {
 	for _, duplicate := range found {
 		if duplicate.ID == survivor || duplicate.Status.Terminal() {
 			continue
 		}
 		if err := e.c.CancelDuplicate(ctx, duplicate.ID); err != nil {
 			errs = append(errs, err)
-			activity.GetLogger(ctx).Warn("A duplicate could not be cancelled",
-				"executionId", duplicate.ID, "kept", survivor, "error", err)
+			activity.GetLogger(ctx).Warn("A duplicate could not be cancelled", "executionId", duplicate.ID, "kept", survivor, "error", err)
 			continue
 		}
 		e.recordDecision(ctx, asteroid.DecisionDuplicateCancelled, duplicate.ID)
 		e.Cancelled = append(e.Cancelled, duplicate.ID)
 		e.recordProgress(ctx)
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
-// chooseSurvivor returns the execution to keep: the oldest that is in progress, has completed, or
-// is this intent's own, whatever its status. If other activities may share the key, an own
-// execution that failed comes last: they choose among the same executions and must choose the same
-// one.
+// chooseSurvivor returns the execution to keep: the oldest that is not superseded or is this
+// intent's own. If other activities may share the key, an own execution that is superseded comes
+// last: they choose among the same executions and must choose the same one.
 func (e *executeAttempt) chooseSurvivor(found []client.Candidate) client.Candidate {
-	for _, candidate := range found {
-		if !candidate.Superseded() || e.isOwn(candidate) && !e.sharedKey() {
-			return candidate
-		}
+	first := slices.IndexFunc(found, func(candidate client.Candidate) bool {
+		return !candidate.Superseded() || e.isOwn(candidate) && !e.sharedKey()
+	})
+	if first < 0 {
+		first = max(slices.IndexFunc(found, e.isOwn), 0)
 	}
-	for _, candidate := range found {
-		if e.isOwn(candidate) {
-			return candidate
-		}
-	}
-	return found[0]
+	return found[first]
 }

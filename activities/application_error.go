@@ -16,9 +16,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/files"
 )
 
-// activityError returns the error with which an activity fails when a call has failed: the
-// cancellation if somebody asked for one, else the error that the workflow sees. If the context
-// ended for another reason, such as a worker that stops, the error is retryable.
+// activityError turns the error of a call into the activity's: the cancellation if somebody asked
+// for one, else the error that the workflow sees. That of a worker that stops is retryable.
 func activityError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); temporal.IsCanceledError(cause) {
 		return cause
@@ -29,8 +28,8 @@ func activityError(ctx context.Context, err error) error {
 	return err
 }
 
-// applicationError maps the HTTP status of a failed request to an error type, a retry decision and
-// advice. No other code does.
+// applicationError is the only place where an HTTP status becomes an error type and a retry
+// decision.
 func applicationError(f *client.Error) error {
 	errorType, retry, advice := asteroid.ErrorTypeUnavailable, true, ""
 	switch status := f.Status; {
@@ -41,15 +40,13 @@ func applicationError(f *client.Error) error {
 	case status == 0:
 		advice = "no usable response came; it is tried again"
 	case status == http.StatusUnauthorized:
-		errorType, retry = asteroid.ErrorTypeUnauthorized, false
-		advice = fmt.Sprintf("check the API key of connection %q", f.Connection)
+		errorType, retry, advice = asteroid.ErrorTypeUnauthorized, false, fmt.Sprintf("check the API key of connection %q", f.Connection)
 	case status == http.StatusForbidden:
 		errorType, retry = asteroid.ErrorTypeUnauthorized, false
 		advice = fmt.Sprintf("the API key of connection %q is valid but may not do this: "+
 			"the agent may not be open to it, or it belongs to another organization", f.Connection)
 	case status == http.StatusPaymentRequired:
-		errorType, retry = asteroid.ErrorTypePaymentRequired, false
-		advice = "check the organization's plan and balance"
+		errorType, retry, advice = asteroid.ErrorTypePaymentRequired, false, "check the organization's plan and balance"
 	case f.Execute && f.LostTempFiles():
 		errorType, retry = asteroid.ErrorTypeStagedFileExpired, false
 		advice = "stage the files again and execute with the new handles"
@@ -118,15 +115,13 @@ func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error 
 	failed, ok := errors.AsType[*client.Error](err)
 	if ok && failed.Status == http.StatusNotFound && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < replicaLag {
 		return temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
-			asteroid.ErrorTypeNotFound,
-			temporal.ApplicationErrorOptions{NextRetryDelay: tooNewInterval, Details: []any{failed.Details()}})
+			asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewInterval, Details: []any{failed.Details()}})
 	}
 	return activityError(ctx, err)
 }
 
-// stillRunning returns the error of a wait that goes on. It is an expected outcome: the SDK logs
-// benign errors at debug level and does not count them. The next attempt follows after next, or as
-// the retry policy says if next is 0.
+// stillRunning returns the error of a wait that goes on. It is benign: the SDK logs it at debug
+// level and does not count it. The retry policy sets the next attempt if next is 0.
 func stillRunning(message string, next time.Duration, details asteroid.ErrorDetails) error {
 	return temporal.NewApplicationErrorWithOptions(message, asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
 		Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: next, Details: []any{details},

@@ -18,8 +18,7 @@ import (
 )
 
 const (
-	// attachGrace is how long a file whose upload may have succeeded is looked up before it is sent
-	// again.
+	// attachGrace is how long a file of unknown outcome is looked up before it is sent again.
 	attachGrace = 30 * time.Second
 	// attachLookupInterval is the time between two such lookups.
 	attachLookupInterval = 5 * time.Second
@@ -67,7 +66,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 			return nil, err
 		}
 	}
-	return &asteroid.AttachFilesResult{Files: progress.inOrder(len(in.Files))}, nil
+	return &asteroid.AttachFilesResult{Files: progress.inOrder(len(in.Files), indexKey)}, nil
 }
 
 // attachAttempt is one attempt of asteroid.AttachFiles.
@@ -99,7 +98,7 @@ func (e *attachAttempt) expectFiles(lostProgress bool) (unknown []int) {
 	return unknown
 }
 
-// attach sends one file, unless it is finished. It records that it sends the file before it does.
+// attach sends one file, unless it is finished. It records beforehand that it sends it.
 func (e *attachAttempt) attach(ctx context.Context, i int) error {
 	s, name, key := e.sources[i], e.names[i], indexKey(i)
 	if _, finished := e.progress.finishedFile(key); finished {
@@ -185,8 +184,8 @@ func renamed(listed, sent string) bool {
 	return prefixed && suffixed && strings.Trim(rest, "-_ ()0123456789") == ""
 }
 
-// uploadFailed returns the error of a failed upload. If the execution is terminal, it adds that to
-// the service's refusal, whose own text does not say so.
+// uploadFailed returns the error of a failed upload. A terminal execution is named as the cause,
+// because the service's text does not say so.
 func (e *attachAttempt) uploadFailed(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*client.Error](err)
 	if !ok || failed.Status != http.StatusBadRequest {

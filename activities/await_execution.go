@@ -17,11 +17,11 @@ import (
 const (
 	// failingPatience bounds a streak of failed polls. A successful poll ends the streak.
 	failingPatience = time.Hour
-	// resultPatience is how long a completed run may lack its result, and a run that ended
-	// otherwise may have activities that cannot be read.
+	// resultPatience is how long a completed run may lack its result, and the activities of a
+	// failed or cancelled one may be unreadable.
 	resultPatience = time.Minute
-	// reasonPatience is how long the activities of a run that ended otherwise may lack the reason,
-	// once they can be read or are refused.
+	// reasonPatience is how long the activities of a failed or cancelled run, readable or refused,
+	// may lack the reason.
 	reasonPatience = 8 * time.Second
 	// unknownStatusPatience is how long a run may have a status that this version does not know.
 	unknownStatusPatience = time.Hour
@@ -35,8 +35,8 @@ const (
 )
 
 // awaitProgress is the state that one attempt passes to the next, in heartbeat details: since when
-// a condition lasts. It is recorded only when there is such a condition, so an ordinary poll costs
-// no heartbeat.
+// a condition lasts. Without such a condition it is not recorded, so a usual poll costs no
+// heartbeat.
 type awaitProgress struct {
 	FailingSince  time.Time       `json:"failingSince,omitzero"`
 	NoResultSince time.Time       `json:"noResultSince,omitzero"`
@@ -95,16 +95,13 @@ func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecut
 		return nil, err
 	}
 	if in.Internal.EnsureWatch {
-		// Somebody may have terminated the watch. A failure to start it does not matter here: the
-		// wait polls.
+		// Somebody may have terminated the watch. If it cannot be started, the wait polls anyway.
 		if err := a.announce(ctx, c); err != nil {
 			activity.GetLogger(ctx).Debug("The watch could not be started", "connection", c.Name, "error", err)
 		}
 	}
 	p := &poll{Activities: a, c: c, in: in}
-	if activity.HasHeartbeatDetails(ctx) {
-		_ = activity.GetHeartbeatDetails(ctx, &p.before) // details of another version are ignored
-	}
+	p.before, _ = heartbeatDetails[awaitProgress](ctx)
 	execution, err := p.run(ctx)
 	if p.after != p.before {
 		activity.RecordHeartbeat(ctx, p.after)
@@ -120,8 +117,7 @@ type poll struct {
 	before, after awaitProgress
 }
 
-// run reads the execution once. It returns the execution if the wait is over, else
-// asteroid.StillRunning.
+// run reads the execution once. While the wait goes on it fails with asteroid.StillRunning.
 func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 	longPolled := false
 	if p.in.LongPollSeconds > 0 {
@@ -159,8 +155,7 @@ func waitOver(in asteroid.AwaitExecutionInput, s asteroid.Status) bool {
 	case asteroid.UntilChange:
 		return s != in.KnownStatus
 	case asteroid.UntilSignificantChange:
-		bothProcessing := s.Class() == asteroid.ClassProcessing && in.KnownStatus.Class() == asteroid.ClassProcessing
-		return s != in.KnownStatus && !bothProcessing
+		return s != in.KnownStatus && (s.Class() != asteroid.ClassProcessing || in.KnownStatus.Class() != asteroid.ClassProcessing)
 	case asteroid.UntilNeedsHuman:
 		return s.Terminal() || s.NeedsHuman()
 	default:
@@ -177,8 +172,8 @@ func (p *poll) haltedAgain(ctx context.Context, e *asteroid.Execution) bool {
 	return p.c.AddReason(ctx, e) == nil && e.StatusChangedAt.After(p.in.Internal.KnownSince)
 }
 
-// unknownStatus records since when the execution has a status that this version does not know. It
-// fails once unknownStatusPatience is over.
+// unknownStatus records since when the execution has an unknown status, and fails when that is
+// too long.
 func (p *poll) unknownStatus(e *asteroid.Execution) error {
 	p.after.UnknownStatus, p.after.UnknownSince = e.Status, p.now()
 	if p.before.UnknownStatus == e.Status {
@@ -194,8 +189,7 @@ func (p *poll) unknownStatus(e *asteroid.Execution) error {
 		asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
 }
 
-// incomplete reports whether the execution lacks its result or its reason and may still get it. It
-// records since when.
+// incomplete reports whether the execution lacks its result or reason and may still get it.
 func (p *poll) incomplete(e *asteroid.Execution, reasonErr error) bool {
 	completed := e.Status == asteroid.StatusCompleted
 	noReason := e.Status.Terminal() && !completed && e.StatusChangedAt.IsZero()
@@ -213,8 +207,6 @@ func (p *poll) incomplete(e *asteroid.Execution, reasonErr error) bool {
 	return p.now().Sub(p.after.NoResultSince) < patience
 }
 
-// runGoesOn returns the error of a poll of a run that is not over. next is the time until the next
-// poll; 0 leaves it to the retry policy.
 func runGoesOn(e *asteroid.Execution, next time.Duration) error {
 	return stillRunning(fmt.Sprintf("execution %s is %s", e.ExecutionID, e.Status), next,
 		asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status})

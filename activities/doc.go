@@ -19,7 +19,7 @@
 //	asteroid.SaveFiles           copies its files to a destination of your own
 //	asteroid.CheckDestination    checks whether the worker accepts such a destination
 //	asteroid.CheckUploads        checks whether an execution has the files that were staged for it
-//	asteroid.SweepDuplicates     cancels duplicates that an execute of unknown outcome may have started
+//	asteroid.SweepDuplicates     cancels duplicates that an unknown outcome has left
 //	asteroid.WatchExecutions     signals workflows when executions change; ExecuteAgent starts it
 //
 // Each takes one struct and returns one struct, in camelCase JSON with the API's own names. A

@@ -28,9 +28,9 @@ import (
 //     attempts of one activity share it. For an activity that no workflow started it consists of
 //     the namespace and the activity's own id and run id. IdempotencyKey replaces it.
 //  2. The first attempt of a fresh key sends its request without a lookup: nothing can exist yet.
-//     With an IdempotencyKey it looks up before and after the request, unless FreshKey is set. A
-//     first attempt that starts more than 30 seconds late looks up first, too: somebody may have
-//     reset the activity.
+//     With an IdempotencyKey it looks up before and after the request, unless Internal.FreshKey is
+//     set. A first attempt that starts more than 30 seconds late looks up first, too: somebody may
+//     have reset the activity.
 //  3. One attempt makes one request. If it is rejected (4xx other than 408), it created nothing.
 //     Without a response, or with 408 or 5xx, its outcome is unknown.
 //  4. An attempt after an unknown outcome looks up the key first and adopts what it finds. A worker
@@ -46,19 +46,18 @@ import (
 //
 // # Which executes share a key
 //
-//	                                       default        IdempotencyKey   in workflows.RunAgent
-//	another attempt of the activity        same           same             same
-//	another activity of the same run       new            same             same for the same agent: staged again,
-//	                                                                       waiting for capacity
-//	workflow reset                         new            same             same
-//	workflow retried, continued as new,    new            same             new, unless it has an IdempotencyKey
-//	or run again
-//	standalone activity, run again         new            same             -
+//	                                     default  IdempotencyKey  in workflows.RunAgent
+//	another attempt of the activity      same     same            same
+//	another activity of the same run     new      same            same for the same agent: staged
+//	                                                              again, waiting for capacity
+//	workflow reset                       new      same            same
+//	workflow retried, continued as new,  new      same            new, unless it has an
+//	or run again                                                  IdempotencyKey
+//	standalone activity, run again       new      same            -
 //
 // Executes that share a key adopt a run that is in progress or has completed. A run that failed or
 // was cancelled is superseded, unless this very activity started it: the next execute of the intent
-// appends
-// #2 to the key, then #3.
+// then appends a number to the key, first #2.
 //
 // # Remaining risks
 //
@@ -106,8 +105,7 @@ func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult,
 		}
 		key = next
 	}
-	// Checked after the lookup, which does not depend on files: an agent that was started has taken
-	// them.
+	// Checked after the lookup: an agent that was started has taken its files.
 	if err := e.checkFresh(); err != nil {
 		return nil, err
 	}
@@ -115,7 +113,10 @@ func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult,
 	if err != nil {
 		return nil, err
 	}
-	posted := e.candidate(accepted)
+	posted := client.Candidate{ID: accepted.ExecutionID, Status: accepted.Status, Origin: client.Origin{
+		Namespace: e.info.Namespace, WorkflowID: e.info.WorkflowExecution.ID, RunID: e.info.WorkflowExecution.RunID,
+		ActivityID: e.activityID(), Signal: e.signal(),
+	}}
 	e.recordDecision(ctx, asteroid.DecisionPosted, posted.ID)
 	if e.UnknownOutcomes == 0 && !e.sharedKey() {
 		return &asteroid.ExecuteAgentResult{ExecutionID: posted.ID, Status: posted.Status, ExecutionKey: key,
@@ -139,7 +140,7 @@ func (e *executeAttempt) checkFresh() error {
 }
 
 // post sends the request once. Neither a cancellation nor a stopping worker interrupts it: without
-// the response an agent may run unknown to anybody.
+// the response it would be unknown whether an agent runs.
 func (e *executeAttempt) post(ctx context.Context, key string) (client.Accepted, error) {
 	requestCtx := context.WithoutCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -170,10 +171,11 @@ func (e *executeAttempt) post(ctx context.Context, key string) (client.Accepted,
 // fails, it returns that execution and leaves duplicates to the sweep.
 func (e *executeAttempt) lookUpAgain(ctx context.Context, key string, posted client.Candidate) (*asteroid.ExecuteAgentResult, error) {
 	e.recordUnknown()
-	found, err := e.candidates(ctx, key)
+	all, err := e.c.Candidates(ctx, e.in.AgentID, key, e.earliest())
 	if err != nil {
 		activity.GetLogger(ctx).Warn("Duplicates could not be looked up", "executionKey", key, "error", err)
 	}
+	found := e.notExcluded(all)
 	if !slices.ContainsFunc(found, func(candidate client.Candidate) bool { return candidate.ID == posted.ID }) {
 		found = append(found, posted) // not listed yet, so it is the youngest
 	}

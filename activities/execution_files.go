@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,10 +30,6 @@ type finder struct {
 	listings map[string]func() ([]client.File, error) // by execution id
 }
 
-func newFinder(a *Activities, c *client.Client, scheduled time.Time) *finder {
-	return &finder{Activities: a, connection: c, scheduled: scheduled, listings: map[string]func() ([]client.File, error){}}
-}
-
 // findExecutionFile returns the source of a file in an execution's listing.
 func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Source, error) {
 	parsed, err := files.ParseURI(uri)
@@ -42,8 +39,7 @@ func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Sour
 	executionID, filePath := parsed.Host, strings.TrimPrefix(parsed.Path, "/")
 	directory, name, _ := strings.Cut(filePath, "/")
 	if !text.PlainID(executionID) || directory == "" || name == "" || parsed.RawQuery != "" {
-		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>",
-			files.WithoutQuery(parsed), asteroid.ExecutionScheme)
+		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", files.WithoutQuery(parsed), asteroid.ExecutionScheme)
 	}
 	listed, err := f.listing(ctx, executionID)
 	if err != nil {
@@ -64,7 +60,6 @@ func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Sour
 	}, nil
 }
 
-// listing returns the files of an execution.
 func (f *finder) listing(ctx context.Context, executionID string) ([]client.File, error) {
 	f.mu.Lock()
 	listing, ok := f.listings[executionID]
@@ -103,14 +98,10 @@ func describeFiles(files []client.File) string {
 		listed = append(listed, text.Clip(file.Directory+"/"+file.RelativePath()))
 	}
 	slices.Sort(listed)
-	switch {
-	case len(listed) == 0:
-		return "no files"
-	case len(listed) > most:
-		return fmt.Sprintf("%s and %d more", strings.Join(listed[:most], ", "), len(listed)-most)
-	default:
-		return strings.Join(listed, ", ")
+	if rest := len(listed) - most; rest > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(listed[:most], ", "), rest)
 	}
+	return cmp.Or(strings.Join(listed, ", "), "no files")
 }
 
 // remoteFile returns the content of an execution's file. The service's download links expire after

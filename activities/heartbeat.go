@@ -2,8 +2,10 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,12 +14,13 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
 // reporter collects the progress of one attempt's transfers and records it in heartbeats.
 type reporter[File any] struct {
 	ctx       context.Context
-	recording sync.Mutex // locked from a snapshot until it is recorded, so that the newest is recorded last
+	recording sync.Mutex // from a snapshot until it is recorded, so that the newest is the last
 	mu        sync.Mutex
 	asteroid.Progress[File]
 }
@@ -25,12 +28,7 @@ type reporter[File any] struct {
 // newReporter starts with the progress of earlier attempts and heartbeats until stop is called.
 func newReporter[File any](ctx context.Context) (r *reporter[File], stop func()) {
 	r = &reporter[File]{ctx: ctx}
-	if activity.HasHeartbeatDetails(ctx) {
-		var before asteroid.Progress[File]
-		if activity.GetHeartbeatDetails(ctx, &before) == nil { // details of another version are ignored
-			r.Progress = before
-		}
-	}
+	r.Progress, _ = heartbeatDetails[asteroid.Progress[File]](ctx)
 	r.Files, r.TotalFiles, r.Bytes, r.TotalBytes = 0, 0, 0, 0
 	if r.Done == nil {
 		r.Done = map[string]File{}
@@ -49,13 +47,13 @@ func (r *reporter[File]) finishedFile(key string) (File, bool) {
 	return file, ok
 }
 
-// inOrder returns the finished files of an input with n files, in the input's order.
-func (r *reporter[File]) inOrder(n int) []File {
-	files := make([]File, n)
-	for i := range files {
-		files[i], _ = r.finishedFile(indexKey(i))
+// inOrder returns n finished files, in the order of their keys.
+func (r *reporter[File]) inOrder(n int, key func(i int) string) []File {
+	finished := make([]File, n)
+	for i := range finished {
+		finished[i], _ = r.finishedFile(key(i))
 	}
-	return files
+	return finished
 }
 
 // forget drops a finished file, so that this attempt transfers it again.
@@ -65,7 +63,6 @@ func (r *reporter[File]) forget(key string) {
 	delete(r.Done, key)
 }
 
-// expect adds a file to the totals.
 func (r *reporter[File]) expect(s *files.Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,21 +149,36 @@ func (r *reporter[File]) start() (stop func()) {
 	if interval <= 0 {
 		interval = 10 * time.Second
 	}
-	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(r.ctx)
 	var group sync.WaitGroup
 	group.Go(func() {
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				r.heartbeat()
-			case <-r.ctx.Done():
-				return
-			case <-done:
-				return
-			}
+		for parallel.Sleep(ctx, interval) {
+			r.heartbeat()
 		}
 	})
-	return func() { close(done); group.Wait() }
+	return func() { cancel(); group.Wait() }
+}
+
+// heartbeatDetails returns what an earlier attempt recorded. Details of another version, which
+// cannot be decoded, are ignored.
+func heartbeatDetails[T any](ctx context.Context) (details T, ok bool) {
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &details) != nil {
+		return *new(T), false
+	}
+	return details, true
+}
+
+// temporalClient returns the activity's client, or nil where none is usable. The client of the
+// SDK's test environments ends the process at the first call, and a test double may panic.
+func temporalClient(ctx context.Context) (service sdkclient.Client) {
+	defer func() {
+		if recover() != nil {
+			service = nil
+		}
+	}()
+	service = activity.GetClient(ctx)
+	if service == nil || strings.Contains(fmt.Sprintf("%T", service.WorkflowService()), "Mock") {
+		return nil
+	}
+	return service
 }

@@ -2,8 +2,23 @@ package activities
 
 import (
 	"context"
+	"fmt"
+	"path"
+	"slices"
+	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/parallel"
+)
+
+const (
+	// changingPatience bounds how long a listing may keep changing.
+	changingPatience = 2 * time.Minute
+	// addedPatience bounds the wait for a file that the run's log reports as added. The agent may
+	// have removed it again.
+	addedPatience = 30 * time.Second
 )
 
 // ListFiles returns files of an execution
@@ -38,4 +53,68 @@ func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) 
 		}
 	}
 	return result, nil
+}
+
+// stableListing returns the selected files once two listings in a row agree on them.
+func (a *Activities) stableListing(ctx context.Context, c *client.Client, executionID string,
+	selection asteroid.FileSelection) ([]client.File, error) {
+	added, err := c.AddedFiles(ctx, executionID)
+	if err != nil {
+		return nil, a.forgiveEarlyNotFound(ctx, err)
+	}
+	var before []client.File
+	for began := time.Now(); ; {
+		all, err := c.Files(ctx, executionID)
+		if err != nil {
+			return nil, a.forgiveEarlyNotFound(ctx, err)
+		}
+		waiting := time.Since(began) < addedPatience && slices.ContainsFunc(added, func(name string) bool {
+			isNamed := func(file client.File) bool { return file.Name == name }
+			return selectsName(selection, name) && !slices.ContainsFunc(all, isNamed)
+		})
+		selected := slices.DeleteFunc(all, func(file client.File) bool { return !selects(selection, file) })
+		client.SortFiles(selected)
+		if before != nil && !waiting && slices.EqualFunc(before, selected, sameFile) {
+			if len(selected) > asteroid.MaxFiles {
+				return nil, asteroid.NewInvalidInput("names", fmt.Sprintf(
+					"select %d files, more than %d: narrow the patterns or the directories", len(selected), asteroid.MaxFiles))
+			}
+			return selected, nil
+		}
+		before = append([]client.File{}, selected...)
+		if time.Since(began) > changingPatience {
+			return nil, referenceError(ctx, "executionId",
+				files.Unavailable("the listing of execution %s's files is still changing", executionID))
+		}
+		if !parallel.Sleep(ctx, a.settleInterval) {
+			return nil, activityError(ctx, context.Cause(ctx))
+		}
+	}
+}
+
+func selects(s asteroid.FileSelection, file client.File) bool {
+	directories := s.Directories
+	if len(directories) == 0 {
+		directories = []string{"downloads"}
+	}
+	return slices.Contains(directories, file.Directory) && selectsName(s, file.Name)
+}
+
+func selectsName(s asteroid.FileSelection, name string) bool {
+	return len(s.Names) == 0 || slices.ContainsFunc(s.Names, func(pattern string) bool {
+		matches, _ := path.Match(pattern, path.Base(name)) // Validate has checked the pattern
+		return matches
+	})
+}
+
+func sameFile(x, y client.File) bool {
+	return x.ID == y.ID && x.Size == y.Size && x.UpdatedAt.Equal(y.UpdatedAt)
+}
+
+// mediaType returns the content type of a file, or nothing if it is not a media type.
+func mediaType(file client.File) string {
+	if files.IsMediaType(file.ContentType) {
+		return file.ContentType
+	}
+	return ""
 }

@@ -3,8 +3,11 @@ package activities
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -21,7 +24,8 @@ import (
 // findSources returns the sources of those references that are wanted. The others stay nil.
 func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []asteroid.FileRef,
 	wanted func(i int) bool) ([]*files.Source, error) {
-	f := newFinder(a, c, activity.GetInfo(ctx).ScheduledTime)
+	f := &finder{Activities: a, connection: c, scheduled: activity.GetInfo(ctx).ScheduledTime,
+		listings: map[string]func() ([]client.File, error){}}
 	sources := make([]*files.Source, len(refs))
 	err := parallel.Each(ctx, concurrentFiles, len(refs), func(ctx context.Context, i int) (err error) {
 		if wanted(i) {
@@ -35,8 +39,7 @@ func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []a
 	return sources, nil
 }
 
-// find returns the source of a reference. Its errors name the field, and the activity can fail with
-// them.
+// find returns the source of a reference. Its errors are the activity's and name the field.
 func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (*files.Source, error) {
 	scheme, _, ok := strings.Cut(ref.URI, ":")
 	if !ok {
@@ -63,8 +66,7 @@ func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (
 	found.Field = field + ".uri"
 	found.Name = cmp.Or(ref.Name, found.Name, "file")
 	found.ContentType = cmp.Or(ref.ContentType, found.ContentType)
-	// The content type becomes a header of the upload. A line break in it would start another
-	// header.
+	// It becomes a header of the upload, where a line break would start another header.
 	if !files.IsMediaType(found.ContentType) {
 		if ref.ContentType != "" {
 			return nil, asteroid.NewInvalidInput(field+".contentType",
@@ -75,31 +77,22 @@ func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (
 	return found, nil
 }
 
-// schemes returns the URI schemes that this worker accepts in references, in alphabetical order.
-func (a *Activities) schemes() []string {
-	known := []string{"data", asteroid.ExecutionScheme}
+// store returns the store of a scheme, or an error that lists the schemes of this worker.
+func (a *Activities) store(scheme string) (asteroid.Store, error) {
+	if store, ok := a.stores[scheme]; ok {
+		return store, nil
+	}
+	known := slices.AppendSeq([]string{"data", asteroid.ExecutionScheme}, maps.Keys(a.stores))
 	if len(a.roots) > 0 {
 		known = append(known, "file")
 	}
 	if !a.https.Options.Disabled {
 		known = append(known, "https")
 	}
-	for scheme := range a.stores {
-		known = append(known, scheme)
-	}
 	slices.Sort(known)
-	return known
+	return nil, fmt.Errorf("the scheme %q is not known: this worker has %s", text.Clip(scheme), strings.Join(known, ", "))
 }
 
-// store returns the store of a scheme, or an error that lists the schemes of this worker.
-func (a *Activities) store(scheme string) (asteroid.Store, error) {
-	if store, ok := a.stores[scheme]; ok {
-		return store, nil
-	}
-	return nil, fmt.Errorf("the scheme %q is not known: this worker has %s", text.Clip(scheme), strings.Join(a.schemes(), ", "))
-}
-
-// findStored returns the source of a file in a store.
 func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files.Source, error) {
 	store, err := a.store(scheme)
 	if err != nil {
@@ -127,4 +120,30 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 			return file, nil
 		},
 	}, nil
+}
+
+// sink returns the store and the base URI of a destination. Its errors continue the field's name.
+func (a *Activities) sink(destination string) (asteroid.Store, *url.URL, error) {
+	const advice = "write file:///srv/results, or s3://bucket/results where the worker has a store for s3"
+	scheme, _, ok := strings.Cut(destination, ":")
+	switch scheme = strings.ToLower(scheme); {
+	case destination == "":
+		return nil, nil, errors.New("is required: name the place for the files, such as file:///srv/results")
+	case !ok:
+		return nil, nil, fmt.Errorf("%q has no scheme: %s", files.Printable(destination), advice)
+	case scheme == "file":
+		if _, _, err := a.outputs.Beneath(destination, "OutputRoots"); err != nil {
+			return nil, nil, err
+		}
+		base, err := url.Parse(destination)
+		return files.Disk{Roots: a.outputs}, base, err
+	case slices.Contains(files.OwnSchemes, scheme):
+		return nil, nil, fmt.Errorf("%s: is nowhere to put files: %s", scheme, advice)
+	}
+	store, err := a.store(scheme)
+	if err != nil {
+		return nil, nil, err
+	}
+	base, err := files.ParseURI(destination)
+	return store, base, err
 }

@@ -65,12 +65,9 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 	if err != nil {
 		return nil, activityError(ctx, err)
 	}
-	result := &asteroid.SaveFilesResult{Files: make([]asteroid.OutputFile, len(listed))}
-	for i, file := range listed {
-		result.Files[i], _ = progress.finishedFile(file.ID)
-	}
 	activity.GetLogger(ctx).Info("Files saved", "executionId", in.ExecutionID, "files", len(listed))
-	return result, nil
+	saved := progress.inOrder(len(listed), func(i int) string { return listed[i].ID })
+	return &asteroid.SaveFilesResult{Files: saved}, nil
 }
 
 // newTargets returns the URI for each file that is not saved yet. The others stay nil.
@@ -136,7 +133,6 @@ func saveFile(ctx context.Context, c *client.Client, executionID string, file cl
 	}, nil
 }
 
-// countingReader passes the length of each read to count.
 type countingReader struct {
 	io.Reader
 	count func(n int)

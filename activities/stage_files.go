@@ -10,8 +10,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
-// stagedReserve is the lifetime that a file which an earlier attempt staged must have left to be
-// kept.
+// stagedReserve is the lifetime that a kept file of an earlier attempt must have left.
 const stagedReserve = 20 * time.Minute
 
 // StageFiles streams files to the service, where they wait up to 60 minutes for one execution
@@ -76,7 +75,7 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 	if err != nil {
 		return nil, activityError(ctx, err)
 	}
-	result := &asteroid.StageFilesResult{Files: progress.inOrder(len(in.Files))}
+	result := &asteroid.StageFilesResult{Files: progress.inOrder(len(in.Files), indexKey)}
 	result.LifetimeSeconds = a.lifetime(result.Files)
 	return result, nil
 }
@@ -99,8 +98,5 @@ func (a *Activities) stageFile(ctx context.Context, c *client.Client, s *files.S
 		staged.Size = body.Size()
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return staged, nil
+	return staged, err
 }

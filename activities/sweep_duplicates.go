@@ -25,10 +25,7 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 	if err != nil {
 		return nil, err
 	}
-	result := &asteroid.SweepDuplicatesResult{}
-	if activity.HasHeartbeatDetails(ctx) {
-		_ = activity.GetHeartbeatDetails(ctx, result) // details of another version are ignored
-	}
+	result, _ := heartbeatDetails[asteroid.SweepDuplicatesResult](ctx)
 	var uncancelled error
 	for key, number := in.ExecutionKey, 2; ; number++ {
 		found, err := c.Candidates(ctx, in.AgentID, key, time.Time{})
@@ -48,8 +45,7 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 			result.Cancelled = append(result.Cancelled, duplicate.ID)
 			activity.RecordHeartbeat(ctx, result)
 		}
-		// Keep and its duplicates share one number of the key. Without Keep, the next number may be
-		// in use too.
+		// Duplicates of Keep have its number of the key. Without Keep, any number may be in use.
 		if in.Keep != "" || len(found) == 0 {
 			break
 		}
@@ -60,5 +56,5 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 			"a duplicate could not be cancelled: "+uncancelled.Error()+" (it is tried again)", asteroid.ErrorTypeUnavailable,
 			temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: in.ExecutionKey}}})
 	}
-	return result, nil
+	return &result, nil
 }

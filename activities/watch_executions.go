@@ -37,17 +37,14 @@ func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecu
 	if service == nil {
 		return nil, asteroid.NewInvalidInput("connection", errNoService.Error())
 	}
-	packed := in.Known
-	if activity.HasHeartbeatDetails(ctx) {
-		var before []byte
-		if activity.GetHeartbeatDetails(ctx, &before) == nil { // details of another version are ignored
-			packed = before
-		}
+	packed, ok := heartbeatDetails[[]byte](ctx)
+	if !ok {
+		packed = in.Known
 	}
 	w := watch.New(c, activity.GetInfo(ctx).Namespace, a.now, packed,
 		func(ctx context.Context, workflowID string, event asteroid.ExecutionEvent) error {
-			// Without a run id: a reset or a continue-as-new may have made another run the current
-			// one.
+			// Without a run id: another run may be the current one after a reset or
+			// continue-as-new.
 			return service.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event)
 		})
 	known, idle, err := w.Run(ctx, a.pace, activity.GetLogger(ctx))
