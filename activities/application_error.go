@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -14,8 +16,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/files"
 )
 
-// ended turns what stopped a call into what the activity returns: a cancellation where somebody asked for one, else the
-// error that the workflow sees. A context that ended for another reason (the worker stops) leaves a retryable error.
+// activityError turns the error of a call into the activity's: the cancellation if somebody asked
+// for one, else the error that the workflow sees. That of a worker that stops is retryable.
 func activityError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); temporal.IsCanceledError(cause) {
 		return cause
@@ -26,7 +28,8 @@ func activityError(ctx context.Context, err error) error {
 	return err
 }
 
-// applicationError is the one place where an HTTP status becomes an error type and a decision to retry.
+// applicationError is the only place where an HTTP status becomes an error type and a retry
+// decision.
 func applicationError(f *client.Error) error {
 	errorType, retry, advice := asteroid.ErrorTypeUnavailable, true, ""
 	switch status := f.Status; {
@@ -35,17 +38,15 @@ func applicationError(f *client.Error) error {
 	case status == 0 && f.NeverSent:
 		advice = fmt.Sprintf("the service was not reached; check the base URL of connection %q and the network", f.Connection)
 	case status == 0:
-		advice = "no usable answer came; it is tried again"
+		advice = "no usable response came; it is tried again"
 	case status == http.StatusUnauthorized:
-		errorType, retry = asteroid.ErrorTypeUnauthorized, false
-		advice = fmt.Sprintf("check the API key of connection %q", f.Connection)
+		errorType, retry, advice = asteroid.ErrorTypeUnauthorized, false, fmt.Sprintf("check the API key of connection %q", f.Connection)
 	case status == http.StatusForbidden:
 		errorType, retry = asteroid.ErrorTypeUnauthorized, false
 		advice = fmt.Sprintf("the API key of connection %q is valid but may not do this: "+
 			"the agent may not be open to it, or it belongs to another organization", f.Connection)
 	case status == http.StatusPaymentRequired:
-		errorType, retry = asteroid.ErrorTypePaymentRequired, false
-		advice = "check the organization's plan and balance"
+		errorType, retry, advice = asteroid.ErrorTypePaymentRequired, false, "check the organization's plan and balance"
 	case f.Execute && f.LostTempFiles():
 		errorType, retry = asteroid.ErrorTypeStagedFileExpired, false
 		advice = "stage the files again and execute with the new handles"
@@ -62,7 +63,7 @@ func applicationError(f *client.Error) error {
 	case status >= 400:
 		errorType, retry, advice = asteroid.ErrorTypeInvalidInput, false, "correct the input"
 	default:
-		advice = fmt.Sprintf("the contract has no such answer; check the base URL of connection %q", f.Connection)
+		advice = fmt.Sprintf("the API documents no such response; check the base URL of connection %q", f.Connection)
 	}
 	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, Details: []any{f.Details()}}
 	if retry {
@@ -71,33 +72,58 @@ func applicationError(f *client.Error) error {
 	return temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options)
 }
 
-// referenceError is what an activity returns for trouble with a reference: asteroid.Unavailable, NotFound or Unauthorized
-// where the trouble is with what it names, asteroid.InvalidInput where the reference itself is wrong.
+// referenceError returns the error with which an activity fails because of a reference:
+// asteroid.Unavailable, NotFound or Unauthorized if the file that it names is the problem,
+// asteroid.InvalidInput if the reference itself is wrong.
 func referenceError(ctx context.Context, field string, err error) error {
 	return transferError(ctx, field, asteroid.ErrorDetails{Field: field}, err)
 }
 
-// transferError is referenceError for a file that no field of the input names.
+// transferError is referenceError for a file that no input field names.
 func transferError(ctx context.Context, what string, details asteroid.ErrorDetails, err error) error {
-	var asked *client.Error
-	if ctx.Err() != nil || errors.As(err, &asked) {
+	if _, failed := errors.AsType[*client.Error](err); failed || ctx.Err() != nil {
 		return activityError(ctx, err)
 	}
-	if final, ok := errors.AsType[*temporal.ApplicationError](err); ok { // with what is around it, it would have another type
+	if final, ok := errors.AsType[*temporal.ApplicationError](err); ok { // its wrapper would have another type
 		return final
 	}
-	trouble := &files.Error{Type: asteroid.ErrorTypeInvalidInput}
-	errors.As(err, &trouble)
-	message, retry := err.Error(), trouble.Type == asteroid.ErrorTypeUnavailable
+	cause := &files.Error{Type: asteroid.ErrorTypeInvalidInput}
+	errors.As(err, &cause)
+	message, retry := err.Error(), cause.Type == asteroid.ErrorTypeUnavailable
 	if !strings.HasPrefix(message, what) {
 		message = what + ": " + message
 	}
 	if retry {
 		message += "; it is tried again"
 	}
-	return temporal.NewApplicationErrorWithOptions(message, trouble.Type, temporal.ApplicationErrorOptions{
+	return temporal.NewApplicationErrorWithOptions(message, cause.Type, temporal.ApplicationErrorOptions{
 		NonRetryable:   !retry,
-		NextRetryDelay: trouble.RetryAfter,
+		NextRetryDelay: cause.RetryAfter,
 		Details:        []any{details},
+	})
+}
+
+const (
+	// replicaLag is how long after its start the service's readers may not know an execution.
+	replicaLag = time.Minute
+	// tooNewInterval is the time between reads of an execution that is not known yet.
+	tooNewInterval = 2 * time.Second
+)
+
+// forgiveEarlyNotFound makes a 404 retryable while the execution may be too new to be read.
+func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error {
+	failed, ok := errors.AsType[*client.Error](err)
+	if ok && failed.Status == http.StatusNotFound && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < replicaLag {
+		return temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
+			asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewInterval, Details: []any{failed.Details()}})
+	}
+	return activityError(ctx, err)
+}
+
+// stillRunning returns the error of a wait that goes on. It is benign: the SDK logs it at debug
+// level and does not count it. The retry policy sets the next attempt if next is 0.
+func stillRunning(message string, next time.Duration, details asteroid.ErrorDetails) error {
+	return temporal.NewApplicationErrorWithOptions(message, asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
+		Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: next, Details: []any{details},
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
@@ -19,161 +18,181 @@ import (
 )
 
 const (
-	// attachGrace is how long a file whose upload may have succeeded is looked for before it is sent again.
+	// attachGrace is how long a file of unknown outcome is looked up before it is sent again.
 	attachGrace = 30 * time.Second
-	// attachPause is the time between two such looks.
-	attachPause = 5 * time.Second
+	// attachLookupInterval is the time between two such lookups.
+	attachLookupInterval = 5 * time.Second
 )
 
-// AttachFiles gives files to an execution that is at work
-// (https://docs.asteroid.ai/api-reference/files/upload-files-to-execution). References, names and limits are those of StageFiles.
-// The files are sent one after the other.
+// AttachFiles uploads files to an execution that is not terminal
+// (https://docs.asteroid.ai/api-reference/files/upload-files-to-execution). References, names and
+// limits are those of StageFiles. The files are sent one after the other.
 //
-// The API has no idempotency key for this. An attempt that follows another one looks at the run's uploads first, for half a minute
-// if need be, and does not send a file again that is there under its name and with its size since the activity was scheduled.
-// What it does not find by then it sends: a file may arrive twice if the service lists it later than that.
+// The API has no idempotency key for this. A later attempt therefore looks up the files whose
+// upload outcome is unknown in the execution's uploads, for up to 30 seconds. It does not send a
+// file again that is listed under its name and with its size since the activity was scheduled. It
+// sends the others, so a file arrives twice if the service lists it later than that.
 //
-// Errors: those of StageFiles; asteroid.InvalidInput also when the run is over; asteroid.NotFound, retryable during the
-// first minute.
+// Errors: those of StageFiles; asteroid.InvalidInput also when the execution is terminal;
+// asteroid.NotFound, retryable during the first minute.
 func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInput) (*asteroid.AttachFilesResult, error) {
-	c, err := a.connection(in.Connection)
+	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
-		return nil, err
-	}
-	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	progress, stop := newReporter[asteroid.AttachedFile](ctx)
 	defer stop()
-	// Without a heartbeat of it, an earlier attempt may have sent any of them. So the first tells at once that it has not.
-	unknown := activity.GetInfo(ctx).Attempt > 1 && !activity.HasHeartbeatDetails(ctx)
-	if !unknown {
-		progress.beat()
+	// Without heartbeat details an earlier attempt may have sent any of the files. The first
+	// attempt therefore heartbeats at once, before it sends one.
+	lostProgress := activity.GetInfo(ctx).Attempt > 1 && !activity.HasHeartbeatDetails(ctx)
+	if !lostProgress {
+		progress.heartbeat()
 	}
-	done := func(i int) bool { _, ok := progress.has(index(i)); return ok }
-
-	// All of them are looked at, since the names depend on each other.
-	sources, err := a.find(ctx, c, in.Files, func(int) bool { return true })
+	// References of finished files are resolved too, because the names depend on each other.
+	sources, err := a.findSources(ctx, c, in.Files, func(int) bool { return true })
 	if err != nil {
 		return nil, err
 	}
-	limit, err := a.newQuota(sources, 0)
+	quota, err := a.newQuota(sources, 0)
 	if err != nil {
 		return nil, err
 	}
-	wanted := make([]string, len(sources))
-	var doubtful []int
-	for i, s := range sources {
-		wanted[i] = s.Name
-		if !done(i) {
-			progress.expect(s)
-			if unknown || slices.Contains(progress.Sending, index(i)) {
-				doubtful = append(doubtful, i)
-			}
-		}
-	}
-	names := files.UniqueNames(wanted)
-	if err := a.findAttached(ctx, c, in.ExecutionID, sources, names, doubtful, progress); err != nil {
+	e := &attachAttempt{Activities: a, c: c, executionID: in.ExecutionID, sources: sources, quota: quota, progress: progress}
+	if err := e.lookUp(ctx, e.expectFiles(lostProgress)); err != nil {
 		return nil, err
 	}
-	for i, s := range sources {
-		if done(i) {
-			continue
+	for i := range sources {
+		if err := e.attach(ctx, i); err != nil {
+			return nil, err
 		}
-		file, err := a.attach(ctx, c, in.ExecutionID, s, names[i], limit, progress.moved, func() {
-			progress.sends([]string{index(i)}, time.Time{})
-		})
-		if failed, ok := errors.AsType[*client.Error](err); ok && failed.Outcome() != client.OutcomeUnknown {
-			progress.sends(nil, time.Time{}) // this one did not arrive for sure
-		}
-		if err != nil {
-			return nil, a.refusedAttachment(ctx, c, in.ExecutionID, err)
-		}
-		progress.finished(index(i), *file)
 	}
-	result := &asteroid.AttachFilesResult{Files: make([]asteroid.AttachedFile, len(in.Files))}
-	for i := range in.Files {
-		result.Files[i], _ = progress.has(index(i))
-	}
-	return result, nil
+	return &asteroid.AttachFilesResult{Files: progress.inOrder(len(in.Files), indexKey)}, nil
 }
 
-// attach sends one file, after it has said so.
-func (a *Activities) attach(ctx context.Context, c *client.Client, executionID string, s *files.Source, name string, limit *files.Quota, moved func(n int), sends func()) (*asteroid.AttachedFile, error) {
-	attached := &asteroid.AttachedFile{Name: name, ContentType: s.ContentType}
-	err := a.transfer(ctx, s, name, limit, moved, func(ctx context.Context, body *files.Upload) error {
-		sends()
-		err := c.Attach(ctx, executionID, name, body)
-		attached.Size = body.Size()
+// attachAttempt is one attempt of asteroid.AttachFiles.
+type attachAttempt struct {
+	*Activities
+	c           *client.Client
+	executionID string
+	sources     []*files.Source
+	names       []string // of the uploads
+	quota       *files.Quota
+	progress    *reporter[asteroid.AttachedFile]
+}
+
+// expectFiles names the files and counts those that are not finished. It returns the indexes of
+// files whose upload outcome is unknown.
+func (e *attachAttempt) expectFiles(lostProgress bool) (unknown []int) {
+	names := make([]string, len(e.sources))
+	for i, s := range e.sources {
+		names[i] = s.Name
+		if _, finished := e.progress.finishedFile(indexKey(i)); finished {
+			continue
+		}
+		e.progress.expect(s)
+		if lostProgress || slices.Contains(e.progress.Sending, indexKey(i)) {
+			unknown = append(unknown, i)
+		}
+	}
+	e.names = files.UniqueNames(names)
+	return unknown
+}
+
+// attach sends one file, unless it is finished. It records beforehand that it sends it.
+func (e *attachAttempt) attach(ctx context.Context, i int) error {
+	s, name, key := e.sources[i], e.names[i], indexKey(i)
+	if _, finished := e.progress.finishedFile(key); finished {
+		return nil
+	}
+	file := asteroid.AttachedFile{Name: name, ContentType: s.ContentType}
+	err := e.transfer(ctx, s, name, e.quota, e.progress.addBytes, func(ctx context.Context, body *files.Upload) error {
+		e.progress.recordSending([]string{key}, time.Time{})
+		err := e.c.Attach(ctx, e.executionID, name, body)
+		file.Size = body.Size()
 		return err
 	})
-	return attached, err
+	if failed, ok := errors.AsType[*client.Error](err); ok && failed.Outcome() != client.OutcomeUnknown {
+		e.progress.recordSending(nil, time.Time{}) // the file has not arrived
+	}
+	if err != nil {
+		return e.uploadFailed(ctx, err)
+	}
+	e.progress.finish(key, file)
+	return nil
 }
 
-// findAttached looks for files that an earlier attempt may have sent. While one is missing it fails, to be called again, until
-// the time for that is over.
-func (a *Activities) findAttached(ctx context.Context, c *client.Client, executionID string, sources []*files.Source, names []string, doubtful []int, progress *reporter[asteroid.AttachedFile]) error {
-	if len(doubtful) == 0 {
+// lookUp looks up files that an earlier attempt may have sent, and records those that are listed.
+// While one is missing it fails with asteroid.StillRunning, until attachGrace is over.
+func (e *attachAttempt) lookUp(ctx context.Context, unknown []int) error {
+	if len(unknown) == 0 {
 		return nil
 	}
-	listed, err := c.Files(ctx, executionID)
+	listed, err := e.c.Files(ctx, e.executionID)
 	if err != nil {
-		return a.forgiveEarlyNotFound(ctx, err)
+		return e.forgiveEarlyNotFound(ctx, err)
 	}
-	uploads := client.InDirectory(listed, client.UploadsDirectory)
-	since := activity.GetInfo(ctx).ScheduledTime.Add(-client.ClockSkew)
+	scheduled := activity.GetInfo(ctx).ScheduledTime.Add(-client.ClockSkew)
+	uploads := slices.DeleteFunc(client.InDirectory(listed, client.UploadsDirectory), func(u client.File) bool {
+		return !u.CreatedAt.IsZero() && !u.CreatedAt.After(scheduled)
+	})
 	var missing []string
-	for _, i := range doubtful {
-		find := func(named func(listed string) bool) int {
-			return slices.IndexFunc(uploads, func(u client.File) bool {
-				return named(u.Name) && (sources[i].Size < 0 || u.Size == sources[i].Size) && (u.CreatedAt.IsZero() || u.CreatedAt.After(since))
-			})
-		}
-		at := find(func(listed string) bool { return listed == names[i] })
+	for _, i := range unknown {
+		at := e.indexOfUpload(uploads, i)
 		if at < 0 {
-			at = find(func(listed string) bool { return renamed(listed, names[i]) && !slices.Contains(names, listed) })
-		}
-		if at < 0 {
-			missing = append(missing, index(i))
+			missing = append(missing, indexKey(i))
 			continue
 		}
-		progress.finished(index(i), asteroid.AttachedFile{Name: uploads[at].Name, Size: uploads[at].Size, ContentType: sources[i].ContentType, AlreadySent: true})
+		e.progress.finish(indexKey(i), asteroid.AttachedFile{
+			Name: uploads[at].Name, Size: uploads[at].Size, ContentType: e.sources[i].ContentType, AlreadySent: true,
+		})
 		uploads = slices.Delete(uploads, at, at+1)
 	}
-	began := progress.Looking
+	began := e.progress.Looking
 	if began.IsZero() {
-		began = a.now()
+		began = e.now()
 	}
-	if len(missing) == 0 || a.now().Sub(began) >= attachGrace {
-		progress.sends(nil, time.Time{})
+	if len(missing) == 0 || e.now().Sub(began) >= attachGrace {
+		e.progress.recordSending(nil, time.Time{})
 		return nil
 	}
-	progress.sends(missing, began)
-	return temporal.NewApplicationErrorWithOptions(
-		fmt.Sprintf("execution %s does not list %d files that may have been sent; they are looked for again", executionID, len(missing)),
-		asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
-			Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: attachPause,
-			Details: []any{asteroid.ErrorDetails{ExecutionID: executionID}},
-		})
+	e.progress.recordSending(missing, began)
+	return stillRunning(fmt.Sprintf("execution %s does not list %d files that may have been sent; they are looked up again",
+		e.executionID, len(missing)), attachLookupInterval, asteroid.ErrorDetails{ExecutionID: e.executionID})
 }
 
-// renamed reports whether the service may list a file that was sent as wanted under this name: it may have added a number, to
-// tell it from another one.
-func renamed(listed, wanted string) bool {
-	ending := path.Ext(wanted)
-	rest, prefixed := strings.CutPrefix(listed, strings.TrimSuffix(wanted, ending))
-	rest, suffixed := strings.CutSuffix(rest, ending)
+// indexOfUpload returns the index of the upload that may be file i, or -1. An upload with the
+// file's exact name goes first.
+func (e *attachAttempt) indexOfUpload(uploads []client.File, i int) int {
+	find := func(named func(listed string) bool) int {
+		return slices.IndexFunc(uploads, func(u client.File) bool {
+			return named(u.Name) && (e.sources[i].Size < 0 || u.Size == e.sources[i].Size)
+		})
+	}
+	at := find(func(listed string) bool { return listed == e.names[i] })
+	if at < 0 {
+		at = find(func(listed string) bool { return renamed(listed, e.names[i]) && !slices.Contains(e.names, listed) })
+	}
+	return at
+}
+
+// renamed reports whether listed may be the name under which the service keeps a file sent as sent:
+// the service may add a number to make a name unique.
+func renamed(listed, sent string) bool {
+	extension := path.Ext(sent)
+	rest, prefixed := strings.CutPrefix(listed, strings.TrimSuffix(sent, extension))
+	rest, suffixed := strings.CutSuffix(rest, extension)
 	return prefixed && suffixed && strings.Trim(rest, "-_ ()0123456789") == ""
 }
 
-// refusedAttachment explains a refusal that has nothing to do with the files: the service's own text does not.
-func (a *Activities) refusedAttachment(ctx context.Context, c *client.Client, executionID string, err error) error {
+// uploadFailed returns the error of a failed upload. A terminal execution is named as the cause,
+// because the service's text does not say so.
+func (e *attachAttempt) uploadFailed(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*client.Error](err)
 	if !ok || failed.Status != http.StatusBadRequest {
-		return a.forgiveEarlyNotFound(ctx, err)
+		return e.forgiveEarlyNotFound(ctx, err)
 	}
-	if e, readErr := c.Execution(ctx, executionID); readErr == nil && e.Status.Terminal() {
-		failed.Message += fmt.Sprintf("; the execution is %s and takes no more files", e.Status)
+	if now, readErr := e.c.Execution(ctx, e.executionID); readErr == nil && now.Status.Terminal() {
+		failed.Message += fmt.Sprintf("; the execution is %s and takes no more files", now.Status)
 	}
 	return activityError(ctx, failed)
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// CheckDestination looks whether this worker takes a destination, so that an agent need not work for hours before SaveFiles
-// refuses it. It writes nothing.
+// CheckDestination checks whether this worker accepts a destination. A workflow calls it before the
+// agent starts, so that SaveFiles does not refuse the destination hours later. It writes nothing.
 //
 // Errors: asteroid.InvalidInput.
 func (a *Activities) CheckDestination(_ context.Context, in asteroid.CheckDestinationInput) (*asteroid.CheckDestinationResult, error) {

@@ -1,80 +1,183 @@
 package activities
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
-// ExecuteAgent starts an agent and returns the execution's id at once; the agent works on for minutes or hours. Follow
-// it with asteroid.AwaitExecution.
+// ExecuteAgent starts an agent and returns the execution's id at once
+// (https://docs.asteroid.ai/api-reference/endpoints/agents/execute-an-agent). The agent works on
+// for minutes or hours. Follow it with [Activities.AwaitExecution].
 //
 // # One agent run per intent
 //
-// The API has no idempotency key, so this activity makes one. Every execution carries an identity as metadata
-// ([MetadataExecutionKey]), next to the namespace, workflow id and run id of the workflow that started it:
+// The API has no idempotency key, so this activity makes one, the execution key. Every execution
+// carries it as metadata ([asteroid.MetadataExecutionKey]), next to the namespace, workflow id and
+// run id of the workflow that started it:
 //
-//  1. The identity is namespace, workflow id, run id and activity id, so that all attempts of one activity share it. For
-//     an activity that no workflow started it is its own id and run id. IdempotencyKey replaces it.
-//  2. The first attempt of a fresh identity sends its request straight away: nothing can exist yet. With an
-//     IdempotencyKey it looks first and afterwards, unless FreshKey is set. One that begins half a minute late looks first,
-//     too: somebody may have reset the activity.
-//  3. One attempt makes one request. Refused (4xx but 408), it created nothing; without an answer, or with 408 or 5xx,
-//     its outcome is unknown.
-//  4. An attempt that follows one of unknown outcome, a worker that died among them, looks for the identity first and
-//     adopts what it finds. It goes on looking, a try every few seconds, for Options.LookupGrace. Only then does it
-//     send again.
-//  5. After sending in doubt it looks once more. Of several executions the oldest is kept, the others are cancelled
-//     and named in the result. One that cannot be cancelled now is tried again for LookupGrace, then left to the sweep.
+//  1. By default the key consists of namespace, workflow id, run id and activity id, so that all
+//     attempts of one activity share it. For an activity that no workflow started it consists of
+//     the namespace and the activity's own id and run id. IdempotencyKey replaces it.
+//  2. The first attempt of a fresh key sends its request without a lookup: nothing can exist yet.
+//     With an IdempotencyKey it looks up before and after the request, unless Internal.FreshKey is
+//     set. A first attempt that starts more than 30 seconds late looks up first, too: somebody may
+//     have reset the activity.
+//  3. One attempt makes one request. If it is rejected (4xx other than 408), it created nothing.
+//     Without a response, or with 408 or 5xx, its outcome is unknown.
+//  4. An attempt after an unknown outcome looks up the key first and adopts what it finds. A worker
+//     that died counts as an unknown outcome. Lookups repeat every few seconds for
+//     Options.LookupGrace. Only then is the request sent again.
+//  5. After that request the attempt looks up once more. It keeps the oldest execution, cancels the
+//     others and names them in the result. It retries a cancellation that fails for LookupGrace,
+//     then leaves the duplicate to [Activities.SweepDuplicates].
 //
-// An execution with a parentExecutionId is a rerun that a person made; the service copies the metadata to it. It is
-// never adopted, counted or cancelled. Where only a rerun is found, its original is adopted.
+// An execution with a parentExecutionId is a rerun that a person made; the service copies the
+// metadata to it. It is never adopted, counted or cancelled. If only a rerun is found, its original
+// is adopted.
 //
-// # Which executes share an identity
+// # Which executes share a key
 //
-//	                                       default        IdempotencyKey   in workflows.RunAgent
-//	another attempt of the activity        same           same             same
-//	another activity of the same run       new            same             same for the same agent: staged again,
-//	                                                                       waiting for capacity
-//	workflow reset                         new            same             same
-//	workflow retried, continued as new,    new            same             new, unless it has an IdempotencyKey
-//	or run again
-//	standalone activity, run again         new            same             -
+//	                                     default  IdempotencyKey  in workflows.RunAgent
+//	another attempt of the activity      same     same            same
+//	another activity of the same run     new      same            same for the same agent: staged
+//	                                                              again, waiting for capacity
+//	workflow reset                       new      same            same
+//	workflow retried, continued as new,  new      same            new, unless it has an
+//	or run again                                                  IdempotencyKey
+//	standalone activity, run again       new      same            -
 //
-// Sharing an identity means adopting a run that is going on or has completed. One that failed or was cancelled is
-// history, unless this very activity started it: the next execute of the intent appends #2 to the key, then #3.
+// Executes that share a key adopt a run that is in progress or has completed. A run that failed or
+// was cancelled is superseded, unless this very activity started it: the next execute of the intent
+// then appends a number to the key, first #2.
 //
-// # What can still go wrong
+// # Remaining risks
 //
-// Two agents run for a while if the service carries out a request more than LookupGrace after it went unanswered, or
-// hides the execution from its list for as long: then a second request is sent. The younger of the two is cancelled as
-// soon as both are seen, at the latest by the sweep at the end of RunAgent; one that shows up later still is not seen at
-// all. Who cannot afford that sets LookupGrace to hours, or has the agent check whether its work is already done. The grace
-// period is measured by the workers' clocks, so they have to agree. Two executes with one IdempotencyKey at the same moment, in two
-// workflows, can both find nothing and both send, and then the younger is cancelled under its workflow; give
-// the workflows themselves one id, and Temporal lets only one run. An execution that somebody deletes is as if it had never been.
+// Two agents run for a while if the service carries out a request, or lists its execution, more
+// than LookupGrace after the request failed: then a second request has been sent. The younger run
+// is cancelled as soon as both are listed, at the latest by the sweep at the end of RunAgent. A
+// duplicate that is listed after the sweep stays undetected. If this is not acceptable, set
+// LookupGrace to hours, or have the agent check whether its work is already done.
+//
+// Workers measure the grace period by their own clocks, so these have to agree.
+//
+// Two executes with one IdempotencyKey at the same moment, in two workflows, can both find nothing
+// and both send. The younger run is then cancelled while its workflow awaits it. Give the workflows
+// themselves one id, and Temporal lets only one run.
+//
+// An execution that somebody deletes cannot be found and counts as never started.
 //
 // # Errors
 //
-// asteroid.InvalidInput before anything is sent when the input breaks a rule; asteroid.StagedFileExpired when a staged
-// file is too old; asteroid.AtCapacity, retryable, when there is no room; asteroid.Unavailable, retryable, while it is
-// not known whether the agent was started, whatever the look for it answers; asteroid.NotFound with AdoptOnly; and those of the API.
+// asteroid.InvalidInput when the input breaks a rule, before anything is sent;
+// asteroid.StagedFileExpired when a staged file is too old; asteroid.AtCapacity, retryable, when
+// there is no room; asteroid.Unavailable, retryable, while it is unknown whether the agent was
+// started, whatever the lookup's error is; asteroid.NotFound with AdoptOnly; and those of the API.
 func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
-	c, err := a.connection(in.Connection)
+	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.Validate(); err != nil {
-		return nil, err
-	}
-	e := a.newExecute(ctx, c, in)
-	result, err := e.attempt(ctx)
+	result, err := newExecuteAttempt(ctx, a, c, in).run(ctx)
 	if err != nil {
 		return nil, err
 	}
 	activity.GetLogger(ctx).Info("Agent executed", "agentId", in.AgentID, "executionId", result.ExecutionID,
 		"executionKey", result.ExecutionKey, "adopted", result.Adopted)
 	return result, nil
+}
+
+// run takes the numbered steps of ExecuteAgent's comment.
+func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult, error) {
+	key := cmp.Or(e.in.IdempotencyKey, e.ownKey())
+	if e.UnknownOutcomes > 0 || e.sharedKey() || e.startedLate() || e.in.AdoptOnly {
+		adopted, next, err := e.adopt(ctx, key)
+		if adopted != nil || err != nil {
+			return adopted, err
+		}
+		key = next
+	}
+	// Checked after the lookup: an agent that was started has taken its files.
+	if err := e.checkFresh(); err != nil {
+		return nil, err
+	}
+	accepted, err := e.post(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	posted := client.Candidate{ID: accepted.ExecutionID, Status: accepted.Status, Origin: client.Origin{
+		Namespace: e.info.Namespace, WorkflowID: e.info.WorkflowExecution.ID, RunID: e.info.WorkflowExecution.RunID,
+		ActivityID: e.activityID(), Signal: e.signal(),
+	}}
+	e.recordDecision(ctx, asteroid.DecisionPosted, posted.ID)
+	if e.UnknownOutcomes == 0 && !e.sharedKey() {
+		return &asteroid.ExecuteAgentResult{ExecutionID: posted.ID, Status: posted.Status, ExecutionKey: key,
+			Decisions: e.Decided, Events: e.eventsOf(ctx, posted)}, nil
+	}
+	return e.lookUpAgain(ctx, key, posted)
+}
+
+// checkFresh rejects staged files past their expiry. The API does not say how an execute with an
+// expired file behaves.
+func (e *executeAttempt) checkFresh() error {
+	for i, file := range e.in.TempFiles {
+		if !file.ExpiresAt.IsZero() && !e.now().Before(file.ExpiresAt) {
+			field := fmt.Sprintf("tempFiles[%d]", i)
+			return temporal.NewNonRetryableApplicationError(
+				fmt.Sprintf("%s (%s) expired: stage the files again and execute with the new handles", field, file.Name),
+				asteroid.ErrorTypeStagedFileExpired, nil, asteroid.ErrorDetails{Field: field, UnknownOutcomes: e.UnknownOutcomes})
+		}
+	}
+	return nil
+}
+
+// post sends the request once. Neither a cancellation nor a stopping worker interrupts it: without
+// the response it would be unknown whether an agent runs.
+func (e *executeAttempt) post(ctx context.Context, key string) (client.Accepted, error) {
+	requestCtx := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		requestCtx, cancel = context.WithDeadline(requestCtx, deadline)
+		defer cancel()
+	}
+	accepted, err := e.c.Execute(requestCtx, e.in, e.metadata(key))
+	if err == nil {
+		return accepted, nil
+	}
+	failed, ok := errors.AsType[*client.Error](err)
+	if ok && failed.Outcome() == client.OutcomeUnknown {
+		e.recordUnknown()
+		e.recordDecision(ctx, asteroid.DecisionUnknown, "")
+		e.recordProgress(ctx)
+		return client.Accepted{}, e.unknownOutcome(failed, key)
+	}
+	e.recordDecision(ctx, asteroid.DecisionRejected, "")
+	e.recordProgress(ctx)
+	if ok && e.UnknownOutcomes > 0 {
+		failed.UnknownOutcomes, failed.ExecutionKey = e.UnknownOutcomes, key // a rejection says nothing of earlier requests
+	}
+	return client.Accepted{}, activityError(ctx, err)
+}
+
+// lookUpAgain looks for duplicates of the execution that this attempt has posted. If the lookup
+// fails, it returns that execution and leaves duplicates to the sweep.
+func (e *executeAttempt) lookUpAgain(ctx context.Context, key string, posted client.Candidate) (*asteroid.ExecuteAgentResult, error) {
+	e.recordUnknown()
+	all, err := e.c.Candidates(ctx, e.in.AgentID, key, e.earliest())
+	if err != nil {
+		activity.GetLogger(ctx).Warn("Duplicates could not be looked up", "executionKey", key, "error", err)
+	}
+	found := e.notExcluded(all)
+	if !slices.ContainsFunc(found, func(candidate client.Candidate) bool { return candidate.ID == posted.ID }) {
+		found = append(found, posted) // not listed yet, so it is the youngest
+	}
+	return e.resolveDuplicates(ctx, key, found, posted.ID)
 }

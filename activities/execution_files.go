@@ -1,12 +1,14 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
@@ -14,14 +16,28 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// findOutput finds a file of an execution in its listing, which one call of an activity reads once.
-func (f *finder) findOutput(ctx context.Context, uri string) (*files.Source, error) {
+// listingPatience is how long the service may take to list a file of an execution.
+const listingPatience = 2 * time.Minute
+
+// finder finds the files that the references of one activity call name. It reads the listing of
+// each execution once.
+type finder struct {
+	*Activities
+	connection *client.Client
+	scheduled  time.Time
+
+	mu       sync.Mutex
+	listings map[string]func() ([]client.File, error) // by execution id
+}
+
+// findExecutionFile returns the source of a file in an execution's listing.
+func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Source, error) {
 	parsed, err := files.ParseURI(uri)
 	if err != nil {
 		return nil, err
 	}
-	executionID, where := parsed.Host, strings.TrimPrefix(parsed.Path, "/")
-	directory, name, _ := strings.Cut(where, "/")
+	executionID, filePath := parsed.Host, strings.TrimPrefix(parsed.Path, "/")
+	directory, name, _ := strings.Cut(filePath, "/")
 	if !text.PlainID(executionID) || directory == "" || name == "" || parsed.RawQuery != "" {
 		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", files.WithoutQuery(parsed), asteroid.ExecutionScheme)
 	}
@@ -29,17 +45,18 @@ func (f *finder) findOutput(ctx context.Context, uri string) (*files.Source, err
 	if err != nil {
 		return nil, f.forgiveEarlyNotFound(ctx, err)
 	}
-	file := outputNamed(listed, directory, name)
+	file := fileNamed(listed, directory, name)
 	if file == nil {
-		message := fmt.Sprintf("execution %s has no file %s", executionID, text.Clip(where))
-		if f.now().Sub(f.scheduled) < uploadsPatience {
-			return nil, files.Unavailable("%s yet", message) // files are listed some time after they were written
+		message := fmt.Sprintf("execution %s has no file %s", executionID, text.Clip(filePath))
+		if f.now().Sub(f.scheduled) < listingPatience {
+			return nil, files.Unavailable("%s yet", message) // the service lists files some time after they were written
 		}
-		return nil, files.NotFound("%s; it has %s", message, names(listed))
+		return nil, files.NotFound("%s; it has %s", message, describeFiles(listed))
 	}
-	remote := output(f.connection, executionID, *file)
+	remote := remoteFile(f.connection, executionID, *file)
 	return &files.Source{
-		Name: file.Name, ContentType: files.ContentTypeOf(file.ContentType, file.Name, nil), Size: remote.Size, Open: remote.OpenChecked,
+		Name: file.Name, ContentType: files.ContentTypeOf(file.ContentType, file.Name, nil),
+		Size: remote.Size, Open: remote.OpenChecked,
 	}, nil
 }
 
@@ -54,13 +71,15 @@ func (f *finder) listing(ctx context.Context, executionID string) ([]client.File
 	return listing()
 }
 
-// outputNamed returns the file at this path of a directory, else the one with this name in any of its
-// folders. Of several it returns the newest.
-func outputNamed(files []client.File, directory, name string) *client.File {
-	for _, nameOf := range []func(client.File) string{client.File.RelativePath, func(file client.File) string { return file.Name }} {
+// fileNamed returns the file at this path of a directory, else the one with this name in any folder
+// of the directory. Of several it returns the newest.
+func fileNamed(files []client.File, directory, name string) *client.File {
+	baseName := func(file client.File) string { return file.Name }
+	for _, nameOf := range []func(client.File) string{client.File.RelativePath, baseName} {
 		var found *client.File
 		for i, file := range files {
-			if file.Directory == directory && nameOf(file) == name && (found == nil || file.UpdatedAt.After(found.UpdatedAt)) {
+			newer := found == nil || file.UpdatedAt.After(found.UpdatedAt)
+			if file.Directory == directory && nameOf(file) == name && newer {
 				found = &files[i]
 			}
 		}
@@ -71,27 +90,23 @@ func outputNamed(files []client.File, directory, name string) *client.File {
 	return nil
 }
 
-// names lists a few files for an error message.
-func names(files []client.File) string {
+// describeFiles lists a few files for an error message.
+func describeFiles(files []client.File) string {
 	const most = 5
 	var listed []string
 	for _, file := range files {
 		listed = append(listed, text.Clip(file.Directory+"/"+file.RelativePath()))
 	}
 	slices.Sort(listed)
-	switch {
-	case len(listed) == 0:
-		return "no files"
-	case len(listed) > most:
-		return fmt.Sprintf("%s and %d more", strings.Join(listed[:most], ", "), len(listed)-most)
-	default:
-		return strings.Join(listed, ", ")
+	if rest := len(listed) - most; rest > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(listed[:most], ", "), rest)
 	}
+	return cmp.Or(strings.Join(listed, ", "), "no files")
 }
 
-// output returns the content of an execution's file. Each link that the service gives for it expires
-// after a short time, so it asks for a new one when needed.
-func output(c *client.Client, executionID string, file client.File) *files.Remote {
+// remoteFile returns the content of an execution's file. The service's download links expire after
+// a short time, so it requests another link when needed.
+func remoteFile(c *client.Client, executionID string, file client.File) *files.Remote {
 	return &files.Remote{
 		Client: c.Links, Renewable: true, Size: max(file.Size, files.UnknownSize),
 		Name: "execution " + executionID + ", " + file.Directory + "/" + text.Clip(file.Name),
@@ -102,7 +117,7 @@ func output(c *client.Client, executionID string, file client.File) *files.Remot
 	}
 }
 
-// linkError says whether asking for another link may help.
+// linkError classifies a failed request for a link: it is retryable if another request may succeed.
 func linkError(err error) error {
 	failed, ok := errors.AsType[*client.Error](err)
 	if !ok {

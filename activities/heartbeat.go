@@ -17,23 +17,18 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
-// reporter collects what the transfers of one attempt have done and tells it in heartbeats.
+// reporter collects the progress of one attempt's transfers and records it in heartbeats.
 type reporter[File any] struct {
-	ctx     context.Context
-	telling sync.Mutex // held from a snapshot until it is told, so that the last one told is the newest
-	mu      sync.Mutex
+	ctx       context.Context
+	recording sync.Mutex // from a snapshot until it is recorded, so that the newest is the last
+	mu        sync.Mutex
 	asteroid.Progress[File]
 }
 
-// newReporter begins to beat, until stop is called, with what an earlier attempt has left.
+// newReporter starts with the progress of earlier attempts and heartbeats until stop is called.
 func newReporter[File any](ctx context.Context) (r *reporter[File], stop func()) {
 	r = &reporter[File]{ctx: ctx}
-	if activity.HasHeartbeatDetails(ctx) {
-		var before asteroid.Progress[File]
-		if activity.GetHeartbeatDetails(ctx, &before) == nil { // else of another version: as if there were none
-			r.Progress = before
-		}
-	}
+	r.Progress, _ = heartbeatDetails[asteroid.Progress[File]](ctx)
 	r.Files, r.TotalFiles, r.Bytes, r.TotalBytes = 0, 0, 0, 0
 	if r.Done == nil {
 		r.Done = map[string]File{}
@@ -41,66 +36,78 @@ func newReporter[File any](ctx context.Context) (r *reporter[File], stop func())
 	return r, r.start()
 }
 
-// has returns what has become of a file in an earlier attempt.
-func (r *reporter[File]) has(key string) (File, bool) {
+// indexKey is the key in Progress.Done of the input's file at index i.
+func indexKey(i int) string { return strconv.Itoa(i) }
+
+// finishedFile returns a file that this attempt or an earlier one has finished.
+func (r *reporter[File]) finishedFile(key string) (File, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	file, ok := r.Done[key]
 	return file, ok
 }
 
-// forget makes a file one that is still to be moved.
+// inOrder returns n finished files, in the order of their keys.
+func (r *reporter[File]) inOrder(n int, key func(i int) string) []File {
+	finished := make([]File, n)
+	for i := range finished {
+		finished[i], _ = r.finishedFile(key(i))
+	}
+	return finished
+}
+
+// forget drops a finished file, so that this attempt transfers it again.
 func (r *reporter[File]) forget(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.Done, key)
 }
 
-// expect counts files that are to be moved.
-func (r *reporter[File]) expect(sources ...*files.Source) {
+func (r *reporter[File]) expect(s *files.Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range sources {
-		r.TotalFiles++
-		r.TotalBytes += max(s.Size, 0)
-	}
+	r.TotalFiles++
+	r.TotalBytes += max(s.Size, 0)
 }
 
-func (r *reporter[File]) moved(bytes int) {
+func (r *reporter[File]) addBytes(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.Bytes += int64(bytes)
+	r.Bytes += int64(n)
 }
 
-// finished is told at once: a file that is not in a heartbeat is moved again by the next attempt.
-func (r *reporter[File]) finished(key string, file File) {
+// finish records a finished file. It flushes the heartbeat, because the next attempt transfers
+// again what no heartbeat holds.
+func (r *reporter[File]) finish(key string, file File) {
 	r.mu.Lock()
 	r.Done[key] = file
 	r.Files++
 	last := r.Files == r.TotalFiles
 	r.mu.Unlock()
 	if last {
-		r.beat() // the activity is about to end, which tells more
+		r.heartbeat() // the activity's result follows at once
 	} else {
 		r.flush()
 	}
 }
 
-// sends sets what may or may not have arrived, and since when that is looked for, and tells it before it is true.
-func (r *reporter[File]) sends(keys []string, looking time.Time) {
+// recordSending records the files whose upload outcome is unknown, and since when they are looked
+// up. It precedes the upload.
+func (r *reporter[File]) recordSending(keys []string, lookupSince time.Time) {
 	r.mu.Lock()
-	r.Sending, r.Looking = keys, looking
+	r.Sending, r.Looking = keys, lookupSince
 	r.mu.Unlock()
 	r.flush()
 }
 
-func (r *reporter[File]) beat() {
-	r.telling.Lock()
-	defer r.telling.Unlock()
-	r.tell()
+func (r *reporter[File]) heartbeat() {
+	r.recording.Lock()
+	defer r.recording.Unlock()
+	r.record()
 }
 
-func (r *reporter[File]) tell() asteroid.Progress[File] {
+// record heartbeats a snapshot of the progress and returns it. Its caller locks recording.
+func (r *reporter[File]) record() asteroid.Progress[File] {
 	r.mu.Lock()
 	snapshot := r.Progress
 	snapshot.Done = maps.Clone(r.Done)
@@ -109,13 +116,13 @@ func (r *reporter[File]) tell() asteroid.Progress[File] {
 	return snapshot
 }
 
-// flush beats past the worker, which holds heartbeats back for up to 80 % of their timeout, and would take them along if it
-// were killed.
+// flush sends a heartbeat without the worker's throttling. A worker delays heartbeats by up to 80 %
+// of their timeout, and a worker that is killed loses them.
 func (r *reporter[File]) flush() {
-	r.telling.Lock()
-	defer r.telling.Unlock()
-	snapshot := r.tell()
-	service := serviceOf(r.ctx)
+	r.recording.Lock()
+	defer r.recording.Unlock()
+	snapshot := r.record()
+	service := temporalClient(r.ctx)
 	if service == nil {
 		return
 	}
@@ -129,15 +136,41 @@ func (r *reporter[File]) flush() {
 	if info.WorkflowType != nil {
 		options.WorkflowType = info.WorkflowType.Name
 	}
-	// Where it fails the heartbeat of the worker still comes; a cancellation comes with that, too.
+	// If this fails, the worker's own heartbeat follows. A cancellation arrives with that one too.
 	if err := service.RecordActivityHeartbeatWithOptions(ctx, options); err != nil {
-		activity.GetLogger(r.ctx).Debug("A heartbeat was not taken at once", "error", err)
+		activity.GetLogger(r.ctx).Debug("A heartbeat could not be flushed", "error", err)
 	}
 }
 
-// serviceOf returns the activity's client, or nil where there is none that can be used: the SDK's test environments have one
-// whose service ends the process at the first call, and a test double may panic.
-func serviceOf(ctx context.Context) (service sdkclient.Client) {
+// start heartbeats at a third of the heartbeat timeout until stop is called. One lost heartbeat
+// then does not time the activity out.
+func (r *reporter[File]) start() (stop func()) {
+	interval := activity.GetInfo(r.ctx).HeartbeatTimeout / 3
+	if interval <= 0 {
+		interval = 10 * time.Second
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	var group sync.WaitGroup
+	group.Go(func() {
+		for parallel.Sleep(ctx, interval) {
+			r.heartbeat()
+		}
+	})
+	return func() { cancel(); group.Wait() }
+}
+
+// heartbeatDetails returns what an earlier attempt recorded. Details of another version, which
+// cannot be decoded, are ignored.
+func heartbeatDetails[T any](ctx context.Context) (details T, ok bool) {
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &details) != nil {
+		return *new(T), false
+	}
+	return details, true
+}
+
+// temporalClient returns the activity's client, or nil where none is usable. The client of the
+// SDK's test environments ends the process at the first call, and a test double may panic.
+func temporalClient(ctx context.Context) (service sdkclient.Client) {
 	defer func() {
 		if recover() != nil {
 			service = nil
@@ -149,39 +182,3 @@ func serviceOf(ctx context.Context) (service sdkclient.Client) {
 	}
 	return service
 }
-
-// start beats at a third of the heartbeat timeout, so that one lost beat does no harm, until stop is called.
-func (r *reporter[File]) start() (stop func()) {
-	every := activity.GetInfo(r.ctx).HeartbeatTimeout / 3
-	if every <= 0 {
-		every = 10 * time.Second
-	}
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	group.Go(func() {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				r.beat()
-			case <-r.ctx.Done():
-				return
-			case <-done:
-				return
-			}
-		}
-	})
-	return func() { close(done); group.Wait() }
-}
-
-// atOnce is how many files of one call are on the wire together.
-const atOnce = 4
-
-// each does something for 0 to n-1, a few at a time. The first error ends the others and is returned. A panic becomes one of
-// the caller's, where it ends the activity instead of the worker.
-func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
-	return parallel.Each(ctx, atOnce, n, do)
-}
-
-func index(i int) string { return strconv.Itoa(i) }

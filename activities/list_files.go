@@ -14,30 +14,31 @@ import (
 )
 
 const (
-	// settlePatience bounds how long a listing may keep changing.
-	settlePatience = 2 * time.Minute
-	// addedPatience is how long a file is waited for that the run's log tells of. It may have been removed again.
+	// changingPatience bounds how long a listing may keep changing.
+	changingPatience = 2 * time.Minute
+	// addedPatience bounds the wait for a file that the run's log reports as added. The agent may
+	// have removed it again.
 	addedPatience = 30 * time.Second
 )
 
-// ListFiles lists files of an execution (https://docs.asteroid.ai/api-reference/files/get-execution-files) as
-// references that another agent can be given: their content stays where it is until that one's files are staged.
+// ListFiles returns files of an execution
+// (https://docs.asteroid.ai/api-reference/files/get-execution-files) as references for another
+// agent. Their content stays at the service until the files of that agent are staged.
 //
-// The service copies files from an agent's machine in the background, so what is listed right after a run has ended may not
-// be all. The activity lists until two listings in a row agree, Options.SettleInterval apart, and waits up to half a minute for
-// files of which the run's log tells that they were added. The files of a run that goes on are those of the moment.
+// The service copies files from an agent's machine in the background, so a listing right after the
+// end of a run may be incomplete. The activity lists until two listings in a row agree,
+// Options.SettleInterval apart. It also waits up to 30 seconds for files that the run's log reports
+// as added. For a run that is in progress the result is a snapshot.
 //
-// Errors: asteroid.InvalidInput for a pattern that is none, or a selection of more than a thousand files; asteroid.Unavailable,
-// retried, when the listing still changes after two minutes; asteroid.NotFound, retryable during the first minute; and those of the API.
+// Errors: asteroid.InvalidInput for an invalid pattern, or a selection of more than a thousand
+// files; asteroid.Unavailable, retried, when the listing still changes after two minutes;
+// asteroid.NotFound, retryable during the first minute; and those of the API.
 func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
-	c, err := a.connection(in.Connection)
+	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.Validate(); err != nil {
-		return nil, err
-	}
-	listed, err := a.settled(ctx, c, in.ExecutionID, in.FileSelection)
+	listed, err := a.stableListing(ctx, c, in.ExecutionID, in.FileSelection)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,8 @@ func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) 
 	for i, file := range listed {
 		result.Files[i] = asteroid.OutputFile{
 			FileRef: asteroid.FileRef{
-				URI: asteroid.ExecutionFileURI(in.ExecutionID, file.Directory, file.RelativePath()), Name: file.Name, ContentType: outputType(file),
+				URI:  asteroid.ExecutionFileURI(in.ExecutionID, file.Directory, file.RelativePath()),
+				Name: file.Name, ContentType: mediaType(file),
 			},
 			Directory: file.Directory, Size: file.Size,
 		}
@@ -53,61 +55,66 @@ func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) 
 	return result, nil
 }
 
-func selects(s asteroid.FileSelection, file client.File) bool {
-	if len(s.Directories) == 0 && file.Directory != "downloads" || len(s.Directories) > 0 && !slices.Contains(s.Directories, file.Directory) {
-		return false
-	}
-	return selectsName(s, file.Name)
-}
-
-func selectsName(s asteroid.FileSelection, name string) bool {
-	return len(s.Names) == 0 || slices.ContainsFunc(s.Names, func(pattern string) bool {
-		matches, _ := path.Match(pattern, path.Base(name)) // checked before
-		return matches
-	})
-}
-
-// settled lists the selected files once two listings agree on them.
-func (a *Activities) settled(ctx context.Context, c *client.Client, executionID string, selection asteroid.FileSelection) ([]client.File, error) {
+// stableListing returns the selected files once two listings in a row agree on them.
+func (a *Activities) stableListing(ctx context.Context, c *client.Client, executionID string,
+	selection asteroid.FileSelection) ([]client.File, error) {
 	added, err := c.AddedFiles(ctx, executionID)
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
 	var before []client.File
 	for began := time.Now(); ; {
-		listed, err := c.Files(ctx, executionID)
+		all, err := c.Files(ctx, executionID)
 		if err != nil {
 			return nil, a.forgiveEarlyNotFound(ctx, err)
 		}
-		awaited := time.Since(began) < addedPatience && slices.ContainsFunc(added, func(name string) bool {
-			return selectsName(selection, name) && !slices.ContainsFunc(listed, func(file client.File) bool { return file.Name == name })
+		waiting := time.Since(began) < addedPatience && slices.ContainsFunc(added, func(name string) bool {
+			isNamed := func(file client.File) bool { return file.Name == name }
+			return selectsName(selection, name) && !slices.ContainsFunc(all, isNamed)
 		})
-		listed = slices.DeleteFunc(listed, func(file client.File) bool { return !selects(selection, file) })
-		client.SortFiles(listed)
-		if before != nil && !awaited && slices.EqualFunc(before, listed, sameFile) {
-			if len(listed) > asteroid.MaxFiles {
-				return nil, asteroid.NewInvalidInput("names", fmt.Sprintf("select %d files, more than %d: narrow the patterns or the directories", len(listed), asteroid.MaxFiles))
+		selected := slices.DeleteFunc(all, func(file client.File) bool { return !selects(selection, file) })
+		client.SortFiles(selected)
+		if before != nil && !waiting && slices.EqualFunc(before, selected, sameFile) {
+			if len(selected) > asteroid.MaxFiles {
+				return nil, asteroid.NewInvalidInput("names", fmt.Sprintf(
+					"select %d files, more than %d: narrow the patterns or the directories", len(selected), asteroid.MaxFiles))
 			}
-			return listed, nil
+			return selected, nil
 		}
-		before = append([]client.File{}, listed...)
-		if time.Since(began) > settlePatience {
-			return nil, referenceError(ctx, "executionId", files.Unavailable("the files of execution %s still change", executionID))
+		before = append([]client.File{}, selected...)
+		if time.Since(began) > changingPatience {
+			return nil, referenceError(ctx, "executionId",
+				files.Unavailable("the listing of execution %s's files is still changing", executionID))
 		}
-		if !parallel.Sleep(ctx, a.settle) {
+		if !parallel.Sleep(ctx, a.settleInterval) {
 			return nil, activityError(ctx, context.Cause(ctx))
 		}
 	}
 }
 
-// outputType is the content type that the service says, if it is one, or nothing.
-func outputType(file client.File) string {
-	if said := file.ContentType; files.IsMediaType(said) {
-		return said
+func selects(s asteroid.FileSelection, file client.File) bool {
+	directories := s.Directories
+	if len(directories) == 0 {
+		directories = []string{"downloads"}
 	}
-	return ""
+	return slices.Contains(directories, file.Directory) && selectsName(s, file.Name)
+}
+
+func selectsName(s asteroid.FileSelection, name string) bool {
+	return len(s.Names) == 0 || slices.ContainsFunc(s.Names, func(pattern string) bool {
+		matches, _ := path.Match(pattern, path.Base(name)) // Validate has checked the pattern
+		return matches
+	})
 }
 
 func sameFile(x, y client.File) bool {
 	return x.ID == y.ID && x.Size == y.Size && x.UpdatedAt.Equal(y.UpdatedAt)
+}
+
+// mediaType returns the content type of a file, or nothing if it is not a media type.
+func mediaType(file client.File) string {
+	if files.IsMediaType(file.ContentType) {
+		return file.ContentType
+	}
+	return ""
 }

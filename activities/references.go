@@ -6,36 +6,45 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/parallel"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// finder looks at the references of one call.
-type finder struct {
-	*Activities
-	connection *client.Client
-	scheduled  time.Time
-
-	mu       sync.Mutex
-	listings map[string]func() ([]client.File, error) // by execution id
+// findSources returns the sources of those references that are wanted. The others stay nil.
+func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []asteroid.FileRef,
+	wanted func(i int) bool) ([]*files.Source, error) {
+	f := &finder{Activities: a, connection: c, scheduled: activity.GetInfo(ctx).ScheduledTime,
+		listings: map[string]func() ([]client.File, error){}}
+	sources := make([]*files.Source, len(refs))
+	err := parallel.Each(ctx, concurrentFiles, len(refs), func(ctx context.Context, i int) (err error) {
+		if wanted(i) {
+			sources[i], err = f.find(ctx, fmt.Sprintf("files[%d]", i), refs[i])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, activityError(ctx, err)
+	}
+	return sources, nil
 }
 
-// find looks at a reference. Its errors name the field and are those that the activity returns.
+// find returns the source of a reference. Its errors are the activity's and name the field.
 func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (*files.Source, error) {
 	scheme, _, ok := strings.Cut(ref.URI, ":")
 	if !ok {
-		return nil, asteroid.NewInvalidInput(field+".uri", fmt.Sprintf("%q has no scheme: write file:///path, https://host/path or data:...", files.Printable(ref.URI)))
+		return nil, asteroid.NewInvalidInput(field+".uri",
+			fmt.Sprintf("%q has no scheme: write file:///path, https://host/path or data:...", files.Printable(ref.URI)))
 	}
 	var found *files.Source
 	var err error
@@ -47,7 +56,7 @@ func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (
 	case "https":
 		found, err = f.https.Find(ctx, ref.URI)
 	case asteroid.ExecutionScheme:
-		found, err = f.findOutput(ctx, ref.URI)
+		found, err = f.findExecutionFile(ctx, ref.URI)
 	default:
 		found, err = f.findStored(ctx, scheme, ref.URI)
 	}
@@ -57,38 +66,31 @@ func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (
 	found.Field = field + ".uri"
 	found.Name = cmp.Or(ref.Name, found.Name, "file")
 	found.ContentType = cmp.Or(ref.ContentType, found.ContentType)
-	// It becomes a header of the upload, where a line break would begin another one.
+	// It becomes a header of the upload, where a line break would start another header.
 	if !files.IsMediaType(found.ContentType) {
 		if ref.ContentType != "" {
-			return nil, asteroid.NewInvalidInput(field+".contentType", fmt.Sprintf("%q is not a media type such as text/csv", text.Clip(ref.ContentType)))
+			return nil, asteroid.NewInvalidInput(field+".contentType",
+				fmt.Sprintf("%q is not a media type such as text/csv", text.Clip(ref.ContentType)))
 		}
 		found.ContentType = files.AnyContent
 	}
 	return found, nil
 }
 
-// schemes returns the schemes that this worker's references can have, in alphabetical order.
-func (a *Activities) schemes() []string {
-	known := []string{"data", asteroid.ExecutionScheme}
+// store returns the store of a scheme, or an error that lists the schemes of this worker.
+func (a *Activities) store(scheme string) (asteroid.Store, error) {
+	if store, ok := a.stores[scheme]; ok {
+		return store, nil
+	}
+	known := slices.AppendSeq([]string{"data", asteroid.ExecutionScheme}, maps.Keys(a.stores))
 	if len(a.roots) > 0 {
 		known = append(known, "file")
 	}
 	if !a.https.Options.Disabled {
 		known = append(known, "https")
 	}
-	for scheme := range a.stores {
-		known = append(known, scheme)
-	}
 	slices.Sort(known)
-	return known
-}
-
-// store returns the store of a scheme.
-func (a *Activities) store(scheme string) (asteroid.Store, error) {
-	if store, ok := a.stores[scheme]; ok {
-		return store, nil
-	}
-	return nil, fmt.Errorf("the scheme %q is not known: this worker has %s", text.Clip(scheme), strings.Join(a.schemes(), ", "))
+	return nil, fmt.Errorf("the scheme %q is not known: this worker has %s", text.Clip(scheme), strings.Join(known, ", "))
 }
 
 func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files.Source, error) {
@@ -120,14 +122,15 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 	}, nil
 }
 
-// sink returns where a destination leads.
+// sink returns the store and the base URI of a destination. Its errors continue the field's name.
 func (a *Activities) sink(destination string) (asteroid.Store, *url.URL, error) {
+	const advice = "write file:///srv/results, or s3://bucket/results where the worker has a store for s3"
 	scheme, _, ok := strings.Cut(destination, ":")
 	switch scheme = strings.ToLower(scheme); {
 	case destination == "":
-		return nil, nil, errors.New("is required: name where the files are to be put, such as file:///srv/results")
+		return nil, nil, errors.New("is required: name the place for the files, such as file:///srv/results")
 	case !ok:
-		return nil, nil, fmt.Errorf("%q has no scheme: write file:///srv/results, or s3://bucket/results where the worker has a store for s3", files.Printable(destination))
+		return nil, nil, fmt.Errorf("%q has no scheme: %s", files.Printable(destination), advice)
 	case scheme == "file":
 		if _, _, err := a.outputs.Beneath(destination, "OutputRoots"); err != nil {
 			return nil, nil, err
@@ -135,7 +138,7 @@ func (a *Activities) sink(destination string) (asteroid.Store, *url.URL, error) 
 		base, err := url.Parse(destination)
 		return files.Disk{Roots: a.outputs}, base, err
 	case slices.Contains(files.OwnSchemes, scheme):
-		return nil, nil, fmt.Errorf("%s: is nowhere to put files: write file:///srv/results, or s3://bucket/results where the worker has a store for s3", scheme)
+		return nil, nil, fmt.Errorf("%s: is nowhere to put files: %s", scheme, advice)
 	}
 	store, err := a.store(scheme)
 	if err != nil {
@@ -143,20 +146,4 @@ func (a *Activities) sink(destination string) (asteroid.Store, *url.URL, error) 
 	}
 	base, err := files.ParseURI(destination)
 	return store, base, err
-}
-
-// find looks at those of the references that are wanted; the others stay nil.
-func (a *Activities) find(ctx context.Context, c *client.Client, refs []asteroid.FileRef, wanted func(i int) bool) ([]*files.Source, error) {
-	f := &finder{Activities: a, connection: c, scheduled: activity.GetInfo(ctx).ScheduledTime, listings: map[string]func() ([]client.File, error){}}
-	sources := make([]*files.Source, len(refs))
-	err := each(ctx, len(refs), func(ctx context.Context, i int) (err error) {
-		if wanted(i) {
-			sources[i], err = f.find(ctx, fmt.Sprintf("files[%d]", i), refs[i])
-		}
-		return err
-	})
-	if err != nil {
-		return nil, activityError(ctx, err)
-	}
-	return sources, nil
 }

@@ -12,27 +12,28 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/parallel"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// SaveFiles copies files of an execution to where they stay: the service deletes them some day. They are selected and listed as by
-// [Activities.ListFiles], and put at <destination>/<execution id>/<directory>/<name>, so that no run overwrites what another
-// has left. Names are made harmless for a disk and unique; folders of the agent's are kept.
+// SaveFiles copies files of an execution to a destination of your own, because the service deletes
+// them after a while. It selects and lists them as [Activities.ListFiles] does, and writes each to
+// <destination>/<execution id>/<directory>/<name>, so that runs do not overwrite each other's
+// files. It makes names safe for a disk and unique, and keeps the agent's folders.
 //
-// Each file is streamed, a few at a time. Its size is compared with the listed one, and its checksum with what the service, or the host of the link,
-// gives. A file appears under its name when all of it is there and right, or not at all. A link that expires meanwhile is
-// taken anew and the file continued. Heartbeats ([Progress] of OutputFile) tell files and bytes; a later attempt goes on with the files that
-// are not saved yet.
+// Files are streamed, a few at a time. The size must equal the listed one, and the checksum must
+// equal the one that the service or the link's host gives. A file appears under its name once it is
+// complete and verified, or not at all. If a link expires during a download, the activity requests
+// another one and continues the file. Heartbeats ([asteroid.Progress] of OutputFile) hold files and
+// bytes; a later attempt continues with the files that are not saved yet.
 //
-// Errors: those of ListFiles; asteroid.InvalidInput also for a destination that is not open, which is said before anything is
-// read; asteroid.Unauthorized where the worker may not write there; asteroid.Unavailable, retried, when a file cannot be read, arrives truncated or
-// altered, or cannot be written now. Those of a file carry the execution id.
+// Errors: those of ListFiles; asteroid.InvalidInput also for a destination that the worker does not
+// accept, before anything is read; asteroid.Unauthorized where the worker may not write;
+// asteroid.Unavailable, retried, when a file cannot be read or written now, or arrives truncated or
+// altered. Errors about a file carry the execution id.
 func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) (*asteroid.SaveFilesResult, error) {
-	c, err := a.connection(in.Connection)
+	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
-		return nil, err
-	}
-	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	store, base, err := a.sink(in.Destination)
@@ -41,7 +42,7 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 	}
 	progress, stop := newReporter[asteroid.OutputFile](ctx)
 	defer stop()
-	listed, err := a.settled(ctx, c, in.ExecutionID, in.FileSelection)
+	listed, err := a.stableListing(ctx, c, in.ExecutionID, in.FileSelection)
 	if err != nil {
 		return nil, err
 	}
@@ -50,39 +51,36 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 		return nil, activityError(ctx, err)
 	}
 	targets := newTargets(base, in.ExecutionID, listed, progress)
-	err = each(ctx, len(listed), func(ctx context.Context, i int) error {
+	err = parallel.Each(ctx, concurrentFiles, len(listed), func(ctx context.Context, i int) error {
 		if targets[i] == nil {
 			return nil
 		}
-		saved, err := a.saveFile(ctx, c, in.ExecutionID, listed[i], store, targets[i], checksums[listed[i].ID], progress.moved)
+		saved, err := saveFile(ctx, c, in.ExecutionID, listed[i], store, targets[i], checksums[listed[i].ID], progress.addBytes)
 		if err != nil {
 			return err
 		}
-		progress.finished(listed[i].ID, *saved)
+		progress.finish(listed[i].ID, *saved)
 		return nil
 	})
 	if err != nil {
 		return nil, activityError(ctx, err)
 	}
-	result := &asteroid.SaveFilesResult{Files: make([]asteroid.OutputFile, len(listed))}
-	for i, file := range listed {
-		result.Files[i], _ = progress.has(file.ID)
-	}
 	activity.GetLogger(ctx).Info("Files saved", "executionId", in.ExecutionID, "files", len(listed))
-	return result, nil
+	saved := progress.inOrder(len(listed), func(i int) string { return listed[i].ID })
+	return &asteroid.SaveFilesResult{Files: saved}, nil
 }
 
-// newTargets says where each file goes that is not saved yet; the others stay nil.
+// newTargets returns the URI for each file that is not saved yet. The others stay nil.
 func newTargets(base *url.URL, executionID string, listed []client.File, progress *reporter[asteroid.OutputFile]) []*url.URL {
 	base = base.JoinPath(executionID, "/")
 	paths := files.NewPaths()
 	targets := make([]*url.URL, len(listed))
-	// What an earlier attempt has saved keeps its place, even if more files are listed now.
+	// Files that an earlier attempt has saved keep their paths, even if more files are listed now.
 	for i, file := range listed {
-		saved, ok := progress.has(file.ID)
-		if at, err := url.Parse(saved.URI); ok && err == nil && saved.Size == file.Size {
-			if below, here := strings.CutPrefix(at.Path, base.Path); here {
-				paths.Reserve(below)
+		saved, ok := progress.finishedFile(file.ID)
+		if savedAt, err := url.Parse(saved.URI); ok && err == nil && saved.Size == file.Size {
+			if path, beneath := strings.CutPrefix(savedAt.Path, base.Path); beneath {
+				paths.Reserve(path)
 				continue
 			}
 		}
@@ -92,40 +90,42 @@ func newTargets(base *url.URL, executionID string, listed []client.File, progres
 	}
 	for i, file := range listed {
 		if targets[i] != nil {
-			targets[i].Path, targets[i].RawPath = base.Path+paths.Unique(files.SafePath(file.Directory)+"/"+files.SafePath(file.RelativePath())), ""
+			path := paths.Unique(files.SafePath(file.Directory) + "/" + files.SafePath(file.RelativePath()))
+			targets[i].Path, targets[i].RawPath = base.Path+path, ""
 		}
 	}
 	return targets
 }
 
-// saveFile copies one file.
-func (a *Activities) saveFile(ctx context.Context, c *client.Client, executionID string, file client.File, store asteroid.Store, target *url.URL, checksum string, moved func(n int)) (*asteroid.OutputFile, error) {
-	field := "execution " + executionID + ", " + file.Directory + "/" + text.Clip(file.RelativePath())
+// saveFile copies one file and verifies it.
+func saveFile(ctx context.Context, c *client.Client, executionID string, file client.File, store asteroid.Store,
+	target *url.URL, checksum string, moved func(n int)) (*asteroid.OutputFile, error) {
+	what := "execution " + executionID + ", " + file.Directory + "/" + text.Clip(file.RelativePath())
 	fail := func(err error) error {
-		return transferError(ctx, field, asteroid.ErrorDetails{ExecutionID: executionID}, err)
+		return transferError(ctx, what, asteroid.ErrorDetails{ExecutionID: executionID}, err)
 	}
-	watched, alive, stop := files.WatchStall(ctx, files.StallTimeout)
+	transferCtx, alive, stop := files.WatchStall(ctx, files.StallTimeout)
 	defer stop()
-	body, err := output(c, executionID, file).Open(watched)
+	body, err := remoteFile(c, executionID, file).Open(transferCtx)
 	if err != nil {
 		return nil, fail(err)
 	}
 	defer func() { _ = body.Close() }()
-	// Whoever alters the content can alter the host's checksum too, but not the service's.
-	merged := maps.Clone(body.Digests)
-	maps.Copy(merged, files.HexDigest(checksum))
-	content := files.NewCheckedReader(field, &countingReader{body, func(n int) { alive(); moved(n) }}, file.Size, merged)
-	info := asteroid.FileInfo{Name: file.Name, ContentType: files.ContentTypeOf(outputType(file), file.Name, nil), Size: file.Size}
-	if err := store.Write(watched, target, content, info); err != nil {
+	// The service's checksum wins: a host that alters the content can alter its own checksum too.
+	digests := maps.Clone(body.Digests)
+	maps.Copy(digests, files.HexDigest(checksum))
+	content := files.NewCheckedReader(what, &countingReader{body, func(n int) { alive(); moved(n) }}, file.Size, digests)
+	info := asteroid.FileInfo{Name: file.Name, ContentType: files.ContentTypeOf(mediaType(file), file.Name, nil), Size: file.Size}
+	if err := store.Write(transferCtx, target, content, info); err != nil {
 		if content.Failed != nil {
-			err = content.Failed // what the store says of it tells less
-		} else if cause := context.Cause(watched); cause != nil {
+			err = content.Failed // the store's own error only wraps it
+		} else if cause := context.Cause(transferCtx); cause != nil {
 			err = cause
 		}
 		return nil, fail(files.StoreError(files.WithoutQuery(target), err))
 	}
 	if content.Failed != nil || !content.Ended {
-		return nil, fail(files.Unavailable("%s: the store ended before the file did", files.WithoutQuery(target)))
+		return nil, fail(files.Unavailable("%s: the store returned before it had read the whole file", files.WithoutQuery(target)))
 	}
 	return &asteroid.OutputFile{
 		FileRef:   asteroid.FileRef{URI: target.String(), Name: file.Name, ContentType: info.ContentType},

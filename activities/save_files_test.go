@@ -435,7 +435,7 @@ func TestAStoreThatDoesNotReadToTheEndHasNotSavedTheFile(t *testing.T) {
 	env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": lazyStore{newMemoryStore()}}, SettleInterval: time.Millisecond})
 	_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b"})
 	requireType(t, passing, err)
-	require.ErrorContains(t, err, "before the file did")
+	require.ErrorContains(t, err, "before it had read the whole file")
 }
 
 func TestSharedFilesAreComparedWithTheServicesChecksum(t *testing.T) {

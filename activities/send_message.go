@@ -8,21 +8,20 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// SendMessage says something to the agent, usually the answer to what it asked
-// (https://docs.asteroid.ai/api-reference/execution/send-user-message-to-execution). Whether a message alone resumes a
-// run that is paused is not published: if the status stays, follow it with asteroid.SetExecutionStatus running.
+// SendMessage sends a message to the agent, usually the answer to its question
+// (https://docs.asteroid.ai/api-reference/execution/send-user-message-to-execution). The API does
+// not say whether a message alone resumes a paused run: if the status stays, call
+// asteroid.SetExecutionStatus with running.
 //
-// The API has no idempotency key for messages either. An attempt that follows another one first looks whether the
-// agent already has the same text, received since the activity was scheduled, and does not send it again.
+// The API has no idempotency key for messages. A later attempt therefore reads the execution's
+// activities first. If the agent has received the same text since the activity was scheduled, the
+// attempt does not send it again.
 //
-// Errors: asteroid.InvalidInput for an empty message; asteroid.NotFound, retryable during the first minute; and those of
-// the API.
+// Errors: asteroid.InvalidInput for an empty message; asteroid.NotFound, retryable during the first
+// minute; and those of the API.
 func (a *Activities) SendMessage(ctx context.Context, in asteroid.SendMessageInput) (*asteroid.SendMessageResult, error) {
-	c, err := a.connection(in.Connection)
+	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
-		return nil, err
-	}
-	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	info := activity.GetInfo(ctx)

@@ -8,19 +8,18 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// SetExecutionStatus pauses, resumes or cancels an execution, and reads what it has become
-// (https://docs.asteroid.ai/api-reference/execution/update-execution-status). It can be repeated without harm.
+// SetExecutionStatus pauses, resumes or cancels an execution, and returns the status that it then
+// has (https://docs.asteroid.ai/api-reference/execution/update-execution-status). Repeating it is
+// harmless.
 //
-// A run that is over is not an error: whoever cancels a run that has just completed learns that it has.
+// An execution that is terminal already is not an error: the result holds its status.
 //
-// Errors: asteroid.InvalidInput for another status, or when the service refuses the change for a run that is not
-// over; asteroid.NotFound, retryable during the first minute; and those of the API.
+// Errors: asteroid.InvalidInput for another status, or when the service refuses the change of an
+// execution that is not terminal; asteroid.NotFound, retryable during the first minute; and those
+// of the API.
 func (a *Activities) SetExecutionStatus(ctx context.Context, in asteroid.SetExecutionStatusInput) (*asteroid.SetExecutionStatusResult, error) {
-	c, err := a.connection(in.Connection)
+	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
-		return nil, err
-	}
-	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	status, err := c.SetStatus(ctx, in.ExecutionID, in.Status)

@@ -268,7 +268,7 @@ func TestSignalsAboutAnAdoptedExecutionGoToWhoStartedIt(t *testing.T) {
 func TestWithoutAServerWorkflowsPoll(t *testing.T) {
 	t.Parallel()
 	p := newPost(t)
-	p.service = serviceOf
+	p.service = temporalClient
 	require.Empty(t, p.execute(t, asteroid.ExecuteAgentInput{Signal: true}).Events)
 	_, err := p.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
 	require.True(t, asteroid.IsInvalidInput(err), "%v", err)

@@ -11,52 +11,50 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// SweepDuplicates cancels every execution of an intent but one: duplicates that showed up after ExecuteAgent had
-// looked ([ExecuteAgentResult.MayHaveLateDuplicate]), or, without Keep, whatever an execute of unknown outcome started.
-// Reruns that people made are left alone. It looks once, and can be repeated without harm.
+// SweepDuplicates cancels every execution of an intent except Keep: duplicates that the service
+// listed only after ExecuteAgent had looked them up
+// ([asteroid.ExecuteAgentResult.MayHaveLateDuplicate]). Without Keep it cancels whatever an execute
+// of unknown outcome started. It leaves reruns that people made alone. It lists the executions
+// once, and repeating it is harmless.
 //
-// Errors: asteroid.InvalidInput; asteroid.Unavailable, retried, when one of them could not be cancelled, whatever the service
-// said; and those of the API. What was cancelled before that is in the result of the attempt that succeeds.
+// Errors: asteroid.InvalidInput; asteroid.Unavailable, retried, when a duplicate could not be
+// cancelled, whatever the service's error was; and those of the API. Executions that a failed
+// attempt cancelled are in the result of the attempt that succeeds.
 func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDuplicatesInput) (*asteroid.SweepDuplicatesResult, error) {
-	c, err := a.connection(in.Connection)
+	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.Validate(); err != nil {
-		return nil, err
-	}
-	result := &asteroid.SweepDuplicatesResult{}
-	if activity.HasHeartbeatDetails(ctx) {
-		_ = activity.GetHeartbeatDetails(ctx, result) // of another version: as if there were none
-	}
-	var resisting error
+	result, _ := heartbeatDetails[asteroid.SweepDuplicatesResult](ctx)
+	var uncancelled error
 	for key, number := in.ExecutionKey, 2; ; number++ {
 		found, err := c.Candidates(ctx, in.AgentID, key, time.Time{})
 		if err != nil {
 			return nil, activityError(ctx, err)
 		}
-		for _, s := range found {
-			if s.ID == in.Keep || s.Status.Terminal() {
+		for _, duplicate := range found {
+			if duplicate.ID == in.Keep || duplicate.Status.Terminal() {
 				continue
 			}
-			if err := c.CancelDuplicate(ctx, s.ID); err != nil {
-				resisting = err
+			if err := c.CancelDuplicate(ctx, duplicate.ID); err != nil {
+				uncancelled = err
 				continue
 			}
-			activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", s.ID, "kept", in.Keep)
-			activity.GetMetricsHandler(ctx).WithTags(map[string]string{"decision": string(asteroid.DecisionDuplicateCancelled)}).Counter(decisionsMetric).Inc(1)
-			result.Cancelled = append(result.Cancelled, s.ID)
+			activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", duplicate.ID, "kept", in.Keep)
+			countDecision(ctx, asteroid.DecisionDuplicateCancelled)
+			result.Cancelled = append(result.Cancelled, duplicate.ID)
 			activity.RecordHeartbeat(ctx, result)
 		}
-		// What is to be left is of one number of the key; where nothing is, the intent may have gone on to the next.
+		// Duplicates of Keep have its number of the key. Without Keep, any number may be in use.
 		if in.Keep != "" || len(found) == 0 {
 			break
 		}
 		key = in.ExecutionKey + "#" + strconv.Itoa(number)
 	}
-	if resisting != nil {
-		return nil, temporal.NewApplicationErrorWithOptions("a duplicate could not be cancelled: "+resisting.Error()+" (it is tried again)",
-			asteroid.ErrorTypeUnavailable, temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: in.ExecutionKey}}})
+	if uncancelled != nil {
+		return nil, temporal.NewApplicationErrorWithOptions(
+			"a duplicate could not be cancelled: "+uncancelled.Error()+" (it is tried again)", asteroid.ErrorTypeUnavailable,
+			temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: in.ExecutionKey}}})
 	}
-	return result, nil
+	return &result, nil
 }

@@ -11,20 +11,23 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/watch"
 )
 
-// WatchExecutions lists the executions of a connection every few seconds and signals the workflows whose execution has changed, with
-// an [ExecutionEventSignal]: those of its own namespace that ExecuteAgent started with Signal. It is the one activity of the
-// workflow asteroid.Watch, which ExecuteAgent starts by itself.
+// WatchExecutions lists the executions of a connection every few seconds and signals the workflows
+// whose executions have changed, with an [asteroid.ExecutionEventSignal]: workflows of its own
+// namespace whose executions ExecuteAgent started with Signal. It is the only activity of the
+// workflow asteroid.Watch, which ExecuteAgent starts.
 //
-// It runs for up to an hour and holds one activity slot. What it knows is its heartbeat, so that the next attempt, on
-// another worker, goes on from there; a change meanwhile is told then. With up to some thousand executions a scan begins every two
-// seconds, every eight while nothing changes, and at most as often as makes thirteen lists a second. An execution that is no
-// longer listed is read on its own.
+// It runs for up to an hour and occupies one activity slot. Its state is in its heartbeat, so the
+// next attempt, on another worker, continues from there and signals what has changed meanwhile.
+// With up to some thousand executions a scan begins every 2 seconds while executions change, and
+// every 8 seconds while none does. With more, scans are spaced so that they make at most 13 list
+// requests a second. An execution that is no longer listed is read on its own.
 //
-// Nothing that the service answers ends it: it pauses, for as long as a Retry-After says or longer with each failure. A
-// workflow that is over is not told, one that cannot be reached is told later.
+// No response of the service ends it. After a failure it waits as long as Retry-After says, or
+// longer with each failure. It gives up a signal to a closed workflow, and repeats one to a
+// workflow that it cannot reach.
 //
-// Errors: asteroid.InvalidInput for an unknown connection. That the worker stops is an asteroid.Unavailable, retryable.
-// When it is cancelled it returns what it knows.
+// Errors: asteroid.InvalidInput for an unknown connection; asteroid.Unavailable, retryable, when
+// the worker stops. When it is cancelled it returns its state.
 func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
 	c, err := a.connection(in.Connection)
 	if err != nil {
@@ -34,21 +37,19 @@ func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecu
 	if service == nil {
 		return nil, asteroid.NewInvalidInput("connection", errNoService.Error())
 	}
-	packed := in.Known
-	if activity.HasHeartbeatDetails(ctx) {
-		var before []byte
-		if activity.GetHeartbeatDetails(ctx, &before) == nil { // else of another version: as if there were none
-			packed = before
-		}
+	packed, ok := heartbeatDetails[[]byte](ctx)
+	if !ok {
+		packed = in.Known
 	}
 	w := watch.New(c, activity.GetInfo(ctx).Namespace, a.now, packed,
 		func(ctx context.Context, workflowID string, event asteroid.ExecutionEvent) error {
-			// Without a run id: a reset or a continue-as-new may have made another run the current one.
+			// Without a run id: another run may be the current one after a reset or
+			// continue-as-new.
 			return service.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event)
 		})
 	known, idle, err := w.Run(ctx, a.pace, activity.GetLogger(ctx))
 	if errors.Is(err, watch.ErrWorkerStops) {
-		return nil, temporal.NewApplicationErrorWithOptions(err.Error()+"; another one goes on", asteroid.ErrorTypeUnavailable,
+		return nil, temporal.NewApplicationErrorWithOptions(err.Error()+"; another attempt continues", asteroid.ErrorTypeUnavailable,
 			temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
 	}
 	if err != nil {
