@@ -4,8 +4,8 @@
 //	go run ./cmd/fake --listen 127.0.0.1:0 --json
 //	go run ./cmd/fake --webhooks http://127.0.0.1:8080/webhooks
 //
-// Its agents inventory, totals, report, patient and echo process their files and inputs; see package
-// testsuite. Everything is in memory and lost on exit.
+// Its agents inventory, totals, report, patient and echo process their files and inputs; see
+// package testsuite. Everything is in memory and lost on exit.
 package main
 
 import (
