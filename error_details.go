@@ -82,3 +82,14 @@ func decodeDetails(decode func(...any) error) (details ErrorDetails, ok bool) {
 	}
 	return details, true
 }
+
+// NewInvalidInput returns an asteroid.InvalidInput, which is final, with the field in its details.
+// Its message is the field, a colon and the rule that the field breaks. It exists for the other
+// packages of this module.
+func NewInvalidInput(field, rule string) error {
+	return temporal.NewApplicationErrorWithOptions(field+": "+rule, ErrorTypeInvalidInput,
+		temporal.ApplicationErrorOptions{
+			NonRetryable: true,
+			Details:      []any{ErrorDetails{Field: field}},
+		})
+}

@@ -87,14 +87,3 @@ func findError(err error, match func(errorType string) bool) (*temporal.Applicat
 	}
 	return nil, false
 }
-
-// NewInvalidInput returns an asteroid.InvalidInput, which is final, with the field in its details.
-// Its message is the field, a colon and the rule that the field breaks. It exists for the other
-// packages of this module.
-func NewInvalidInput(field, rule string) error {
-	return temporal.NewApplicationErrorWithOptions(field+": "+rule, ErrorTypeInvalidInput,
-		temporal.ApplicationErrorOptions{
-			NonRetryable: true,
-			Details:      []any{ErrorDetails{Field: field}},
-		})
-}

@@ -136,3 +136,6 @@ func questions(asked *api.AskUserQuestion) []asteroid.Question {
 	}
 	return questions
 }
+
+// ClockSkew is the tolerated difference between the service's clock and Temporal's.
+const ClockSkew = 5 * time.Second

@@ -1,18 +1,12 @@
 package client
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
-	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 )
 
 // Client makes the requests of one connection. It is safe for concurrent use.
@@ -28,75 +22,4 @@ type Client struct {
 
 	organizationLock chan struct{} // guards organizationID, and can be awaited with a context
 	organizationID   string        // the result of a lookup, when the connection names none
-}
-
-// New returns a client for the connection called name. It fills in the connection's defaults and
-// validates it without a request. requestTimeout bounds requests; uploads have no bound and a long
-// poll has its own. now is the clock of the rate limit.
-func New(name string, connection asteroid.Connection, requestTimeout time.Duration, now func() time.Time) (*Client, error) {
-	connection, base, err := normalized(connection)
-	if err != nil {
-		return nil, fmt.Errorf("connection %q: %w", name, err)
-	}
-	if connection.Transport == nil {
-		connection.Transport = http.DefaultTransport
-		if standard, ok := connection.Transport.(*http.Transport); ok { // a tracing library may have replaced it
-			connection.Transport = standard.Clone()
-		}
-	}
-	c := &Client{
-		Connection: connection, Name: name, base: base, requestTimeout: requestTimeout,
-		rateLimit: rateLimitGate{now: now}, organizationLock: make(chan struct{}, 1),
-	}
-	c.Links = c.newLinkClient()
-	c.api, err = api.NewClient(connection.BaseURL, api.WithHTTPClient(&http.Client{
-		Transport: connection.Transport,
-		// A redirect would carry the key to another host, since net/http does not know the header
-		// as a secret. Link reads a redirect's Location instead, and Links follows it without the
-		// key.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}), api.WithRequestEditorFn(c.authenticate))
-	if err != nil {
-		return nil, fmt.Errorf("connection %q: %w", name, err)
-	}
-	return c, nil
-}
-
-// ErrNoKey marks a request that was not sent, because the connection's APIKey function returned no
-// usable key.
-var ErrNoKey = errors.New("no API key")
-
-// authenticate adds the API key to a request. It fails for a read while the rate limit is reached.
-func (c *Client) authenticate(ctx context.Context, r *http.Request) error {
-	if err := c.rateLimit.check(r); err != nil {
-		return err
-	}
-	key, err := c.APIKey(ctx)
-	if err != nil {
-		return fmt.Errorf("%w for connection %q: %w", ErrNoKey, c.Name, err)
-	}
-	// net/http would not send such a key either, but its error is less clear.
-	if key = strings.TrimSpace(key); key == "" || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return fmt.Errorf("%w for connection %q: its APIKey function returned an empty string, or characters that an HTTP header cannot hold", ErrNoKey, c.Name)
-	}
-	if sent, ok := ctx.Value(sentKeyContext{}).(*sentKey); ok {
-		sent.Store(&key)
-	}
-	r.Header.Set(keyHeader(c.Dialect), key)
-	r.Header.Set("User-Agent", httphdr.UserAgent)
-	return nil
-}
-
-// sentKey is the API key that a request carried. The request's context holds it under
-// sentKeyContext.
-type sentKey struct{ atomic.Pointer[string] }
-
-type sentKeyContext struct{}
-
-// redact removes the key from text that came back.
-func (k *sentKey) redact(text string) string {
-	if key := k.Load(); key != nil {
-		return strings.ReplaceAll(text, *key, "[API key]")
-	}
-	return text
 }

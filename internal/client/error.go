@@ -164,3 +164,12 @@ func (e *Error) Details() asteroid.ErrorDetails {
 	}
 	return details
 }
+
+// Operation describes a request, for its errors.
+type Operation struct {
+	Name        string // the contract's operation id
+	subject     string // a file's name, for an operation on one file
+	executionID string
+	Execute     bool          // starts an agent: it can fail for capacity or for staged files
+	timeout     time.Duration // Client.requestTimeout when 0, none when negative
+}

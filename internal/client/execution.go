@@ -85,9 +85,6 @@ func (c *Client) SetStatus(ctx context.Context, executionID string, status aster
 	return e.Status, nil
 }
 
-// ClockSkew is the tolerated difference between the service's clock and Temporal's.
-const ClockSkew = 5 * time.Second
-
 // SendMessage sends one message to the agent
 // (https://docs.asteroid.ai/api-reference/execution/send-user-message-to-execution).
 func (c *Client) SendMessage(ctx context.Context, executionID, message string) error {

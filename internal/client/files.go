@@ -175,23 +175,6 @@ func (c *Client) newLinkClient() *http.Client {
 	}
 }
 
-// UploadBody is a multipart form with one file.
-type UploadBody interface {
-	Read(p []byte) (int, error)
-	// FormType is the form's content type.
-	FormType() string
-	// Length is the form's size in bytes, negative when it is unknown.
-	Length() int64
-}
-
-// setLength returns a request editor that sets Content-Length.
-func setLength(body UploadBody) api.RequestEditorFn {
-	return func(_ context.Context, r *http.Request) error {
-		r.ContentLength = body.Length()
-		return nil
-	}
-}
-
 // Stage uploads one file, called name, for a later execute
 // (https://docs.asteroid.ai/api-reference/files/stage-a-file-for-an-execution). It returns the id
 // and the name that the service gives the file.

@@ -22,15 +22,6 @@ import (
 // maxResponse bounds in bytes what is read of a response.
 const maxResponse = 16 << 20
 
-// Operation describes a request, for its errors.
-type Operation struct {
-	Name        string // the contract's operation id
-	subject     string // a file's name, for an operation on one file
-	executionID string
-	Execute     bool          // starts an agent: it can fail for capacity or for staged files
-	timeout     time.Duration // Client.requestTimeout when 0, none when negative
-}
-
 // response is one with an accepted status.
 type response struct {
 	status   int

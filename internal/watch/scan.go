@@ -21,13 +21,6 @@ const (
 	listLag = time.Minute
 )
 
-// observation is the state of an execution whose workflow is notified of changes.
-type observation struct {
-	status     asteroid.Status
-	workflowID string
-	createdAt  time.Time
-}
-
 // observe returns false for an execution without a workflow to notify in this namespace, and for a
 // rerun: a person starts it, and the service copies the metadata.
 func (w *Watch) observe(e client.Summary) (observation, bool) {

@@ -10,6 +10,13 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
+// observation is the state of an execution whose workflow is notified of changes.
+type observation struct {
+	status     asteroid.Status
+	workflowID string
+	createdAt  time.Time
+}
+
 // tracked is what the watch knows of one execution.
 type tracked struct {
 	// status is the last one that the workflow knows. It is empty before the first notification of
