@@ -23,10 +23,10 @@ import (
 	"strings"
 
 	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/azureblob"
-	_ "gocloud.dev/blob/gcsblob"
-	_ "gocloud.dev/blob/memblob"
-	_ "gocloud.dev/blob/s3blob"
+	_ "gocloud.dev/blob/azureblob" // azblob:
+	_ "gocloud.dev/blob/gcsblob"   // gs:
+	_ "gocloud.dev/blob/memblob"   // mem:
+	_ "gocloud.dev/blob/s3blob"    // s3:
 	"gocloud.dev/gcp"
 
 	"github.com/temporal-asteroid/asteroid"
