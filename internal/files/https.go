@@ -161,10 +161,7 @@ func (f *HTTPS) Find(ctx context.Context, uri string) (*Source, error) {
 	if f.Options.MaxBytes > 0 && remote.Size > f.Options.MaxBytes {
 		return nil, fmt.Errorf("%s has %d bytes, more than the %d that this worker fetches", remote.Name, remote.Size, f.Options.MaxBytes)
 	}
-	name := path.Base(address.Path)
-	if strings.HasSuffix(address.Path, "/") || address.Path == "" {
-		name = ""
-	}
+	_, name := path.Split(address.Path)
 	return &Source{Name: name, ContentType: ContentTypeOf(declared, name, head), Size: remote.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
 		return remote.Open(ctx)
 	}}, nil

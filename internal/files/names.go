@@ -93,9 +93,7 @@ func SafePath(name string) string {
 		elements = append(elements, usable(shorten(element)))
 	}
 	const maxDepth = 20
-	if len(elements) > maxDepth {
-		elements = elements[len(elements)-maxDepth:]
-	}
+	elements = elements[max(0, len(elements)-maxDepth):]
 	return cmp.Or(path.Join(elements...), "file")
 }
 
