@@ -108,7 +108,7 @@ func (e *attachAttempt) attach(ctx context.Context, i int) error {
 	err := e.transfer(ctx, s, name, e.quota, e.progress.addBytes, func(ctx context.Context, body *files.Upload) error {
 		e.progress.recordSending([]string{key}, time.Time{})
 		err := e.c.Attach(ctx, e.executionID, name, body)
-		file.Size = body.Size()
+		file.Size = body.BytesRead()
 		return err
 	})
 	if failed, ok := errors.AsType[*client.Error](err); ok && failed.Outcome() != client.OutcomeUnknown {

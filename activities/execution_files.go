@@ -39,7 +39,7 @@ func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Sour
 	executionID, filePath := parsed.Host, strings.TrimPrefix(parsed.Path, "/")
 	directory, name, _ := strings.Cut(filePath, "/")
 	if !text.PlainID(executionID) || directory == "" || name == "" || parsed.RawQuery != "" {
-		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", files.WithoutQuery(parsed), asteroid.ExecutionScheme)
+		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", files.RedactURL(parsed), asteroid.ExecutionScheme)
 	}
 	listed, err := f.listing(ctx, executionID)
 	if err != nil {

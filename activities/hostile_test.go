@@ -243,7 +243,7 @@ func TestHostileHTTPSHosts(t *testing.T) {
 					return
 				}
 			}
-		}, badInput, "goes on beyond the 1048576 bytes"},
+		}, badInput, "exceeds the 1048576 bytes"},
 		"endless header":                 {raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: "+strings.Repeat("a", 1000)+"\r\n", 100) + "\r\n"), passing, ""},
 		"a length longer than the body":  {raw("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 100\r\n\r\n0123456789"), passing, "unexpected EOF"},
 		"more than announced":            {announce("9"), passing, "more than the 9 bytes"},

@@ -44,7 +44,7 @@ func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (
 	scheme, _, ok := strings.Cut(ref.URI, ":")
 	if !ok {
 		return nil, asteroid.NewInvalidInput(field+".uri",
-			fmt.Sprintf("%q has no scheme: write file:///path, https://host/path or data:...", files.Printable(ref.URI)))
+			fmt.Sprintf("%q has no scheme: write file:///path, https://host/path or data:...", files.RedactURI(ref.URI)))
 	}
 	var found *files.Source
 	var err error
@@ -72,7 +72,7 @@ func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (
 			return nil, asteroid.NewInvalidInput(field+".contentType",
 				fmt.Sprintf("%q is not a media type such as text/csv", text.Clip(ref.ContentType)))
 		}
-		found.ContentType = files.AnyContent
+		found.ContentType = files.DefaultContentType
 	}
 	return found, nil
 }
@@ -104,7 +104,7 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 	}
 	info, err := store.Stat(ctx, parsed)
 	if err != nil {
-		return nil, files.StoreError(files.WithoutQuery(parsed), err)
+		return nil, files.StoreError(files.RedactURL(parsed), err)
 	}
 	name := info.Name
 	if name == "" && !strings.HasSuffix(parsed.Path, "/") {
@@ -115,7 +115,7 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 		Open: func(ctx context.Context) (io.ReadCloser, error) {
 			file, err := store.Open(ctx, parsed)
 			if err != nil {
-				return nil, files.StoreError(files.WithoutQuery(parsed), err)
+				return nil, files.StoreError(files.RedactURL(parsed), err)
 			}
 			return file, nil
 		},
@@ -130,14 +130,14 @@ func (a *Activities) sink(destination string) (asteroid.Store, *url.URL, error) 
 	case destination == "":
 		return nil, nil, errors.New("is required: name the place for the files, such as file:///srv/results")
 	case !ok:
-		return nil, nil, fmt.Errorf("%q has no scheme: %s", files.Printable(destination), advice)
+		return nil, nil, fmt.Errorf("%q has no scheme: %s", files.RedactURI(destination), advice)
 	case scheme == "file":
-		if _, _, err := a.outputs.Beneath(destination, "OutputRoots"); err != nil {
+		if _, _, err := a.outputs.Resolve(destination, "OutputRoots"); err != nil {
 			return nil, nil, err
 		}
 		base, err := url.Parse(destination)
-		return files.Disk{Roots: a.outputs}, base, err
-	case slices.Contains(files.OwnSchemes, scheme):
+		return files.DiskStore{Roots: a.outputs}, base, err
+	case slices.Contains(files.BuiltinSchemes, scheme):
 		return nil, nil, fmt.Errorf("%s: is nowhere to put files: %s", scheme, advice)
 	}
 	store, err := a.store(scheme)

@@ -73,7 +73,7 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 // newTargets returns the URI for each file that is not saved yet. The others stay nil.
 func newTargets(base *url.URL, executionID string, listed []client.File, progress *reporter[asteroid.OutputFile]) []*url.URL {
 	base = base.JoinPath(executionID, "/")
-	paths := files.NewPaths()
+	paths := files.NewPathSet()
 	targets := make([]*url.URL, len(listed))
 	// Files that an earlier attempt has saved keep their paths, even if more files are listed now.
 	for i, file := range listed {
@@ -104,7 +104,7 @@ func saveFile(ctx context.Context, c *client.Client, executionID string, file cl
 	fail := func(err error) error {
 		return transferError(ctx, what, asteroid.ErrorDetails{ExecutionID: executionID}, err)
 	}
-	transferCtx, alive, stop := files.WatchStall(ctx, files.StallTimeout)
+	transferCtx, alive, stop := files.WithStallTimeout(ctx, files.StallTimeout)
 	defer stop()
 	body, err := remoteFile(c, executionID, file).Open(transferCtx)
 	if err != nil {
@@ -113,7 +113,7 @@ func saveFile(ctx context.Context, c *client.Client, executionID string, file cl
 	defer func() { _ = body.Close() }()
 	// The service's checksum wins: a host that alters the content can alter its own checksum too.
 	digests := maps.Clone(body.Digests)
-	maps.Copy(digests, files.HexDigest(checksum))
+	maps.Copy(digests, files.SHA256Digest(checksum))
 	content := files.NewCheckedReader(what, &countingReader{body, func(n int) { alive(); moved(n) }}, file.Size, digests)
 	info := asteroid.FileInfo{Name: file.Name, ContentType: files.ContentTypeOf(mediaType(file), file.Name, nil), Size: file.Size}
 	if err := store.Write(transferCtx, target, content, info); err != nil {
@@ -122,10 +122,10 @@ func saveFile(ctx context.Context, c *client.Client, executionID string, file cl
 		} else if cause := context.Cause(transferCtx); cause != nil {
 			err = cause
 		}
-		return nil, fail(files.StoreError(files.WithoutQuery(target), err))
+		return nil, fail(files.StoreError(files.RedactURL(target), err))
 	}
 	if content.Failed != nil || !content.Ended {
-		return nil, fail(files.Unavailable("%s: the store returned before it had read the whole file", files.WithoutQuery(target)))
+		return nil, fail(files.Unavailable("%s: the store returned before it had read the whole file", files.RedactURL(target)))
 	}
 	return &asteroid.OutputFile{
 		FileRef:   asteroid.FileRef{URI: target.String(), Name: file.Name, ContentType: info.ContentType},

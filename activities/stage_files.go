@@ -95,7 +95,7 @@ func (a *Activities) stageFile(ctx context.Context, c *client.Client, s *files.S
 	staged := &asteroid.StagedFile{ContentType: s.ContentType, ExpiresAt: a.now().Add(asteroid.StagedFileLifetime)}
 	err := a.transfer(ctx, s, name, quota, moved, func(ctx context.Context, body *files.Upload) (err error) {
 		staged.ID, staged.Name, err = c.Stage(ctx, name, body)
-		staged.Size = body.Size()
+		staged.Size = body.BytesRead()
 		return err
 	})
 	return staged, err

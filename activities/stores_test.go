@@ -70,7 +70,7 @@ func TestErrorsOfAStoreBecomeErrorTypes(t *testing.T) {
 func TestAStoreCannotTakeASchemeThatIsNotFree(t *testing.T) {
 	t.Parallel()
 	for scheme, says := range map[string]string{
-		"https": "not free", "http": "not free", "file": "not free", "data": "not free", "asteroid-execution": "not free",
+		"https": "built in", "http": "built in", "file": "built in", "data": "built in", "asteroid-execution": "built in",
 		"": "lower case", "S3": "lower case", "s3:": "lower case", "s3://": "lower case", "1s": "lower case",
 	} {
 		_, err := activities.New(activities.Options{

@@ -33,7 +33,7 @@ func (a *Activities) newQuota(sources []*files.Source, sent int64) (*files.Quota
 func (a *Activities) transfer(ctx context.Context, s *files.Source, name string, quota *files.Quota, sent func(n int),
 	request func(ctx context.Context, body *files.Upload) error) error {
 	outer := ctx
-	ctx, alive, stop := files.WatchStall(ctx, files.StallTimeout)
+	ctx, alive, stop := files.WithStallTimeout(ctx, files.StallTimeout)
 	defer stop()
 	body, err := files.OpenUpload(ctx, s, name, quota, func(n int) { alive(); sent(n) })
 	if err != nil {

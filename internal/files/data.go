@@ -13,10 +13,11 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// maxInline bounds a data: reference, decoded. Temporal refuses payloads of more than 2 MiB anyway.
+// maxInline bounds the decoded content of a data: URI in bytes. Temporal refuses payloads of more
+// than 2 MiB anyway.
 const maxInline = 1 << 20
 
-// findData reads a data: URI (RFC 2397).
+// FindData returns the source of a data: URI (RFC 2397).
 func FindData(uri string) (*Source, error) {
 	head, content, found := strings.Cut(uri[len("data:"):], ",")
 	if !found {
@@ -35,7 +36,7 @@ func FindData(uri string) (*Source, error) {
 		decoded = string(raw)
 	}
 	if len(decoded) > maxInline {
-		return nil, fmt.Errorf("the data: URI holds %d bytes, more than %d: put them into a file and refer to that", len(decoded), maxInline)
+		return nil, fmt.Errorf("the data: URI holds %d bytes, more than %d: store them in a file and refer to it", len(decoded), maxInline)
 	}
 	if mediaType == "" || strings.HasPrefix(mediaType, ";") {
 		mediaType = "text/plain" + cmp.Or(mediaType, ";charset=US-ASCII")

@@ -3,7 +3,7 @@ package files
 import (
 	"bytes"
 	"cmp"
-	"crypto/md5"
+	"crypto/md5" //nolint:gosec // detects damage, not forgery
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -18,26 +18,26 @@ import (
 	"strings"
 )
 
-// digests are what a file's checksums ought to be, by the algorithm's name.
-type digests map[string][]byte
+// Digests are the expected checksums of a file by algorithm: sha-256, md5 or crc32c.
+type Digests map[string][]byte
 
-// algorithms are the checksums that hosts of files publish. MD5 is no protection against forgery, but none is needed
-// here: what is looked for is damage.
+// algorithms are the checksums that file hosts publish. MD5 does not protect against forgery, but
+// the checksums only have to detect damage.
 var algorithms = map[string]func() hash.Hash{
 	"sha-256": sha256.New,
 	"md5":     md5.New,
 	"crc32c":  func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) },
 }
 
-// digestsOf reads the checksums of a whole file from an answer's header: Repr-Digest (RFC 9530), Digest (RFC 3230),
-// Content-MD5 and those of the large object stores.
-func digestsOf(header http.Header) digests {
-	found := digests{}
+// digestsOf returns the checksums of the whole file that a response's header states: Repr-Digest
+// (RFC 9530), Digest (RFC 3230), Content-MD5 and those of the large object stores.
+func digestsOf(header http.Header) Digests {
+	found := Digests{}
 	add := func(algorithm, encoded string) {
 		algorithm = strings.ToLower(strings.TrimSpace(algorithm))
 		algorithm = cmp.Or(map[string]string{"sha256": "sha-256"}[algorithm], algorithm)
 		raw, err := base64.StdEncoding.DecodeString(strings.Trim(strings.TrimSpace(encoded), ":"))
-		if known := algorithms[algorithm]; err == nil && known != nil && len(raw) == known().Size() {
+		if newHash := algorithms[algorithm]; err == nil && newHash != nil && len(raw) == newHash().Size() {
 			found[algorithm] = raw
 		}
 	}
@@ -53,25 +53,29 @@ func digestsOf(header http.Header) digests {
 	return found
 }
 
-// checkedReader passes on a file and fails, in place of its end, where size or checksums are not what they ought to be: who
-// stores what it reads, stores nothing then.
-type checkedReader struct {
+// CheckedReader reads a file and compares its size and checksums with what is expected. A mismatch
+// is an error in place of io.EOF, so that whoever stores the content stores nothing.
+type CheckedReader struct {
 	io.Reader
 	name      string
-	size      int64 // unknownSize: any
-	expect    digests
+	size      int64 // UnknownSize accepts any
+	expected  Digests
 	hashes    map[string]hash.Hash
-	all       io.Writer
+	all       io.Writer // writes to all hashes
 	BytesRead int64
-	Failed    error // why it did not come to its end
-	Ended     bool
+	Failed    error // the error that a Read returned, other than io.EOF
+	Ended     bool  // the end was reached and everything matched
 }
 
-// newCheckedReader always computes the SHA-256, and others where they are expected.
-func NewCheckedReader(name string, r io.Reader, size int64, expect digests) *checkedReader {
-	c := &checkedReader{Reader: r, name: name, size: size, expect: expect, hashes: map[string]hash.Hash{"sha-256": sha256.New()}}
+// NewCheckedReader returns a CheckedReader that computes the SHA-256 and the expected digests. The
+// name begins its error texts.
+func NewCheckedReader(name string, r io.Reader, size int64, expected Digests) *CheckedReader {
+	c := &CheckedReader{
+		Reader: r, name: name, size: size, expected: expected,
+		hashes: map[string]hash.Hash{"sha-256": sha256.New()},
+	}
 	writers := []io.Writer{c.hashes["sha-256"]}
-	for algorithm := range expect {
+	for algorithm := range expected {
 		if c.hashes[algorithm] == nil {
 			c.hashes[algorithm] = algorithms[algorithm]()
 			writers = append(writers, c.hashes[algorithm])
@@ -81,7 +85,8 @@ func NewCheckedReader(name string, r io.Reader, size int64, expect digests) *che
 	return c
 }
 
-func (c *checkedReader) Read(p []byte) (int, error) {
+// Read implements [io.Reader].
+func (c *CheckedReader) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.BytesRead += int64(n)
 	_, _ = c.all.Write(p[:n]) // a hash never fails
@@ -97,26 +102,27 @@ func (c *checkedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *checkedReader) check() error {
+// check compares what was read with what is expected.
+func (c *CheckedReader) check() error {
 	if c.size >= 0 && c.BytesRead != c.size {
 		return Unavailable("%s has %d bytes instead of %d", c.name, c.BytesRead, c.size)
 	}
-	for _, algorithm := range slices.Sorted(maps.Keys(c.expect)) {
-		if got := c.hashes[algorithm].Sum(nil); !bytes.Equal(got, c.expect[algorithm]) {
-			return Unavailable("%s arrived altered: its %s is %x instead of %x", c.name, algorithm, got, c.expect[algorithm])
+	for _, algorithm := range slices.Sorted(maps.Keys(c.expected)) {
+		if sum := c.hashes[algorithm].Sum(nil); !bytes.Equal(sum, c.expected[algorithm]) {
+			return Unavailable("%s arrived altered: its %s is %x instead of %x", c.name, algorithm, sum, c.expected[algorithm])
 		}
 	}
 	return nil
 }
 
-// sha256 is the checksum of what was read, in lower-case hex.
-func (c *checkedReader) SHA256() string { return fmt.Sprintf("%x", c.hashes["sha-256"].Sum(nil)) }
+// SHA256 returns the checksum of the bytes read so far, in lower-case hex.
+func (c *CheckedReader) SHA256() string { return fmt.Sprintf("%x", c.hashes["sha-256"].Sum(nil)) }
 
-// hexDigest reads a SHA-256 as the service writes it; none where it does not.
-func HexDigest(text string) digests {
-	raw, err := hex.DecodeString(text)
+// SHA256Digest returns the digest that a SHA-256 in hex states, or nil if it is not one.
+func SHA256Digest(checksum string) Digests {
+	raw, err := hex.DecodeString(checksum)
 	if err != nil || len(raw) != sha256.Size {
 		return nil
 	}
-	return digests{"sha-256": slices.Clone(raw)}
+	return Digests{"sha-256": slices.Clone(raw)}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAFileIsCheckedInPlaceOfItsEnd(t *testing.T) {
+func TestCheckedReaderFailsInPlaceOfEOF(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		size   int64

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOnlyThePublicInternetIsOpen(t *testing.T) {
+func TestGuardAllowsOnlyPublicAddresses(t *testing.T) {
 	t.Parallel()
 	for _, refused := range []string{
 		"0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "100.127.255.255", "127.0.0.1", "127.255.255.254",
@@ -31,23 +31,13 @@ func TestOnlyThePublicInternetIsOpen(t *testing.T) {
 	}
 }
 
-func TestNetworksThatAreMeantCanBeOpened(t *testing.T) {
+func TestGuardAllowsListedNetworks(t *testing.T) {
 	t.Parallel()
-	opened := guard{allowed: prefixes("10.20.0.0/16", "fd00:1::/32")}
+	listed := guard{allowed: prefixes("10.20.0.0/16", "fd00:1::/32")}
 	for _, address := range []string{"10.20.0.1", "::ffff:10.20.0.1", "fd00:1::1"} {
-		require.NoError(t, opened.check(netip.MustParseAddr(address)), address)
+		require.NoError(t, listed.check(netip.MustParseAddr(address)), address)
 	}
 	for _, address := range []string{"10.21.0.1", "127.0.0.1", "::ffff:127.0.0.1", "fd00:2::1", "64:ff9b::10.20.0.1"} {
-		require.ErrorContains(t, opened.check(netip.MustParseAddr(address)), "HTTPSOptions.Networks", address)
-	}
-}
-
-func TestNumbersAreNoHosts(t *testing.T) {
-	t.Parallel()
-	for _, host := range []string{"2130706433", "127.1", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "127.0.0.01", "1.2.3.4.5", "host.1", "0x"} {
-		require.True(t, number(host), host)
-	}
-	for _, host := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1", "fe80::1%1", "example.com", "1.example.com", "a1", "0xg", "x0x1.com"} {
-		require.False(t, number(host), host)
+		require.ErrorContains(t, listed.check(netip.MustParseAddr(address)), "HTTPSOptions.Networks", address)
 	}
 }

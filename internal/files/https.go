@@ -21,24 +21,27 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-const defaultFetchTimeout = 15 * time.Minute
+const (
+	defaultFetchTimeout = 15 * time.Minute
+	// probeTimeout bounds the request for the first bytes of a file.
+	probeTimeout = 30 * time.Second
+)
 
-// peekTimeout bounds the first look at a file.
-const peekTimeout = 30 * time.Second
-
-// httpsFiles fetches https: references.
+// HTTPS fetches the files of https: URLs.
 type HTTPS struct {
 	Options asteroid.HTTPSOptions
 	Client  *http.Client
 }
 
+// NewHTTPS checks the options and returns an HTTPS whose client connects to permitted addresses
+// only.
 func NewHTTPS(options asteroid.HTTPSOptions) (*HTTPS, error) {
 	if options.MaxBytes < 0 || options.Timeout < 0 {
 		return nil, errors.New("HTTPS.MaxBytes and HTTPS.Timeout must not be negative")
 	}
 	for i, host := range options.Hosts {
 		if host == "" || strings.ContainsAny(host, "/:* ") {
-			return nil, fmt.Errorf("HTTPS.Hosts[%d] %q is not a host: write files.example.com, or .example.com for all beneath it", i, host)
+			return nil, fmt.Errorf("HTTPS.Hosts[%d] %q is not a host: write files.example.com, or .example.com for all of its subdomains", i, host)
 		}
 	}
 	for i, network := range options.Networks {
@@ -50,26 +53,10 @@ func NewHTTPS(options asteroid.HTTPSOptions) (*HTTPS, error) {
 		options.Timeout = defaultFetchTimeout
 	}
 	f := &HTTPS{Options: options}
-	addresses := guard{allowed: options.Networks}
-	dialer := &net.Dialer{
-		Timeout: 10 * time.Second,
-		// Called with the address that is about to be connected to: a name that resolves to something else the second time
-		// changes nothing.
-		Control: func(_, address string, _ syscall.RawConn) error {
-			target, err := netip.ParseAddrPort(address)
-			if err != nil {
-				return &blockedError{fmt.Errorf("%q is not an address", address)}
-			}
-			if err := addresses.check(target.Addr()); err != nil {
-				return &blockedError{err}
-			}
-			return nil
-		},
-	}
 	f.Client = &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil,
-			DialContext:            dialer.DialContext,
+			DialContext:            guardedDialer(options.Networks).DialContext,
 			TLSClientConfig:        &tls.Config{RootCAs: options.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    10 * time.Second,
 			ResponseHeaderTimeout:  30 * time.Second,
@@ -78,35 +65,54 @@ func NewHTTPS(options asteroid.HTTPSOptions) (*HTTPS, error) {
 			ForceAttemptHTTP2:      true,
 			IdleConnTimeout:        30 * time.Second,
 		},
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > httphdr.MaxRedirects {
-				return &blockedError{fmt.Errorf("redirected more than %d times", httphdr.MaxRedirects)}
-			}
-			r.Header.Del("Referer") // would tell the next host the query of this one
-			if err := f.allow(r.URL); err != nil {
-				return &blockedError{fmt.Errorf("redirected to %s: %w", WithoutQuery(r.URL), err)}
-			}
-			return nil
-		},
+		CheckRedirect: f.checkRedirect,
 	}
 	return f, nil
 }
 
-// blockedError is a refusal of ours: the reference is wrong, and no retry makes it right.
+// guardedDialer returns a dialer that refuses non-public addresses, except those in the networks.
+// It checks each address just before it connects, so a name that resolves differently the second
+// time cannot evade the check.
+func guardedDialer(networks []netip.Prefix) *net.Dialer {
+	addresses := guard{allowed: networks}
+	return &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+		target, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return &blockedError{fmt.Errorf("%q is not an address", address)}
+		}
+		if err := addresses.check(target.Addr()); err != nil {
+			return &blockedError{err}
+		}
+		return nil
+	}}
+}
+
+func (f *HTTPS) checkRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) > httphdr.MaxRedirects {
+		return &blockedError{fmt.Errorf("redirected more than %d times", httphdr.MaxRedirects)}
+	}
+	r.Header.Del("Referer") // it would reveal the previous URL's query to the next host
+	if err := f.checkURL(r.URL); err != nil {
+		return &blockedError{fmt.Errorf("redirected to %s: %w", RedactURL(r.URL), err)}
+	}
+	return nil
+}
+
+// blockedError is a refusal by this worker: the reference is invalid, and no retry helps.
 type blockedError struct{ error }
 
 func (e *blockedError) Unwrap() error { return e.error }
 
-// allow checks what can be checked of an address before its host is resolved.
-func (f *HTTPS) allow(u *url.URL) error {
+// checkURL checks a URL before its host is resolved.
+func (f *HTTPS) checkURL(u *url.URL) error {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	switch {
 	case u.Scheme != "https":
-		return errors.New("only https is fetched")
+		return errors.New("only https: URLs are fetched")
 	case host == "":
-		return errors.New("it names no host")
-	case number(host):
-		return fmt.Errorf("%s is a number: write the address as 192.0.2.1", text.Clip(host))
+		return errors.New("the URL has no host")
+	case isNumericHost(host):
+		return fmt.Errorf("the host %s is a number: write an IPv4 address such as 192.0.2.1", text.Clip(host))
 	case len(f.Options.Hosts) == 0:
 		return nil
 	}
@@ -119,9 +125,10 @@ func (f *HTTPS) allow(u *url.URL) error {
 	return nil
 }
 
-// number is whether some systems take a host for an IPv4 address that is written in a way of the seventies, such as 127.1 or
-// 0x7f000001. It would be refused when it is connected to, but only there, and not for good where it cannot be resolved.
-func number(host string) bool {
+// isNumericHost reports whether some systems read a host as an IPv4 address in a legacy notation,
+// such as 127.1 or 0x7f000001. The dialer would refuse its address too, but only after resolution.
+// Where the host does not resolve, the error would be retryable.
+func isNumericHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return false
 	}
@@ -130,34 +137,32 @@ func number(host string) bool {
 	return isHex && strings.Trim(hex, "0123456789abcdef") == "" || strings.Trim(last, "0123456789") == ""
 }
 
-// find asks for the first bytes only, which tells size and type: a HEAD would be refused by a link that is signed for GET.
+// Find returns the source of an https: URL. It requests the first bytes to learn size and content
+// type, because a link that is signed for GET refuses HEAD.
 func (f *HTTPS) Find(ctx context.Context, uri string) (*Source, error) {
 	if f.Options.Disabled {
-		return nil, errors.New("this worker fetches no https: references: its HTTPSOptions.Disabled is set")
+		return nil, errors.New("this worker fetches no https: references, because its HTTPSOptions.Disabled is set")
 	}
 	address, err := ParseURI(uri)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.allow(address); err != nil {
+	if err := f.checkURL(address); err != nil {
 		return nil, err
 	}
-	file := &Remote{
-		Client: f.Client, Name: WithoutQuery(address), Size: UnknownSize, timeout: f.Options.Timeout, most: f.Options.MaxBytes,
+	remote := &Remote{
+		Client: f.Client, Name: RedactURL(address), Size: UnknownSize, timeout: f.Options.Timeout, maxBytes: f.Options.MaxBytes,
 		Locate: func(context.Context) (string, error) { return uri, nil },
 	}
-	said, head, err := file.peek(ctx)
+	declared, head, err := remote.probe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if f.Options.MaxBytes > 0 && file.Size > f.Options.MaxBytes {
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that this worker fetches", file.Name, file.Size, f.Options.MaxBytes)
+	if f.Options.MaxBytes > 0 && remote.Size > f.Options.MaxBytes {
+		return nil, fmt.Errorf("%s has %d bytes, more than the %d that this worker fetches", remote.Name, remote.Size, f.Options.MaxBytes)
 	}
-	name := path.Base(address.Path)
-	if strings.HasSuffix(address.Path, "/") || address.Path == "" {
-		name = ""
-	}
-	return &Source{Name: name, ContentType: ContentTypeOf(said, name, head), Size: file.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
-		return file.Open(ctx)
+	_, name := path.Split(address.Path)
+	return &Source{Name: name, ContentType: ContentTypeOf(declared, name, head), Size: remote.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
+		return remote.Open(ctx)
 	}}, nil
 }

@@ -15,9 +15,11 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// roots are directories on the worker's disk that references may lead into.
+// Roots are the directories on the worker's disk that file: URIs may lead into.
 type Roots []string
 
+// NewRoots checks that the directories are absolute paths and exist. The option names them in
+// errors.
 func NewRoots(option string, directories []string) (Roots, error) {
 	cleaned := make(Roots, len(directories))
 	for i, root := range directories {
@@ -36,81 +38,84 @@ func NewRoots(option string, directories []string) (Roots, error) {
 	return cleaned, nil
 }
 
-// beneath returns the root that a file: URI lies beneath, and the rest of the path. The option is for the error.
-func (r Roots) Beneath(uri, option string) (root, below string, err error) {
+// Resolve returns the root that a file: URI lies beneath, and the path relative to it. The option
+// names the roots in errors.
+func (r Roots) Resolve(uri, option string) (root, relative string, err error) {
 	parsed, err := url.Parse(uri)
 	switch {
 	case err != nil:
-		return "", "", fmt.Errorf("%q is not a URI: write a path with spaces or %% percent-encoded", Printable(uri))
+		return "", "", fmt.Errorf("%q is not a URI: write a path with spaces or %% percent-encoded", RedactURI(uri))
 	case parsed.User != nil:
 		return "", "", errors.New("a file: URI has no user: file:///path/to/file")
 	case parsed.Host != "" && parsed.Host != "localhost", parsed.Opaque != "", parsed.Path == "":
-		return "", "", fmt.Errorf("%q must be absolute: file:///path/to/file", Printable(uri))
+		return "", "", fmt.Errorf("%q must be absolute: file:///path/to/file", RedactURI(uri))
 	case parsed.RawQuery != "", parsed.Fragment != "", strings.HasSuffix(uri, "#"), strings.HasSuffix(uri, "?"):
-		return "", "", fmt.Errorf("%q has a query or fragment: write # as %%23 and ? as %%3F where they belong to the name", Printable(uri))
+		return "", "", fmt.Errorf("%q has a query or fragment: write # as %%23 and ? as %%3F where they are part of the name", RedactURI(uri))
 	case strings.Contains(parsed.Path, "\x00"):
-		return "", "", fmt.Errorf("%q holds a zero byte", Printable(uri))
+		return "", "", fmt.Errorf("%q contains a zero byte", RedactURI(uri))
 	case len(r) == 0:
-		return "", "", fmt.Errorf("this worker has no %s, so it takes no file: URI here", option)
+		return "", "", fmt.Errorf("this worker has no %s, so it accepts no file: URI here", option)
 	}
 	name := filepath.Clean(filepath.FromSlash(parsed.Path))
 	for _, root := range r {
-		if below, err := filepath.Rel(root, name); err == nil && filepath.IsLocal(below) {
-			return root, below, nil
+		if relative, err := filepath.Rel(root, name); err == nil && filepath.IsLocal(relative) {
+			return root, relative, nil
 		}
 	}
 	return "", "", fmt.Errorf("%s lies beneath none of this worker's %s", text.Clip(name), option)
 }
 
-// find looks at a file through os.Root: a symbolic link cannot lead out of the root, whoever put it there and
-// whenever. The file is closed again, so that thousands of references do not hold thousands of open files.
+// Find returns the source of a file: URI. It reads through os.Root, so a symbolic link never leads
+// out of the root, even if it is created meanwhile. It closes the file again: thousands of
+// references must not keep thousands of files open.
 func (r Roots) Find(uri string) (*Source, error) {
-	root, below, err := r.Beneath(uri, "FileRoots")
+	root, relative, err := r.Resolve(uri, "FileRoots")
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(root, below)
-	file, size, err := openBeneath(root, below)
+	path := filepath.Join(root, relative)
+	file, size, err := openBeneath(root, relative)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	contentType := contentTypeByName(below)
+	contentType := contentTypeByName(relative)
 	if contentType == "" {
 		head := make([]byte, 512)
 		n, err := io.ReadFull(file, head)
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, Unavailable("%s cannot be read: %w", path, err)
 		}
-		contentType = ContentTypeOf("", below, head[:n])
+		contentType = ContentTypeOf("", relative, head[:n])
 	}
-	return &Source{Name: filepath.Base(below), ContentType: contentType, Size: size, Open: func(context.Context) (io.ReadCloser, error) {
-		file, now, err := openBeneath(root, below)
-		if err == nil && now != size {
-			_ = file.Close()
-			return nil, Unavailable("%s changed from %d to %d bytes while it was being sent", path, size, now)
-		}
+	return &Source{Name: filepath.Base(relative), ContentType: contentType, Size: size, Open: func(context.Context) (io.ReadCloser, error) {
+		file, current, err := openBeneath(root, relative)
 		if err != nil {
-			return nil, err // not file: a nil *os.File is no nil io.ReadCloser
+			return nil, err // a nil *os.File would not be a nil io.ReadCloser
+		}
+		if current != size {
+			_ = file.Close()
+			return nil, Unavailable("%s changed from %d to %d bytes while it was being sent", path, size, current)
 		}
 		return file, nil
 	}}, nil
 }
 
-// openBeneath opens a regular file and nothing else.
-func openBeneath(root, below string) (*os.File, int64, error) {
-	path := filepath.Join(root, below)
+// openBeneath opens a regular file and returns its size. It refuses everything else.
+func openBeneath(root, relative string) (*os.File, int64, error) {
+	path := filepath.Join(root, relative)
 	dir, err := os.OpenRoot(root)
 	if err != nil {
 		return nil, 0, Unavailable("the file root cannot be opened: %w", err)
 	}
 	defer func() { _ = dir.Close() }()
-	// Looked at before it is opened, since opening a device can do something, and after, since it may have been replaced.
-	// Opening a named pipe would wait for somebody to write to it, but for O_NONBLOCK.
-	info, err := dir.Stat(below)
+	// Stat comes before the opening, because opening a device can have effects, and after it,
+	// because the file may have been replaced. O_NONBLOCK keeps a named pipe from waiting for a
+	// writer.
+	info, err := dir.Stat(relative)
 	var file *os.File
 	if err == nil && info.Mode().IsRegular() {
-		if file, err = dir.OpenFile(below, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+		if file, err = dir.OpenFile(relative, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
 			info, err = file.Stat()
 		}
 	}
@@ -126,21 +131,21 @@ func openBeneath(root, below string) (*os.File, int64, error) {
 	return nil, 0, diskError(path, "opened", err)
 }
 
-// diskError says what an error of the file system means.
-func diskError(path, done string, err error) error {
-	var system syscall.Errno
-	switch known := (*Error)(nil); {
-	case errors.As(err, &known): // of what was to be written
+// diskError classifies an error of the file system. The action is a participle, such as "opened".
+func diskError(path, action string, err error) error {
+	var errno syscall.Errno
+	switch classified := (*Error)(nil); {
+	case errors.As(err, &classified): // from the content that was to be written
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return NotFound("there is no file %s on this worker: is the path on a disk that every worker sees?", path)
+		return NotFound("there is no file %s on this worker: the path must be on a disk that every worker mounts", path)
 	case errors.Is(err, fs.ErrPermission):
-		return Unauthorized("%s cannot be %s: %w", path, done, err)
-	case !errors.As(err, &system), // a way out of the root
+		return Unauthorized("%s cannot be %s: %w", path, action, err)
+	case !errors.As(err, &errno), // a path that leads out of the root
 		errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR),
-		errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ENOTEMPTY): // a directory in the way
-		return Invalid("%s cannot be %s: %w", path, done, err)
+		errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ENOTEMPTY): // a directory has the file's name
+		return Invalid("%s cannot be %s: %w", path, action, err)
 	default:
-		return Unavailable("%s cannot be %s: %w", path, done, err)
+		return Unavailable("%s cannot be %s: %w", path, action, err)
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"unicode"
 )
 
-// uniqueNames returns a name for each: no directories, printable ASCII without what a header or a shell might
-// trip over, and no two alike even where letter case does not count.
+// UniqueNames returns a name for each of the wanted ones: without directories, of ASCII letters,
+// digits and a few signs that are safe in a header or a shell. No two are equal, even where letter
+// case does not count.
 func UniqueNames(wanted []string) []string {
 	names := make([]string, len(wanted))
 	taken := make(map[string]bool, len(wanted))
-	for i, name := range wanted {
-		clean := asciiName(name)
+	for i, original := range wanted {
+		clean := asciiName(original)
 		ending := path.Ext(clean)
 		names[i] = numbered("", strings.TrimSuffix(clean, ending), ending, func(name string) bool { return taken[name] })
 		taken[strings.ToLower(names[i])] = true
@@ -22,13 +23,14 @@ func UniqueNames(wanted []string) []string {
 	return names
 }
 
-// outputPaths gives files paths that can be side by side.
-type Paths struct{ files, folders map[string]bool }
+// PathSet holds the relative paths of files that lie beneath one directory and do not collide.
+type PathSet struct{ files, folders map[string]bool } // keys are in lower case
 
-func NewPaths() *Paths { return &Paths{map[string]bool{}, map[string]bool{}} }
+// NewPathSet returns an empty set.
+func NewPathSet() *PathSet { return &PathSet{map[string]bool{}, map[string]bool{}} }
 
-// reserve takes a path as it is.
-func (p *Paths) Reserve(name string) {
+// Reserve adds a path unchanged.
+func (p *PathSet) Reserve(name string) {
 	name = strings.ToLower(name)
 	p.files[name] = true
 	for folder := path.Dir(name); folder != "." && folder != "/"; folder = path.Dir(folder) {
@@ -36,21 +38,21 @@ func (p *Paths) Reserve(name string) {
 	}
 }
 
-// unique takes a path, with numbers in it where needed: no two files lie at the same, even where letter case does not count, and
-// none where another one has a folder.
-func (p *Paths) Unique(name string) string {
+// Unique adds a path and returns it, with numbers in it where needed: no two files have the same
+// path, even where letter case does not count, and no file has the path of a folder.
+func (p *PathSet) Unique(name string) string {
 	folder, last := path.Split(name)
-	clean := ""
+	unique := ""
 	for element := range strings.SplitSeq(strings.TrimSuffix(folder, "/"), "/") {
-		clean = numbered(clean, element, "", func(name string) bool { return p.files[name] })
+		unique = numbered(unique, element, "", func(name string) bool { return p.files[name] })
 	}
 	ending := path.Ext(last)
-	clean = numbered(clean, strings.TrimSuffix(last, ending), ending, func(name string) bool { return p.files[name] || p.folders[name] })
-	p.Reserve(clean)
-	return clean
+	unique = numbered(unique, strings.TrimSuffix(last, ending), ending, func(name string) bool { return p.files[name] || p.folders[name] })
+	p.Reserve(unique)
+	return unique
 }
 
-// numbered puts a number before the ending of a name that is taken in its folder.
+// numbered returns the path of a name in a folder, with a number before its ending if it is taken.
 func numbered(folder, stem, ending string, taken func(lower string) bool) string {
 	name := path.Join(folder, stem+ending)
 	for n := 2; taken(strings.ToLower(name)); n++ {
@@ -59,8 +61,11 @@ func numbered(folder, stem, ending string, taken func(lower string) bool) string
 	return name
 }
 
+// maxName bounds a name, or an element of a path, in bytes.
 const maxName = 200
 
+// asciiName returns the last element of a path, with an underscore for every character that is not
+// safe in a header or a shell.
 func asciiName(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	ascii := strings.Map(func(r rune) rune {
@@ -74,8 +79,8 @@ func asciiName(name string) string {
 	return usable(shorten(ascii))
 }
 
-// safePath returns a relative path that stays where it is put: no element that leads up, no control character, no
-// separator of another system, nothing too long for a disk.
+// SafePath returns a relative path that stays beneath the directory it is joined to: no element
+// leads up, holds a control character or another system's separator, or is too long for a disk.
 func SafePath(name string) string {
 	var elements []string
 	for element := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '/' || r == '\\' }) {
@@ -87,14 +92,12 @@ func SafePath(name string) string {
 		}, strings.ToValidUTF8(element, "_"))
 		elements = append(elements, usable(shorten(element)))
 	}
-	const deepest = 20
-	if len(elements) > deepest {
-		elements = elements[len(elements)-deepest:]
-	}
+	const maxDepth = 20
+	elements = elements[max(0, len(elements)-maxDepth):]
 	return cmp.Or(path.Join(elements...), "file")
 }
 
-// shorten keeps the ending.
+// shorten cuts a name to maxName bytes and keeps its ending.
 func shorten(name string) string {
 	if len(name) <= maxName {
 		return name
@@ -106,7 +109,8 @@ func shorten(name string) string {
 	return strings.ToValidUTF8(name[:maxName-len(ending)], "") + ending
 }
 
-// usable replaces a name that a system reads in its own way, or not at all, or that SaveFiles would take for a part of its own.
+// usable replaces a name that has a special meaning to a system, or that DiskStore would take for
+// one of its temporary files.
 func usable(name string) string {
 	switch {
 	case strings.Trim(name, "._ ") == "":

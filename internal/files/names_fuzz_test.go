@@ -11,11 +11,11 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// usableName is what the service is given.
+// usableName matches every name that UniqueNames may return.
 var usableName = regexp.MustCompile(`^[A-Za-z0-9._+() -]{1,210}$`)
 
-// FuzzNames makes names of any texts: they are harmless and unique.
-func FuzzNames(f *testing.F) {
+// FuzzUniqueNames checks that the names made of any texts are harmless and unique.
+func FuzzUniqueNames(f *testing.F) {
 	for _, names := range []string{"a\na\nA", "../..\n..\n.\n", "a-2\na\na", "x\x00y\r\nx_y", "a/b\nb\\b", strings.Repeat("n", 500) + "\n" + strings.Repeat("n", 400), "a." + strings.Repeat("e", 300), "é.txt\nè.txt", ".csv\n.CSV"} {
 		f.Add(names)
 	}
@@ -34,7 +34,8 @@ func FuzzNames(f *testing.F) {
 	})
 }
 
-// FuzzSafePath makes paths of any texts: they stay where they are put, and can be side by side.
+// FuzzSafePath checks that the paths made of any texts stay beneath their directory and do not
+// collide.
 func FuzzSafePath(f *testing.F) {
 	for _, paths := range []string{
 		"a\na\nA", "a\na/b\na/b/c", "a/b\na", "../../x\n..", "/etc/passwd", `..\..\x`, "C:\\x\nC:/x", "a\x00b\na\u202eb", ".asteroid-part-x-AAAAAAAAAAAAAAAA", strings.Repeat("d/", 100), strings.Repeat("é", 300),
@@ -47,7 +48,7 @@ func FuzzSafePath(f *testing.F) {
 		if len(wanted) > asteroid.MaxFiles {
 			return
 		}
-		paths := NewPaths()
+		paths := NewPathSet()
 		files := map[string]bool{}
 		var made []string
 		for _, text := range wanted {

@@ -18,96 +18,104 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// source is a reference that has been looked at and can be opened.
+// Source is a file that a reference names. Its properties are known and it can be opened.
 type Source struct {
-	Field       string // of the input, for errors
+	Field       string // the input field of the reference, for errors
 	Name        string
 	ContentType string
-	Size        int64 // unknownSize when that is only known at its end
+	Size        int64 // in bytes; UnknownSize if only the end of the content shows it
 	Open        func(ctx context.Context) (io.ReadCloser, error)
 }
 
+// UnknownSize is the size of a file whose host does not state it.
 const UnknownSize = -1
 
-// anyContent is the media type that says nothing.
-const AnyContent = "application/octet-stream"
+// DefaultContentType is the media type of a file about whose content nothing is known.
+const DefaultContentType = "application/octet-stream"
 
-func IsMediaType(text string) bool {
-	media, _, err := mime.ParseMediaType(text)
-	return err == nil && strings.Contains(media, "/") && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+// IsMediaType reports whether the value is a media type that can stand in a header.
+func IsMediaType(value string) bool {
+	media, _, err := mime.ParseMediaType(value)
+	return err == nil && strings.Contains(media, "/") && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// refError is trouble with what a reference names, other than that the reference itself is wrong.
+// Error is an error of a file with a type that decides how an activity fails. Any other error of
+// finding or opening a Source means that the reference is invalid.
 type Error struct {
-	Type       string
-	RetryAfter time.Duration
+	Type       string        // one of the asteroid.ErrorType constants
+	RetryAfter time.Duration // the host's request to wait; 0 if there is none
 	error
 }
 
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.error }
 
-// unreadable is trouble with a disk or a network, which may pass.
+// Unavailable returns an Error of a disk or a network that may pass. It is retried.
 func Unavailable(format string, args ...any) error {
 	return &Error{Type: asteroid.ErrorTypeUnavailable, error: fmt.Errorf(format, args...)}
 }
 
-// wrong is a reference, or what it leads to, that no retry makes right.
+// Invalid returns an Error about a reference, or the file that it names, that no retry corrects.
 func Invalid(format string, args ...any) error {
 	return &Error{Type: asteroid.ErrorTypeInvalidInput, error: fmt.Errorf(format, args...)}
 }
 
+// NotFound returns an Error about a file that does not exist.
 func NotFound(format string, args ...any) error {
 	return &Error{Type: asteroid.ErrorTypeNotFound, error: fmt.Errorf(format, args...)}
 }
 
+// Unauthorized returns an Error about a file that the worker may not access.
 func Unauthorized(format string, args ...any) error {
 	return &Error{Type: asteroid.ErrorTypeUnauthorized, error: fmt.Errorf(format, args...)}
 }
 
-// storeError says what an error of a Store, or of a file system, means.
+// StoreError classifies an error of a Store or a file system as [asteroid.Store] documents. The
+// text begins with what, which names the file.
 func StoreError(what string, err error) error {
-	switch known := (*Error)(nil); {
-	case errors.As(err, &known):
+	switch classified := (*Error)(nil); {
+	case errors.As(err, &classified):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return NotFound("%s does not exist", what)
 	case errors.Is(err, fs.ErrPermission):
-		return Unauthorized("%s is not open to this worker: %w", what, err)
+		return Unauthorized("%s is not accessible to this worker: %w", what, err)
 	case errors.Is(err, fs.ErrInvalid):
 		return Invalid("%s is refused: %w", what, err)
 	default:
-		return Unavailable("%s: %w", what, err)
+		return Unavailable("%s cannot be accessed: %w", what, err)
 	}
 }
 
-// parseURI reads a URI that names a place, such as s3://bucket/key.
+// ParseURI parses a URI that names a place, such as s3://bucket/key.
 func ParseURI(uri string) (*url.URL, error) {
 	parsed, err := url.Parse(uri)
 	switch {
-	case err != nil: // its text would repeat all of the URI, and where a password begins cannot be told
-		return nil, errors.New("it is not a URI: percent-encode what is special in it")
+	case err != nil: // err would repeat the whole URI, and a password in it cannot be located
+		return nil, errors.New("it is not a URI: percent-encode its special characters")
 	case parsed.User != nil:
-		return nil, errors.New("the URI holds a user name or password, which would stand in history: give the worker access instead")
+		return nil, errors.New("the URI has a user name or password, which would enter history: give the worker access instead")
 	case parsed.Opaque != "":
 		return nil, fmt.Errorf("it is not a URI like %s://place/name", parsed.Scheme)
 	case parsed.Fragment != "", strings.HasSuffix(uri, "#"):
-		return nil, fmt.Errorf("%q has a fragment: write # as %%23 where it belongs to the name", WithoutQuery(parsed))
+		return nil, fmt.Errorf("%q has a fragment: write # as %%23 where it is part of the name", RedactURL(parsed))
 	case strings.Contains(parsed.Path, "\x00"):
-		return nil, fmt.Errorf("%q holds a zero byte", WithoutQuery(parsed))
+		return nil, fmt.Errorf("%q contains a zero byte", RedactURL(parsed))
 	}
 	return parsed, nil
 }
 
-// bare is an address for an error: a query may hold a signature.
-func WithoutQuery(u *url.URL) string { return text.Clip(u.Scheme + "://" + u.Host + u.EscapedPath()) }
+// RedactURL returns a URL for an error text, without user and query: a query may hold a signature.
+func RedactURL(u *url.URL) string { return text.Clip(u.Scheme + "://" + u.Host + u.EscapedPath()) }
 
-// shown is bare for what may be no address.
-func Printable(uri string) string {
+// RedactURI returns a URI for an error text, without its query. The URI may be malformed.
+func RedactURI(uri string) string {
 	before, _, _ := strings.Cut(uri, "?")
 	return text.Clip(before)
 }
 
-// contentTypes adds to what package mime knows everywhere; its further knowledge differs from machine to machine.
+// contentTypes adds to the types that package mime knows on every machine. Its other types depend
+// on the machine.
 var contentTypes = map[string]string{
 	".csv":  "text/csv",
 	".doc":  "application/msword",
@@ -120,20 +128,21 @@ var contentTypes = map[string]string{
 	".zip":  "application/zip",
 }
 
-// typeByName returns the content type that the name's ending says, or nothing.
+// contentTypeByName returns the content type of the name's ending, or "".
 func contentTypeByName(name string) string {
 	ending := strings.ToLower(path.Ext(name))
 	return cmp.Or(contentTypes[ending], mime.TypeByExtension(ending))
 }
 
-// typeOf returns the content type of a file: what it was said to be, unless that says nothing, else what the name's ending
-// says, else what the first bytes suggest; head is nil where they are not known.
-func ContentTypeOf(said, name string, head []byte) string {
-	if said != "" && said != AnyContent && said != "binary/octet-stream" && IsMediaType(said) {
-		return said
+// ContentTypeOf returns the content type of a file: the declared one unless it is invalid or
+// generic, else that of the name's ending, else that of the first bytes. A nil head means that
+// these are unknown.
+func ContentTypeOf(declared, name string, head []byte) string {
+	if declared != "" && declared != DefaultContentType && declared != "binary/octet-stream" && IsMediaType(declared) {
+		return declared
 	}
-	if known := contentTypeByName(name); known != "" || head == nil {
-		return cmp.Or(known, AnyContent)
+	if byName := contentTypeByName(name); byName != "" || head == nil {
+		return cmp.Or(byName, DefaultContentType)
 	}
 	return http.DetectContentType(head)
 }

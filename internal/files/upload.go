@@ -12,44 +12,46 @@ import (
 	"time"
 )
 
-// stallTimeout ends a transfer of which nothing moves, neither a byte out nor the answer in.
+// StallTimeout is how long a transfer may go on without a byte sent or received.
 const StallTimeout = 2 * time.Minute
 
-// quota is how many bytes the files of one call may still have. It is taken up front for files whose size is known, by the
-// read for others.
+// Quota bounds the bytes of all files of one call. Files of known size take their share in advance,
+// the others with each read.
 type Quota struct {
-	whole int64 // unbounded when negative
-	left  atomic.Int64
+	limit     int64 // unbounded if negative
+	remaining atomic.Int64
 }
 
-// newQuota returns a quota of limit bytes, unbounded when negative, of which some are taken.
+// NewQuota returns a quota of limit bytes, unbounded if negative, of which some are taken already.
 func NewQuota(limit, taken int64) *Quota {
-	q := &Quota{whole: limit}
-	q.left.Store(limit - taken)
+	q := &Quota{limit: limit}
+	q.remaining.Store(limit - taken)
 	return q
 }
 
+// take fails when n more bytes exceed the quota.
 func (q *Quota) take(n int) error {
-	if q.whole >= 0 && q.left.Add(-int64(n)) < 0 {
-		return Invalid("goes on beyond the %d bytes that an execution takes", q.whole)
+	if q.limit >= 0 && q.remaining.Add(-int64(n)) < 0 {
+		return Invalid("exceeds the %d bytes that an execution takes", q.limit)
 	}
 	return nil
 }
 
-// upload is the body of a multipart form with one file, which is read as it is sent.
+// Upload is the body of a multipart form with one file. The file is read while the form is sent.
 type Upload struct {
 	formType string
-	length   int64 // of the whole form; unknownSize when the file's is not known
+	length   int64 // of the whole form; UnknownSize if the file's size is unknown
 	form     io.Reader
 	sent     func(n int)
 
-	mu     sync.Mutex // Close must not meet a Read
+	mu     sync.Mutex // keeps Close from running during a Read
 	file   *uploadedFile
 	closed bool
 }
 
-// openUpload opens the file and puts the form's head and tail around it. Its errors are those of the source.
-func OpenUpload(ctx context.Context, s *Source, name string, limit *Quota, sent func(n int)) (*Upload, error) {
+// OpenUpload opens the file and puts the form's head and tail around it. The name is one of
+// UniqueNames. Every Read calls sent with its number of bytes. Errors are those of the source.
+func OpenUpload(ctx context.Context, s *Source, name string, quota *Quota, sent func(n int)) (*Upload, error) {
 	opened, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -57,7 +59,8 @@ func OpenUpload(ctx context.Context, s *Source, name string, limit *Quota, sent 
 	var frame strings.Builder
 	form := multipart.NewWriter(&frame)
 	header := textproto.MIMEHeader{}
-	// Neither needs escaping: names are made by uniqueNames, content types are checked when a reference is looked at.
+	// Neither needs escaping: UniqueNames makes the names, and content types are checked when the
+	// source is found.
 	header.Set("Content-Disposition", `form-data; name="files"; filename="`+name+`"`)
 	header.Set("Content-Type", s.ContentType)
 	_, _ = form.CreatePart(header) // a strings.Builder never fails
@@ -66,9 +69,9 @@ func OpenUpload(ctx context.Context, s *Source, name string, limit *Quota, sent 
 	head, tail := frame.String()[:headLength], frame.String()[headLength:]
 
 	u := &Upload{formType: form.FormDataContentType(), length: UnknownSize, sent: sent}
-	u.file = &uploadedFile{ReadCloser: opened, size: s.Size, left: s.Size}
+	u.file = &uploadedFile{ReadCloser: opened, size: s.Size, remaining: s.Size}
 	if s.Size < 0 {
-		u.file.limit = limit
+		u.file.quota = quota
 	} else {
 		u.length = int64(len(head)) + s.Size + int64(len(tail))
 	}
@@ -76,18 +79,20 @@ func OpenUpload(ctx context.Context, s *Source, name string, limit *Quota, sent 
 	return u, nil
 }
 
+// Read implements [io.Reader].
 func (u *Upload) Read(p []byte) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
-		return 0, errors.New("closed")
+		return 0, errors.New("the upload is closed")
 	}
 	n, err := u.form.Read(p)
 	u.sent(n)
 	return n, err
 }
 
-// Close is called by the transport, and by whoever opened the upload, in case it never got there.
+// Close closes the file. The HTTP transport calls it, and so must whoever opened the upload,
+// because a request may fail before it reaches the transport.
 func (u *Upload) Close() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -98,88 +103,92 @@ func (u *Upload) Close() error {
 	return u.file.Close()
 }
 
-// trouble is what went wrong with reading the file, as opposed to sending it. It does not wait for a Read.
+// FileError returns the error of reading the file, as opposed to sending it. It does not wait for a
+// Read.
 func (u *Upload) FileError() error {
-	if err := u.file.failed.Load(); err != nil {
+	if err := u.file.err.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
-// FormType is the content type of the form.
+// FormType returns the content type of the form.
 func (u *Upload) FormType() string { return u.formType }
 
-// Length is that of the form in bytes, negative when it is unknown.
+// Length returns the length of the form in bytes, negative if it is unknown.
 func (u *Upload) Length() int64 { return u.length }
 
-// size is how much of the file was read.
-func (u *Upload) Size() int64 { return u.file.read.Load() }
+// BytesRead returns how many bytes of the file were read.
+func (u *Upload) BytesRead() int64 { return u.file.read.Load() }
 
-// whole is whether that is all of it.
-func (u *Upload) Complete() bool { return u.file.ended.Load() || u.Size() == u.file.size }
+// Complete reports whether the whole file was read.
+func (u *Upload) Complete() bool { return u.file.ended.Load() || u.BytesRead() == u.file.size }
 
-// uploadedFile reads as much of a file as was announced, and knows when that fails.
+// uploadedFile reads as many bytes of a file as its source stated, and fails if the file has fewer
+// or more.
 type uploadedFile struct {
 	io.ReadCloser
-	size   int64  // that was announced; unknownSize
-	left   int64  // of that
-	limit  *Quota // for a file of unknown size
-	read   atomic.Int64
-	ended  atomic.Bool
-	failed atomic.Pointer[error]
+	size      int64  // as the source stated it, or UnknownSize
+	remaining int64  // of size
+	quota     *Quota // for a file of unknown size
+	read      atomic.Int64
+	ended     atomic.Bool
+	err       atomic.Pointer[error] // of reading the file
 }
 
 func (f *uploadedFile) Read(p []byte) (int, error) {
-	switch failed := f.failed.Load(); {
-	case failed != nil:
-		return 0, *failed
-	case f.left == 0:
-		return 0, f.end()
-	case f.left > 0 && int64(len(p)) > f.left:
-		p = p[:f.left]
+	switch earlier := f.err.Load(); {
+	case earlier != nil:
+		return 0, *earlier
+	case f.remaining == 0:
+		return 0, f.checkEnd()
+	case f.remaining > 0 && int64(len(p)) > f.remaining:
+		p = p[:f.remaining]
 	}
 	n, err := f.ReadCloser.Read(p)
 	f.read.Add(int64(n))
-	if f.left > 0 {
-		f.left -= int64(n)
-	} else if over := f.limit.take(n); over != nil {
-		err = over
+	if f.remaining > 0 {
+		f.remaining -= int64(n)
+	} else if exceeded := f.quota.take(n); exceeded != nil {
+		err = exceeded
 	}
 	switch {
 	case err == nil:
 		return n, nil
-	case errors.Is(err, io.EOF) && f.left <= 0:
+	case errors.Is(err, io.EOF) && f.remaining <= 0:
 		f.ended.Store(true)
 		return n, io.EOF
 	case errors.Is(err, io.EOF):
-		err = Unavailable("ended %d bytes early: it changed while it was being sent", f.left)
+		err = Unavailable("ended %d bytes early: it changed while it was being sent", f.remaining)
 	default:
-		err = StoreError("the file could not be read", err)
+		err = StoreError("the file", err)
 	}
-	f.failed.Store(&err)
+	f.err.Store(&err)
 	return n, err
 }
 
-// end makes sure that the file has no more than was announced: what is sent would not be all of it.
-func (f *uploadedFile) end() error {
+// checkEnd returns io.EOF if the file ends where its source stated. A longer file would be sent
+// incomplete.
+func (f *uploadedFile) checkEnd() error {
 	n, err := f.ReadCloser.Read(make([]byte, 1))
 	switch {
 	case n > 0:
-		err = Unavailable("has more than the %d bytes that it had: it changed while it was being sent", f.size)
+		err = Unavailable("has more than its former %d bytes: it changed while it was being sent", f.size)
 	case err == nil, errors.Is(err, io.EOF):
 		return err
 	default:
-		err = StoreError("the file could not be read", err)
+		err = StoreError("the file", err)
 	}
-	f.failed.Store(&err)
+	f.err.Store(&err)
 	return err
 }
 
-var errStalled = errors.New("nothing moved for " + StallTimeout.String())
+var errStalled = errors.New("the transfer stalled: no byte moved for " + StallTimeout.String())
 
-// watchStall returns a context that ends when alive has not been called for so long.
-func WatchStall(ctx context.Context, limit time.Duration) (watched context.Context, alive, stop func()) {
-	watched, cancel := context.WithCancelCause(ctx)
+// WithStallTimeout returns a context that ends when alive is not called for the duration of limit.
+// Calling stop ends it too and releases its timer.
+func WithStallTimeout(ctx context.Context, limit time.Duration) (stallCtx context.Context, alive, stop func()) {
+	stallCtx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(limit, func() { cancel(errStalled) })
-	return watched, func() { timer.Reset(limit) }, func() { timer.Stop(); cancel(nil) }
+	return stallCtx, func() { timer.Reset(limit) }, func() { timer.Stop(); cancel(nil) }
 }
