@@ -21,11 +21,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-const (
-	defaultFetchTimeout = 15 * time.Minute
-	// probeTimeout bounds the request for the first bytes of a file.
-	probeTimeout = 30 * time.Second
-)
+const defaultFetchTimeout = 15 * time.Minute
 
 // HTTPS fetches the files of https: URLs.
 type HTTPS struct {
@@ -97,9 +93,6 @@ func (f *HTTPS) checkRedirect(r *http.Request, via []*http.Request) error {
 	}
 	return nil
 }
-
-// blockedError is a refusal by this worker: the reference is invalid, and no retry helps.
-type blockedError struct{ error }
 
 func (e *blockedError) Unwrap() error { return e.error }
 

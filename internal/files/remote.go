@@ -15,6 +15,12 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 )
 
+// probeTimeout bounds the request for the first bytes of a file.
+const probeTimeout = 30 * time.Second
+
+// blockedError is a refusal by this worker: the reference is invalid, and no retry helps.
+type blockedError struct{ error }
+
 // Remote is a file that is fetched over HTTP.
 type Remote struct {
 	Client *http.Client
