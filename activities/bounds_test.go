@@ -134,7 +134,7 @@ func TestADefaultTransportThatIsNotTheStandardOneIsUsedAsItIs(t *testing.T) {
 	standard := http.DefaultTransport
 	http.DefaultTransport = wrapped{standard}
 	t.Cleanup(func() { http.DefaultTransport = standard })
-	_, err := activities.New(activities.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")})})
+	_, err := activities.New(activities.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("test-key")})})
 	require.NoError(t, err)
 }
 

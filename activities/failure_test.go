@@ -186,7 +186,7 @@ func TestAnAnswerThatBreaksTheContractIsUnavailable(t *testing.T) {
 func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
-		APIKey: asteroid.StaticAPIKey("k"), BaseURL: "http://127.0.0.1:1",
+		APIKey: asteroid.StaticAPIKey("test-key"), BaseURL: "http://127.0.0.1:1",
 	})})
 	for name, in := range map[string]any{
 		asteroid.GetExecutionName: asteroid.GetExecutionInput{ExecutionID: "e-1"},

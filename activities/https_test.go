@@ -538,7 +538,7 @@ func TestHTTPSOptionsThatCannotBeMeantAreRefused(t *testing.T) {
 		{MaxBytes: -1}, {Timeout: -1}, {Hosts: []string{""}}, {Hosts: []string{"https://x"}}, {Hosts: []string{"x:443"}}, {Hosts: []string{"*.x"}},
 		{Networks: []netip.Prefix{{}}},
 	} {
-		_, err := activities.New(activities.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), HTTPS: options})
+		_, err := activities.New(activities.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("test-key")}), HTTPS: options})
 		require.ErrorContains(t, err, "HTTPS")
 	}
 }

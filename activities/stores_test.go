@@ -74,12 +74,12 @@ func TestAStoreCannotTakeASchemeThatIsNotFree(t *testing.T) {
 		"": "lower case", "S3": "lower case", "s3:": "lower case", "s3://": "lower case", "1s": "lower case",
 	} {
 		_, err := activities.New(activities.Options{
-			Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{scheme: newMemoryStore()},
+			Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("test-key")}), Stores: map[string]asteroid.Store{scheme: newMemoryStore()},
 		})
 		require.ErrorContains(t, err, says, scheme)
 	}
 	_, err := activities.New(activities.Options{
-		Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{"s3": nil},
+		Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("test-key")}), Stores: map[string]asteroid.Store{"s3": nil},
 	})
 	require.ErrorContains(t, err, "nil")
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -25,15 +24,15 @@ func (c *Client) FillReason(ctx context.Context, e *asteroid.Execution) error {
 	if !e.StatusChangedAt.IsZero() || !slices.Contains(withReason, e.Status) {
 		return nil
 	}
-	entries, err := c.log(ctx, e.ExecutionID)
+	changed := func(entry logEntry) bool {
+		return entry.kind == "status_changed" && asteroid.Status(entry.text("status")) == e.Status
+	}
+	entries, err := c.logUntil(ctx, e.ExecutionID, changed)
 	if rejected(err) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	changed := func(entry logEntry) bool {
-		return entry.ActivityType == "status_changed" && asteroid.Status(entry.Status) == e.Status
 	}
 	if i := slices.IndexFunc(entries, changed); i >= 0 {
 		e.Reason, e.Questions = entries[i].reason()
@@ -41,8 +40,8 @@ func (c *Client) FillReason(ctx context.Context, e *asteroid.Execution) error {
 	}
 	if e.Status == asteroid.StatusPausedByAgent && e.Reason == "" && len(e.Questions) == 0 {
 		// Older services give the question only in the message of the action that asked it.
-		if i := slices.IndexFunc(entries, func(entry logEntry) bool { return entry.ActivityType == "action_started" }); i >= 0 {
-			e.Reason = entries[i].Message
+		if i := slices.IndexFunc(entries, func(entry logEntry) bool { return entry.kind == "action_started" }); i >= 0 {
+			e.Reason = entries[i].text("message")
 		}
 	}
 	return nil
@@ -51,88 +50,82 @@ func (c *Client) FillReason(ctx context.Context, e *asteroid.Execution) error {
 // MessageReceived reports whether the execution's log has the message, received at since or later.
 // Only the newest 50 entries count.
 func (c *Client) MessageReceived(ctx context.Context, executionID, message string, since time.Time) (bool, error) {
-	entries, err := c.log(ctx, executionID)
+	entries, err := c.log(ctx, executionID, maxLogEntries)
 	return slices.ContainsFunc(entries, func(entry logEntry) bool {
-		return entry.ActivityType == "user_message_received" && entry.Message == message && entry.timestamp.After(since.Add(-ClockSkew))
+		return entry.kind == "user_message_received" && entry.text("message") == message && entry.timestamp.After(since.Add(-ClockSkew))
 	}), err
 }
 
-// logEntry has the members that this package reads, of every type of Asteroid's activities.
+// logEntry is one of Asteroid's activities. Its members depend on the kind.
 type logEntry struct {
-	ActivityType                string               `json:"activityType"`
-	Message                     string               `json:"message"`
-	Status                      string               `json:"status"`
-	FileName                    string               `json:"fileName"`
-	Source                      string               `json:"source"`
-	FailedPayload               *api.FailedDetail    `json:"failedPayload"`
-	PausedPayload               *api.PausedDetail    `json:"pausedPayload"`
-	AwaitingConfirmationPayload *api.ReasonDetail    `json:"awaitingConfirmationPayload"`
-	CancelledPayload            *api.CancelledDetail `json:"cancelledPayload"`
-
+	kind      string
 	timestamp time.Time
+	members
+}
+
+// maxLogEntriesUntil is how many entries are read for one that is not among the newest.
+const maxLogEntriesUntil = 2000
+
+// logUntil returns the newest entries of an execution's log, the newest first, so many that one of
+// them is wanted. Where none is, it returns the newest only.
+func (c *Client) logUntil(ctx context.Context, executionID string, wanted func(logEntry) bool) ([]logEntry, error) {
+	newest, err := c.log(ctx, executionID, maxLogEntries)
+	if err != nil || len(newest) < maxLogEntries || slices.ContainsFunc(newest, wanted) {
+		return newest, err
+	}
+	more, err := c.log(ctx, executionID, maxLogEntriesUntil)
+	if err != nil || !slices.ContainsFunc(more, wanted) {
+		return newest, nil //nolint:nilerr // more entries may be too large to read; the newest were read
+	}
+	return more, nil
 }
 
 // log reads the newest activities of an execution, the newest first. It skips what it cannot
 // decode.
-func (c *Client) log(ctx context.Context, executionID string) ([]logEntry, error) {
-	limit, order := int32(maxLogEntries), api.ExecutionActivitiesGetParamsOrderDesc
+func (c *Client) log(ctx context.Context, executionID string, limit int32) ([]logEntry, error) {
+	order := api.ExecutionActivitiesGetParamsOrderDesc
 	op := Operation{Name: "ExecutionActivitiesGet", executionID: executionID}
-	activities, err := fetch[[]api.Activity](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
+	activities, err := c.fetchItems(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionActivitiesGet(ctx, executionID, &api.ExecutionActivitiesGetParams{Order: &order, Limit: &limit})
 	}, http.StatusOK)
-	if err != nil {
-		return nil, err
-	}
-	var entries []logEntry
-	for _, activity := range activities {
-		var entry logEntry
-		if json.Unmarshal(activity.Payload, &entry) != nil {
-			continue
-		}
+	entries := make([]logEntry, len(activities))
+	for i, activity := range activities {
+		payload := activity.object("payload")
+		entries[i] = logEntry{payload.text("activityType"), activity.time("timestamp"), payload}
 		// Until November 2025 the members stood one level deeper.
-		var nested struct {
-			Data *logEntry `json:"data"`
+		if nested := payload.object("data"); nested != nil {
+			entries[i].members = nested
 		}
-		if json.Unmarshal(activity.Payload, &nested) == nil && nested.Data != nil {
-			nested.Data.ActivityType = entry.ActivityType
-			entry = *nested.Data
-		}
-		entry.timestamp = activity.Timestamp
-		entries = append(entries, entry)
 	}
-	return entries, nil
+	return entries, err
 }
 
 // reason returns why the status changed, and what the agent asks.
-func (entry *logEntry) reason() (string, []asteroid.Question) {
-	switch {
-	case entry.FailedPayload != nil:
-		reason := entry.FailedPayload.Reason
-		if os := entry.FailedPayload.OsError; os != nil && os.Message != "" {
-			reason += fmt.Sprintf(" (%s)", os.Message)
+func (entry logEntry) reason() (string, []asteroid.Question) {
+	if failed := entry.object("failedPayload"); failed != nil {
+		reason := failed.text("reason")
+		if message := failed.object("os_error").text("message"); message != "" {
+			reason += fmt.Sprintf(" (%s)", message)
 		}
 		return reason, nil
-	case entry.CancelledPayload != nil:
-		return string(entry.CancelledPayload.Reason), nil
-	case entry.AwaitingConfirmationPayload != nil:
-		return entry.AwaitingConfirmationPayload.Reason, nil
-	case entry.PausedPayload != nil:
-		return entry.PausedPayload.Reason, questions(entry.PausedPayload.Question)
-	default:
-		return "", nil
 	}
+	for _, name := range []string{"cancelledPayload", "awaitingConfirmationPayload"} {
+		if detail := entry.object(name); detail != nil {
+			return detail.text("reason"), nil
+		}
+	}
+	paused := entry.object("pausedPayload")
+	return paused.text("reason"), questions(paused.object("question"))
 }
 
-func questions(asked *api.AskUserQuestion) []asteroid.Question {
-	if asked == nil {
-		return nil
-	}
-	questions := make([]asteroid.Question, len(asked.Questions))
-	for i, q := range asked.Questions {
-		questions[i] = asteroid.Question{Question: q.Question, Header: q.Header, MultiSelect: value(q.MultiSelect)}
-		for _, o := range q.Options {
-			questions[i].Options = append(questions[i].Options, asteroid.QuestionOption{Label: o.Label, Description: o.Description})
+func questions(asked members) []asteroid.Question {
+	var questions []asteroid.Question
+	for _, q := range asked.objects("questions") {
+		question := asteroid.Question{Question: q.text("question"), Header: q.text("header"), MultiSelect: q.flag("multiSelect")}
+		for _, o := range q.objects("options") {
+			question.Options = append(question.Options, asteroid.QuestionOption{Label: o.text("label"), Description: o.text("description")})
 		}
+		questions = append(questions, question)
 	}
 	return questions
 }

@@ -24,11 +24,10 @@ type Candidate struct {
 type Origin struct{ Namespace, WorkflowID, RunID, ActivityID, Signal string }
 
 // OriginOf reads an Origin from metadata.
-func OriginOf(metadata map[string]any) Origin {
-	get := func(name string) string { s, _ := metadata[name].(string); return s }
+func OriginOf(metadata map[string]string) Origin {
 	return Origin{
-		get(asteroid.MetadataNamespace), get(asteroid.MetadataWorkflowID), get(asteroid.MetadataRunID),
-		get(asteroid.MetadataActivityID), get(asteroid.MetadataSignal),
+		metadata[asteroid.MetadataNamespace], metadata[asteroid.MetadataWorkflowID], metadata[asteroid.MetadataRunID],
+		metadata[asteroid.MetadataActivityID], metadata[asteroid.MetadataSignal],
 	}
 }
 
@@ -65,9 +64,9 @@ func (c *Client) Candidates(ctx context.Context, agentID, key string, earliest t
 				candidates = append(candidates, Candidate{e.ID, e.Status, e.CreatedAt, e.ParentExecutionID, OriginOf(e.Metadata)})
 			}
 		}
-		listed += int64(len(page.Items))
+		listed += int64(page.Listed)
 		// Pages may be smaller than requested.
-		complete = len(page.Items) == 0 || listed >= page.Total && (page.Total > 0 || len(page.Items) < ListPageSize)
+		complete = page.Listed == 0 || listed >= page.Total && (page.Total > 0 || page.Listed < ListPageSize)
 	}
 	if !complete {
 		return nil, c.errorf(Operation{Name: "ExecutionsList"}, "returned more than %d pages for one execution key", maxLookupPages)

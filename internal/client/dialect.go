@@ -39,19 +39,19 @@ type Accepted struct {
 func (c *Client) Execute(ctx context.Context, in asteroid.ExecuteAgentInput, metadata map[string]string) (Accepted, error) {
 	op := Operation{Name: executeOperation(c.Dialect), Execute: true}
 	body := executeRequest(c.Dialect, in, metadata)
-	accepted, err := fetch[api.ExecuteAgentResponse](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
+	accepted, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		if c.Dialect == asteroid.DialectWorkflows {
 			return c.api.WorkflowExecutePost(ctx, in.AgentID, body)
 		}
 		return c.api.AgentExecutePost(ctx, in.AgentID, body)
-	}, http.StatusAccepted)
-	if err == nil && !text.PlainID(accepted.ExecutionID) {
-		err = c.errorf(op, "answered 202 without an execution id")
+	}, anySuccess)
+	if err == nil && !text.PlainID(accepted.text("executionId")) {
+		err = c.errorf(op, "was accepted without an execution id")
 	}
 	if err != nil {
 		return Accepted{}, err
 	}
-	return Accepted{accepted.ExecutionID, asteroid.Status(cmp.Or(value(accepted.Status), string(asteroid.StatusStarting)))}, nil
+	return Accepted{accepted.text("executionId"), asteroid.Status(cmp.Or(accepted.text("status"), string(asteroid.StatusStarting)))}, nil
 }
 
 // executeRequest returns the body of an execute in the dialect's field names.

@@ -11,23 +11,24 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/internal/api"
-	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // Error is a request that failed: not sent, not answered, rejected, or answered with something that
 // the contract does not allow.
 type Error struct {
 	Operation
-	Connection  string
-	Status      int    // the HTTP status; 0 without a usable response
-	Message     string // what the service or the network reported, without the key
-	Cause       error  // what the network reported
-	RetryAfter  time.Duration
-	NeverSent   bool // the service certainly saw nothing of the request
+	Connection string
+	Status     int    // the HTTP status; 0 without a usable response
+	Message    string // what the service or the network reported, without the key
+	Cause      error  // what the network reported
+	RetryAfter time.Duration
+	NeverSent  bool // the service certainly saw nothing of the request
+	// Malformed is the SHA-256 of a complete response that is not JSON of the contract, in hex. Two
+	// reads with one digest got the same response.
+	Malformed   string
 	contentType string
 	requestID   string
-	body        api.APIError
+	problem     problem
 
 	// UnknownOutcomes counts earlier requests that may have started an agent. ExecutionKey is the
 	// metadata that finds those agents. The caller sets both.
@@ -97,7 +98,7 @@ func (e *Error) LostTempFiles() bool {
 	default:
 		return false
 	}
-	for _, p := range value(e.body.Errors) {
+	for _, p := range e.problem.parameters {
 		if strings.HasPrefix(strings.ToLower(p.Parameter), "tempfiles") {
 			return true
 		}
@@ -111,20 +112,36 @@ func (e *Error) LostTempFiles() bool {
 // maxMessage bounds in bytes what an error repeats of a response.
 const maxMessage = 500
 
+// problem holds the members of an error body that errors repeat.
+type problem struct {
+	kind, reason, capability string
+	used, limit              *int
+	parameters               []asteroid.ParameterError
+}
+
+// maxParameters bounds what an error repeats of rejected parameters.
+const maxParameters = 10
+
 // decodeErrorBody reads an error body of any documented form: JSON with message (and the members of
 // RFC 9457), JSON with error, quoted text, plain text. It returns the message and the members, if
-// any.
-func decodeErrorBody(contentType string, raw []byte) (string, api.APIError) {
-	var body struct {
-		api.APIError
-		Error string `json:"error"`
-	}
+// any. clean is called for each string, after it was decoded.
+func decodeErrorBody(contentType string, raw []byte, clean func(string) string) (string, problem) {
+	var p problem
 	var message string
+	body, err := splitObject(raw)
 	switch {
-	case json.Unmarshal(raw, &body) == nil:
-		message = cmp.Or(body.Message, body.Error, value(body.Detail), value(body.Title))
-		for _, p := range value(body.Errors) {
-			message += fmt.Sprintf("; %s: %s", p.Parameter, p.Detail)
+	case err == nil:
+		message = cmp.Or(body.text("message"), body.text("error"), body.text("detail"), body.text("title"))
+		p = problem{
+			kind: clean(body.text("type")), reason: clean(body.text("reason")), capability: clean(body.text("capability")),
+			used: body.count("used"), limit: body.count("limit"),
+		}
+		for _, e := range body.objects("errors") {
+			parameter := asteroid.ParameterError{Parameter: clean(e.text("parameter")), Detail: clean(e.text("detail"))}
+			message += fmt.Sprintf("; %s: %s", parameter.Parameter, parameter.Detail)
+			if len(p.parameters) < maxParameters {
+				p.parameters = append(p.parameters, parameter)
+			}
 		}
 	case json.Unmarshal(raw, &message) == nil:
 	case strings.Contains(contentType, "html"):
@@ -132,37 +149,25 @@ func decodeErrorBody(contentType string, raw []byte) (string, api.APIError) {
 	default:
 		message = string(raw)
 	}
-	return text.Truncate(strings.ToValidUTF8(strings.TrimSpace(message), ""), maxMessage), body.APIError
-}
-
-// value returns *p, or the zero value for nil.
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
+	return clean(message), p
 }
 
 // Details returns the error's details as workflows see them.
 func (e *Error) Details() asteroid.ErrorDetails {
-	details := asteroid.ErrorDetails{
+	return asteroid.ErrorDetails{
 		Operation:       e.Name,
 		HTTPStatus:      e.Status,
 		RequestID:       e.requestID,
 		ExecutionID:     e.executionID,
 		UnknownOutcomes: e.UnknownOutcomes,
 		ExecutionKey:    e.ExecutionKey,
-		ProblemType:     value(e.body.Type),
-		Reason:          value(e.body.Reason),
-		Capability:      value(e.body.Capability),
-		Used:            e.body.Used,
-		Limit:           e.body.Limit,
+		ProblemType:     e.problem.kind,
+		Reason:          e.problem.reason,
+		Capability:      e.problem.capability,
+		Used:            e.problem.used,
+		Limit:           e.problem.limit,
+		Parameters:      e.problem.parameters,
 	}
-	for _, p := range value(e.body.Errors) {
-		details.Parameters = append(details.Parameters, asteroid.ParameterError{Parameter: p.Parameter, Detail: p.Detail})
-	}
-	return details
 }
 
 // Operation describes a request, for its errors.

@@ -16,32 +16,32 @@ import (
 // (https://docs.asteroid.ai/api-reference/execution/get-execution).
 func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution, error) {
 	op := Operation{Name: "ExecutionGet", executionID: id}
-	e, err := fetch[api.Execution](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
+	e, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
 	}, http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
-	if e.ID != id || e.Status == "" {
+	execution := &asteroid.Execution{
+		ExecutionID:       e.text("id"),
+		AgentID:           cmp.Or(e.text("agentId"), e.text("workflowId")),
+		AgentName:         cmp.Or(e.text("agentName"), e.text("workflowName")),
+		WorkflowVersion:   int(e.integer("workflowVersion")),
+		Status:            asteroid.Status(e.text("status")),
+		CreatedAt:         e.time("createdAt"),
+		StartedAt:         e.timePointer("startedAt"),
+		TerminalAt:        e.timePointer("terminalAt"),
+		Duration:          e.number("duration"),
+		ParentExecutionID: e.text("parentExecutionId"),
+		PlatformURL:       e.text("platformUrl"),
+		LiveViewURL:       cmp.Or(e.text("liveViewUrl"), e.text("browserLiveViewUrl")),
+		RecordingURL:      cmp.Or(e.text("recordingUrl"), e.text("browserRecordingUrl")),
+	}
+	if !strings.EqualFold(execution.ExecutionID, id) || execution.Status == "" { // UUIDs have no case
 		return nil, c.errorf(op, wrongExecution)
 	}
-	execution := &asteroid.Execution{
-		ExecutionID:       e.ID,
-		AgentID:           e.AgentID,
-		AgentName:         value(e.AgentName),
-		WorkflowVersion:   value(e.WorkflowVersion),
-		Status:            asteroid.Status(e.Status),
-		CreatedAt:         e.CreatedAt,
-		StartedAt:         e.StartedAt,
-		TerminalAt:        e.TerminalAt,
-		Duration:          float64(value(e.Duration)),
-		ParentExecutionID: value(e.ParentExecutionID),
-		PlatformURL:       value(e.PlatformURL),
-		LiveViewURL:       cmp.Or(value(e.LiveViewURL), value(e.BrowserLiveViewURL)),
-		RecordingURL:      cmp.Or(value(e.RecordingURL), value(e.BrowserRecordingURL)),
-	}
-	if r := e.ExecutionResult; r != nil {
-		execution.ExecutionResult = &asteroid.ExecutionResult{Outcome: r.Outcome, Reasoning: r.Reasoning, Result: r.Result}
+	if r := e.object("executionResult"); r != nil {
+		execution.ExecutionResult = &asteroid.ExecutionResult{Outcome: r.text("outcome"), Reasoning: r.text("reasoning"), Result: r["result"]}
 	}
 	return execution, nil
 }
@@ -69,7 +69,7 @@ func (c *Client) SetStatus(ctx context.Context, executionID string, status aster
 	op := Operation{Name: "ExecutionStatusUpdate", executionID: executionID}
 	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionStatusUpdate(ctx, executionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(status)})
-	}, http.StatusOK)
+	}, anySuccess)
 	illegal := HasStatus(err, http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity)
 	if err != nil && !illegal {
 		return "", err
@@ -91,6 +91,6 @@ func (c *Client) SendMessage(ctx context.Context, executionID, message string) e
 	op := Operation{Name: "ExecutionUserMessagesAdd", executionID: executionID}
 	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionUserMessagesAdd(ctx, executionID, api.UserMessageRequest{Message: message})
-	}, http.StatusCreated)
+	}, anySuccess)
 	return err
 }

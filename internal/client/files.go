@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/temporal-asteroid/asteroid/internal/api"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
@@ -47,18 +46,19 @@ func (f File) RelativePath() string {
 // (https://docs.asteroid.ai/api-reference/files/get-execution-files).
 func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) {
 	op := Operation{Name: "ExecutionFilesGet", executionID: executionID}
-	listed, err := fetch[api.AgentFilesResponse](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
+	listed, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionFilesGet(ctx, executionID)
 	}, http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
+	directories := listed.object("directories")
 	var files []File
-	for _, directory := range slices.Sorted(maps.Keys(listed.Directories)) {
-		for _, f := range listed.Directories[directory] {
+	for _, directory := range slices.Sorted(maps.Keys(directories)) {
+		for _, f := range directories.objects(directory) {
 			files = append(files, File{
-				ID: f.ID, Directory: directory, Name: f.FileName, Path: f.FilePath, ContentType: value(f.MimeType),
-				Size: f.FileSize, AgentID: value(f.AgentID), CreatedAt: value(f.CreatedAt), UpdatedAt: value(f.UpdatedAt),
+				ID: f.text("id"), Directory: directory, Name: f.text("fileName"), Path: f.text("filePath"), ContentType: f.text("mimeType"),
+				Size: f.integer("fileSize"), AgentID: f.text("agentId"), CreatedAt: f.time("createdAt"), UpdatedAt: f.time("updatedAt"),
 			})
 		}
 	}
@@ -73,14 +73,14 @@ func InDirectory(files []File, directory string) []File {
 // AddedFiles returns the names of the files that the agent added, according to the newest entries
 // of the execution's log. It returns none when the service refuses the log.
 func (c *Client) AddedFiles(ctx context.Context, executionID string) ([]string, error) {
-	entries, err := c.log(ctx, executionID)
+	entries, err := c.log(ctx, executionID, maxLogEntries)
 	if rejected(err) {
 		return nil, nil
 	}
 	var names []string
 	for _, entry := range entries {
-		if entry.ActivityType == "file_added" && entry.Source != "upload" && entry.FileName != "" {
-			names = append(names, entry.FileName)
+		if entry.kind == "file_added" && entry.text("source") != "upload" && entry.text("fileName") != "" {
+			names = append(names, entry.text("fileName"))
 		}
 	}
 	return names, err
@@ -102,7 +102,7 @@ func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed
 		agentID = e.AgentID
 	}
 	op := Operation{Name: "AgentSharedFilesGet", executionID: executionID}
-	stored, err := fetch[api.SharedFilesResponse](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
+	stored, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.AgentSharedFilesGet(ctx, agentID)
 	}, http.StatusOK)
 	if rejected(err) {
@@ -113,14 +113,14 @@ func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed
 	}
 	checksums := map[string]string{}
 	for _, file := range shared {
-		var same []api.SharedFile
-		for _, s := range stored.Files {
-			if value(s.LastModifiedByExecutionID) == executionID && s.FileName == file.Name && s.FileSize == file.Size {
+		var same []members
+		for _, s := range stored.objects("files") {
+			if s.text("lastModifiedByExecutionId") == executionID && s.text("fileName") == file.Name && s.integer("fileSize") == file.Size {
 				same = append(same, s)
 			}
 		}
 		if len(same) == 1 { // files with one name and size cannot be distinguished
-			checksums[file.ID] = value(same[0].Checksum)
+			checksums[file.ID] = same[0].text("checksum")
 		}
 	}
 	return checksums, nil
@@ -180,19 +180,20 @@ func (c *Client) newLinkClient() *http.Client {
 // and the name that the service gives the file.
 func (c *Client) Stage(ctx context.Context, name string, body UploadBody) (id, stagedName string, err error) {
 	op := Operation{Name: stageOperation(c.Dialect), subject: name, timeout: -1}
-	staged, err := fetch[api.TempFilesResponse](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
+	response, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.sendStage(ctx, body)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return "", "", err
 	}
-	for _, t := range staged.TempFiles {
+	staged := response.objects("tempFiles")
+	for _, t := range staged {
 		// The service may change the name. A single entry is the one file of the request.
-		if (t.Name == name || len(staged.TempFiles) == 1) && text.PlainID(t.ID) {
-			return t.ID, t.Name, nil
+		if (t.text("name") == name || len(staged) == 1) && text.PlainID(t.text("id")) {
+			return t.text("id"), t.text("name"), nil
 		}
 	}
-	return "", "", c.errorf(op, "the response has %d files, none of them the one that was sent", len(staged.TempFiles))
+	return "", "", c.errorf(op, "the response has %d files, none of them the one that was sent", len(staged))
 }
 
 // Attach uploads one file, called name, to an execution that has started
@@ -201,7 +202,7 @@ func (c *Client) Attach(ctx context.Context, executionID, name string, body Uplo
 	op := Operation{Name: "ExecutionContextFilesUpload", executionID: executionID, subject: name, timeout: -1}
 	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionContextFilesUploadWithBody(ctx, executionID, body.FormType(), body, setLength(body))
-	}, http.StatusOK)
+	}, anySuccess)
 	return err
 }
 

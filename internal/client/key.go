@@ -1,7 +1,10 @@
 package client
 
 import (
+	"encoding/json"
 	"errors"
+	"html"
+	"net/url"
 	"strings"
 	"sync/atomic"
 )
@@ -16,10 +19,28 @@ type sentKey struct{ atomic.Pointer[string] }
 
 type sentKeyContext struct{}
 
-// redact removes the key from text that came back.
+// redact removes the key from text that came back: as it is, and as JSON, HTML and URLs escape it.
 func (k *sentKey) redact(text string) string {
-	if key := k.Load(); key != nil {
-		return strings.ReplaceAll(text, *key, "[API key]")
+	key := k.Load()
+	if key == nil {
+		return text
+	}
+	for _, form := range escapedForms(*key) {
+		text = strings.ReplaceAll(text, form, "[API key]")
 	}
 	return text
 }
+
+// escapedForms returns a key as a response may repeat it.
+func escapedForms(key string) []string {
+	quoted, _ := json.Marshal(key) // a string never fails
+	inJSON := strings.Trim(string(quoted), `"`)
+	return []string{
+		key, inJSON, strings.ReplaceAll(inJSON, "/", `\/`), strings.ReplaceAll(key, "/", `\/`),
+		html.EscapeString(key), url.QueryEscape(key), url.PathEscape(key),
+	}
+}
+
+// minKeyLength is below the length of every key of the service. Something shorter is a mistake, and
+// could not be removed from text without removing parts of words.
+const minKeyLength = 8

@@ -15,13 +15,20 @@ const ListPageSize = 100
 
 // Summary has the used members of a listed execution. Others, such as its inputs, may be large.
 type Summary struct {
-	ID                string          `json:"id"`
-	AgentID           string          `json:"agentId"`
-	WorkflowID        string          `json:"workflowId"`
-	Status            asteroid.Status `json:"status"`
-	CreatedAt         time.Time       `json:"createdAt"`
-	ParentExecutionID string          `json:"parentExecutionId"`
-	Metadata          map[string]any  `json:"metadata"`
+	ID                string
+	AgentID           string
+	WorkflowID        string
+	Status            asteroid.Status
+	CreatedAt         time.Time
+	ParentExecutionID string
+	Metadata          map[string]string
+}
+
+func summaryOf(m members) Summary {
+	return Summary{
+		ID: m.text("id"), AgentID: m.text("agentId"), WorkflowID: m.text("workflowId"), Status: asteroid.Status(m.text("status")),
+		CreatedAt: m.time("createdAt"), ParentExecutionID: m.text("parentExecutionId"), Metadata: m.strings("metadata"),
+	}
 }
 
 // isOf reports whether the execution is of an agent, in either dialect.
@@ -31,9 +38,11 @@ func (s Summary) isOf(agentID string) bool {
 
 // SummaryPage is one page of a list.
 type SummaryPage struct {
-	Items []Summary `json:"items"`
+	// Items are those that could be read. Listed counts the others too.
+	Items  []Summary
+	Listed int
 	// Total counts the executions on all pages. It is 0 when the service does not report it.
-	Total int64 `json:"total"`
+	Total int64
 }
 
 // ListQuery selects executions. A zero field does not restrict the selection.
@@ -46,15 +55,15 @@ type ListQuery struct {
 	NewestFirst                bool
 }
 
-// List reads one page, counted from 1, in ascending order of creation unless query.NewestFirst
+// List reads the page with a number, counted from 1, in ascending order of creation unless query.NewestFirst
 // (https://docs.asteroid.ai/api-reference/execution/list-executions).
-func (c *Client) List(ctx context.Context, query ListQuery, page int32) (SummaryPage, error) {
+func (c *Client) List(ctx context.Context, query ListQuery, number int32) (SummaryPage, error) {
 	size, field, direction := int32(ListPageSize), api.ExecutionSortFieldCreatedAt, api.SortDirectionAsc
 	if query.NewestFirst {
 		direction = api.SortDirectionDesc
 	}
 	params := &api.ExecutionsListParams{
-		OrganizationID: optional(query.OrganizationID), Page: &page, PageSize: &size, SortField: &field, SortDirection: &direction,
+		OrganizationID: optional(query.OrganizationID), Page: &number, PageSize: &size, SortField: &field, SortDirection: &direction,
 		MetadataKey: optional(query.MetadataKey), MetadataValue: optional(query.MetadataValue),
 	}
 	if len(query.Statuses) > 0 {
@@ -70,19 +79,36 @@ func (c *Client) List(ctx context.Context, query ListQuery, page int32) (Summary
 	if query.AgentID != "" {
 		filterByAgent(c.Dialect, params, query.AgentID)
 	}
-	return fetch[SummaryPage](ctx, c, Operation{Name: "ExecutionsList"}, func(ctx context.Context) (*http.Response, error) {
+	op := Operation{Name: "ExecutionsList"}
+	page, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionsList(ctx, params)
 	}, http.StatusOK)
+	if err != nil {
+		return SummaryPage{}, err
+	}
+	items, err := splitArray(page["items"])
+	if err != nil {
+		return SummaryPage{}, c.errorf(op, "answered with a page without items")
+	}
+	listed := SummaryPage{Listed: len(items), Total: page.integer("total")}
+	for _, item := range objectsOf(items) {
+		listed.Items = append(listed.Items, summaryOf(item))
+	}
+	return listed, nil
 }
 
 // ReadSummary reads one execution as a list would return it.
 func (c *Client) ReadSummary(ctx context.Context, id string) (Summary, error) {
 	op := Operation{Name: "ExecutionGet", executionID: id}
-	e, err := fetch[Summary](ctx, c, op, func(ctx context.Context) (*http.Response, error) {
+	found, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
 	}, http.StatusOK)
-	if err == nil && (e.ID != id || e.Status == "") {
-		err = c.errorf(op, wrongExecution)
+	if err != nil {
+		return Summary{}, err
 	}
-	return e, err
+	e := summaryOf(found)
+	if !strings.EqualFold(e.ID, id) || e.Status == "" {
+		return Summary{}, c.errorf(op, wrongExecution)
+	}
+	return e, nil
 }

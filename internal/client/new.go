@@ -57,6 +57,9 @@ func (c *Client) authenticate(ctx context.Context, r *http.Request) error {
 	if key = strings.TrimSpace(key); key == "" || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return fmt.Errorf("%w for connection %q: its APIKey function returned an empty string, or characters that an HTTP header cannot hold", ErrNoKey, c.Name)
 	}
+	if len(key) < minKeyLength {
+		return fmt.Errorf("%w for connection %q: its APIKey function returned %d characters, too few for a key", ErrNoKey, c.Name, len(key))
+	}
 	if sent, ok := ctx.Value(sentKeyContext{}).(*sentKey); ok {
 		sent.Store(&key)
 	}

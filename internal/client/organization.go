@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/internal/api"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -43,27 +42,28 @@ func (c *Client) organization(ctx context.Context) (string, error) {
 // lookUpOrganization asks the service. It returns asteroid.InvalidInput for a key that spans
 // several organizations.
 func (c *Client) lookUpOrganization(ctx context.Context) (string, error) {
-	me, err := fetch[api.Whoami](ctx, c, Operation{Name: "WhoamiGet"}, func(ctx context.Context) (*http.Response, error) {
+	me, err := c.fetchObject(ctx, Operation{Name: "WhoamiGet"}, func(ctx context.Context) (*http.Response, error) {
 		return c.api.WhoamiGet(ctx)
 	}, http.StatusOK)
 	switch {
-	case err == nil && text.PlainID(value(me.OrganizationID)):
-		return *me.OrganizationID, nil
+	case err == nil && text.PlainID(me.text("organizationId")):
+		return me.text("organizationId"), nil
 	case err != nil && !HasStatus(err, http.StatusNotFound): // older services have no whoami
 		return "", err
 	}
-	member, err := fetch[api.UserContext](ctx, c, Operation{Name: "ContextGet"}, func(ctx context.Context) (*http.Response, error) {
+	user, err := c.fetchObject(ctx, Operation{Name: "ContextGet"}, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ContextGet(ctx)
 	}, http.StatusOK)
 	if err != nil {
 		return "", err
 	}
-	if len(member.Organizations) == 1 && text.PlainID(member.Organizations[0].ID) {
-		return member.Organizations[0].ID, nil
+	organizations := user.objects("organizations")
+	if len(organizations) == 1 && text.PlainID(organizations[0].text("id")) {
+		return organizations[0].text("id"), nil
 	}
-	names := make([]string, len(member.Organizations))
-	for i, o := range member.Organizations {
-		names[i] = fmt.Sprintf("%s (%s)", o.ID, o.Name)
+	names := make([]string, len(organizations))
+	for i, o := range organizations {
+		names[i] = fmt.Sprintf("%s (%s)", o.text("id"), o.text("name"))
 	}
 	return "", asteroid.NewInvalidInput("connection", fmt.Sprintf("the API key of %q spans %d organizations: set OrganizationID to one of them: %s",
 		c.Name, len(names), strings.Join(names, ", ")))

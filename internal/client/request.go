@@ -1,10 +1,10 @@
 package client
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // maxResponse bounds in bytes what is read of a response.
@@ -47,7 +48,7 @@ func (c *Client) send(ctx context.Context, op Operation, request func(context.Co
 		c.rateLimit.close(httphdr.RetryAfter(received.Header, time.Now()))
 	}
 	body, err := io.ReadAll(io.LimitReader(received.Body, maxResponse+1))
-	if err != nil || len(body) > maxResponse || !slices.Contains(accept, received.StatusCode) {
+	if err != nil || len(body) > maxResponse || !accepts(accept, received.StatusCode) {
 		return response{}, c.responseError(op, key, received, body, err, accept)
 	}
 	return response{received.StatusCode, body, received.Header.Get("Location")}, nil
@@ -87,9 +88,11 @@ func (c *Client) responseError(op Operation, key *sentKey, received *http.Respon
 		RetryAfter: httphdr.RetryAfter(header, time.Now()),
 	}
 	switch {
-	case !slices.Contains(accept, status):
+	case !accepts(accept, status):
 		failed.Status = status
-		failed.Message, failed.body = decodeErrorBody(failed.contentType, []byte(key.redact(string(body))))
+		failed.Message, failed.problem = decodeErrorBody(failed.contentType, body, func(foreign string) string {
+			return text.Truncate(strings.ToValidUTF8(strings.TrimSpace(key.redact(foreign)), ""), maxMessage)
+		})
 		if header.Get("Location") != "" {
 			failed.Message = "redirected; a request with an API key does not follow redirects"
 		}
@@ -109,17 +112,46 @@ func neverSent(err error) bool {
 	return errors.Is(err, ErrNoKey) || unresolved || ok && network.Op == "dial"
 }
 
-// fetch sends a request and decodes its JSON response. It ignores unknown members, as the contract
-// asks of clients.
-func fetch[T any](ctx context.Context, c *Client, op Operation, request func(context.Context) (*http.Response, error), accept ...int) (T, error) {
-	var decoded T
+// anySuccess, in the statuses that send accepts, stands for every 2xx: what a change did is told by
+// a read, not by which success it answers.
+const anySuccess = 2
+
+func accepts(accept []int, status int) bool {
+	return slices.Contains(accept, status) || slices.Contains(accept, anySuccess) && status/100 == anySuccess
+}
+
+// fetchObject sends a request whose response is a JSON object, and returns its members. It ignores
+// unknown members, as the contract asks of clients.
+func (c *Client) fetchObject(ctx context.Context, op Operation, request func(context.Context) (*http.Response, error), accept ...int) (members, error) {
 	got, err := c.send(ctx, op, request, accept...)
 	if err != nil {
-		return decoded, err
+		return nil, err
 	}
-	if err := json.NewDecoder(bytes.NewReader(got.body)).Decode(&decoded); err != nil {
-		return decoded, &Error{Operation: op, Connection: c.Name, Cause: err,
-			Message: fmt.Sprintf("answered %d with a body that is not the contract's JSON: %v", got.status, err)}
+	found, err := splitObject(got.body)
+	if err != nil {
+		return nil, c.malformed(op, got, err)
 	}
-	return decoded, nil
+	return found, nil
+}
+
+// fetchItems sends a request whose response is a JSON array of objects. It leaves out items of
+// another form.
+func (c *Client) fetchItems(ctx context.Context, op Operation, request func(context.Context) (*http.Response, error), accept ...int) ([]members, error) {
+	got, err := c.send(ctx, op, request, accept...)
+	if err != nil {
+		return nil, err
+	}
+	items, err := splitArray(got.body)
+	if err != nil {
+		return nil, c.malformed(op, got, err)
+	}
+	return objectsOf(items), nil
+}
+
+// malformed returns the error of a complete response that is not the JSON of the contract.
+func (c *Client) malformed(op Operation, got response, err error) error {
+	sum := sha256.Sum256(got.body)
+	failed := c.errorf(op, "answered %d with a body that is not the contract's JSON: it %v", got.status, err)
+	failed.Cause, failed.Malformed = err, hex.EncodeToString(sum[:])
+	return failed
 }

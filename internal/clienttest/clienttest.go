@@ -3,7 +3,6 @@
 package clienttest
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -88,11 +87,16 @@ func (w *Wire) Answer(answer func(kind string, r *http.Request) *http.Response) 
 // Reply returns a response with a JSON body and with headers, each a name followed by its value.
 func Reply(status int, body any, header ...string) *http.Response {
 	raw, _ := json.Marshal(body)
+	return ReplyText(status, string(raw), header...)
+}
+
+// ReplyText is Reply for a body that need not be JSON.
+func ReplyText(status int, body string, header ...string) *http.Response {
 	h := http.Header{"Content-Type": {"application/json"}}
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Set(header[i], header[i+1])
 	}
-	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(bytes.NewReader(raw))}
+	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}
 }
 
 // EmptyPage is the body of a list without executions.

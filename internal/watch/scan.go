@@ -75,7 +75,7 @@ func (w *Watch) listActive(ctx context.Context, s *scan) error {
 		total := 0
 		for i, page := range pages {
 			s.add(w, page)
-			number, items := last-i, len(page.Items)
+			number, items := last-i, page.Listed
 			if items == 0 {
 				continue
 			}
@@ -125,7 +125,7 @@ func (w *Watch) listTerminal(ctx context.Context, s *scan) error {
 		}
 		w.pagesRead++
 		s.add(w, page)
-		items := len(page.Items)
+		items := page.Listed
 		if items < client.ListPageSize && (page.Total == 0 || items == 0 || int64(number)*int64(items) >= page.Total) {
 			break
 		}

@@ -430,12 +430,18 @@ func TestWatchEndsRoundAtRateLimit(t *testing.T) {
 func TestWatchSkipsMalformedListEntries(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	var odd []client.Summary
+	var odd []any
 	require.NoError(t, json.Unmarshal([]byte(`[{"id":"../x","status":"paused","metadata":{"temporal_namespace":"ns","temporal_workflow_id":"wf","temporal_signal":"asteroid.executionEvent"}},
 		{"id":"x","status":"","metadata":{"temporal_namespace":"ns","temporal_workflow_id":"wf","temporal_signal":"asteroid.executionEvent"}},
 		{"id":"y","status":"paused","metadata":{"temporal_namespace":1,"temporal_workflow_id":["wf"],"temporal_signal":{}}},
-		{"id":"z","status":"paused","metadata":null},{}]`), &odd))
-	s := &scan{listed: map[string]observation{}}
-	s.add(h.Watch, client.SummaryPage{Items: odd})
+		{"id":"z","status":"paused","metadata":null},{},null,7,[],"x"]`), &odd))
+	h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
+		if kind != "list" {
+			return nil
+		}
+		return clienttest.Reply(http.StatusOK, map[string]any{"items": odd, "total": len(odd)})
+	})
+	s := h.scan(t.Context())
+	require.NoError(t, s.err)
 	require.Empty(t, s.listed)
 }
