@@ -36,7 +36,7 @@ func applicationError(f *client.Error) error {
 	case errors.Is(f.Cause, client.ErrNoKey):
 		advice = "nothing was sent; it is tried again"
 	case status == 0 && f.NeverSent:
-		advice = fmt.Sprintf("the service was not reached; check the base URL of connection %q and the network", f.Connection)
+		advice = fmt.Sprintf("the service was not reached and nothing was sent; check the base URL of connection %q, the proxy, and that this worker trusts the certificate", f.Connection)
 	case status == 0:
 		advice = "no usable response came; it is tried again"
 	case status == http.StatusUnauthorized:

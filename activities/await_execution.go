@@ -15,8 +15,12 @@ import (
 
 // How long a wait tolerates a condition before it ends.
 const (
-	// failingPatience bounds a streak of failed polls. A successful poll ends the streak.
-	failingPatience = time.Hour
+	// failingPatience bounds a streak of failed polls: as long as a start is patient by default. A
+	// successful poll ends the streak.
+	failingPatience = 6 * time.Hour
+	// malformedReads is how many polls in a row have to get the same malformed response before that
+	// is final. A proxy that cuts a response short does not do so three times at the same byte.
+	malformedReads = 3
 	// resultPatience is how long a completed run may lack its result, and the activities of a
 	// failed or cancelled one may be unreadable.
 	resultPatience = time.Minute
@@ -30,18 +34,24 @@ const (
 // The caller's retry policy may poll a run in progress only every ten minutes. These conditions
 // should pass sooner, and are polled sooner.
 const (
-	resultInterval  = 5 * time.Second
-	failingInterval = 15 * time.Second
+	resultInterval     = 5 * time.Second
+	failingInterval    = 15 * time.Second
+	maxFailingInterval = 5 * time.Minute // a streak of hours is polled less often
 )
 
 // awaitProgress is the state that one attempt passes to the next, in heartbeat details: since when
 // a condition lasts. Without such a condition it is not recorded, so a usual poll costs no
 // heartbeat.
 type awaitProgress struct {
-	FailingSince  time.Time       `json:"failingSince,omitzero"`
-	NoResultSince time.Time       `json:"noResultSince,omitzero"`
-	UnknownSince  time.Time       `json:"unknownSince,omitzero"`
-	UnknownStatus asteroid.Status `json:"unknownStatus,omitempty"`
+	FailingSince time.Time `json:"failingSince,omitzero"`
+	// Seen says that a poll before the streak read the execution.
+	Seen bool `json:"seen,omitempty"`
+	// Malformed is the digest of the malformed response that so many polls in a row got.
+	Malformed      string          `json:"malformed,omitempty"`
+	MalformedReads int             `json:"malformedReads,omitempty"`
+	NoResultSince  time.Time       `json:"noResultSince,omitzero"`
+	UnknownSince   time.Time       `json:"unknownSince,omitzero"`
+	UnknownStatus  asteroid.Status `json:"unknownStatus,omitempty"`
 }
 
 // AwaitExecution waits until an execution is terminal, or until the condition in Input.Until holds,
@@ -81,14 +91,18 @@ type awaitProgress struct {
 //
 // # When it ends
 //
-// A completed run that has no result yet is polled for up to a minute, then returned without one.
-// Polls may fail for an hour in a row. A failed run is a result here, not an error: check the
-// Status.
+// A completed run that has no result yet is polled for up to a minute, then returned without one. A
+// failed run is a result here, not an error: check the Status.
 //
-// Errors: asteroid.StillRunning; asteroid.NotFound, retryable during the first minute (a new
-// execution may not be readable everywhere yet), then final: the execution is gone;
-// asteroid.UnknownStatus after an hour in a status that this version does not know; and those of
-// the API.
+// Once a poll has read the execution, polls may fail for six hours in a row, whatever the service
+// answers: a gateway's error page, a key that expired and a 404 do not end the wait for an agent
+// that works. The error that then ends it says that the execution was not terminal when it was last
+// read. A response that is not JSON is final after three polls that got the same one.
+//
+// Errors: asteroid.StillRunning; before the first successful poll asteroid.NotFound, retryable
+// during the first minute (a new execution may not be readable everywhere yet), then final: there is
+// no such execution; asteroid.UnknownStatus after an hour in a status that this version does not
+// know; and those of the API.
 func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecutionInput) (*asteroid.Execution, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
@@ -212,24 +226,53 @@ func runGoesOn(e *asteroid.Execution, next time.Duration) error {
 		asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status})
 }
 
-// failed returns the error of a failed poll. It is final once every poll has failed for
-// failingPatience.
+// failed returns the error of a failed poll. After a successful poll every error is retryable until
+// the streak has lasted for failingPatience.
 func (p *poll) failed(ctx context.Context, err error) error {
 	p.after = p.before
 	if p.after.FailingSince.IsZero() {
 		p.after.FailingSince = p.now()
+		// An attempt before this one that has recorded no streak has read the execution.
+		p.after.Seen = p.in.KnownStatus != "" || activity.GetInfo(ctx).Attempt > 1
 	}
-	if failed, ok := errors.AsType[*client.Error](err); ok && failed.RetryAfter == 0 {
-		failed.RetryAfter = failingInterval
+	streak := p.now().Sub(p.after.FailingSince)
+	failed, isResponse := errors.AsType[*client.Error](err)
+	if isResponse && failed.RetryAfter == 0 {
+		failed.RetryAfter = min(max(streak/10, failingInterval), maxFailingInterval)
 	}
 	err = p.forgiveEarlyNotFound(ctx, err)
-	streak := p.now().Sub(p.after.FailingSince)
-	failed, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok || failed.NonRetryable() || streak < failingPatience {
-		return err
+	said, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
+		return err // the activity is cancelled
 	}
 	details, _ := asteroid.DetailsOf(err)
-	return temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("every poll of the execution has failed for %s: %s", streak.Round(time.Second), failed.Message()),
-		failed.Type(), nil, details)
+	message := said.Message()
+	if p.after.Seen {
+		message = fmt.Sprintf("execution %s was not terminal when it was last read, and may still be running: %s", p.in.ExecutionID, message)
+	}
+	switch {
+	case isResponse && p.malformed(failed):
+		return temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, message), said.Type(), nil, details)
+	case streak >= failingPatience:
+		return temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), message), said.Type(), nil, details)
+	case !p.after.Seen || !said.NonRetryable():
+		return err
+	default:
+		return temporal.NewApplicationErrorWithOptions(message+"; it is tried again", said.Type(),
+			temporal.ApplicationErrorOptions{NextRetryDelay: failed.RetryAfter, Details: []any{details}})
+	}
+}
+
+// malformed reports whether enough polls in a row got the same malformed response.
+func (p *poll) malformed(failed *client.Error) bool {
+	if failed.Malformed == "" || failed.Malformed != p.before.Malformed {
+		p.after.MalformedReads = 0
+	}
+	p.after.Malformed = failed.Malformed
+	if failed.Malformed != "" {
+		p.after.MalformedReads++
+	}
+	return p.after.MalformedReads >= malformedReads
 }

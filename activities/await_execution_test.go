@@ -177,7 +177,7 @@ func TestAStreakOfFailedPollsIsToleratedForAnHour(t *testing.T) {
 	require.True(t, asteroid.IsStillRunning(wait.err()))
 	down.Store(true)
 	require.False(t, applicationError(t, wait.err()).NonRetryable())
-	clock.pass(time.Hour)
+	clock.pass(6 * time.Hour)
 	err := wait.err()
 	require.True(t, asteroid.IsUnavailable(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())

@@ -43,12 +43,9 @@ const maxLookupPages = 100
 // first, without reruns. earliest bounds their creation time unless it is zero. A rerun whose
 // original is not listed leads to the original.
 func (c *Client) Candidates(ctx context.Context, agentID, key string, earliest time.Time) ([]Candidate, error) {
-	// A key that spans several organizations starts executions without naming one, so this lookup
-	// does not need one either. An error here could lose an agent that is running.
-	organizationID, err := c.VisibleOrganization(ctx)
-	if err != nil {
-		return nil, err
-	}
+	// The organization narrows the list, and nothing else: a key that may not ask for it, or spans
+	// several, has to find an agent that is running all the same.
+	organizationID, _ := c.VisibleOrganization(ctx)
 	var candidates []Candidate
 	// In ascending order, so that new executions do not shift the pages.
 	query := ListQuery{OrganizationID: organizationID, AgentID: agentID, MetadataKey: asteroid.MetadataExecutionKey, MetadataValue: key, CreatedAfter: earliest}

@@ -10,8 +10,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -38,10 +40,10 @@ func (c *Client) send(ctx context.Context, op Operation, request func(context.Co
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 		defer cancel()
 	}
-	key := &sentKey{}
-	received, err := request(context.WithValue(ctx, sentKeyContext{}, key))
+	key, trace := &sentKey{}, &sentTrace{}
+	received, err := request(trace.context(context.WithValue(ctx, sentKeyContext{}, key)))
 	if err != nil {
-		return response{}, c.unansweredError(ctx, op, key, err)
+		return response{}, c.unansweredError(ctx, op, key, trace, err)
 	}
 	defer func() { _ = received.Body.Close() }()
 	if received.StatusCode == http.StatusTooManyRequests && !op.Execute { // an execute's 429 is a lack of capacity
@@ -55,13 +57,13 @@ func (c *Client) send(ctx context.Context, op Operation, request func(context.Co
 }
 
 // unansweredError returns the error of a request that got no response.
-func (c *Client) unansweredError(ctx context.Context, op Operation, key *sentKey, err error) error {
+func (c *Client) unansweredError(ctx context.Context, op Operation, key *sentKey, trace *sentTrace, err error) error {
 	_, nested := errors.AsType[*Error](err)
 	_, final := errors.AsType[*temporal.ApplicationError](err)
 	if nested || final { // the lookup of the organization failed before this request
 		return err
 	}
-	failed := &Error{Operation: op, Connection: c.Name, NeverSent: neverSent(err)}
+	failed := &Error{Operation: op, Connection: c.Name, NeverSent: trace.neverSent(err)}
 	if limited, ok := errors.AsType[*rateLimitedError](err); ok { // reported as the 429 that it follows from
 		failed.Status, failed.NeverSent = http.StatusTooManyRequests, true
 		failed.RetryAfter, failed.Message = max(limited.left, 10*time.Millisecond), limited.Error()
@@ -104,12 +106,23 @@ func (c *Client) responseError(op Operation, key *sentKey, received *http.Respon
 	return failed
 }
 
-// neverSent reports whether err proves that the service saw nothing of a request. Only a missing
-// key and a missing connection do: a transport can report any other error after the last byte.
-func neverSent(err error) bool {
+// sentTrace records whether a request reached a connection. A connection that could not be opened
+// (no address, refused, no TLS, a proxy that refuses) has carried nothing to the service.
+type sentTrace struct{ wanted, got atomic.Bool }
+
+func (t *sentTrace) context(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { t.wanted.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
+	})
+}
+
+// neverSent reports whether the service certainly saw nothing of a request that failed with err. A
+// transport that does not report its connections proves it by its error only.
+func (t *sentTrace) neverSent(err error) bool {
 	_, unresolved := errors.AsType[*net.DNSError](err)
 	network, ok := errors.AsType[*net.OpError](err)
-	return errors.Is(err, ErrNoKey) || unresolved || ok && network.Op == "dial"
+	return errors.Is(err, ErrNoKey) || unresolved || ok && network.Op == "dial" || t.wanted.Load() && !t.got.Load()
 }
 
 // anySuccess, in the statuses that send accepts, stands for every 2xx: what a change did is told by
