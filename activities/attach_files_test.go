@@ -48,7 +48,7 @@ func given(api *testsuite.API, id string) []string {
 	return names
 }
 
-func TestFilesAreGivenToARunAtWork(t *testing.T) {
+func TestAttachFilesUploadsToRunningExecution(t *testing.T) {
 	t.Parallel()
 	big := strings.Repeat("0123456789", 100_000)
 	api, _, id, attach := attaching(t, nil,
@@ -66,7 +66,7 @@ func TestFilesAreGivenToARunAtWork(t *testing.T) {
 	require.Zero(t, count(api, "ExecutionFilesGet"), "a first attempt has nothing to look for")
 }
 
-func TestAttachFilesRefusesWhatStageFilesDoes(t *testing.T) {
+func TestAttachFilesRejectsWhatStageFilesRejects(t *testing.T) {
 	t.Parallel()
 	many := make([]asteroid.FileRef, 1001)
 	api, _, id, attach := attaching(t, nil)
@@ -83,7 +83,7 @@ func TestAttachFilesRefusesWhatStageFilesDoes(t *testing.T) {
 	require.Len(t, api.Requests(), before)
 }
 
-func TestAFileWhoseAnswerWasLostIsNotSentAgain(t *testing.T) {
+func TestAttachFilesDoesNotResendFileOfLostResponse(t *testing.T) {
 	t.Parallel()
 	api, _, id, attach := attaching(t, nil,
 		asteroid.FileRef{URI: "data:,a", Name: "a.txt"}, asteroid.FileRef{URI: "data:,bb", Name: "b.txt"}, asteroid.FileRef{URI: "data:,c", Name: "c.txt"})
@@ -100,7 +100,7 @@ func TestAFileWhoseAnswerWasLostIsNotSentAgain(t *testing.T) {
 	}, attached.Files)
 }
 
-func TestAFileThatNeverLeftIsSentAtOnce(t *testing.T) {
+func TestAttachFilesResendsUnsentFileAtOnce(t *testing.T) {
 	t.Parallel()
 	var attempts atomic.Int32
 	api, _, id, attach := attaching(t, func(r *http.Request) error {
@@ -116,7 +116,7 @@ func TestAFileThatNeverLeftIsSentAtOnce(t *testing.T) {
 	require.Zero(t, count(api, "ExecutionFilesGet"), "there was nothing to look for")
 }
 
-func TestAFileThatWasRefusedIsSentAtOnce(t *testing.T) {
+func TestAttachFilesResendsRefusedFileAtOnce(t *testing.T) {
 	t.Parallel()
 	api, _, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a"})
 	api.Inject(uploadOperation, testsuite.Answer(http.StatusTooManyRequests, ""), 1)
@@ -127,7 +127,7 @@ func TestAFileThatWasRefusedIsSentAtOnce(t *testing.T) {
 	require.Zero(t, count(api, "ExecutionFilesGet"))
 }
 
-func TestAnAttemptThatFailedBeforeItSentAnythingLeavesNoDoubt(t *testing.T) {
+func TestAttachFilesNeedsNoListingWhenNothingWasSent(t *testing.T) {
 	t.Parallel()
 	for _, failsAt := range []string{"stat", "open"} {
 		t.Run(failsAt, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestAnAttemptThatFailedBeforeItSentAnythingLeavesNoDoubt(t *testing.T) {
 	}
 }
 
-func TestWhatAWorkerThatDiedHasSentIsLookedFor(t *testing.T) {
+func TestAttachFilesFindsUploadsOfDeadWorker(t *testing.T) {
 	t.Parallel()
 	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"}, asteroid.FileRef{URI: "data:,b", Name: "b.txt"})
 	api.Inject(uploadOperation, testsuite.Fault{}, 1)
@@ -167,7 +167,7 @@ func TestWhatAWorkerThatDiedHasSentIsLookedFor(t *testing.T) {
 	require.False(t, attached.Files[1].AlreadySent)
 }
 
-func TestAFileThatIsListedLateIsLookedForHalfAMinute(t *testing.T) {
+func TestAttachFilesWaitsHalfAMinuteForLateListing(t *testing.T) {
 	t.Parallel()
 	for _, late := range []bool{true, false} {
 		api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
@@ -199,7 +199,7 @@ func TestAFileThatIsListedLateIsLookedForHalfAMinute(t *testing.T) {
 	}
 }
 
-func TestAListingThatCannotBeReadSendsNothing(t *testing.T) {
+func TestAttachFilesSendsNothingWithoutListing(t *testing.T) {
 	t.Parallel()
 	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
 	api.Inject(uploadOperation, testsuite.LoseResponse(), 1)
@@ -213,7 +213,7 @@ func TestAListingThatCannotBeReadSendsNothing(t *testing.T) {
 	require.Equal(t, []string{"a.txt"}, given(api, id))
 }
 
-func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
+func TestAttachFilesRecognizesOwnUploadInListing(t *testing.T) {
 	t.Parallel()
 	const old, other, ours = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2099-01-02T00:00:00Z"
 	upload := func(name string, size int, created string) string {
@@ -257,7 +257,7 @@ func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
 	}
 }
 
-func TestARunThatIsOverTakesNoFiles(t *testing.T) {
+func TestAttachFilesRejectsTerminalExecution(t *testing.T) {
 	t.Parallel()
 	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a"})
 	clock.pass(3 * time.Hour)
@@ -274,7 +274,7 @@ func TestARunThatIsOverTakesNoFiles(t *testing.T) {
 	requireType(t, missing, attach.err())
 }
 
-func TestAnAttachmentIsCancelledInMidBody(t *testing.T) {
+func TestAttachFilesCancelsUploadMidBody(t *testing.T) {
 	t.Parallel()
 	began, gone := make(chan struct{}), make(chan struct{})
 	ctx, cancel := context.WithCancelCause(context.Background())

@@ -1,11 +1,9 @@
 package activities_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,36 +16,12 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// clock is a time that the test moves.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Now()} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// executeOn starts an agent with these steps on a fake and returns its execution's id.
-func executeOn(t *testing.T, api *testsuite.API, options worker.Options, steps ...testsuite.Step) string {
+func newWait(t *testing.T, options worker.Options, in asteroid.AwaitExecutionInput) *retries[asteroid.Execution] {
 	t.Helper()
-	agent := api.AddAgent("agent", func(testsuite.Run) []testsuite.Step { return steps })
-	executed, err := run[asteroid.ExecuteAgentResult](newEnv(t, options), asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: agent})
-	require.NoError(t, err)
-	return executed.ExecutionID
+	return &retries[asteroid.Execution]{t: t, name: asteroid.AwaitExecutionName, options: options, in: in}
 }
 
-func TestAWaitEndsWhenItShould(t *testing.T) {
+func TestAwaitExecutionReturnsAccordingToUntil(t *testing.T) {
 	t.Parallel()
 	asks := []testsuite.Step{testsuite.Work(time.Hour), testsuite.Ask("Which account?", "Checking", "Savings"), testsuite.Complete("success", "", nil)}
 	for _, row := range []struct {
@@ -92,7 +66,7 @@ func TestAWaitEndsWhenItShould(t *testing.T) {
 	}
 }
 
-func TestEndsComeWithTheirReasonOrResult(t *testing.T) {
+func TestAwaitExecutionReturnsReasonOrResult(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		end            testsuite.Step
@@ -124,7 +98,7 @@ func TestEndsComeWithTheirReasonOrResult(t *testing.T) {
 	}
 }
 
-func TestACompletedRunIsGivenAMinuteForItsResult(t *testing.T) {
+func TestAwaitExecutionWaitsAMinuteForResult(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now), testsuite.WithResultDelay(24*time.Hour))
@@ -143,17 +117,24 @@ func TestACompletedRunIsGivenAMinuteForItsResult(t *testing.T) {
 	require.Error(t, execution.DecodeResult(new(int)))
 }
 
-func newWait(t *testing.T, options worker.Options, in asteroid.AwaitExecutionInput) *retries[asteroid.Execution] {
-	t.Helper()
-	return &retries[asteroid.Execution]{t: t, name: asteroid.AwaitExecutionName, options: options, in: in}
+func TestAwaitExecutionWaitsAMinuteForReason(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/activities") {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		_, _ = io.WriteString(w, executionJSON("cancelled"))
+	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
+	require.True(t, asteroid.IsStillRunning(wait.err()))
+	clock.pass(time.Minute)
+	execution, err := wait.next()
+	require.NoError(t, err)
+	require.Equal(t, asteroid.StatusCancelled, execution.Status)
 }
 
-// execution is the least that the contract says of one.
-func executionJSON(status string) string {
-	return fmt.Sprintf(`{"id":"e-1","status":%q,"agentId":"a","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`, status)
-}
-
-func TestAStreakOfFailedPollsIsToleratedForAnHour(t *testing.T) {
+func TestAwaitExecutionToleratesFailedPollsForAnHour(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	var down atomic.Bool
@@ -185,7 +166,7 @@ func TestAStreakOfFailedPollsIsToleratedForAnHour(t *testing.T) {
 	require.Equal(t, "e-1", details.ExecutionID)
 }
 
-func TestA404IsForgivenEarlyAndFinalLater(t *testing.T) {
+func TestAwaitExecutionRetriesEarly404Only(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -200,7 +181,7 @@ func TestA404IsForgivenEarlyAndFinalLater(t *testing.T) {
 	require.True(t, applicationError(t, err).NonRetryable())
 }
 
-func TestAnUnknownStatusIsWaitedOutForAnHour(t *testing.T) {
+func TestAwaitExecutionToleratesUnknownStatusForAnHour(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	var status atomic.Value
@@ -220,7 +201,7 @@ func TestAnUnknownStatusIsWaitedOutForAnHour(t *testing.T) {
 	require.Contains(t, err.Error(), "dreaming")
 }
 
-func TestAWaitForAChangeReturnsAnUnknownStatus(t *testing.T) {
+func TestAwaitExecutionUntilChangeReturnsUnknownStatus(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, executionJSON("hibernating"))
@@ -231,7 +212,7 @@ func TestAWaitForAChangeReturnsAnUnknownStatus(t *testing.T) {
 	require.Equal(t, asteroid.Status("hibernating"), execution.Status)
 }
 
-func TestTheLongPollFallsBackWhereTheServiceHasNone(t *testing.T) {
+func TestAwaitExecutionFallsBackWithoutLongPoll(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	for name, options := range map[string][]testsuite.Option{"has one": nil, "has none": {testsuite.WithoutLongPoll()}} {
@@ -248,7 +229,7 @@ func TestTheLongPollFallsBackWhereTheServiceHasNone(t *testing.T) {
 	}
 }
 
-func TestALongPollForAMissingExecutionIsNotFound(t *testing.T) {
+func TestAwaitExecutionLongPollReportsNotFound(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	api := testsuite.NewAPI(t)
@@ -259,7 +240,7 @@ func TestALongPollForAMissingExecutionIsNotFound(t *testing.T) {
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
 }
 
-func TestAWaitThatCannotBeMeantIsRefused(t *testing.T) {
+func TestAwaitExecutionRejectsInvalidInput(t *testing.T) {
 	t.Parallel()
 	for field, in := range map[string]asteroid.AwaitExecutionInput{
 		"executionId":     {ExecutionID: "a/b"},
@@ -272,23 +253,4 @@ func TestAWaitThatCannotBeMeantIsRefused(t *testing.T) {
 		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 		require.True(t, strings.Contains(err.Error(), field), "%v", err)
 	}
-}
-
-func TestAQuestionOfAnOlderServiceIsTheLastActionsMessage(t *testing.T) {
-	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/activities") {
-			require.Equal(t, "desc", r.URL.Query().Get("order"))
-			_, _ = io.WriteString(w, `[
-				{"id":"1","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"a_new_kind","status":7}},
-				{"id":"2","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"status_changed","data":{"status":"paused_by_agent"}}},
-				{"id":"3","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"action_started","data":{"message":"Which account?"}}},
-				{"id":"4","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"action_started","data":{"message":"an older one"}}}]`)
-			return
-		}
-		_, _ = io.WriteString(w, executionJSON("paused_by_agent"))
-	})})
-	execution, err := run[asteroid.Execution](env, asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
-	require.NoError(t, err)
-	require.Equal(t, "Which account?", execution.Reason)
 }

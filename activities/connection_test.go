@@ -17,36 +17,11 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-func TestOptionsThatCannotWorkAreRefusedAtOnce(t *testing.T) {
-	t.Parallel()
-	key := asteroid.StaticAPIKey("k")
-	for says, options := range map[string]activities.Options{
-		"no connections":            {},
-		"empty name":                {Connections: map[string]asteroid.Connection{"": {APIKey: key}}},
-		"APIKey is nil":             {Connections: one(asteroid.Connection{})},
-		`dialect "robots"`:          {Connections: one(asteroid.Connection{APIKey: key, Dialect: "robots"})},
-		"is not an id":              {Connections: one(asteroid.Connection{APIKey: key, OrganizationID: "a/b"})},
-		"unencrypted":               {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "http://asteroid.ai"})},
-		"not an http":               {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "odyssey.asteroid.ai"})},
-		"cannot be parsed":          {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://a b:c"})},
-		"credentials belong":        {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://user:pass@asteroid.ai"})},
-		"query or fragment":         {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://asteroid.ai?key=1"})},
-		"is not an absolute path":   {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"claims"}},
-		"no such file or directory": {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"/none/such"}},
-		"is not a directory":        {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"/dev/null"}},
-	} {
-		_, err := activities.New(options)
-		require.ErrorContains(t, err, says)
-		require.NotContains(t, err.Error(), "pass@")
-	}
-}
-
-func TestABaseURLMayHaveTheOldPath(t *testing.T) {
+func TestConnectionAcceptsBaseURLWithOldPath(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	for _, suffix := range []string{"", "/", "/agents/v2", "/agents/v2/"} {
@@ -56,7 +31,7 @@ func TestABaseURLMayHaveTheOldPath(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsAskedForAtEachRequest(t *testing.T) {
+func TestConnectionResolvesAPIKeyForEachRequest(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	rotated := ""
@@ -75,7 +50,7 @@ func TestTheKeyIsAskedForAtEachRequest(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAKeyThatCannotBeHadIsRetriedAndSaysWhy(t *testing.T) {
+func TestConnectionRetriesUnavailableAPIKey(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
 		APIKey: func(context.Context) (string, error) { return "", errors.New("the vault is sealed") },
@@ -85,13 +60,13 @@ func TestAKeyThatCannotBeHadIsRetriedAndSaysWhy(t *testing.T) {
 	require.False(t, applicationError(t, err).NonRetryable())
 }
 
-func TestAnUnsetVariableIsNamed(t *testing.T) {
+func TestAPIKeyFromEnvNamesUnsetVariable(t *testing.T) {
 	t.Setenv("ASTEROID_TEST_KEY", "")
 	_, err := asteroid.APIKeyFromEnv("ASTEROID_TEST_KEY")(context.Background())
 	require.ErrorContains(t, err, "ASTEROID_TEST_KEY")
 }
 
-func TestTheKeyIsNotSentToWhereARedirectLeads(t *testing.T) {
+func TestConnectionSendsNoAPIKeyToRedirectTarget(t *testing.T) {
 	t.Parallel()
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("the redirect was followed, with the headers %v", r.Header)
@@ -105,7 +80,7 @@ func TestTheKeyIsNotSentToWhereARedirectLeads(t *testing.T) {
 	require.Contains(t, err.Error(), "redirected")
 }
 
-func TestTheKeyIsInNoErrorLogOrDump(t *testing.T) {
+func TestConnectionKeepsAPIKeyOutOfErrorsLogsAndDumps(t *testing.T) {
 	t.Parallel()
 	const key = "ak_live_51H8zq2eZvKYlo2C"
 	var logged bytes.Buffer

@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -9,11 +10,22 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
+
+func TestExecuteAgentIsOneRequestWithoutFaults(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	result, err := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent}).next()
+	require.NoError(t, err)
+	require.False(t, result.Adopted)
+	require.False(t, result.MayHaveLateDuplicate)
+	require.Len(t, s.api.Requests(), 1)
+}
 
 // everyField sets each field of the published request that goes with the others.
 func everyField() asteroid.ExecuteAgentInput {
@@ -29,7 +41,7 @@ func everyField() asteroid.ExecuteAgentInput {
 	}
 }
 
-func TestEveryFieldReachesTheServiceInTheDialectsOwnWords(t *testing.T) {
+func TestExecuteAgentSendsEveryFieldInEachDialect(t *testing.T) {
 	t.Parallel()
 	for dialect, want := range map[asteroid.Dialect]struct{ path, body string }{
 		asteroid.DialectAgents: {"/agents/v2/agents/a-1/execute", `{
@@ -83,7 +95,7 @@ func TestEveryFieldReachesTheServiceInTheDialectsOwnWords(t *testing.T) {
 	}
 }
 
-func TestPoolHeadVariantKeyAndDynamicDataReachTheService(t *testing.T) {
+func TestExecuteAgentSendsPoolHeadVariantKeyAndDynamicData(t *testing.T) {
 	t.Parallel()
 	for dialect, want := range map[asteroid.Dialect]string{
 		asteroid.DialectAgents:    `{"agentProfilePoolId":"pool","dynamicData":{"a":1},"executionOptions":{"variantKey":"v"},"head":true,"onCapacityLimit":"queue"}`,
@@ -117,7 +129,7 @@ func TestPoolHeadVariantKeyAndDynamicDataReachTheService(t *testing.T) {
 	}
 }
 
-func TestTheServiceTakesEveryField(t *testing.T) {
+func TestExecuteAgentSendsOnlyFieldsThatAPIAccepts(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
@@ -132,7 +144,19 @@ func TestTheServiceTakesEveryField(t *testing.T) {
 	require.Len(t, got.Files, 1)
 }
 
-func TestWhatTheContractForbidsIsRefusedBeforeAnythingIsSent(t *testing.T) {
+func TestExecuteAgentInputKeepsDigits(t *testing.T) {
+	t.Parallel()
+	var in asteroid.ExecuteAgentInput
+	const given = `{"agentId":"a","inputs":{"n":12345678901234567890,"list":[0.10]}}`
+	require.NoError(t, json.Unmarshal([]byte(given), &in))
+	again, err := json.Marshal(in)
+	require.NoError(t, err)
+	require.JSONEq(t, given, string(again))
+	require.Contains(t, string(again), "12345678901234567890")
+	require.Contains(t, string(again), "0.10")
+}
+
+func TestExecuteAgentRejectsInvalidInputBeforeSending(t *testing.T) {
 	t.Parallel()
 	file := asteroid.StagedFile{ID: "t-1", Name: "a"}
 	for name, row := range map[string]struct {
@@ -185,7 +209,15 @@ func TestWhatTheContractForbidsIsRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-func TestAnExpiredFileIsToldBeforeAnythingIsSent(t *testing.T) {
+func TestExecuteAgentInputRejectsNumberedKey(t *testing.T) {
+	t.Parallel()
+	in := asteroid.ExecuteAgentInput{AgentID: "a", IdempotencyKey: "claim-7#2"}
+	require.True(t, asteroid.IsInvalidInput(in.Validate()))
+	in.IdempotencyKey = "claim#7-2"
+	require.NoError(t, in.Validate())
+}
+
+func TestExecuteAgentRejectsExpiredFileBeforeSending(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
 	_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a", TempFiles: []asteroid.StagedFile{
@@ -195,7 +227,7 @@ func TestAnExpiredFileIsToldBeforeAnythingIsSent(t *testing.T) {
 	require.Contains(t, err.Error(), "a.csv")
 }
 
-func TestAFileThatTheServiceNoLongerHasIsStagedFileExpired(t *testing.T) {
+func TestExecuteAgentReportsMissingFileAsStagedFileExpired(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
@@ -206,30 +238,30 @@ func TestAFileThatTheServiceNoLongerHasIsStagedFileExpired(t *testing.T) {
 	require.Empty(t, api.Executions())
 }
 
-func TestAnAcceptanceWithoutAnIDIsOfUnknownOutcome(t *testing.T) {
+func TestExecuteAgentClassifiesRefusalByStatusNotWording(t *testing.T) {
 	t.Parallel()
-	for name, body := range map[string]string{"truncated": `{"executionId":"e-`, "no id": `{}`, "path-like id": `{"executionId":"../x"}`} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(http.StatusAccepted)
-				_, _ = io.WriteString(w, body)
-			})}, asteroid.ExecuteAgentInput{AgentID: "a-1"})
-			err := execute.err()
-			require.True(t, asteroid.IsUnavailable(err), "%v", err)
-			require.EqualValues(t, 1, (*execute.details)["unknownOutcomes"])
-		})
+	for status, is := range map[int]func(error) bool{413: asteroid.IsInvalidInput, 429: asteroid.IsAtCapacity, 400: asteroid.IsInvalidInput} {
+		env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "temp files exceed the limit of 200 MB")
+		})})
+		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
+		require.True(t, is(err), "%d: %v", status, err)
 	}
 }
 
-func TestInputsKeepTheirDigits(t *testing.T) {
+func TestExecuteAgentReadsResponseWhileWorkerStops(t *testing.T) {
 	t.Parallel()
-	var in asteroid.ExecuteAgentInput
-	const given = `{"agentId":"a","inputs":{"n":12345678901234567890,"list":[0.10]}}`
-	require.NoError(t, json.Unmarshal([]byte(given), &in))
-	again, err := json.Marshal(in)
+	began, answer := make(chan struct{}), make(chan struct{})
+	ctx, stop := context.WithCancel(context.Background())
+	env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(began)
+		<-answer
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write([]byte(`{"executionId":"e-1"}`))
+	})}, sdkworker.Options{BackgroundActivityContext: ctx})
+	go func() { <-began; stop(); close(answer) }()
+	result, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
 	require.NoError(t, err)
-	require.JSONEq(t, given, string(again))
-	require.Contains(t, string(again), "12345678901234567890")
-	require.Contains(t, string(again), "0.10")
+	require.Equal(t, "e-1", result.ExecutionID)
 }

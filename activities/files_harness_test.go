@@ -1,21 +1,19 @@
 package activities_test
 
 import (
-	"context"
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"maps"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
-	"strings"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +21,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -39,6 +36,14 @@ func content(n int) []byte {
 func sum(content []byte) string {
 	digest := sha256.Sum256(content)
 	return hex.EncodeToString(digest[:])
+}
+
+// writeFile puts a file below dir and returns its reference.
+func writeFile(t *testing.T, dir, name, content string) asteroid.FileRef {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return asteroid.FileRef{URI: "file://" + path}
 }
 
 // sink is a service that stages files and shows what has arrived.
@@ -113,6 +118,23 @@ func secure(t *testing.T, handler http.HandlerFunc) (base string, options astero
 	return server.URL, asteroid.HTTPSOptions{RootCAs: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 }
 
+var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+
+// serveRanges serves content with ranges and a validator.
+func serveRanges(w http.ResponseWriter, r *http.Request, tag string, content []byte) {
+	if tag != "" {
+		w.Header().Set("ETag", tag)
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// breakOff sends the beginning of what the answer promised and closes the connection.
+func breakOff(w http.ResponseWriter, begin []byte) {
+	_, _ = w.Write(begin)
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
 // headerLog keeps the headers of requests, each with the path and query under ":path".
 type headerLog struct {
 	mu      sync.Mutex
@@ -132,123 +154,4 @@ func (l *headerLog) all() []http.Header {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]http.Header(nil), l.headers...)
-}
-
-// hook is a transport that shows each request before it is sent, and may fail it.
-type hook func(r *http.Request) error
-
-func (h hook) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := h(r); err != nil {
-		return nil, err
-	}
-	return http.DefaultTransport.RoundTrip(r)
-}
-
-// connectThrough is connect with a hook.
-func connectThrough(api *testsuite.API, h hook) map[string]asteroid.Connection {
-	c := connect(api)[asteroid.DefaultConnection]
-	c.Transport = h
-	return one(c)
-}
-
-// count is how many requests of an operation have come in.
-func count(api *testsuite.API, operation string) int {
-	n := 0
-	for _, r := range api.Requests() {
-		if r.Operation == operation {
-			n++
-		}
-	}
-	return n
-}
-
-// memoryStore is a Store in memory.
-type memoryStore struct {
-	mu    sync.Mutex
-	files map[string]stored
-	// fail, if set, is asked before everything: op is stat, open, read or write.
-	fail func(op string, uri *url.URL) error
-}
-
-type stored struct {
-	content []byte
-	info    asteroid.FileInfo
-}
-
-func newMemoryStore() *memoryStore { return &memoryStore{files: map[string]stored{}} }
-
-func (s *memoryStore) get(op string, uri *url.URL) (stored, error) {
-	if s.fail != nil {
-		if err := s.fail(op, uri); err != nil {
-			return stored{}, err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	file, ok := s.files[uri.String()]
-	if !ok && op != "write" {
-		return stored{}, fmt.Errorf("mem: %w", fs.ErrNotExist)
-	}
-	return file, nil
-}
-
-func (s *memoryStore) Stat(_ context.Context, uri *url.URL) (asteroid.FileInfo, error) {
-	file, err := s.get("stat", uri)
-	return file.info, err
-}
-
-func (s *memoryStore) Open(_ context.Context, uri *url.URL) (io.ReadCloser, error) {
-	file, err := s.get("open", uri)
-	if err != nil {
-		return nil, err
-	}
-	var tail io.Reader = strings.NewReader("")
-	if s.fail != nil {
-		if err := s.fail("read", uri); err != nil {
-			tail = failing{err}
-		}
-	}
-	return io.NopCloser(io.MultiReader(strings.NewReader(string(file.content)), tail)), nil
-}
-
-func (s *memoryStore) Write(_ context.Context, uri *url.URL, content io.Reader, info asteroid.FileInfo) error {
-	if _, err := s.get("write", uri); err != nil {
-		return err
-	}
-	all, err := io.ReadAll(content)
-	if err != nil {
-		return fmt.Errorf("reading what to store: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.files[uri.String()] = stored{all, info}
-	return nil
-}
-
-func (s *memoryStore) put(uri string, content []byte, info asteroid.FileInfo) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.files[uri] = stored{content, info}
-}
-
-func (s *memoryStore) all() map[string]stored {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.files)
-}
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-
-// requireType wants an error of one of the types.
-func requireType(t *testing.T, errorType string, err error) {
-	t.Helper()
-	is := map[string]func(error) bool{
-		asteroid.ErrorTypeInvalidInput: asteroid.IsInvalidInput, asteroid.ErrorTypeNotFound: asteroid.IsNotFound,
-		asteroid.ErrorTypeUnauthorized: asteroid.IsUnauthorized, asteroid.ErrorTypeUnavailable: asteroid.IsUnavailable,
-		asteroid.ErrorTypeStillRunning: asteroid.IsStillRunning,
-	}[errorType]
-	require.NotNil(t, is, errorType)
-	require.True(t, is(err), "want %s, got: %v", errorType, err)
 }

@@ -3,9 +3,11 @@ package activities_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
 
@@ -87,14 +90,21 @@ func connect(api *testsuite.API) map[string]asteroid.Connection {
 	return one(asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()})
 }
 
-// run executes an activity by name.
-func run[Out any](env *sdktestsuite.TestActivityEnvironment, name string, in any) (*Out, error) {
-	value, err := env.ExecuteActivity(name, in)
-	if err != nil {
+// hook is a transport that shows each request before it is sent, and may fail it.
+type hook func(r *http.Request) error
+
+func (h hook) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := h(r); err != nil {
 		return nil, err
 	}
-	var out Out
-	return &out, value.Get(&out)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// connectThrough is connect with a hook.
+func connectThrough(api *testsuite.API, h hook) map[string]asteroid.Connection {
+	c := connect(api)[asteroid.DefaultConnection]
+	c.Transport = h
+	return one(c)
 }
 
 // canned serves the same answer to every request.
@@ -103,6 +113,16 @@ func canned(t *testing.T, answer http.HandlerFunc) map[string]asteroid.Connectio
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
 	return one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("secret-key"), BaseURL: server.URL, OrganizationID: "org-1"})
+}
+
+// run executes an activity by name.
+func run[Out any](env *sdktestsuite.TestActivityEnvironment, name string, in any) (*Out, error) {
+	value, err := env.ExecuteActivity(name, in)
+	if err != nil {
+		return nil, err
+	}
+	var out Out
+	return &out, value.Get(&out)
 }
 
 // retries runs an activity as the server would: attempt after attempt, each with the last heartbeat of those before.
@@ -141,3 +161,75 @@ func (r *retries[Out]) lost() {
 	_, _ = r.next()
 	r.details = before
 }
+
+// clock is a time that the test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func newClock() *clock { return &clock{now: time.Now()} }
+
+// executeOn starts an agent with these steps on a fake and returns its execution's id.
+func executeOn(t *testing.T, api *testsuite.API, options worker.Options, steps ...testsuite.Step) string {
+	t.Helper()
+	agent := api.AddAgent("agent", func(testsuite.Run) []testsuite.Step { return steps })
+	executed, err := run[asteroid.ExecuteAgentResult](newEnv(t, options), asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: agent})
+	require.NoError(t, err)
+	return executed.ExecutionID
+}
+
+// execution is the least that the contract says of one.
+func executionJSON(status string) string {
+	return fmt.Sprintf(`{"id":"e-1","status":%q,"agentId":"a","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`, status)
+}
+
+// count is how many requests of an operation have come in.
+func count(api *testsuite.API, operation string) int {
+	n := 0
+	for _, r := range api.Requests() {
+		if r.Operation == operation {
+			n++
+		}
+	}
+	return n
+}
+
+// applicationError returns the outermost ApplicationError in err's chain.
+func applicationError(t *testing.T, err error) *temporal.ApplicationError {
+	t.Helper()
+	var said *temporal.ApplicationError
+	require.ErrorAs(t, err, &said)
+	return said
+}
+
+// requireType wants an error of one of the types.
+func requireType(t *testing.T, errorType string, err error) {
+	t.Helper()
+	is := map[string]func(error) bool{
+		asteroid.ErrorTypeInvalidInput: asteroid.IsInvalidInput, asteroid.ErrorTypeNotFound: asteroid.IsNotFound,
+		asteroid.ErrorTypeUnauthorized: asteroid.IsUnauthorized, asteroid.ErrorTypeUnavailable: asteroid.IsUnavailable,
+		asteroid.ErrorTypeStillRunning: asteroid.IsStillRunning,
+	}[errorType]
+	require.NotNil(t, is, errorType)
+	require.True(t, is(err), "want %s, got: %v", errorType, err)
+}
+
+const (
+	badInput = asteroid.ErrorTypeInvalidInput
+	missing  = asteroid.ErrorTypeNotFound
+	closed   = asteroid.ErrorTypeUnauthorized
+	passing  = asteroid.ErrorTypeUnavailable
+)

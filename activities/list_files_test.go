@@ -24,7 +24,7 @@ func list(t *testing.T, connections map[string]asteroid.Connection, id string, s
 	return run[asteroid.ListFilesResult](env, asteroid.ListFilesName, asteroid.ListFilesInput{ExecutionID: id, FileSelection: selection})
 }
 
-func TestFilesAreSelectedByDirectoryAndName(t *testing.T) {
+func TestListFilesSelectsByDirectoryAndName(t *testing.T) {
 	t.Parallel()
 	write := func(directory, name string) testsuite.Step {
 		return testsuite.WriteFile(directory, name, "text/plain", []byte(name))
@@ -66,7 +66,7 @@ func TestFilesAreSelectedByDirectoryAndName(t *testing.T) {
 	}
 }
 
-func TestFilesThatAreCopiedInTheBackgroundAreNotLost(t *testing.T) {
+func TestListFilesWaitsForBackgroundSync(t *testing.T) {
 	t.Parallel()
 	api, clock, id := finished(t, []testsuite.Option{testsuite.WithFileSyncDelay(time.Minute)}, download("late.txt", []byte("x")))
 	var listings atomic.Int32
@@ -81,7 +81,7 @@ func TestFilesThatAreCopiedInTheBackgroundAreNotLost(t *testing.T) {
 	require.EqualValues(t, 3, listings.Load(), "until two agree")
 }
 
-func TestAListingChangesAlsoWhenAFileDoes(t *testing.T) {
+func TestListFilesRepeatsUntilFilesAreStable(t *testing.T) {
 	t.Parallel()
 	at := func(size int, updated string) string {
 		return `{"directories":{"downloads":[` + strings.Replace(fileJSON("f", "downloads", "/downloads/x", "x", size), "}", `,"updatedAt":"`+updated+`"}`, 1) + `]}}`
@@ -101,7 +101,7 @@ func TestAListingChangesAlsoWhenAFileDoes(t *testing.T) {
 	require.EqualValues(t, 4, asked.Load())
 }
 
-func TestAFileThatTheLogTellsOfIsWaitedFor(t *testing.T) {
+func TestListFilesWaitsForFilesNamedInLog(t *testing.T) {
 	t.Parallel()
 	const late = 7
 	for name, row := range map[string]struct {
@@ -138,7 +138,7 @@ func TestAFileThatTheLogTellsOfIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestALogOrListingThatCannotBeReadNowIsUnavailable(t *testing.T) {
+func TestListFilesReportsUnreadableLogOrListingAsUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []string{"ExecutionActivitiesGet", "ExecutionFilesGet"} {
 		api, _, id := finished(t, nil)
@@ -148,7 +148,7 @@ func TestALogOrListingThatCannotBeReadNowIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestMoreThanAThousandFilesAreNotListed(t *testing.T) {
+func TestListFilesRejectsMoreThanAThousandFiles(t *testing.T) {
 	t.Parallel()
 	var files []string
 	for i := range 1001 {
@@ -164,7 +164,7 @@ func TestMoreThanAThousandFilesAreNotListed(t *testing.T) {
 	require.Len(t, listed.Files, 1000)
 }
 
-func TestAListedFileCanBeFoundUnderItsReferenceWhateverItsName(t *testing.T) {
+func TestListFilesReferencesCanBeStagedWhateverTheirNames(t *testing.T) {
 	t.Parallel()
 	names := []string{"a b", "a%20b", "a#b", "a?b", "a;b", "ä€", "..", ".", "a:b", "@", "[x]", `a\b`, "a\nb", "-", "//x", "a//b", "../../x"}
 	var files []string

@@ -52,7 +52,7 @@ func saving(t *testing.T, connections map[string]asteroid.Connection, id, root s
 	}
 }
 
-func TestFilesAreSavedWithSizeAndChecksum(t *testing.T) {
+func TestSaveFilesReturnsSizeAndChecksum(t *testing.T) {
 	t.Parallel()
 	big := content(3 << 20)
 	api, _, id := finished(t, nil, download("big.bin", big), download("a b%.csv", []byte("x")), download("empty", nil),
@@ -86,7 +86,7 @@ func TestFilesAreSavedWithSizeAndChecksum(t *testing.T) {
 	require.Len(t, tree(t, root), 4)
 }
 
-func TestFilesAreSavedToAStore(t *testing.T) {
+func TestSaveFilesWritesToStore(t *testing.T) {
 	t.Parallel()
 	api, _, id := finished(t, nil, download("a b.csv", []byte("x,y")))
 	for destination, want := range map[string]string{
@@ -104,7 +104,7 @@ func TestFilesAreSavedToAStore(t *testing.T) {
 	}
 }
 
-func TestADestinationThatIsNotOpenIsToldBeforeAnythingIsRead(t *testing.T) {
+func TestSaveFilesRejectsDestinationBeforeReading(t *testing.T) {
 	t.Parallel()
 	api, _, id := finished(t, nil, download("x", []byte("y")))
 	root := t.TempDir()
@@ -133,67 +133,7 @@ func TestADestinationThatIsNotOpenIsToldBeforeAnythingIsRead(t *testing.T) {
 	require.Len(t, api.Requests(), before)
 }
 
-func TestDamagedDownloadsNeverAppear(t *testing.T) {
-	t.Parallel()
-	for name, row := range map[string]struct {
-		fault testsuite.Fault
-		says  string
-	}{
-		"altered":   {testsuite.AlterBody(), "arrived altered: its sha-256 is"},
-		"truncated": {testsuite.TruncateJSON(), "changed"},
-		"broken":    {testsuite.ResetMidBody(), ""},
-		"refused":   {testsuite.Answer(http.StatusForbidden, ""), "403"},
-		"down":      {testsuite.Answer(http.StatusBadGateway, ""), "502"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			whole := content(100_000)
-			api, _, id := finished(t, nil, download("x", whole))
-			root := t.TempDir()
-			final := filepath.Join(root, id, "downloads", "x")
-			require.NoError(t, os.MkdirAll(filepath.Dir(final), 0o750))
-			require.NoError(t, os.WriteFile(final, []byte("of an earlier run"), 0o600))
-			api.Inject("Download", row.fault, 1000)
-			save := saving(t, connect(api), id, root, asteroid.FileSelection{})
-			err := save.err()
-			requireType(t, passing, err)
-			require.ErrorContains(t, err, row.says)
-			require.ErrorContains(t, err, "downloads/x")
-			require.NotContains(t, err.Error(), "signature=")
-			details, _ := asteroid.DetailsOf(err)
-			require.Equal(t, id, details.ExecutionID)
-			require.Equal(t, map[string]string{id + "/downloads/x": "of an earlier run"}, tree(t, root))
-
-			store := newMemoryStore()
-			save.in = asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b"}
-			save.options.Stores = map[string]asteroid.Store{"mem": store}
-			requireType(t, passing, save.err())
-			require.Empty(t, store.all())
-		})
-	}
-}
-
-func TestADownloadIsContinuedWithAFreshLink(t *testing.T) {
-	t.Parallel()
-	whole := content(3 << 20)
-	api, clock, id := finished(t, []testsuite.Option{testsuite.WithLinkLifetime(10 * time.Second)}, download("x", whole))
-	seen := &headerLog{}
-	api.Inject("Download", testsuite.ResetMidBody(), 1)
-	root := t.TempDir()
-	saved, err := saving(t, connectThrough(api, downloads(seen, func(nth int) error {
-		if nth == 2 {
-			clock.pass(11 * time.Second)
-		}
-		return nil
-	})), id, root, asteroid.FileSelection{}).next()
-	require.NoError(t, err)
-	require.Equal(t, sum(whole), saved.Files[0].SHA256)
-	require.Equal(t, map[string]string{id + "/downloads/x": string(whole)}, tree(t, root))
-	require.Len(t, seen.all(), 3)
-	require.NotEmpty(t, seen.all()[2].Get("Range"))
-}
-
-func TestALaterAttemptSavesOnlyWhatIsMissing(t *testing.T) {
+func TestSaveFilesRetrySavesOnlyMissingFiles(t *testing.T) {
 	t.Parallel()
 	api, _, id := finished(t, nil, download("a", []byte("a")), download("b", []byte("b")), download("c", []byte("c")))
 	root := t.TempDir()
@@ -223,30 +163,7 @@ func TestALaterAttemptSavesOnlyWhatIsMissing(t *testing.T) {
 	require.Equal(t, map[string]string{id + "/downloads/a": "a", id + "/downloads/b": "b", id + "/downloads/c": "c"}, tree(t, root))
 }
 
-// disk serves files by their ids and lists what it is told to.
-func disk(t *testing.T, contents map[string]string) (connections map[string]asteroid.Connection, list *atomic.Value) {
-	t.Helper()
-	list = &atomic.Value{}
-	return canned(t, func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case strings.HasSuffix(r.URL.Path, "/files"):
-			_, _ = io.WriteString(w, list.Load().(string))
-		case strings.HasSuffix(r.URL.Path, "/activities"):
-			_, _ = io.WriteString(w, "[]")
-		case strings.HasSuffix(r.URL.Path, "/download"):
-			w.Header().Set("Location", "http://"+r.Host+"/"+strings.Split(r.URL.Path, "/")[6])
-			w.WriteHeader(http.StatusSeeOther)
-		default:
-			_, _ = io.WriteString(w, contents[r.URL.Path[1:]])
-		}
-	}), list
-}
-
-func inDownloads(files ...string) string {
-	return `{"directories":{"downloads":[` + strings.Join(files, ",") + `]}}`
-}
-
-func TestAFileThatIsListedLaterDoesNotTakeTheNameOfOneThatIsSaved(t *testing.T) {
+func TestSaveFilesKeepsNamesWhenFilesAreListedLater(t *testing.T) {
 	t.Parallel()
 	connections, listed := disk(t, map[string]string{"1": "one", "2": "two", "3": "three!"})
 	first := fileJSON("1", "downloads", "/downloads/X", "X", 3)
@@ -282,120 +199,7 @@ func TestAFileThatIsListedLaterDoesNotTakeTheNameOfOneThatIsSaved(t *testing.T) 
 	require.Equal(t, map[string]string{"e-1/downloads/X": "one, longer"}, tree(t, elsewhere))
 }
 
-func TestHostileNamesStayBeneathTheDestination(t *testing.T) {
-	t.Parallel()
-	hostile := []string{
-		"../../../escape", "..", ".", "/", "", "/etc/passwd", `..\..\escape`, `C:\windows\x`, "a/../../../b", "a\x00b", "a\nb", "a\x7fb", "\u202egnp.exe",
-		"x", "X", "x", "x/y", "x/y/z", "X/y", "folder/x", "folder", "~root", "-rf", "con:stream", strings.Repeat("n", 5000), strings.Repeat("d/", 300) + "x",
-		".asteroid-part-x-AAAAAAAAAAAAAAAA", ".ASTEROID-PART-x-AAAAAAAAAAAAAAAA", strings.Repeat("é", 400) + ".txt", "a." + strings.Repeat("e", 400), ". .", "...",
-	}
-	contents := map[string]string{}
-	var files []string
-	for i, name := range hostile {
-		id := fmt.Sprint(i)
-		contents[id] = "content " + id
-		files = append(files, fileJSON(id, "downloads", "/downloads/"+name, name, len(contents[id])))
-	}
-	connections, listed := disk(t, contents)
-	listed.Store(`{"directories":{"downloads":[` + strings.Join(files, ",") + `],"../../up":[` + fileJSON("up", "../../up", "/../../up/x", "x", 2) +
-		`],"..":[` + fileJSON("up", "..", "/../x", "../x", 2) + `]}}`)
-	contents["up"] = "up"
-	parent := t.TempDir()
-	root := filepath.Join(parent, "root")
-	require.NoError(t, os.Mkdir(root, 0o700))
-	saved, err := saving(t, connections, "e-1", root, asteroid.FileSelection{Directories: []string{"downloads", ".."}}).next()
-	require.NoError(t, err)
-	require.Len(t, saved.Files, len(hostile)+1)
-
-	found := tree(t, parent)
-	require.Len(t, found, len(hostile)+1, "one file each")
-	lower := map[string]bool{}
-	var refs []asteroid.FileRef
-	for path := range found {
-		require.True(t, strings.HasPrefix(path, "root/e-1/"), path)
-		require.NotRegexp(t, `[\x00-\x1f\x7f\\:]|(?i)/\.asteroid-part-`, path)
-		lower[strings.ToLower(path)] = true
-	}
-	require.Len(t, lower, len(found), "unique where letter case does not count")
-	for _, file := range saved.Files {
-		refs = append(refs, file.FileRef)
-	}
-	staged, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{root}}, refs...)
-	require.NoError(t, err)
-	for i, file := range staged.Files {
-		require.Equal(t, saved.Files[i].Size, file.Size)
-	}
-}
-
-func TestAnOutputRootIsNotLeft(t *testing.T) {
-	t.Parallel()
-	for name, row := range map[string]struct {
-		prepare   func(root, outside string) error
-		errorType string
-	}{
-		"destination": {func(root, outside string) error { return os.Symlink(outside, filepath.Join(root, "here")) }, badInput},
-		"execution": {func(root, outside string) error {
-			return errors.Join(os.Mkdir(filepath.Join(root, "here"), 0o700), os.Symlink(outside, filepath.Join(root, "here", "e-1")))
-		}, badInput},
-		"directory": {func(root, _ string) error {
-			return errors.Join(os.MkdirAll(filepath.Join(root, "here", "e-1"), 0o700), os.Symlink("../../../outside", filepath.Join(root, "here", "e-1", "downloads")))
-		}, badInput},
-		"a file in the way": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, "here"), nil, 0o600) }, badInput},
-		"a directory in the way": {func(root, _ string) error {
-			return os.MkdirAll(filepath.Join(root, "here", "e-1", "downloads", "x", "y"), 0o700)
-		}, badInput},
-		"the file itself": {func(root, outside string) error {
-			return errors.Join(os.MkdirAll(filepath.Join(root, "here", "e-1", "downloads"), 0o700),
-				os.Symlink(filepath.Join(outside, "secret"), filepath.Join(root, "here", "e-1", "downloads", "x")))
-		}, ""}, // replaced, not followed
-		"a root that is gone": {func(root, _ string) error { return os.Remove(root) }, passing},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			parent := t.TempDir()
-			root, outside := filepath.Join(parent, "root"), filepath.Join(parent, "outside")
-			require.NoError(t, errors.Join(os.Mkdir(root, 0o700), os.Mkdir(outside, 0o700)))
-			writeFile(t, outside, "secret", "untouched")
-			connections, listed := disk(t, map[string]string{"1": "one"})
-			listed.Store(inDownloads(fileJSON("1", "downloads", "/downloads/x", "x", 3)))
-			acts := worker.Options{Connections: connections, OutputRoots: []string{root}, SettleInterval: time.Millisecond}
-			env := newEnv(t, acts)
-			require.NoError(t, row.prepare(root, outside))
-			_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: "e-1", Destination: "file://" + root + "/here"})
-			if row.errorType == "" {
-				require.NoError(t, err)
-				require.Equal(t, "one", tree(t, root)["here/e-1/downloads/x"])
-			} else {
-				requireType(t, row.errorType, err)
-			}
-			require.Equal(t, map[string]string{"secret": "untouched"}, tree(t, outside))
-			if name != "a root that is gone" {
-				for path := range tree(t, root) {
-					require.NotContains(t, path, ".asteroid-part-", "a leftover")
-				}
-			}
-		})
-	}
-}
-
-func TestAPartThatAKilledWorkerLeftIsRemoved(t *testing.T) {
-	t.Parallel()
-	api, _, id := finished(t, nil, download("x", []byte("y")))
-	root := t.TempDir()
-	dir := filepath.Join(root, id, "downloads")
-	require.NoError(t, os.MkdirAll(dir, 0o750))
-	for _, left := range []string{".asteroid-part-x-ABCDEFGHIJKLMNOP", ".asteroid-part-x-more-ABCDEFGHIJKLMNOP", ".asteroid-part-other-ABCDEFGHIJKLMNOP", "own"} {
-		writeFile(t, dir, left, "left")
-	}
-	_, err := saving(t, connect(api), id, root, asteroid.FileSelection{}).next()
-	require.NoError(t, err)
-	below := id + "/downloads/"
-	require.Equal(t, map[string]string{ // those of other files may be at work
-		below + "x": "y", below + "own": "left", below + ".asteroid-part-x-more-ABCDEFGHIJKLMNOP": "left", below + ".asteroid-part-other-ABCDEFGHIJKLMNOP": "left",
-	}, tree(t, root))
-}
-
-func TestErrorsOfAStoreThatIsWrittenToBecomeErrorTypes(t *testing.T) {
+func TestSaveFilesMapsStoreErrorsToErrorTypes(t *testing.T) {
 	t.Parallel()
 	api, _, id := finished(t, nil, download("x", []byte("y")))
 	for err, errorType := range map[error]string{
@@ -410,17 +214,6 @@ func TestErrorsOfAStoreThatIsWrittenToBecomeErrorTypes(t *testing.T) {
 	}
 }
 
-func TestAFileThatCannotBeWrittenIsUnauthorized(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root may write everywhere")
-	}
-	api, _, id := finished(t, nil, download("x", []byte("y")))
-	root := t.TempDir()
-	require.NoError(t, os.Chmod(root, 0o500))
-	requireType(t, closed, saving(t, connect(api), id, root, asteroid.FileSelection{}).err())
-}
-
 // lazyStore does not read what it is given to its end.
 type lazyStore struct{ *memoryStore }
 
@@ -429,79 +222,11 @@ func (lazyStore) Write(_ context.Context, _ *url.URL, content io.Reader, info as
 	return err
 }
 
-func TestAStoreThatDoesNotReadToTheEndHasNotSavedTheFile(t *testing.T) {
+func TestSaveFilesRejectsStoreThatStopsReading(t *testing.T) {
 	t.Parallel()
 	api, _, id := finished(t, nil, download("x", []byte("y")))
 	env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": lazyStore{newMemoryStore()}}, SettleInterval: time.Millisecond})
 	_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b"})
 	requireType(t, passing, err)
 	require.ErrorContains(t, err, "before the file did")
-}
-
-func TestSharedFilesAreComparedWithTheServicesChecksum(t *testing.T) {
-	t.Parallel()
-	const right = "content"
-	shared := func(sha, by, name string, size int) string {
-		return fmt.Sprintf(`{"id":"s","agentId":"a","filePath":"/shared/x","fileName":%q,"fileSize":%d,"version":1,"checksum":%q,"lastModifiedByExecutionId":%q,
-			"createdAt":"2026-01-02T03:04:05Z","updatedAt":"2026-01-02T03:04:05Z","downloadUrl":"x"}`, name, size, sha, by)
-	}
-	other := sum([]byte("other"))
-	for name, row := range map[string]struct {
-		shared     string
-		status     int
-		reprDigest string
-		fails      bool
-	}{
-		"right":                       {shared(sum([]byte(right)), "e-1", "x", 7), 200, "", false},
-		"wrong":                       {shared(other, "e-1", "x", 7), 200, "", true},
-		"in capitals":                 {shared(strings.ToUpper(other), "e-1", "x", 7), 200, "", true},
-		"of another run":              {shared(other, "e-2", "x", 7), 200, "", false},
-		"of another file":             {shared(other, "e-1", "y", 7), 200, "", false},
-		"of another size":             {shared(other, "e-1", "x", 8), 200, "", false},
-		"no checksum":                 {shared("", "e-1", "x", 7), 200, "", false},
-		"two of the name":             {shared(other, "e-1", "x", 7) + "," + shared(sum([]byte(right)), "e-1", "x", 7), 200, "", false},
-		"unknown to an older service": {"", 404, "", false},
-		"not now":                     {"", 503, "", true},
-		"the host says it is right":   {shared(other, "e-1", "x", 7), 200, "sha-256=:7XACtDnprIRfIjV9giusFERzD722AW0+yUMil7nsn3M=:", true},
-		"the host says it is wrong":   {"", 200, "sha-256=:" + strings.Repeat("A", 43) + "=:", true},
-		"the host knows another sum":  {"", 200, "unknown=:AAAA:", false},
-		"the host's sum is no sum":    {"", 200, "sha-256=:AAAA:", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			root := t.TempDir()
-			connections := listing(t, `{"directories":{"shared":[`+fileJSON("f", "shared", "/shared/x", "x", 7)+`]}}`,
-				func(r *http.Request) string { return "http://" + r.Host + "/content" }, nil)
-			c := connections[asteroid.DefaultConnection]
-			answered := canned(t, func(w http.ResponseWriter, r *http.Request) {
-				switch {
-				case strings.HasSuffix(r.URL.Path, "/shared-files"):
-					w.WriteHeader(row.status)
-					_, _ = fmt.Fprintf(w, `{"totalSize":7,"files":[%s]}`, row.shared)
-				case r.URL.Path == "/content":
-					if row.reprDigest != "" {
-						w.Header().Set("Repr-Digest", row.reprDigest)
-					}
-					_, _ = io.WriteString(w, right)
-				default:
-					_, _ = io.WriteString(w, executionJSON("completed"))
-				}
-			})[asteroid.DefaultConnection]
-			c.Transport = hook(func(r *http.Request) error {
-				if r.URL.Path == "/content" || strings.HasSuffix(r.URL.Path, "/shared-files") || strings.HasSuffix(r.URL.Path, "/e-1") {
-					r.URL.Host = strings.TrimPrefix(answered.BaseURL, "http://")
-				}
-				return nil
-			})
-			save := saving(t, one(c), "e-1", root, asteroid.FileSelection{Directories: []string{"shared"}})
-			saved, err := save.next()
-			if row.fails {
-				requireType(t, passing, err)
-				require.Empty(t, tree(t, root))
-				return
-			}
-			require.NoError(t, err)
-			require.Equal(t, sum([]byte(right)), saved.Files[0].SHA256)
-		})
-	}
 }

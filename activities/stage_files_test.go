@@ -1,11 +1,8 @@
 package activities_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -18,22 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
-	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// writeFile puts a file below dir and returns its reference.
-func writeFile(t *testing.T, dir, name, content string) asteroid.FileRef {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
-	return asteroid.FileRef{URI: "file://" + path}
-}
-
-func TestFilesArriveAsTheyAreInBothDialects(t *testing.T) {
+func TestStageFilesKeepsContentInBothDialects(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range []asteroid.Dialect{asteroid.DialectAgents, asteroid.DialectWorkflows} {
 		t.Run(string(dialect), func(t *testing.T) {
@@ -76,7 +64,7 @@ func TestFilesArriveAsTheyAreInBothDialects(t *testing.T) {
 	}
 }
 
-func TestNamesArriveUniqueAndHarmless(t *testing.T) {
+func TestStageFilesMakesNamesUniqueAndSafe(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
@@ -94,7 +82,7 @@ func TestNamesArriveUniqueAndHarmless(t *testing.T) {
 		strings.Repeat("n", 196) + ".csv"}, names)
 }
 
-func TestAReferenceThatCannotBeOpenedIsToldBeforeAnythingIsSent(t *testing.T) {
+func TestStageFilesRejectsUnreadableReferenceBeforeSending(t *testing.T) {
 	t.Parallel()
 	root, outside := t.TempDir(), t.TempDir()
 	writeFile(t, outside, "secret.txt", "secret")
@@ -134,7 +122,7 @@ func TestAReferenceThatCannotBeOpenedIsToldBeforeAnythingIsSent(t *testing.T) {
 	require.Empty(t, api.Requests())
 }
 
-func TestWithoutFileRootsNoFileIsOpened(t *testing.T) {
+func TestStageFilesOpensNoFileWithoutFileRoots(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: connect(testsuite.NewAPI(t))})
 	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "file:///etc/hostname"}}})
@@ -142,7 +130,40 @@ func TestWithoutFileRootsNoFileIsOpened(t *testing.T) {
 	require.Contains(t, err.Error(), "FileRoots")
 }
 
-func TestAContentTypeCannotBecomeAnotherHeader(t *testing.T) {
+func TestStageFilesRejectsFileURIWithFragmentOrQuery(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ref := writeFile(t, dir, "report", "x")
+	writeFile(t, dir, "report#1.csv", "y")
+	env := newEnv(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+	for _, suffix := range []string{"#1.csv", "?v=2", "#", "?"} {
+		_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: ref.URI + suffix}}})
+		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+		require.Contains(t, err.Error(), "%23")
+	}
+}
+
+func TestStageFilesAcceptsValidDataURIs(t *testing.T) {
+	t.Parallel()
+	for uri, contentType := range map[string]string{
+		"data:,x":                         "text/plain;charset=US-ASCII",
+		"data:;charset=utf-8,h%C3%A9":     "text/plain;charset=utf-8",
+		"data:;base64,YQ":                 "text/plain;charset=US-ASCII",
+		"data:text/csv;base64,YSxiCg==":   "text/csv",
+		"DATA:application/json,%7B%7D":    "application/json",
+		"data:text/plain;x=y;base64,YQ==": "text/plain;x=y",
+	} {
+		env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
+		})})
+		staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: uri}}})
+		require.NoError(t, err, uri)
+		require.Equal(t, contentType, staged.Files[0].ContentType)
+	}
+}
+
+func TestStageFilesRejectsContentTypeWithLineBreak(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
@@ -153,7 +174,7 @@ func TestAContentTypeCannotBecomeAnotherHeader(t *testing.T) {
 	require.Empty(t, api.Requests())
 }
 
-func TestARetryGoesOnWithTheFilesThatAreNotYetStaged(t *testing.T) {
+func TestStageFilesRetryStagesOnlyMissingFiles(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
@@ -170,7 +191,7 @@ func TestARetryGoesOnWithTheFilesThatAreNotYetStaged(t *testing.T) {
 	require.Equal(t, 2, len(api.Requests())-1, "one request per file that was missing, and whoami")
 }
 
-func TestProgressIsToldInHeartbeats(t *testing.T) {
+func TestStageFilesHeartbeatsProgress(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
@@ -191,76 +212,30 @@ func TestProgressIsToldInHeartbeats(t *testing.T) {
 	require.Len(t, last.Done, 1)
 }
 
-func TestOneUploadThatFailsEndsTheOthersAndTellsWhichItWas(t *testing.T) {
+func TestStageFilesHeartbeatsKeptFiles(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
-		form, err := r.MultipartReader()
-		if err != nil {
-			return
-		}
-		part, err := form.NextPart()
-		if err != nil {
-			return
-		}
-		if part.FileName() != "bad.txt" {
-			<-r.Context().Done() // held until the client gives up
-			return
-		}
-		http.Error(w, "Invalid file upload request.", http.StatusBadRequest)
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
 	})})
+	kept := asteroid.StagedFile{ID: "k", Name: "c.txt", ExpiresAt: time.Now().Add(time.Hour)}
+	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"2": kept}})
+	beats := make(chan asteroid.Progress[asteroid.StagedFile], 10)
+	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+		var beat asteroid.Progress[asteroid.StagedFile]
+		_ = details.Get(&beat)
+		beats <- beat
+	})
 	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
-		{URI: "data:,x", Name: "good.txt"}, {URI: "data:,x", Name: "bad.txt"},
+		{URI: "data:,a"}, {URI: "data:,b"}, {URI: "data:,c", Name: "c.txt"},
 	}})
-	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
-	require.Contains(t, err.Error(), "bad.txt")
-}
-
-func TestAnswersAreMatchedByName(t *testing.T) {
-	t.Parallel()
-	const own, other = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
-	for name, row := range map[string]struct {
-		answer string
-		id     string
-	}{
-		"tidied name, single answer": {`{"tempFiles":[{"id":"` + own + `","name":"tidied"}]}`, own},
-		"among others":               {`{"tempFiles":[{"id":"` + other + `","name":"z"},{"id":"` + own + `","name":"a.txt"}]}`, own},
-		"only others":                {`{"tempFiles":[{"id":"` + other + `","name":"z"},{"id":"` + own + `","name":"y"}]}`, ""},
-		"nothing":                    {`{"tempFiles":[]}`, ""},
-		"no usable id":               {`{"tempFiles":[{"id":"../x","name":"a.txt"}]}`, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body)
-				_, _ = io.WriteString(w, row.answer)
-			})})
-			staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{
-				Files: []asteroid.FileRef{{URI: "data:,x", Name: "a.txt"}},
-			})
-			if row.id == "" {
-				require.True(t, asteroid.IsUnavailable(err), "%v", err)
-				return
-			}
-			require.NoError(t, err)
-			require.Equal(t, row.id, staged.Files[0].ID)
-		})
-	}
-}
-
-func TestTheLengthOfAnUploadIsKnownBeforeItIsSent(t *testing.T) {
-	t.Parallel()
-	lengths := make(chan int64, 1)
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
-		n, _ := io.Copy(io.Discard, r.Body)
-		lengths <- r.ContentLength - n
-		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "a"}}})
-	})})
-	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,hello"}}})
 	require.NoError(t, err)
-	require.Zero(t, <-lengths)
+	beat := <-beats
+	require.Contains(t, beat.Done, "2")
+	require.Equal(t, 2, beat.TotalFiles)
 }
 
-func TestTheOrganizationIsAskedForOnceAndAmbiguityIsExplained(t *testing.T) {
+func TestStageFilesLooksUpOrganizationOnce(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
@@ -290,36 +265,24 @@ func TestTheOrganizationIsAskedForOnceAndAmbiguityIsExplained(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAnUploadIsCancelledInMidBody(t *testing.T) {
+func TestStageFilesReadsOrganizationFromContextOfOlderService(t *testing.T) {
 	t.Parallel()
-	began := make(chan struct{})
-	gone := make(chan error, 1)
-	connections := canned(t, func(_ http.ResponseWriter, r *http.Request) {
-		close(began)
-		_, err := io.Copy(io.Discard, slowly{r.Body, r.Context()})
-		gone <- err
+	connections := canned(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/whoami"):
+			http.NotFound(w, r)
+		case strings.HasSuffix(r.URL.Path, "/context"):
+			_, _ = io.WriteString(w, `{"userId":"u","email":"e","organizations":[{"id":"org-7","name":"Seven"}]}`)
+		case strings.HasSuffix(r.URL.Path, "/temp-files/org-7"):
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
+		default:
+			t.Errorf("unexpected %s", r.URL.Path)
+		}
 	})
-	dir := t.TempDir()
-	path := filepath.Join(dir, "big.bin")
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	require.NoError(t, os.Truncate(path, 1<<30))
-	ctx, cancel := context.WithCancel(context.Background())
-	env := newEnvWith(t, worker.Options{Connections: connections, FileRoots: []string{dir}, MaxUploadBytes: -1}, sdkworker.Options{BackgroundActivityContext: ctx})
-	go func() { <-began; cancel() }()
-	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "file://" + path}}})
-	require.Error(t, err)
-	require.Error(t, <-gone)
-}
-
-// slowly reads a body until its request ends.
-type slowly struct {
-	io.Reader
-	ctx context.Context
-}
-
-func (s slowly) Read(p []byte) (int, error) {
-	if s.ctx.Err() != nil {
-		return 0, fmt.Errorf("gone: %w", s.ctx.Err())
-	}
-	return s.Reader.Read(p[:1])
+	c := connections[asteroid.DefaultConnection]
+	c.OrganizationID = ""
+	_, err := newEnv(t, worker.Options{Connections: one(c)}).ExecuteActivity(asteroid.StageFilesName,
+		asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
+	require.NoError(t, err)
 }

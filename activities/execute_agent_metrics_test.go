@@ -41,6 +41,7 @@ func (d decisions) Counter(name string) client.MetricsCounter {
 }
 
 func (decisions) Gauge(string) client.MetricsGauge { return gauge{} }
+
 func (decisions) Timer(string) client.MetricsTimer { return timer{} }
 
 type counter func(int64)
@@ -55,7 +56,7 @@ type timer struct{}
 
 func (timer) Record(time.Duration) {}
 
-func TestEveryDecisionIsCountedUnderItsLabel(t *testing.T) {
+func TestExecuteAgentCountsDecisionsByLabel(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	counted := decisions{&sync.Mutex{}, map[string]int64{}, map[string]string{}}

@@ -26,7 +26,7 @@ func memory() uint64 {
 }
 
 // Not parallel: other tests' memory would be counted.
-func TestStaging2GiBTakesNoMemoryToSpeakOf(t *testing.T) {
+func TestStageFilesNeedsConstantMemoryFor2GiB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sends 2 GiB over loopback")
 	}

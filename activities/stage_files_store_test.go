@@ -12,11 +12,10 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-func TestFilesAreStagedFromAStore(t *testing.T) {
+func TestStageFilesReadsFromStore(t *testing.T) {
 	t.Parallel()
 	sink, store := newSink(t), newMemoryStore()
 	store.put("mem://bucket/a%20b/x.csv?v=1", content(10_000), asteroid.FileInfo{Size: 10_000})
@@ -32,7 +31,7 @@ func TestFilesAreStagedFromAStore(t *testing.T) {
 	}
 }
 
-func TestErrorsOfAStoreBecomeErrorTypes(t *testing.T) {
+func TestStageFilesMapsStoreErrorsToErrorTypes(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		err       error
@@ -67,24 +66,7 @@ func TestErrorsOfAStoreBecomeErrorTypes(t *testing.T) {
 	}
 }
 
-func TestAStoreCannotTakeASchemeThatIsNotFree(t *testing.T) {
-	t.Parallel()
-	for scheme, says := range map[string]string{
-		"https": "not free", "http": "not free", "file": "not free", "data": "not free", "asteroid-execution": "not free",
-		"": "lower case", "S3": "lower case", "s3:": "lower case", "s3://": "lower case", "1s": "lower case",
-	} {
-		_, err := activities.New(activities.Options{
-			Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{scheme: newMemoryStore()},
-		})
-		require.ErrorContains(t, err, says, scheme)
-	}
-	_, err := activities.New(activities.Options{
-		Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{"s3": nil},
-	})
-	require.ErrorContains(t, err, "nil")
-}
-
-func TestAnUnknownSchemeIsToldWhichThereAre(t *testing.T) {
+func TestStageFilesUnknownSchemeErrorListsSchemes(t *testing.T) {
 	t.Parallel()
 	_, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{t.TempDir()}, Stores: map[string]asteroid.Store{"mem": newMemoryStore()}},
 		asteroid.FileRef{URI: "s3://bucket/x"})
@@ -92,7 +74,7 @@ func TestAnUnknownSchemeIsToldWhichThereAre(t *testing.T) {
 	require.ErrorContains(t, err, "this worker has asteroid-execution, data, file, https, mem")
 }
 
-func TestAStoreThatPanicsDoesNotEndTheWorker(t *testing.T) {
+func TestStageFilesSurvivesPanicOfStore(t *testing.T) {
 	t.Parallel()
 	store := newMemoryStore()
 	store.fail = func(string, *url.URL) error { panic("out of range") }
@@ -101,4 +83,19 @@ func TestAStoreThatPanicsDoesNotEndTheWorker(t *testing.T) {
 	var panicked *temporal.PanicError
 	require.ErrorAs(t, err, &panicked)
 	require.True(t, strings.Contains(err.Error(), "out of range"), "%v", err)
+}
+
+func TestStageFilesRejectsFileThatChangesDuringUpload(t *testing.T) {
+	t.Parallel()
+	for name, now := range map[string]int{"grown": 10_001, "shrunk": 9_999} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sink, store := newSink(t), newMemoryStore()
+			store.put("mem://x/y", content(now), asteroid.FileInfo{Size: 10_000})
+			_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]asteroid.Store{"mem": store}}, asteroid.FileRef{URI: "mem://x/y"})
+			requireType(t, passing, err)
+			require.ErrorContains(t, err, "changed while it was being sent")
+			require.Empty(t, sink.files())
+		})
+	}
 }

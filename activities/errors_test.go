@@ -16,15 +16,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// applicationError returns the outermost ApplicationError in err's chain.
-func applicationError(t *testing.T, err error) *temporal.ApplicationError {
-	t.Helper()
-	var said *temporal.ApplicationError
-	require.ErrorAs(t, err, &said)
-	return said
-}
-
-func TestEveryStatusBecomesItsErrorType(t *testing.T) {
+func TestErrorTypeFollowsHTTPStatus(t *testing.T) {
 	t.Parallel()
 	const get, execute = asteroid.GetExecutionName, asteroid.ExecuteAgentName
 	for _, row := range []struct {
@@ -87,7 +79,7 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 	}
 }
 
-func TestErrorBodiesOfEveryPublishedFormAreReadable(t *testing.T) {
+func TestErrorMessageReadsEveryPublishedBody(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct{ contentType, body, says string }{
 		"JSON message":      {"application/json", `{"code":400,"message":"no such label"}`, "no such label"},
@@ -113,7 +105,7 @@ func TestErrorBodiesOfEveryPublishedFormAreReadable(t *testing.T) {
 	}
 }
 
-func TestLimitReachedIsToldInDetails(t *testing.T) {
+func TestErrorDetailsCarryLimit(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -129,7 +121,7 @@ func TestLimitReachedIsToldInDetails(t *testing.T) {
 	require.Equal(t, "https://docs.asteroid.ai/errors/limit-reached", details.ProblemType)
 }
 
-func TestRetryAfterBecomesTheNextDelayWithinBounds(t *testing.T) {
+func TestErrorRetryDelayFollowsRetryAfter(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		header, value string
@@ -160,7 +152,7 @@ func TestRetryAfterBecomesTheNextDelayWithinBounds(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatBreaksTheContractIsUnavailable(t *testing.T) {
+func TestErrorOfMalformedResponseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"truncated JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"e-1","stat`) },
@@ -183,7 +175,7 @@ func TestAnAnswerThatBreaksTheContractIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
+func TestErrorOfUnreachableServiceIsUnavailable(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
 		APIKey: asteroid.StaticAPIKey("k"), BaseURL: "http://127.0.0.1:1",
@@ -199,7 +191,7 @@ func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestPredicatesSeeThroughWrapping(t *testing.T) {
+func TestErrorPredicatesUnwrap(t *testing.T) {
 	t.Parallel()
 	inner := temporal.NewNonRetryableApplicationError("no", asteroid.ErrorTypeNotFound, nil, asteroid.ErrorDetails{ExecutionID: "e-1"})
 	outer := fmt.Errorf("claim 7: %w", temporal.NewApplicationErrorWithCause("step", "mine", inner))

@@ -15,62 +15,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-func TestARunIsPausedResumedAndCancelled(t *testing.T) {
-	t.Parallel()
-	clock := newClock()
-	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	id := executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1))
-	clock.pass(time.Minute)
-	for _, status := range []asteroid.Status{
-		asteroid.StatusPaused, asteroid.StatusPaused, asteroid.StatusRunning, asteroid.StatusCancelled, asteroid.StatusCancelled,
-	} {
-		result, err := run[asteroid.SetExecutionStatusResult](newEnv(t, options), asteroid.SetExecutionStatusName,
-			asteroid.SetExecutionStatusInput{ExecutionID: id, Status: status})
-		require.NoError(t, err, status)
-		require.Equal(t, status, result.Status)
-	}
-}
-
-func TestWhoCancelsACompletedRunLearnsThatItHasCompleted(t *testing.T) {
-	t.Parallel()
-	clock := newClock()
-	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	id := executeOn(t, api, options, testsuite.Complete("success", "", 1))
-	clock.pass(time.Minute)
-	result, err := run[asteroid.SetExecutionStatusResult](newEnv(t, options), asteroid.SetExecutionStatusName,
-		asteroid.SetExecutionStatusInput{ExecutionID: id, Status: asteroid.StatusCancelled})
-	require.NoError(t, err)
-	require.Equal(t, asteroid.StatusCompleted, result.Status)
-}
-
-func TestAChangeThatTheServiceRefusesForALiveRunIsAnError(t *testing.T) {
-	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"code":400,"message":"not now"}`)
-			return
-		}
-		_, _ = io.WriteString(w, executionJSON("running"))
-	})})
-	_, err := env.ExecuteActivity(asteroid.SetExecutionStatusName,
-		asteroid.SetExecutionStatusInput{ExecutionID: "e-1", Status: asteroid.StatusPaused})
-	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
-	require.Contains(t, err.Error(), "not now")
-}
-
-func TestOnlyThreeStatusesCanBeSet(t *testing.T) {
-	t.Parallel()
-	for _, status := range []asteroid.Status{"", asteroid.StatusCompleted, asteroid.StatusQueued, "hibernating"} {
-		env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
-		_, err := env.ExecuteActivity(asteroid.SetExecutionStatusName, asteroid.SetExecutionStatusInput{ExecutionID: "e-1", Status: status})
-		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
-	}
-}
-
-func TestAMessageAnswersTheAgent(t *testing.T) {
+func TestSendMessageAnswersQuestion(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
@@ -85,7 +30,7 @@ func TestAMessageAnswersTheAgent(t *testing.T) {
 	require.Equal(t, "Savings", got.Messages[0].Text)
 }
 
-func TestARetriedMessageIsDeliveredOnce(t *testing.T) {
+func TestSendMessageRetryDeliversOnce(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		log  string
@@ -115,7 +60,7 @@ func TestARetriedMessageIsDeliveredOnce(t *testing.T) {
 	}
 }
 
-func TestASameMessageOfLongAgoIsNoReasonNotToSend(t *testing.T) {
+func TestSendMessageRetryIgnoresOldEqualMessage(t *testing.T) {
 	t.Parallel()
 	var sent atomic.Bool
 	env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
@@ -131,7 +76,7 @@ func TestASameMessageOfLongAgoIsNoReasonNotToSend(t *testing.T) {
 	require.True(t, sent.Load())
 }
 
-func TestAnEmptyMessageIsRefused(t *testing.T) {
+func TestSendMessageRejectsEmptyMessage(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
 	_, err := env.ExecuteActivity(asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: "e-1", Message: strings.Repeat(" ", 3)})

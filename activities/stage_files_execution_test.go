@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,38 +18,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// finished is a fake, by a clock of its own, with an execution that has ended after these steps.
-func finished(t *testing.T, opts []testsuite.Option, steps ...testsuite.Step) (api *testsuite.API, clock *clock, id string) {
-	t.Helper()
-	clock = newClock()
-	api = testsuite.NewAPI(t, append([]testsuite.Option{testsuite.WithClock(clock.Now)}, opts...)...)
-	id = executeOn(t, api, worker.Options{Connections: connect(api)}, append(steps, testsuite.Complete("success", "Done.", nil))...)
-	clock.pass(2 * time.Second)
-	execution, _ := api.Execution(id)
-	require.Equal(t, "completed", execution.Status)
-	return api, clock, id
-}
-
-func download(name string, content []byte) testsuite.Step {
-	return testsuite.WriteFile("downloads", name, "application/x-own", content)
-}
-
-// handOver stages files, runs an agent with them and returns what it was given.
-func handOver(t *testing.T, api *testsuite.API, options worker.Options, refs ...asteroid.FileRef) ([]testsuite.File, error) {
-	t.Helper()
-	staged, err := stage(t, options, refs...)
-	if err != nil {
-		return nil, err
-	}
-	executed, err := run[asteroid.ExecuteAgentResult](newEnv(t, options), asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
-		AgentID: api.AgentID("inventory"), TempFiles: staged.Files,
-	})
-	require.NoError(t, err)
-	execution, _ := api.Execution(executed.ExecutionID)
-	return execution.Files, nil
-}
-
-func TestOneAgentsFilesGoToAnother(t *testing.T) {
+func TestStageFilesPassesExecutionFilesToAnotherAgent(t *testing.T) {
 	t.Parallel()
 	big := content(3 << 20)
 	api, clock, id := finished(t, nil, download("a b%#?.bin", big), download("empty", nil), testsuite.WriteFile("workspace", "a b%#?.bin", "", []byte("other")))
@@ -87,17 +55,7 @@ func TestOneAgentsFilesGoToAnother(t *testing.T) {
 	require.Equal(t, 1, listings, "one listing for all files of an execution")
 }
 
-// downloads is a transport that numbers the requests to link hosts, from 1 on.
-func downloads(seen *headerLog, before func(nth int) error) hook {
-	return func(r *http.Request) error {
-		if !strings.HasPrefix(r.URL.Path, "/signed/") {
-			return nil
-		}
-		return before(seen.add(r))
-	}
-}
-
-func TestALinkThatExpiresInMidBodyIsTakenAnewAndTheFileContinued(t *testing.T) {
+func TestStageFilesResumesDownloadWithFreshLink(t *testing.T) {
 	t.Parallel()
 	big := content(3 << 20)
 	for name, fails := range map[string]func(api *testsuite.API, clock *clock, nth int) error{
@@ -156,7 +114,7 @@ func TestALinkThatExpiresInMidBodyIsTakenAnewAndTheFileContinued(t *testing.T) {
 	}
 }
 
-func TestALinkThatStaysClosedIsTriedAgainLater(t *testing.T) {
+func TestStageFilesRetriesRefusedLink(t *testing.T) {
 	t.Parallel()
 	api, clock, id := finished(t, nil, download("x", []byte("y")))
 	api.Inject("Download", testsuite.Answer(http.StatusForbidden, ""), 4)
@@ -166,7 +124,7 @@ func TestALinkThatStaysClosedIsTriedAgainLater(t *testing.T) {
 	require.Equal(t, 4, count(api, "ExecutionFileDownloadRedirect"))
 }
 
-func TestDamagedDownloadsAreNotHandedOver(t *testing.T) {
+func TestStageFilesRejectsDamagedDownload(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		fault testsuite.Fault
@@ -191,7 +149,7 @@ func TestDamagedDownloadsAreNotHandedOver(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNotListedYetIsWaitedFor(t *testing.T) {
+func TestStageFilesWaitsForUnlistedExecutionFile(t *testing.T) {
 	t.Parallel()
 	api, clock, id := finished(t, []testsuite.Option{testsuite.WithFileSyncDelay(time.Minute)}, download("late.txt", []byte("x")))
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
@@ -212,7 +170,7 @@ func TestAFileThatIsNotListedYetIsWaitedFor(t *testing.T) {
 	requireType(t, missing, err)
 }
 
-func TestAnUnknownExecutionHasNoFiles(t *testing.T) {
+func TestStageFilesReportsUnknownExecution(t *testing.T) {
 	t.Parallel()
 	api, clock := testsuite.NewAPI(t), newClock()
 	options := worker.Options{Connections: connect(api), Now: clock.Now}
@@ -226,36 +184,7 @@ func TestAnUnknownExecutionHasNoFiles(t *testing.T) {
 	}
 }
 
-// listing is a service with one execution, whose files link to wherever link says.
-func listing(t *testing.T, files string, link func(r *http.Request) string, serve http.HandlerFunc) map[string]asteroid.Connection {
-	t.Helper()
-	return canned(t, func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case strings.HasSuffix(r.URL.Path, "/files"):
-			_, _ = io.WriteString(w, files)
-		case strings.HasSuffix(r.URL.Path, "/download"):
-			w.Header().Set("Location", link(r))
-			w.WriteHeader(http.StatusSeeOther)
-		case strings.HasSuffix(r.URL.Path, "/activities"):
-			_, _ = io.WriteString(w, "[]")
-		case strings.Contains(r.URL.Path, "/temp-files/"):
-			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
-		default:
-			if r.Header.Get("X-Asteroid-Agents-Api-Key") != "" {
-				t.Errorf("%s came with the key", r.URL)
-			}
-			serve(w, r)
-		}
-	})
-}
-
-func fileJSON(id, directory, where, name string, size int) string {
-	text, _ := json.Marshal(map[string]any{"id": id, "directory": directory, "filePath": where, "fileName": name, "fileSize": size})
-	return string(text)
-}
-
-func TestLinksThatAnybodyCouldReadAreNotFollowed(t *testing.T) {
+func TestStageFilesRejectsUnsafeDownloadLinks(t *testing.T) {
 	t.Parallel()
 	for link, says := range map[string]string{
 		"http://example.com/x?topsecret": "no https", "ftp://example.com/x?topsecret": "no https", "https://%zz?topsecret": "no address",
@@ -270,7 +199,7 @@ func TestLinksThatAnybodyCouldReadAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestTheKeyDoesNotFollowALinksOwnRedirects(t *testing.T) {
+func TestStageFilesSendsNoAPIKeyToRedirectsOfLink(t *testing.T) {
 	t.Parallel()
 	connections := listing(t, `{"directories":{"downloads":[`+fileJSON("f", "downloads", "/downloads/x", "x", 1)+`]}}`,
 		func(r *http.Request) string { return "http://" + r.Host + "/first?topsecret" },
@@ -288,7 +217,7 @@ func TestTheKeyDoesNotFollowALinksOwnRedirects(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAFileInAFolderDoesNotHideOneThatIsNot(t *testing.T) {
+func TestStageFilesDistinguishesExecutionFilesByPath(t *testing.T) {
 	t.Parallel()
 	file := func(id, where, updated string) string {
 		return strings.Replace(fileJSON(id, "downloads", where, "x.txt", 3), "}", `,"updatedAt":"`+updated+`"}`, 1)

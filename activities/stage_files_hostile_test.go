@@ -2,12 +2,12 @@ package activities_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,14 +16,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-const (
-	badInput = asteroid.ErrorTypeInvalidInput
-	missing  = asteroid.ErrorTypeNotFound
-	closed   = asteroid.ErrorTypeUnauthorized
-	passing  = asteroid.ErrorTypeUnavailable
-)
-
-func TestHostileReferencesAreRefusedBeforeAnythingIsSent(t *testing.T) {
+func TestStageFilesRejectsHostileReferencesBeforeSending(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
 	root, outside := filepath.Join(parent, "root"), filepath.Join(parent, "outside")
@@ -179,7 +172,7 @@ func TestHostileReferencesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	t.Cleanup(func() { require.Empty(t, api.Requests()) }) // after the parallel rows
 }
 
-func TestAFileThatIsNotOpenToTheWorkerIsUnauthorized(t *testing.T) {
+func TestStageFilesReportsUnreadableFileAsUnauthorized(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Skip("root may read everything")
@@ -191,7 +184,7 @@ func TestAFileThatIsNotOpenToTheWorkerIsUnauthorized(t *testing.T) {
 	requireType(t, closed, err)
 }
 
-func TestHostileHTTPSHosts(t *testing.T) {
+func TestStageFilesHandlesHostileHTTPSHosts(t *testing.T) {
 	t.Parallel()
 	raw := func(answer string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -271,74 +264,45 @@ func TestHostileHTTPSHosts(t *testing.T) {
 	}
 }
 
-func TestFilesOfUnknownSizeShareTheQuota(t *testing.T) {
+func TestStageFilesErrorsOmitSecretsOfURIs(t *testing.T) {
 	t.Parallel()
-	sink := newSink(t)
-	base, https := secure(t, func(w http.ResponseWriter, _ *http.Request) {
-		_ = http.NewResponseController(w).Flush()
-		_, _ = w.Write(content(600))
-	})
-	refs := []asteroid.FileRef{{URI: base + "/a"}, {URI: base + "/b"}}
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, refs...)
-	requireType(t, badInput, err)
-	require.Less(t, len(sink.files()), 2)
-	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, asteroid.FileRef{URI: "data:," + strings.Repeat("x", 600)}, refs[0])
-	requireType(t, badInput, err)
-	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1200}, refs...)
-	require.NoError(t, err)
-	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: -1}, refs...)
-	require.NoError(t, err)
-}
-
-func TestFilesThatWereSentBeforeCountForTheQuota(t *testing.T) {
-	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: newSink(t).connections, MaxUploadBytes: 1000})
-	kept := asteroid.StagedFile{ID: "k", Name: "a", Size: 600, ExpiresAt: time.Now().Add(time.Hour)}
-	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"0": kept}})
-	_, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
-		{URI: "data:,a"}, {URI: "data:," + strings.Repeat("x", 401)},
-	}})
-	requireType(t, badInput, err)
-	require.ErrorContains(t, err, "have 1001 bytes together")
-}
-
-func TestAThousandFilesAreStaged(t *testing.T) {
-	t.Parallel()
-	sink := newSink(t)
-	refs := make([]asteroid.FileRef, 1000)
-	for i := range refs {
-		refs[i] = asteroid.FileRef{URI: "data:,x", Name: "same.txt"}
+	raw := func(answer string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, answer)
+			_ = conn.Close()
+		}
 	}
-	staged, err := stage(t, worker.Options{Connections: sink.connections}, refs...)
-	require.NoError(t, err)
-	names := map[string]bool{}
-	for _, file := range staged.Files {
-		names[file.Name] = true
-	}
-	require.Len(t, names, 1000)
-}
-
-func TestAServiceThatAnswersTooEarlyHasNotStagedTheFile(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	ref := writeFile(t, dir, "big.bin", string(content(32<<20)))
-	_, err := stage(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"tempFiles":[{"id":"t-1","name":"big.bin"}]}`))
-	})}, ref)
-	requireType(t, passing, err)
-}
-
-func TestAFileThatChangesWhileItIsSentIsNotStaged(t *testing.T) {
-	t.Parallel()
-	for name, now := range map[string]int{"grown": 10_001, "shrunk": 9_999} {
+	for name, serve := range map[string]http.HandlerFunc{
+		"no answer":         raw(""),
+		"no HTTP":           raw("https://x/?topsecret\r\n\r\n"),
+		"redirect nowhere":  raw("HTTP/1.1 302 Found\r\nLocation: https://x/%zz?topsecret\r\n\r\n"),
+		"broken header":     raw("HTTP/1.1 302 Found\r\nLocation https://x/?topsecret\r\n\r\n"),
+		"redirect to http":  raw("HTTP/1.1 302 Found\r\nLocation: http://x/?topsecret\r\n\r\n"),
+		"redirect to local": raw("HTTP/1.1 302 Found\r\nLocation: https://[::1]/?topsecret\r\n\r\n"),
+		"cut off":           raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ntopsecret"),
+		"user and password": raw("HTTP/1.1 302 Found\r\nLocation: https://user:topsecret@[::1]/\r\n\r\n"),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sink, store := newSink(t), newMemoryStore()
-			store.put("mem://x/y", content(now), asteroid.FileInfo{Size: 10_000})
-			_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]asteroid.Store{"mem": store}}, asteroid.FileRef{URI: "mem://x/y"})
-			requireType(t, passing, err)
-			require.ErrorContains(t, err, "changed while it was being sent")
-			require.Empty(t, sink.files())
+			base, options := secure(t, serve)
+			_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x?signature=topsecret"})
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), "topsecret")
+			require.True(t, asteroid.IsUnavailable(err) || asteroid.IsInvalidInput(err), "%v", err)
 		})
+	}
+	for _, uri := range []string{
+		"https://x/%zz?topsecret", "https://x/#?topsecret", "https://x/a?topsecret#b", "https:x?topsecret", "https://user:topsecret@x/", "https://us er:topsecret@x/",
+		"https://user:top?topsecret@x/", "x?topsecret", "https://x/%00?topsecret", "http://x/?topsecret", "https://?topsecret", "https://1/?topsecret",
+		"asteroid-execution://e/downloads?topsecret", "asteroid-execution://e/downloads/x?topsecret", "file:///x?topsecret", "file:x?topsecret", "s3://x/%zz?topsecret",
+	} {
+		_, err := stage(t, worker.Options{Connections: newSink(t).connections}, asteroid.FileRef{URI: uri})
+		requireType(t, asteroid.ErrorTypeInvalidInput, err)
+		require.NotContains(t, err.Error(), "topsecret")
 	}
 }

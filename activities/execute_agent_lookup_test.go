@@ -1,0 +1,209 @@
+package activities_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+func TestExecuteAgentLookupPagesInBothDialects(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range []asteroid.Dialect{asteroid.DialectAgents, asteroid.DialectWorkflows} {
+		t.Run(string(dialect), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			connection := s.options.Connections[asteroid.DefaultConnection]
+			connection.Dialect = dialect
+			s.options.Connections[asteroid.DefaultConnection] = connection
+			in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
+			first, err := newExecute(t, s.options, in).next()
+			require.NoError(t, err)
+			for range 120 { // reruns share the key: the original is on the first page only because the oldest come first
+				s.api.RerunExecution(first.ExecutionID)
+			}
+			s.line.lists.Store(0)
+			again, err := newExecute(t, s.options, in).next()
+			require.NoError(t, err)
+			require.Equal(t, first.ExecutionID, again.ExecutionID)
+			require.EqualValues(t, 2, s.line.lists.Load())
+		})
+	}
+}
+
+func TestExecuteAgentLookupDropsInexactMatches(t *testing.T) {
+	t.Parallel()
+	row := func(id, agent, key string) string {
+		return `{"id":"` + id + `","status":"running","agentId":"` + agent + `","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"` + key + `"}}`
+	}
+	var posts atomic.Int32
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			posts.Add(1)
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = w.Write([]byte(`{"executionId":"new"}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"page":1,"pageSize":100,"total":4,"items":[` + row("e-1", "a-1", "order-421") + "," + row("e-2", "a-1", "ORDER-42") + "," +
+			row("e-3", "a-2", "order-42") + "," + row("../e-4", "a-1", "order-42") + `]}`))
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "order-42"})
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, "new", result.ExecutionID)
+	require.EqualValues(t, 1, posts.Load())
+}
+
+func TestExecuteAgentLookupFailsOnEndlessListing(t *testing.T) {
+	t.Parallel()
+	var posts atomic.Int32
+	row := `{"id":"e","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"other"}}`
+	rows := strings.TrimSuffix(strings.Repeat(row+",", 100), ",")
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			posts.Add(1)
+			w.WriteHeader(202)
+			_, _ = w.Write([]byte(`{"executionId":"new"}`))
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"page":1,"pageSize":100,"total":50000,"items":[%s]}`, rows)
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	require.Error(t, execute.err())
+	require.Zero(t, posts.Load())
+}
+
+func TestExecuteAgentLookupReadsSmallPagesToEnd(t *testing.T) {
+	t.Parallel()
+	var posts atomic.Int32
+	row := func(key string) string {
+		return `{"id":"e-` + key + `","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"` + key + `"}}`
+	}
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			posts.Add(1)
+			w.WriteHeader(202)
+			_, _ = w.Write([]byte(`{"executionId":"new"}`))
+			return
+		}
+		if r.URL.Query().Get("page") == "2" {
+			_, _ = fmt.Fprintf(w, `{"page":2,"pageSize":50,"total":51,"items":[%s]}`, row("k"))
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"page":1,"pageSize":50,"total":51,"items":[%s]}`, strings.TrimSuffix(strings.Repeat(row("k1")+",", 50), ","))
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, "e-k", result.ExecutionID)
+	require.Zero(t, posts.Load())
+}
+
+func TestExecuteAgentLookupWorksWithKeyOfSeveralOrganizations(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	connection := s.options.Connections[asteroid.DefaultConnection]
+	connection.APIKey = asteroid.StaticAPIKey(s.api.AddAPIKey(s.api.OrganizationID(), s.api.AddOrganization("Second")))
+	s.options.Connections[asteroid.DefaultConnection] = connection
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
+	execute.lost()
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.True(t, result.Adopted)
+	require.Len(t, s.api.Executions(), 1)
+}
+
+func TestExecuteAgentPostsNothingAfterFailedLookup(t *testing.T) {
+	t.Parallel()
+	var posts atomic.Int32
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			posts.Add(1)
+		}
+		w.WriteHeader(http.StatusBadGateway)
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	for range 3 {
+		require.True(t, asteroid.IsUnavailable(execute.err()))
+	}
+	require.Zero(t, posts.Load())
+}
+
+func TestExecuteAgentRepeatsRefusedPostWithoutLookup(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, testsuite.WithConcurrencyLimit(1))
+	_, err := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent}).next()
+	require.NoError(t, err)
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "mine", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+	require.True(t, asteroid.IsAtCapacity(execute.err()))
+	require.True(t, asteroid.IsAtCapacity(execute.err()))
+	s.clock.pass(2 * time.Hour)
+	_, err = execute.next()
+	require.NoError(t, err)
+	require.Zero(t, s.line.lists.Load())
+}
+
+func TestExecuteAgentIgnoresReruns(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
+	execute.lost()
+	original := s.api.Executions()[0].ID
+	rerun := s.api.RerunExecution(original)
+	s.api.RerunExecution(rerun)
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, original, result.ExecutionID)
+	require.Empty(t, result.DuplicatesCancelled)
+	_, err = newEnv(t, s.options).ExecuteActivity(asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
+		AgentID: s.agent, ExecutionKey: result.ExecutionKey, Keep: original,
+	})
+	require.NoError(t, err)
+	require.Len(t, s.alive(t), 3)
+}
+
+func TestExecuteAgentFindsUnlistedOriginalOfRerun(t *testing.T) {
+	t.Parallel()
+	const page = `{"page":1,"pageSize":100,"total":1,"items":[{"id":"rerun","parentExecutionId":"middle","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
+	var posts atomic.Int32
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			posts.Add(1)
+		case r.URL.Path == "/agents/v2/executions":
+			_, _ = w.Write([]byte(page))
+		case r.URL.Path == "/agents/v2/executions/middle":
+			_, _ = w.Write([]byte(`{"id":"middle","parentExecutionId":"original","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
+		case r.URL.Path == "/agents/v2/executions/original":
+			_, _ = w.Write([]byte(`{"id":"original","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
+		}
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, "original", result.ExecutionID)
+	require.Zero(t, posts.Load())
+}
+
+func TestExecuteAgentPostsWhenOriginalOfRerunIsDeleted(t *testing.T) {
+	t.Parallel()
+	const page = `{"page":1,"pageSize":100,"total":1,"items":[{"id":"rerun","parentExecutionId":"gone","status":"completed","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
+	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = w.Write([]byte(`{"executionId":"new"}`))
+		case r.URL.Path == "/agents/v2/executions":
+			_, _ = w.Write([]byte(page))
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"code":404,"message":"gone"}`))
+		}
+	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+	result, err := execute.next()
+	require.NoError(t, err)
+	require.Equal(t, "new", result.ExecutionID)
+}

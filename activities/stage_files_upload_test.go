@@ -1,0 +1,209 @@
+package activities_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+func TestStageFilesUploadsFourAtATime(t *testing.T) {
+	t.Parallel()
+	var now, most atomic.Int32
+	var four sync.WaitGroup // the first four wait for each other
+	four.Add(4)
+	var arrived atomic.Int32
+	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		if arrived.Add(1) <= 4 {
+			four.Done()
+			four.Wait()
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		now.Add(-1)
+		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "a"}}})
+	})})
+	var in asteroid.StageFilesInput
+	for i := range 12 {
+		in.Files = append(in.Files, asteroid.FileRef{URI: "data:,x", Name: fmt.Sprint(i)})
+	}
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, in)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, most.Load())
+}
+
+func TestStageFilesFailedUploadCancelsOthersAndIsNamed(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		form, err := r.MultipartReader()
+		if err != nil {
+			return
+		}
+		part, err := form.NextPart()
+		if err != nil {
+			return
+		}
+		if part.FileName() != "bad.txt" {
+			<-r.Context().Done() // held until the client gives up
+			return
+		}
+		http.Error(w, "Invalid file upload request.", http.StatusBadRequest)
+	})})
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
+		{URI: "data:,x", Name: "good.txt"}, {URI: "data:,x", Name: "bad.txt"},
+	}})
+	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+	require.Contains(t, err.Error(), "bad.txt")
+}
+
+func TestStageFilesMatchesResponseByName(t *testing.T) {
+	t.Parallel()
+	const own, other = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+	for name, row := range map[string]struct {
+		answer string
+		id     string
+	}{
+		"tidied name, single answer": {`{"tempFiles":[{"id":"` + own + `","name":"tidied"}]}`, own},
+		"among others":               {`{"tempFiles":[{"id":"` + other + `","name":"z"},{"id":"` + own + `","name":"a.txt"}]}`, own},
+		"only others":                {`{"tempFiles":[{"id":"` + other + `","name":"z"},{"id":"` + own + `","name":"y"}]}`, ""},
+		"nothing":                    {`{"tempFiles":[]}`, ""},
+		"no usable id":               {`{"tempFiles":[{"id":"../x","name":"a.txt"}]}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				_, _ = io.WriteString(w, row.answer)
+			})})
+			staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{
+				Files: []asteroid.FileRef{{URI: "data:,x", Name: "a.txt"}},
+			})
+			if row.id == "" {
+				require.True(t, asteroid.IsUnavailable(err), "%v", err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.id, staged.Files[0].ID)
+		})
+	}
+}
+
+func TestStageFilesSendsContentLength(t *testing.T) {
+	t.Parallel()
+	lengths := make(chan int64, 1)
+	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		lengths <- r.ContentLength - n
+		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "a"}}})
+	})})
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,hello"}}})
+	require.NoError(t, err)
+	require.Zero(t, <-lengths)
+}
+
+func TestStageFilesRejectsResponseBeforeWholeBody(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ref := writeFile(t, dir, "big.bin", string(content(32<<20)))
+	_, err := stage(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"tempFiles":[{"id":"t-1","name":"big.bin"}]}`))
+	})}, ref)
+	requireType(t, passing, err)
+}
+
+func TestStageFilesCancelsUploadMidBody(t *testing.T) {
+	t.Parallel()
+	began := make(chan struct{})
+	gone := make(chan error, 1)
+	connections := canned(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		_, err := io.Copy(io.Discard, slowly{r.Body, r.Context()})
+		gone <- err
+	})
+	dir := t.TempDir()
+	path := filepath.Join(dir, "big.bin")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Truncate(path, 1<<30))
+	ctx, cancel := context.WithCancel(context.Background())
+	env := newEnvWith(t, worker.Options{Connections: connections, FileRoots: []string{dir}, MaxUploadBytes: -1}, sdkworker.Options{BackgroundActivityContext: ctx})
+	go func() { <-began; cancel() }()
+	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "file://" + path}}})
+	require.Error(t, err)
+	require.Error(t, <-gone)
+}
+
+// slowly reads a body until its request ends.
+type slowly struct {
+	io.Reader
+	ctx context.Context
+}
+
+func (s slowly) Read(p []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		return 0, fmt.Errorf("gone: %w", s.ctx.Err())
+	}
+	return s.Reader.Read(p[:1])
+}
+
+func TestStageFilesCountsUnknownSizesForQuota(t *testing.T) {
+	t.Parallel()
+	sink := newSink(t)
+	base, https := secure(t, func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		_, _ = w.Write(content(600))
+	})
+	refs := []asteroid.FileRef{{URI: base + "/a"}, {URI: base + "/b"}}
+	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, refs...)
+	requireType(t, badInput, err)
+	require.Less(t, len(sink.files()), 2)
+	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, asteroid.FileRef{URI: "data:," + strings.Repeat("x", 600)}, refs[0])
+	requireType(t, badInput, err)
+	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1200}, refs...)
+	require.NoError(t, err)
+	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: -1}, refs...)
+	require.NoError(t, err)
+}
+
+func TestStageFilesCountsStagedFilesForQuota(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: newSink(t).connections, MaxUploadBytes: 1000})
+	kept := asteroid.StagedFile{ID: "k", Name: "a", Size: 600, ExpiresAt: time.Now().Add(time.Hour)}
+	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"0": kept}})
+	_, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
+		{URI: "data:,a"}, {URI: "data:," + strings.Repeat("x", 401)},
+	}})
+	requireType(t, badInput, err)
+	require.ErrorContains(t, err, "have 1001 bytes together")
+}
+
+func TestStageFilesAcceptsAThousandFiles(t *testing.T) {
+	t.Parallel()
+	sink := newSink(t)
+	refs := make([]asteroid.FileRef, 1000)
+	for i := range refs {
+		refs[i] = asteroid.FileRef{URI: "data:,x", Name: "same.txt"}
+	}
+	staged, err := stage(t, worker.Options{Connections: sink.connections}, refs...)
+	require.NoError(t, err)
+	names := map[string]bool{}
+	for _, file := range staged.Files {
+		names[file.Name] = true
+	}
+	require.Len(t, names, 1000)
+}

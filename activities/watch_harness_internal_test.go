@@ -1,0 +1,111 @@
+package activities
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	workflowservice "go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	sdkclient "go.temporal.io/sdk/client"
+	sdktestsuite "go.temporal.io/sdk/testsuite"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/clienttest"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+)
+
+// temporalServer stands for the server that activities reach by their client.
+type temporalServer struct {
+	sdkclient.Client
+	mu       sync.Mutex
+	started  []string // id, queue
+	inputs   []asteroid.WatchExecutionsInput
+	told     []asteroid.ExecutionEvent
+	startErr error
+	queue    string        // of the workflow; empty: it cannot be described
+	hold     chan struct{} // a start waits until this is closed
+	arrived  chan struct{} // gets an item for each start
+}
+
+func (s *temporalServer) SignalWithStartWorkflow(ctx context.Context, id, signal string, _ any, options sdkclient.StartWorkflowOptions, _ any, args ...any) (sdkclient.WorkflowRun, error) {
+	if s.arrived != nil {
+		s.arrived <- struct{}{}
+	}
+	if s.hold != nil {
+		select {
+		case <-s.hold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = append(s.started, id+" "+options.TaskQueue+" "+signal)
+	s.inputs = append(s.inputs, args[0].(asteroid.WatchExecutionsInput))
+	return nil, s.startErr
+}
+
+func (s *temporalServer) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if s.queue == "" {
+		return nil, serviceerror.NewPermissionDenied("no", "")
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{
+		ExecutionConfig: &workflowpb.WorkflowExecutionConfig{TaskQueue: &taskqueuepb.TaskQueue{Name: s.queue}},
+	}, nil
+}
+
+func (s *temporalServer) SignalWorkflow(_ context.Context, _, _, _ string, arg any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, arg.(asteroid.ExecutionEvent))
+	return nil
+}
+
+// post is a worker with activities over a fake API, and what stands for the server.
+type post struct {
+	*Activities
+	env    *sdktestsuite.TestActivityEnvironment
+	server *temporalServer
+	api    *testsuite.API
+	clock  *clienttest.Clock
+}
+
+// do runs fn as an activity.
+func (p *post) do(t *testing.T, fn func(ctx context.Context) error) {
+	t.Helper()
+	p.env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: t.Name()})
+	_, err := p.env.ExecuteActivity(t.Name())
+	require.NoError(t, err)
+}
+
+func (p *post) execute(t *testing.T, in asteroid.ExecuteAgentInput) asteroid.ExecuteAgentResult {
+	t.Helper()
+	in.AgentID = p.api.AgentID("patient")
+	value, err := p.env.ExecuteActivity(asteroid.ExecuteAgentName, in)
+	require.NoError(t, err)
+	var result asteroid.ExecuteAgentResult
+	require.NoError(t, value.Get(&result))
+	return result
+}
+
+func newPost(t *testing.T, change ...func(*Options)) *post {
+	t.Helper()
+	p := &post{server: &temporalServer{queue: "workflows"}, api: testsuite.NewAPI(t), clock: clienttest.NewClock()}
+	options := Options{Connections: map[string]asteroid.Connection{"default": {APIKey: asteroid.StaticAPIKey(p.api.APIKey()), BaseURL: p.api.BaseURL()}}}
+	for _, c := range change {
+		c(&options)
+	}
+	var err error
+	p.Activities, err = New(options)
+	require.NoError(t, err)
+	var suite sdktestsuite.WorkflowTestSuite
+	p.env = suite.NewTestActivityEnvironment()
+	p.service = func(context.Context) sdkclient.Client { return p.server }
+	p.Register(p.env)
+	return p
+}
