@@ -12,13 +12,14 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/clienttest"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-func newWait(t *testing.T, options worker.Options, in asteroid.AwaitExecutionInput) *retries[asteroid.Execution] {
+func newAwaitExecution(t *testing.T, options worker.Options, in asteroid.AwaitExecutionInput) *attempts[asteroid.Execution] {
 	t.Helper()
-	return &retries[asteroid.Execution]{t: t, name: asteroid.AwaitExecutionName, options: options, in: in}
+	return &attempts[asteroid.Execution]{t: t, name: asteroid.AwaitExecutionName, options: options, in: in}
 }
 
 func TestAwaitExecutionReturnsAccordingToUntil(t *testing.T) {
@@ -39,18 +40,16 @@ func TestAwaitExecutionReturnsAccordingToUntil(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			clock := newClock()
-			api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-			options := worker.Options{Connections: connect(api), Now: clock.Now}
-			row.in.ExecutionID = executeOn(t, api, options, asks...)
-			clock.pass(row.after)
+			api, clock, options := newAPI(t)
+			row.in.ExecutionID = executeSteps(t, api, options, asks...)
+			clock.Pass(row.after)
 			before := len(api.Requests())
-			execution, err := run[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, row.in)
+			execution, err := runActivity[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, row.in)
 			if row.status == "" {
 				require.True(t, asteroid.IsStillRunning(err), "%v", err)
-				said := applicationError(t, err)
-				require.False(t, said.NonRetryable())
-				require.Equal(t, temporal.ApplicationErrorCategoryBenign, said.Category())
+				application := applicationError(t, err)
+				require.False(t, application.NonRetryable())
+				require.Equal(t, temporal.ApplicationErrorCategoryBenign, application.Category())
 				require.Equal(t, before+1, len(api.Requests()), "one GET")
 				return
 			}
@@ -80,12 +79,10 @@ func TestAwaitExecutionReturnsReasonOrResult(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			clock := newClock()
-			api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-			options := worker.Options{Connections: connect(api), Now: clock.Now}
-			id := executeOn(t, api, options, row.end)
-			clock.pass(time.Minute)
-			execution, err := run[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, asteroid.AwaitExecutionInput{ExecutionID: id})
+			api, clock, options := newAPI(t)
+			id := executeSteps(t, api, options, row.end)
+			clock.Pass(time.Minute)
+			execution, err := runActivity[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, asteroid.AwaitExecutionInput{ExecutionID: id})
 			require.NoError(t, err)
 			require.Equal(t, row.status, execution.Status)
 			require.Equal(t, row.reason, execution.Reason)
@@ -100,16 +97,14 @@ func TestAwaitExecutionReturnsReasonOrResult(t *testing.T) {
 
 func TestAwaitExecutionWaitsAMinuteForResult(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now), testsuite.WithResultDelay(24*time.Hour))
-	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	in := asteroid.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Complete("success", "", 1))}
-	clock.pass(time.Minute)
-	wait := newWait(t, options, in)
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(59 * time.Second)
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(time.Second)
+	api, clock, options := newAPI(t, testsuite.WithResultDelay(24*time.Hour))
+	in := asteroid.AwaitExecutionInput{ExecutionID: executeSteps(t, api, options, testsuite.Complete("success", "", 1))}
+	clock.Pass(time.Minute)
+	wait := newAwaitExecution(t, options, in)
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Pass(59 * time.Second)
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Pass(time.Second)
 	execution, err := wait.next()
 	require.NoError(t, err)
 	require.Equal(t, asteroid.StatusCompleted, execution.Status)
@@ -119,16 +114,16 @@ func TestAwaitExecutionWaitsAMinuteForResult(t *testing.T) {
 
 func TestAwaitExecutionWaitsAMinuteForReason(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	clock := clienttest.NewClock()
+	wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/activities") {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
 		_, _ = io.WriteString(w, executionJSON("cancelled"))
 	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(time.Minute)
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Pass(time.Minute)
 	execution, err := wait.next()
 	require.NoError(t, err)
 	require.Equal(t, asteroid.StatusCancelled, execution.Status)
@@ -136,30 +131,30 @@ func TestAwaitExecutionWaitsAMinuteForReason(t *testing.T) {
 
 func TestAwaitExecutionToleratesFailedPollsForAnHour(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
+	clock := clienttest.NewClock()
 	var down atomic.Bool
 	down.Store(true)
-	options := worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	options := worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		if down.Load() {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
 		_, _ = io.WriteString(w, executionJSON("running"))
 	})}
-	wait := newWait(t, options, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
+	wait := newAwaitExecution(t, options, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
 
 	for range 5 {
-		err := wait.err()
+		err := wait.nextErr()
 		require.True(t, asteroid.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
-		clock.pass(14 * time.Minute)
+		clock.Pass(14 * time.Minute)
 	}
 	down.Store(false) // one good poll ends the streak
-	require.True(t, asteroid.IsStillRunning(wait.err()))
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
 	down.Store(true)
-	require.False(t, applicationError(t, wait.err()).NonRetryable())
-	clock.pass(time.Hour)
-	err := wait.err()
+	require.False(t, applicationError(t, wait.nextErr()).NonRetryable())
+	clock.Pass(time.Hour)
+	err := wait.nextErr()
 	require.True(t, asteroid.IsUnavailable(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
 	details, _ := asteroid.DetailsOf(err)
@@ -168,45 +163,45 @@ func TestAwaitExecutionToleratesFailedPollsForAnHour(t *testing.T) {
 
 func TestAwaitExecutionRetriesEarly404Only(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	clock := clienttest.NewClock()
+	wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
-	err := wait.err()
+	err := wait.nextErr()
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
 	require.False(t, applicationError(t, err).NonRetryable())
-	clock.pass(2 * time.Minute)
-	err = wait.err()
+	clock.Pass(2 * time.Minute)
+	err = wait.nextErr()
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
 }
 
 func TestAwaitExecutionToleratesUnknownStatusForAnHour(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
+	clock := clienttest.NewClock()
 	var status atomic.Value
 	status.Store("hibernating")
-	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, executionJSON(status.Load().(string)))
 	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(50 * time.Minute)
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Pass(50 * time.Minute)
 	status.Store("dreaming") // another one: the hour begins anew
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(50 * time.Minute)
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(11 * time.Minute)
-	err := wait.err()
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Pass(50 * time.Minute)
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Pass(11 * time.Minute)
+	err := wait.nextErr()
 	require.True(t, asteroid.IsUnknownStatus(err), "%v", err)
 	require.Contains(t, err.Error(), "dreaming")
 }
 
 func TestAwaitExecutionUntilChangeReturnsUnknownStatus(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, executionJSON("hibernating"))
 	})})
-	execution, err := run[asteroid.Execution](env, asteroid.AwaitExecutionName,
+	execution, err := runActivity[asteroid.Execution](env, asteroid.AwaitExecutionName,
 		asteroid.AwaitExecutionInput{ExecutionID: "e-1", Until: asteroid.UntilChange, KnownStatus: asteroid.StatusRunning})
 	require.NoError(t, err)
 	require.Equal(t, asteroid.Status("hibernating"), execution.Status)
@@ -214,13 +209,13 @@ func TestAwaitExecutionUntilChangeReturnsUnknownStatus(t *testing.T) {
 
 func TestAwaitExecutionFallsBackWithoutLongPoll(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
+	clock := clienttest.NewClock()
 	for name, options := range map[string][]testsuite.Option{"has one": nil, "has none": {testsuite.WithoutLongPoll()}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := testsuite.NewAPI(t, append(options, testsuite.WithClock(clock.Now))...)
 			options := worker.Options{Connections: connect(api), Now: clock.Now}
-			in := asteroid.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)), LongPollSeconds: 25}
+			in := asteroid.AwaitExecutionInput{ExecutionID: executeSteps(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)), LongPollSeconds: 25}
 			before := len(api.Requests())
 			_, err := newEnv(t, options).ExecuteActivity(asteroid.AwaitExecutionName, in)
 			require.True(t, asteroid.IsStillRunning(err), "%v", err)
@@ -231,12 +226,12 @@ func TestAwaitExecutionFallsBackWithoutLongPoll(t *testing.T) {
 
 func TestAwaitExecutionLongPollReportsNotFound(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
+	clock := clienttest.NewClock()
 	api := testsuite.NewAPI(t)
-	wait := newWait(t, worker.Options{Connections: connect(api), Now: clock.Now},
+	wait := newAwaitExecution(t, worker.Options{Connections: connect(api), Now: clock.Now},
 		asteroid.AwaitExecutionInput{ExecutionID: "11111111-1111-4111-8111-111111111111", LongPollSeconds: 1})
-	clock.pass(2 * time.Minute)
-	err := wait.err()
+	clock.Pass(2 * time.Minute)
+	err := wait.nextErr()
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
 }
 
@@ -248,7 +243,7 @@ func TestAwaitExecutionRejectsInvalidInput(t *testing.T) {
 		"knownStatus":     {ExecutionID: "e", Until: asteroid.UntilChange},
 		"longPollSeconds": {ExecutionID: "e", LongPollSeconds: 26},
 	} {
-		env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+		env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 		_, err := env.ExecuteActivity(asteroid.AwaitExecutionName, in)
 		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 		require.True(t, strings.Contains(err.Error(), field), "%v", err)

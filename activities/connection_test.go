@@ -25,7 +25,7 @@ func TestConnectionAcceptsBaseURLWithOldPath(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	for _, suffix := range []string{"", "/", "/agents/v2", "/agents/v2/"} {
-		env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL() + suffix})})
+		env := newEnv(t, worker.Options{Connections: asDefault(asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL() + suffix})})
 		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: api.AgentID("patient")})
 		require.NoError(t, err, suffix)
 	}
@@ -35,7 +35,7 @@ func TestConnectionResolvesAPIKeyForEachRequest(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	rotated := ""
-	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
+	env := newEnv(t, worker.Options{Connections: asDefault(asteroid.Connection{
 		BaseURL: api.BaseURL(), APIKey: func(context.Context) (string, error) { return rotated, nil },
 	})})
 	in := asteroid.ExecuteAgentInput{AgentID: api.AgentID("patient")}
@@ -52,7 +52,7 @@ func TestConnectionResolvesAPIKeyForEachRequest(t *testing.T) {
 
 func TestConnectionRetriesUnavailableAPIKey(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
+	env := newEnv(t, worker.Options{Connections: asDefault(asteroid.Connection{
 		APIKey: func(context.Context) (string, error) { return "", errors.New("the vault is sealed") },
 	})})
 	_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a"})
@@ -72,7 +72,7 @@ func TestConnectionSendsNoAPIKeyToRedirectTarget(t *testing.T) {
 		t.Errorf("the redirect was followed, with the headers %v", r.Header)
 	}))
 	t.Cleanup(elsewhere.Close)
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	})})
 	_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
@@ -107,13 +107,13 @@ func TestConnectionKeepsAPIKeyOutOfErrorsLogsAndDumps(t *testing.T) {
 		"hang up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			connections := canned(t, answer)
+			connections := serveAPI(t, answer)
 			c := connections[asteroid.DefaultConnection]
 			c.APIKey, c.Dialect = asteroid.StaticAPIKey(key), asteroid.DialectWorkflows
 			var suite sdktestsuite.WorkflowTestSuite
 			suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 			env := suite.NewTestActivityEnvironment()
-			plugin, err := worker.NewPlugin(worker.Options{Connections: one(c)})
+			plugin, err := worker.NewPlugin(worker.Options{Connections: asDefault(c)})
 			require.NoError(t, err)
 			env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
 			for activity, in := range map[string]any{

@@ -24,7 +24,7 @@ func TestErrorTypeFollowsHTTPStatus(t *testing.T) {
 		status    int
 		errorType string
 		retried   bool
-		says      string
+		message   string
 	}{
 		{get, 400, asteroid.ErrorTypeInvalidInput, false, "correct the input"},
 		{get, 401, asteroid.ErrorTypeUnauthorized, false, `check the API key of connection "default"`},
@@ -46,7 +46,7 @@ func TestErrorTypeFollowsHTTPStatus(t *testing.T) {
 		{execute, 404, asteroid.ErrorTypeNotFound, false, "check the id"},
 		{execute, 409, asteroid.ErrorTypeAtCapacity, true, "limit of executions"},
 		{execute, 429, asteroid.ErrorTypeAtCapacity, true, "limit of executions"},
-		// Whether these created something is not known: the next attempt looks before it sends again.
+		// The outcome of these is unknown: the next attempt looks up the key before it posts again.
 		{execute, 408, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
 		{execute, 500, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
 		{execute, 503, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
@@ -54,7 +54,7 @@ func TestErrorTypeFollowsHTTPStatus(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %d", row.activity, row.status), func(t *testing.T) {
 			t.Parallel()
 			var requests atomic.Int32
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				requests.Add(1)
 				w.Header().Set("X-Request-Id", "req-7")
 				w.WriteHeader(row.status)
@@ -65,11 +65,11 @@ func TestErrorTypeFollowsHTTPStatus(t *testing.T) {
 				in = asteroid.ExecuteAgentInput{AgentID: "a-1"}
 			}
 			_, err := env.ExecuteActivity(row.activity, in)
-			said := applicationError(t, err)
-			require.Equal(t, row.errorType, said.Type())
-			require.Equal(t, row.retried, !said.NonRetryable())
-			require.Contains(t, said.Message(), row.says)
-			require.Contains(t, said.Message(), "because")
+			application := applicationError(t, err)
+			require.Equal(t, row.errorType, application.Type())
+			require.Equal(t, row.retried, !application.NonRetryable())
+			require.Contains(t, application.Message(), row.message)
+			require.Contains(t, application.Message(), "because")
 			require.EqualValues(t, 1, requests.Load())
 			details, ok := asteroid.DetailsOf(err)
 			require.True(t, ok)
@@ -81,7 +81,7 @@ func TestErrorTypeFollowsHTTPStatus(t *testing.T) {
 
 func TestErrorMessageReadsEveryPublishedBody(t *testing.T) {
 	t.Parallel()
-	for name, row := range map[string]struct{ contentType, body, says string }{
+	for name, row := range map[string]struct{ contentType, body, message string }{
 		"JSON message":      {"application/json", `{"code":400,"message":"no such label"}`, "no such label"},
 		"JSON error":        {"application/json", `{"error":"no such label"}`, "no such label"},
 		"RFC 9457":          {"application/problem+json", `{"title":"Bad","detail":"no such label","errors":[{"parameter":"status","detail":"unknown"}]}`, "no such label; status: unknown"},
@@ -93,13 +93,13 @@ func TestErrorMessageReadsEveryPublishedBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", row.contentType)
 				w.WriteHeader(http.StatusBadRequest)
 				_, _ = io.WriteString(w, row.body)
 			})})
 			_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
-			require.Contains(t, applicationError(t, err).Message(), row.says)
+			require.Contains(t, applicationError(t, err).Message(), row.message)
 			require.NotContains(t, err.Error(), "<html>")
 		})
 	}
@@ -107,7 +107,7 @@ func TestErrorMessageReadsEveryPublishedBody(t *testing.T) {
 
 func TestErrorDetailsCarryLimit(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusTooManyRequests)
 		_, _ = io.WriteString(w, `{"code":429,"message":"full","type":"https://docs.asteroid.ai/errors/limit-reached","capability":"concurrent_executions","used":5,"limit":5}`)
@@ -140,7 +140,7 @@ func TestErrorRetryDelayFollowsRetryAfter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set(row.header, strings.Replace(row.value, "in a minute", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat), 1))
 				w.WriteHeader(http.StatusServiceUnavailable)
 			})})
@@ -167,7 +167,7 @@ func TestErrorOfMalformedResponseIsUnavailable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, answer)})
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, answer)})
 			_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 			require.True(t, asteroid.IsUnavailable(err), "%v", err)
 			require.False(t, applicationError(t, err).NonRetryable())
@@ -177,7 +177,7 @@ func TestErrorOfMalformedResponseIsUnavailable(t *testing.T) {
 
 func TestErrorOfUnreachableServiceIsUnavailable(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
+	env := newEnv(t, worker.Options{Connections: asDefault(asteroid.Connection{
 		APIKey: asteroid.StaticAPIKey("k"), BaseURL: "http://127.0.0.1:1",
 	})})
 	for name, in := range map[string]any{

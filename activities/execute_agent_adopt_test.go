@@ -14,78 +14,78 @@ import (
 
 func TestExecuteAgentSharesExecutionOfIdempotencyKey(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
-	first, err := newExecute(t, s.options, in).next()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42"}
+	first, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
-	second, err := newExecute(t, s.options, in).next()
+	second, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	require.Equal(t, first.ExecutionID, second.ExecutionID)
 	require.True(t, second.Adopted)
-	s.clock.pass(2 * time.Hour) // it has completed
-	third, err := newExecute(t, s.options, in).next()
+	f.clock.Pass(2 * time.Hour) // it has completed
+	third, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	require.Equal(t, first.ExecutionID, third.ExecutionID)
 	require.Equal(t, asteroid.StatusCompleted, third.Status)
 
 	in.IdempotencyKey = "order-4" // a part of the other: the exact comparison is ours
-	other, err := newExecute(t, s.options, in).next()
+	other, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	require.NotEqual(t, first.ExecutionID, other.ExecutionID)
-	in.AgentID = s.api.AgentID("patient")
-	elsewhere, err := newExecute(t, s.options, in).next()
+	in.AgentID = f.api.AgentID("patient")
+	elsewhere, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	require.False(t, elsewhere.Adopted, "a key is an agent's")
 }
 
 func TestExecuteAgentAdoptOnlyPostsNothing(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", AdoptOnly: true}
-	err := newExecute(t, s.options, in).err()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", AdoptOnly: true}
+	err := newExecuteAgent(t, f.options, in).nextErr()
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
 	in.Internal.UnknownOutcomes = 1
-	doubtful := newExecute(t, s.options, in)
-	require.True(t, asteroid.IsUnavailable(doubtful.err()))
-	s.clock.pass(activities.DefaultLookupGrace)
-	require.True(t, asteroid.IsNotFound(doubtful.err()))
-	require.Empty(t, s.api.Executions())
+	unknown := newExecuteAgent(t, f.options, in)
+	require.True(t, asteroid.IsUnavailable(unknown.nextErr()))
+	f.clock.Pass(activities.DefaultLookupGrace)
+	require.True(t, asteroid.IsNotFound(unknown.nextErr()))
+	require.Empty(t, f.api.Executions())
 
 	in.AdoptOnly, in.Internal.UnknownOutcomes = false, 0
-	started, err := newExecute(t, s.options, in).next()
+	started, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	in.AdoptOnly = true
-	found, err := newExecuteOf(t, s.options, in, "another").next()
+	found, err := newExecuteAgentAs(t, f.options, in, "another").next()
 	require.NoError(t, err)
 	require.Equal(t, started.ExecutionID, found.ExecutionID)
 }
 
 func TestExecuteAgentIgnoresCaseOfAgentID(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: strings.ToUpper(s.agent)})
-	execute.lost()
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: strings.ToUpper(f.agent)})
+	execute.crash()
 	for range 40 {
 		if _, err := execute.next(); err == nil {
 			break
 		}
-		s.clock.pass(5 * time.Second)
+		f.clock.Pass(5 * time.Second)
 	}
-	require.Len(t, s.alive(t), 1)
+	require.Len(t, f.live(), 1)
 }
 
 func TestExecuteAgentKeepsLastDecisions(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-	s.api.Inject("AgentExecutePost", testsuite.Answer(503, "", "Content-Type", "text/plain"), 11) // capacity told as 503
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+	f.api.Inject("AgentExecutePost", testsuite.Answer(503, "", "Content-Type", "text/plain"), 11) // no capacity, reported as 503
 	var result *asteroid.ExecuteAgentResult
 	var err error
 	for range 100 {
 		if result, err = execute.next(); err == nil {
 			break
 		}
-		s.clock.pass(time.Minute)
+		f.clock.Pass(time.Minute)
 	}
 	require.NoError(t, err)
 	require.Contains(t, result.Decisions, asteroid.DecisionPosted)
@@ -94,60 +94,60 @@ func TestExecuteAgentKeepsLastDecisions(t *testing.T) {
 
 func TestExecuteAgentNumbersKeyAfterFailedExecution(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42", Inputs: asteroid.Inputs{"fail": true}}
-	first, err := newExecute(t, s.options, in).next()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42", Inputs: asteroid.Inputs{"fail": true}}
+	first, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	require.Equal(t, "order-42", first.ExecutionKey)
-	s.clock.pass(time.Minute)
-	second := newExecuteOf(t, s.options, in, "another-activity")
+	f.clock.Pass(time.Minute)
+	second := newExecuteAgentAs(t, f.options, in, "another-activity")
 	again, err := second.next()
 	require.NoError(t, err)
 	require.False(t, again.Adopted)
 	require.Equal(t, "order-42#2", again.ExecutionKey)
-	s.clock.pass(time.Minute)
+	f.clock.Pass(time.Minute)
 	in.Inputs = nil
-	third, err := newExecuteOf(t, s.options, in, "a-third").next()
+	third, err := newExecuteAgentAs(t, f.options, in, "a-third").next()
 	require.NoError(t, err)
 	require.Equal(t, "order-42#3", third.ExecutionKey)
-	fourth, err := newExecuteOf(t, s.options, in, "a-fourth").next()
+	fourth, err := newExecuteAgentAs(t, f.options, in, "a-fourth").next()
 	require.NoError(t, err)
 	require.Equal(t, third.ExecutionID, fourth.ExecutionID)
 }
 
 func TestExecuteAgentAdoptsFailedExecutionOfSameActivity(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, Inputs: asteroid.Inputs{"fail": true}})
-	execute.lost()
-	s.clock.pass(time.Minute)
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, Inputs: asteroid.Inputs{"fail": true}})
+	execute.crash()
+	f.clock.Pass(time.Minute)
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.True(t, result.Adopted)
 	require.Equal(t, asteroid.StatusFailed, result.Status)
-	require.Len(t, s.api.Executions(), 1)
+	require.Len(t, f.api.Executions(), 1)
 }
 
 func TestExecuteAgentAdoptsFailedExecutionOfSameStart(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	began := s.clock.Now()
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}, Inputs: asteroid.Inputs{"fail": true}}
-	execute := newExecute(t, s.options, in)
-	s.line.loseAnswers.Store(true)
-	require.Error(t, execute.err())
-	s.line.loseAnswers.Store(false)
-	s.clock.pass(time.Minute) // the agent has failed
+	f := newAgentFixture(t)
+	began := f.clock.Now()
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}, Inputs: asteroid.Inputs{"fail": true}}
+	execute := newExecuteAgent(t, f.options, in)
+	f.network.loseResponses.Store(true)
+	require.Error(t, execute.nextErr())
+	f.network.loseResponses.Store(false)
+	f.clock.Pass(time.Minute) // the agent has failed
 	in.Internal.FreshKey, in.Internal.UnknownOutcomes, in.Internal.UnknownSince = false, 1, began
-	result, err := newExecuteOf(t, s.options, in, "the next").next()
+	result, err := newExecuteAgentAs(t, f.options, in, "the next").next()
 	require.NoError(t, err)
-	require.Equal(t, s.api.Executions()[0].ID, result.ExecutionID)
-	require.Len(t, s.api.Executions(), 1, "nobody asked for it to be executed again")
+	require.Equal(t, f.api.Executions()[0].ID, result.ExecutionID)
+	require.Len(t, f.api.Executions(), 1, "nobody asked for it to be executed again")
 
 	in.Internal.ExcludeExecutions = []string{result.ExecutionID}
-	again := newExecuteOf(t, s.options, in, "executed again")
-	require.Error(t, again.err())
-	s.clock.pass(activities.DefaultLookupGrace)
+	again := newExecuteAgentAs(t, f.options, in, "executed again")
+	require.Error(t, again.nextErr())
+	f.clock.Pass(activities.DefaultLookupGrace)
 	second, err := again.next()
 	require.NoError(t, err)
 	require.Equal(t, "k#2", second.ExecutionKey)
@@ -155,15 +155,15 @@ func TestExecuteAgentAdoptsFailedExecutionOfSameStart(t *testing.T) {
 
 func TestExecuteAgentSkipsFailedExecutionOfEarlierStart(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
-	_, err := newExecute(t, s.options, in).next()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
+	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
-	s.clock.pass(time.Minute)
-	in.Internal.UnknownOutcomes, in.Internal.UnknownSince, in.Inputs = 1, s.clock.Now(), nil
-	later := newExecuteOf(t, s.options, in, "the next start")
-	require.True(t, asteroid.IsUnavailable(later.err()))
-	s.clock.pass(activities.DefaultLookupGrace)
+	f.clock.Pass(time.Minute)
+	in.Internal.UnknownOutcomes, in.Internal.UnknownSince, in.Inputs = 1, f.clock.Now(), nil
+	later := newExecuteAgentAs(t, f.options, in, "the next start")
+	require.True(t, asteroid.IsUnavailable(later.nextErr()))
+	f.clock.Pass(activities.DefaultLookupGrace)
 	again, err := later.next()
 	require.NoError(t, err)
 	require.Equal(t, "k#2", again.ExecutionKey)
@@ -171,13 +171,13 @@ func TestExecuteAgentSkipsFailedExecutionOfEarlierStart(t *testing.T) {
 
 func TestExecuteAgentSkipsExcludedExecution(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k"}
-	first, err := newExecute(t, s.options, in).next()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k"}
+	first, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
-	s.clock.pass(2 * time.Hour)
+	f.clock.Pass(2 * time.Hour)
 	in.Internal.ExcludeExecutions = []string{first.ExecutionID}
-	second, err := newExecuteOf(t, s.options, in, "again").next()
+	second, err := newExecuteAgentAs(t, f.options, in, "again").next()
 	require.NoError(t, err)
 	require.NotEqual(t, first.ExecutionID, second.ExecutionID)
 	require.Equal(t, "k#2", second.ExecutionKey)
@@ -187,41 +187,41 @@ func TestExecuteAgentSkipsExcludedExecution(t *testing.T) {
 // failed leaves the other's alone.
 func TestExecuteAgentPrefersLiveExecutionToOwnFailed(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42", Inputs: asteroid.Inputs{"fail": true}}
-	own := newExecute(t, s.options, in)
-	own.lost()
-	s.clock.pass(time.Minute)
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order 42", Inputs: asteroid.Inputs{"fail": true}}
+	own := newExecuteAgent(t, f.options, in)
+	own.crash()
+	f.clock.Pass(time.Minute)
 	in.Inputs = nil
-	other := newExecuteOf(t, s.options, in, "another's")
-	s.line.hide.Store(true)
+	other := newExecuteAgentAs(t, f.options, in, "another's")
+	f.network.hideExecutions.Store(true)
 	started, err := other.next()
 	require.NoError(t, err)
 	// Both stand under one key, as after two requests at the same moment.
 	require.Equal(t, "order 42", started.ExecutionKey)
-	s.line.hide.Store(false)
+	f.network.hideExecutions.Store(false)
 	found, err := own.next()
 	require.NoError(t, err)
 	require.Equal(t, started.ExecutionID, found.ExecutionID)
-	require.Len(t, s.alive(t), 1)
+	require.Len(t, f.live(), 1)
 }
 
 // Of runs that have all failed, one's own is the one to tell of.
 func TestExecuteAgentAdoptsOwnOfSeveralFailedExecutions(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order 42", Inputs: asteroid.Inputs{"fail": true}}
-	_, err := newExecute(t, s.options, in).next()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order 42", Inputs: asteroid.Inputs{"fail": true}}
+	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
-	s.line.hide.Store(true)
-	s.line.loseAnswers.Store(true)
-	own := newExecuteOf(t, s.options, in, "own")
-	require.Error(t, own.err()) // sent at the same moment, and under the same key
-	s.line.hide.Store(false)
-	s.line.loseAnswers.Store(false)
-	s.clock.pass(time.Minute)
+	f.network.hideExecutions.Store(true)
+	f.network.loseResponses.Store(true)
+	own := newExecuteAgentAs(t, f.options, in, "own")
+	require.Error(t, own.nextErr()) // sent at the same moment, and under the same key
+	f.network.hideExecutions.Store(false)
+	f.network.loseResponses.Store(false)
+	f.clock.Pass(time.Minute)
 	found, err := own.next()
 	require.NoError(t, err)
-	require.Equal(t, s.api.Executions()[1].ID, found.ExecutionID)
-	require.Len(t, s.api.Executions(), 2)
+	require.Equal(t, f.api.Executions()[1].ID, found.ExecutionID)
+	require.Len(t, f.api.Executions(), 2)
 }

@@ -2,8 +2,8 @@ package activities_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,83 +12,94 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/internal/clienttest"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-func newExecute(t *testing.T, options worker.Options, in asteroid.ExecuteAgentInput) *retries[asteroid.ExecuteAgentResult] {
+// newExecuteAgent returns the attempts of an ExecuteAgent activity.
+func newExecuteAgent(
+	t *testing.T, options worker.Options, in asteroid.ExecuteAgentInput,
+) *attempts[asteroid.ExecuteAgentResult] {
 	t.Helper()
-	return &retries[asteroid.ExecuteAgentResult]{t: t, name: asteroid.ExecuteAgentName, options: options, in: in}
+	return &attempts[asteroid.ExecuteAgentResult]{t: t, name: asteroid.ExecuteAgentName, options: options, in: in}
 }
 
-// newExecuteOf is newExecute in another activity.
-func newExecuteOf(t *testing.T, options worker.Options, in asteroid.ExecuteAgentInput, activityID string) *retries[asteroid.ExecuteAgentResult] {
+// newExecuteAgentAs is newExecuteAgent with the id of another activity.
+func newExecuteAgentAs(
+	t *testing.T, options worker.Options, in asteroid.ExecuteAgentInput, activityID string,
+) *attempts[asteroid.ExecuteAgentResult] {
 	t.Helper()
-	execute := newExecute(t, options, in)
-	execute.id = activityID
+	execute := newExecuteAgent(t, options, in)
+	execute.activityID = activityID
 	return execute
 }
 
-// scene is a fake with a clock of its own and one agent that works for an hour.
-type scene struct {
+// agentFixture is a fake API on a clock of its own, behind a lossy network. Its agent works for an
+// hour, or fails at once when its input "fail" is true.
+type agentFixture struct {
 	api     *testsuite.API
-	clock   *clock
+	clock   *clienttest.Clock
 	options worker.Options
 	agent   string
-	line    *cutLine
+	network *lossyNetwork
 }
 
-func newScene(t *testing.T, options ...testsuite.Option) *scene {
+func newAgentFixture(t *testing.T, options ...testsuite.Option) *agentFixture {
 	t.Helper()
-	clock := newClock()
-	s := &scene{clock: clock, api: testsuite.NewAPI(t, append(options, testsuite.WithClock(clock.Now))...), line: &cutLine{}}
-	s.options = worker.Options{Now: clock.Now, Connections: connect(s.api)}
-	connection := s.options.Connections[asteroid.DefaultConnection]
-	connection.Transport = s.line
-	s.options.Connections[asteroid.DefaultConnection] = connection
-	s.agent = s.api.ServeAgent("clerk", func(run testsuite.Run) []testsuite.Step {
+	f := &agentFixture{network: &lossyNetwork{}}
+	f.api, f.clock, f.options = newAPI(t, options...)
+	f.change(func(c *asteroid.Connection) { c.Transport = f.network })
+	f.agent = f.api.ServeAgent("clerk", func(run testsuite.Run) []testsuite.Step {
 		if run.Inputs["fail"] == true {
 			return []testsuite.Step{testsuite.Fail("no")}
 		}
 		return []testsuite.Step{testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)}
 	})
-	return s
+	return f
 }
 
-func (s *scene) alive(t *testing.T) []testsuite.Execution {
-	t.Helper()
-	var alive []testsuite.Execution
-	for _, e := range s.api.Executions() {
+// change changes the connection.
+func (f *agentFixture) change(change func(*asteroid.Connection)) {
+	changeDefault(f.options.Connections, change)
+}
+
+// live returns the executions that are neither cancelled nor failed.
+func (f *agentFixture) live() []testsuite.Execution {
+	var live []testsuite.Execution
+	for _, e := range f.api.Executions() {
 		if e.Status != "cancelled" && e.Status != "failed" {
-			alive = append(alive, e)
+			live = append(live, e)
 		}
 	}
-	return alive
+	return live
 }
 
-// twice makes an execute send two requests that are both carried out, and of which it hears nothing.
-func (s *scene) twice(t *testing.T, execute *retries[asteroid.ExecuteAgentResult]) {
+// postTwice runs two attempts. Each starts an execution and loses the response, and the second does
+// not find the execution of the first.
+func (f *agentFixture) postTwice(t *testing.T, execute *attempts[asteroid.ExecuteAgentResult]) {
 	t.Helper()
-	s.line.loseAnswers.Store(true)
-	require.Error(t, execute.err())
-	s.clock.pass(activities.DefaultLookupGrace)
-	s.line.hide.Store(true)
-	require.Error(t, execute.err())
-	s.line.loseAnswers.Store(false)
-	s.line.hide.Store(false)
-	require.Len(t, s.alive(t), 2)
+	f.network.loseResponses.Store(true)
+	require.Error(t, execute.nextErr())
+	f.clock.Pass(activities.DefaultLookupGrace)
+	f.network.hideExecutions.Store(true)
+	require.Error(t, execute.nextErr())
+	f.network.loseResponses.Store(false)
+	f.network.hideExecutions.Store(false)
+	require.Len(t, f.live(), 2)
 }
 
-// cutLine is a network that can lose the answer to an execute, hide executions from the list, or both.
-type cutLine struct {
-	loseAnswers, hide atomic.Bool
-	lists             atomic.Int32
+// lossyNetwork is a transport that can lose the response to a POST and hide executions from
+// listings.
+type lossyNetwork struct {
+	loseResponses, hideExecutions atomic.Bool
+	listRequests                  atomic.Int32
 }
 
-func (l *cutLine) RoundTrip(r *http.Request) (*http.Response, error) {
+func (n *lossyNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet && r.URL.Path == "/agents/v2/executions" {
-		l.lists.Add(1)
-		if l.hide.Load() {
+		n.listRequests.Add(1)
+		if n.hideExecutions.Load() {
 			query := r.URL.Query()
 			query.Set("metadataValue", "nothing has this")
 			r = r.Clone(r.Context())
@@ -96,18 +107,15 @@ func (l *cutLine) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	response, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil && r.Method == http.MethodPost && l.loseAnswers.Load() {
+	if err == nil && r.Method == http.MethodPost && n.loseResponses.Load() {
 		_ = response.Body.Close()
 		return nil, context.DeadlineExceeded
 	}
 	return response, err
 }
 
-type showAfterPost struct{ l *cutLine }
-
-func (x showAfterPost) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/execute") {
-		defer x.l.hide.Store(false)
-	}
-	return x.l.RoundTrip(r)
+// listedExecutionJSON returns a running execution as the API lists it.
+func listedExecutionJSON(id, agentID, key string) string {
+	return fmt.Sprintf(`{"id":%q,"status":"running","agentId":%q,"organizationId":"o",`+
+		`"createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":%q}}`, id, agentID, key)
 }

@@ -20,40 +20,35 @@ func TestExecuteAgentLookupPagesInBothDialects(t *testing.T) {
 	for _, dialect := range []asteroid.Dialect{asteroid.DialectAgents, asteroid.DialectWorkflows} {
 		t.Run(string(dialect), func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
-			connection := s.options.Connections[asteroid.DefaultConnection]
-			connection.Dialect = dialect
-			s.options.Connections[asteroid.DefaultConnection] = connection
-			in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "order-42"}
-			first, err := newExecute(t, s.options, in).next()
+			f := newAgentFixture(t)
+			f.change(func(c *asteroid.Connection) { c.Dialect = dialect })
+			in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42"}
+			first, err := newExecuteAgent(t, f.options, in).next()
 			require.NoError(t, err)
 			for range 120 { // reruns share the key: the original is on the first page only because the oldest come first
-				s.api.RerunExecution(first.ExecutionID)
+				f.api.RerunExecution(first.ExecutionID)
 			}
-			s.line.lists.Store(0)
-			again, err := newExecute(t, s.options, in).next()
+			f.network.listRequests.Store(0)
+			again, err := newExecuteAgent(t, f.options, in).next()
 			require.NoError(t, err)
 			require.Equal(t, first.ExecutionID, again.ExecutionID)
-			require.EqualValues(t, 2, s.line.lists.Load())
+			require.EqualValues(t, 2, f.network.listRequests.Load())
 		})
 	}
 }
 
 func TestExecuteAgentLookupDropsInexactMatches(t *testing.T) {
 	t.Parallel()
-	row := func(id, agent, key string) string {
-		return `{"id":"` + id + `","status":"running","agentId":"` + agent + `","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"` + key + `"}}`
-	}
 	var posts atomic.Int32
-	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			posts.Add(1)
 			w.WriteHeader(http.StatusAccepted)
 			_, _ = w.Write([]byte(`{"executionId":"new"}`))
 			return
 		}
-		_, _ = w.Write([]byte(`{"page":1,"pageSize":100,"total":4,"items":[` + row("e-1", "a-1", "order-421") + "," + row("e-2", "a-1", "ORDER-42") + "," +
-			row("e-3", "a-2", "order-42") + "," + row("../e-4", "a-1", "order-42") + `]}`))
+		_, _ = w.Write([]byte(`{"page":1,"pageSize":100,"total":4,"items":[` + listedExecutionJSON("e-1", "a-1", "order-421") + "," + listedExecutionJSON("e-2", "a-1", "ORDER-42") + "," +
+			listedExecutionJSON("e-3", "a-2", "order-42") + "," + listedExecutionJSON("../e-4", "a-1", "order-42") + `]}`))
 	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "order-42"})
 	result, err := execute.next()
 	require.NoError(t, err)
@@ -64,9 +59,9 @@ func TestExecuteAgentLookupDropsInexactMatches(t *testing.T) {
 func TestExecuteAgentLookupFailsOnEndlessListing(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int32
-	row := `{"id":"e","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"other"}}`
+	row := listedExecutionJSON("e", "a-1", "other")
 	rows := strings.TrimSuffix(strings.Repeat(row+",", 100), ",")
-	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			posts.Add(1)
 			w.WriteHeader(202)
@@ -75,17 +70,15 @@ func TestExecuteAgentLookupFailsOnEndlessListing(t *testing.T) {
 		}
 		_, _ = fmt.Fprintf(w, `{"page":1,"pageSize":100,"total":50000,"items":[%s]}`, rows)
 	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
-	require.Error(t, execute.err())
+	require.Error(t, execute.nextErr())
 	require.Zero(t, posts.Load())
 }
 
 func TestExecuteAgentLookupReadsSmallPagesToEnd(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int32
-	row := func(key string) string {
-		return `{"id":"e-` + key + `","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"` + key + `"}}`
-	}
-	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	row := func(key string) string { return listedExecutionJSON("e-"+key, "a-1", key) }
+	execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			posts.Add(1)
 			w.WriteHeader(202)
@@ -106,71 +99,71 @@ func TestExecuteAgentLookupReadsSmallPagesToEnd(t *testing.T) {
 
 func TestExecuteAgentLookupWorksWithKeyOfSeveralOrganizations(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	connection := s.options.Connections[asteroid.DefaultConnection]
-	connection.APIKey = asteroid.StaticAPIKey(s.api.AddAPIKey(s.api.OrganizationID(), s.api.AddOrganization("Second")))
-	s.options.Connections[asteroid.DefaultConnection] = connection
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-	execute.lost()
+	f := newAgentFixture(t)
+	f.change(func(c *asteroid.Connection) {
+		c.APIKey = asteroid.StaticAPIKey(f.api.AddAPIKey(f.api.OrganizationID(), f.api.AddOrganization("Second")))
+	})
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+	execute.crash()
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.True(t, result.Adopted)
-	require.Len(t, s.api.Executions(), 1)
+	require.Len(t, f.api.Executions(), 1)
 }
 
 func TestExecuteAgentPostsNothingAfterFailedLookup(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int32
-	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			posts.Add(1)
 		}
 		w.WriteHeader(http.StatusBadGateway)
 	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
 	for range 3 {
-		require.True(t, asteroid.IsUnavailable(execute.err()))
+		require.True(t, asteroid.IsUnavailable(execute.nextErr()))
 	}
 	require.Zero(t, posts.Load())
 }
 
 func TestExecuteAgentRepeatsRefusedPostWithoutLookup(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, testsuite.WithConcurrencyLimit(1))
-	_, err := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent}).next()
+	f := newAgentFixture(t, testsuite.WithConcurrencyLimit(1))
+	_, err := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent}).next()
 	require.NoError(t, err)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "mine", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
-	require.True(t, asteroid.IsAtCapacity(execute.err()))
-	require.True(t, asteroid.IsAtCapacity(execute.err()))
-	s.clock.pass(2 * time.Hour)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "mine", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+	require.True(t, asteroid.IsAtCapacity(execute.nextErr()))
+	require.True(t, asteroid.IsAtCapacity(execute.nextErr()))
+	f.clock.Pass(2 * time.Hour)
 	_, err = execute.next()
 	require.NoError(t, err)
-	require.Zero(t, s.line.lists.Load())
+	require.Zero(t, f.network.listRequests.Load())
 }
 
 func TestExecuteAgentIgnoresReruns(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-	execute.lost()
-	original := s.api.Executions()[0].ID
-	rerun := s.api.RerunExecution(original)
-	s.api.RerunExecution(rerun)
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+	execute.crash()
+	original := f.api.Executions()[0].ID
+	rerun := f.api.RerunExecution(original)
+	f.api.RerunExecution(rerun)
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.Equal(t, original, result.ExecutionID)
 	require.Empty(t, result.DuplicatesCancelled)
-	_, err = newEnv(t, s.options).ExecuteActivity(asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
-		AgentID: s.agent, ExecutionKey: result.ExecutionKey, Keep: original,
+	_, err = newEnv(t, f.options).ExecuteActivity(asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
+		AgentID: f.agent, ExecutionKey: result.ExecutionKey, Keep: original,
 	})
 	require.NoError(t, err)
-	require.Len(t, s.alive(t), 3)
+	require.Len(t, f.live(), 3)
 }
 
 func TestExecuteAgentFindsUnlistedOriginalOfRerun(t *testing.T) {
 	t.Parallel()
 	const page = `{"page":1,"pageSize":100,"total":1,"items":[{"id":"rerun","parentExecutionId":"middle","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
 	var posts atomic.Int32
-	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodPost:
 			posts.Add(1)
@@ -191,7 +184,7 @@ func TestExecuteAgentFindsUnlistedOriginalOfRerun(t *testing.T) {
 func TestExecuteAgentPostsWhenOriginalOfRerunIsDeleted(t *testing.T) {
 	t.Parallel()
 	const page = `{"page":1,"pageSize":100,"total":1,"items":[{"id":"rerun","parentExecutionId":"gone","status":"completed","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
-	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodPost:
 			w.WriteHeader(http.StatusAccepted)

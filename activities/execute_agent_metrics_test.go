@@ -18,19 +18,19 @@ import (
 )
 
 // decisions counts what is counted, by the label decision.
-type decisions struct {
+type decisionCounter struct {
 	mu     *sync.Mutex
 	counts map[string]int64
 	tags   map[string]string
 }
 
-func (d decisions) WithTags(tags map[string]string) client.MetricsHandler {
+func (d decisionCounter) WithTags(tags map[string]string) client.MetricsHandler {
 	merged := maps.Clone(d.tags)
 	maps.Copy(merged, tags)
-	return decisions{d.mu, d.counts, merged}
+	return decisionCounter{d.mu, d.counts, merged}
 }
 
-func (d decisions) Counter(name string) client.MetricsCounter {
+func (d decisionCounter) Counter(name string) client.MetricsCounter {
 	return counter(func(n int64) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -40,9 +40,9 @@ func (d decisions) Counter(name string) client.MetricsCounter {
 	})
 }
 
-func (decisions) Gauge(string) client.MetricsGauge { return gauge{} }
+func (decisionCounter) Gauge(string) client.MetricsGauge { return gauge{} }
 
-func (decisions) Timer(string) client.MetricsTimer { return timer{} }
+func (decisionCounter) Timer(string) client.MetricsTimer { return timer{} }
 
 type counter func(int64)
 
@@ -58,9 +58,9 @@ func (timer) Record(time.Duration) {}
 
 func TestExecuteAgentCountsDecisionsByLabel(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	counted := decisions{&sync.Mutex{}, map[string]int64{}, map[string]string{}}
-	plugin, err := worker.NewPlugin(s.options)
+	f := newAgentFixture(t)
+	counted := decisionCounter{&sync.Mutex{}, map[string]int64{}, map[string]string{}}
+	plugin, err := worker.NewPlugin(f.options)
 	require.NoError(t, err)
 	execute := func(key string) {
 		var suite sdktestsuite.WorkflowTestSuite
@@ -68,7 +68,7 @@ func TestExecuteAgentCountsDecisionsByLabel(t *testing.T) {
 		suite.SetMetricsHandler(counted)
 		env := suite.NewTestActivityEnvironment()
 		env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
-		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: key})
+		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: key})
 		require.NoError(t, err)
 	}
 	execute("order-42")

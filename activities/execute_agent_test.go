@@ -19,12 +19,12 @@ import (
 
 func TestExecuteAgentIsOneRequestWithoutFaults(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	result, err := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent}).next()
+	f := newAgentFixture(t)
+	result, err := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent}).next()
 	require.NoError(t, err)
 	require.False(t, result.Adopted)
 	require.False(t, result.MayHaveLateDuplicate)
-	require.Len(t, s.api.Requests(), 1)
+	require.Len(t, f.api.Requests(), 1)
 }
 
 // everyField sets each field of the published request that goes with the others.
@@ -56,7 +56,7 @@ func TestExecuteAgentSendsEveryFieldInEachDialect(t *testing.T) {
 		t.Run(string(dialect), func(t *testing.T) {
 			t.Parallel()
 			bodies := make(chan []byte, 1)
-			connections := canned(t, func(w http.ResponseWriter, r *http.Request) {
+			connections := serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				require.Equal(t, want.path, r.URL.Path)
 				raw, _ := io.ReadAll(r.Body)
 				bodies <- raw
@@ -65,8 +65,8 @@ func TestExecuteAgentSendsEveryFieldInEachDialect(t *testing.T) {
 			})
 			c := connections[asteroid.DefaultConnection]
 			c.Dialect = dialect
-			env := newEnv(t, worker.Options{Connections: one(c)})
-			executed, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, everyField())
+			env := newEnv(t, worker.Options{Connections: asDefault(c)})
+			executed, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, everyField())
 			require.NoError(t, err)
 			require.Equal(t, "e-1", executed.ExecutionID)
 			require.Equal(t, asteroid.StatusStarting, executed.Status)
@@ -104,7 +104,7 @@ func TestExecuteAgentSendsPoolHeadVariantKeyAndDynamicData(t *testing.T) {
 		t.Run(string(dialect), func(t *testing.T) {
 			t.Parallel()
 			bodies := make(chan map[string]any, 1)
-			connections := canned(t, func(w http.ResponseWriter, r *http.Request) {
+			connections := serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				var body map[string]any
 				_ = json.NewDecoder(r.Body).Decode(&body)
 				bodies <- body
@@ -113,8 +113,8 @@ func TestExecuteAgentSendsPoolHeadVariantKeyAndDynamicData(t *testing.T) {
 			})
 			c := connections[asteroid.DefaultConnection]
 			c.Dialect = dialect
-			env := newEnv(t, worker.Options{Connections: one(c)})
-			executed, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
+			env := newEnv(t, worker.Options{Connections: asDefault(c)})
+			executed, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
 				AgentID: "a-1", AgentProfilePoolID: "pool", DynamicData: asteroid.Inputs{"a": 1}, Head: true,
 				ExecutionOptions: &asteroid.ExecutionOptions{VariantKey: "v"}, OnCapacityLimit: asteroid.CapacityQueue,
 			})
@@ -133,11 +133,11 @@ func TestExecuteAgentSendsOnlyFieldsThatAPIAccepts(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
-	staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
+	staged, err := runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.NoError(t, err)
 	in := everyField()
 	in.AgentID, in.TempFiles, in.Version, in.AgentProfileID = api.AgentID("inventory"), staged.Files, new(1), ""
-	executed, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, in)
+	executed, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, in)
 	require.NoError(t, err)
 	got, _ := api.Execution(executed.ExecutionID)
 	require.Equal(t, "42", got.Metadata["order"])
@@ -160,9 +160,9 @@ func TestExecuteAgentRejectsInvalidInputBeforeSending(t *testing.T) {
 	t.Parallel()
 	file := asteroid.StagedFile{ID: "t-1", Name: "a"}
 	for name, row := range map[string]struct {
-		in    asteroid.ExecuteAgentInput
-		field string
-		says  string
+		in      asteroid.ExecuteAgentInput
+		field   string
+		message string
 	}{
 		"no agent":              {asteroid.ExecuteAgentInput{}, "agentId", "is required"},
 		"path-like agent":       {asteroid.ExecuteAgentInput{AgentID: "../admin"}, "agentId", "must be an id"},
@@ -196,13 +196,11 @@ func TestExecuteAgentRejectsInvalidInputBeforeSending(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) {
-				t.Error("something was sent")
-			})})
+			env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 			_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, row.in)
 			require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 			require.True(t, applicationError(t, err).NonRetryable())
-			require.Contains(t, err.Error(), row.says)
+			require.Contains(t, err.Error(), row.message)
 			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, row.field, details.Field)
 		})
@@ -219,7 +217,7 @@ func TestExecuteAgentInputRejectsNumberedKey(t *testing.T) {
 
 func TestExecuteAgentRejectsExpiredFileBeforeSending(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+	env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 	_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a", TempFiles: []asteroid.StagedFile{
 		{ID: "t-1", Name: "a.csv", ExpiresAt: time.Now().Add(-time.Second)},
 	}})
@@ -241,7 +239,7 @@ func TestExecuteAgentReportsMissingFileAsStagedFileExpired(t *testing.T) {
 func TestExecuteAgentClassifiesRefusalByStatusNotWording(t *testing.T) {
 	t.Parallel()
 	for status, is := range map[int]func(error) bool{413: asteroid.IsInvalidInput, 429: asteroid.IsAtCapacity, 400: asteroid.IsInvalidInput} {
-		env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "temp files exceed the limit of 200 MB")
 		})})
@@ -254,14 +252,14 @@ func TestExecuteAgentReadsResponseWhileWorkerStops(t *testing.T) {
 	t.Parallel()
 	began, answer := make(chan struct{}), make(chan struct{})
 	ctx, stop := context.WithCancel(context.Background())
-	env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	env := newEnvWith(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		close(began)
 		<-answer
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = w.Write([]byte(`{"executionId":"e-1"}`))
 	})}, sdkworker.Options{BackgroundActivityContext: ctx})
 	go func() { <-began; stop(); close(answer) }()
-	result, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
+	result, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
 	require.NoError(t, err)
 	require.Equal(t, "e-1", result.ExecutionID)
 }

@@ -17,112 +17,112 @@ import (
 
 func TestExecuteAgentAdoptsExecutionOfLostResponse(t *testing.T) {
 	t.Parallel()
-	for name, lose := range map[string]func(*retries[asteroid.ExecuteAgentResult]){
-		"no answer":         func(e *retries[asteroid.ExecuteAgentResult]) { require.True(t, asteroid.IsUnavailable(e.err())) },
-		"the worker dies":   func(e *retries[asteroid.ExecuteAgentResult]) { e.lost() },
-		"both, two workers": func(e *retries[asteroid.ExecuteAgentResult]) { e.lost(); e.lost() },
+	for name, lose := range map[string]func(*attempts[asteroid.ExecuteAgentResult]){
+		"no answer":         func(e *attempts[asteroid.ExecuteAgentResult]) { require.True(t, asteroid.IsUnavailable(e.nextErr())) },
+		"the worker dies":   func(e *attempts[asteroid.ExecuteAgentResult]) { e.crash() },
+		"both, two workers": func(e *attempts[asteroid.ExecuteAgentResult]) { e.crash(); e.crash() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
-			execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-			s.line.loseAnswers.Store(true)
+			f := newAgentFixture(t)
+			execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+			f.network.loseResponses.Store(true)
 			lose(execute)
-			s.line.loseAnswers.Store(false)
+			f.network.loseResponses.Store(false)
 			result, err := execute.next()
 			require.NoError(t, err)
 			require.True(t, result.Adopted)
 			require.Empty(t, result.DuplicatesCancelled)
-			require.Len(t, s.api.Executions(), 1)
-			require.Equal(t, s.api.Executions()[0].ID, result.ExecutionID)
+			require.Len(t, f.api.Executions(), 1)
+			require.Equal(t, f.api.Executions()[0].ID, result.ExecutionID)
 		})
 	}
 }
 
 func TestExecuteAgentWaitsForLateListingDuringGracePeriod(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-	s.line.loseAnswers.Store(true)
-	require.True(t, asteroid.IsUnavailable(execute.err()))
-	s.line.loseAnswers.Store(false)
-	s.line.hide.Store(true)
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+	f.network.loseResponses.Store(true)
+	require.True(t, asteroid.IsUnavailable(execute.nextErr()))
+	f.network.loseResponses.Store(false)
+	f.network.hideExecutions.Store(true)
 	for range 3 {
-		err := execute.err()
+		err := execute.nextErr()
 		require.True(t, asteroid.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
 		require.Equal(t, 5*time.Second, applicationError(t, err).NextRetryDelay())
-		s.clock.pass(30 * time.Second)
+		f.clock.Pass(30 * time.Second)
 	}
-	require.Len(t, s.api.Executions(), 1)
-	s.line.hide.Store(false)
+	require.Len(t, f.api.Executions(), 1)
+	f.network.hideExecutions.Store(false)
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.Equal(t, []asteroid.Decision{asteroid.DecisionUnknown, asteroid.DecisionWaited, asteroid.DecisionAdopted}, result.Decisions)
-	require.Len(t, s.api.Executions(), 1)
+	require.Len(t, f.api.Executions(), 1)
 }
 
 func TestExecuteAgentPostsAgainAfterGracePeriod(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-	s.line.loseAnswers.Store(true)
-	require.Error(t, execute.err())
-	s.line.loseAnswers.Store(false)
-	s.line.hide.Store(true)
-	require.Error(t, execute.err())
-	s.clock.pass(activities.DefaultLookupGrace)
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+	f.network.loseResponses.Store(true)
+	require.Error(t, execute.nextErr())
+	f.network.loseResponses.Store(false)
+	f.network.hideExecutions.Store(true)
+	require.Error(t, execute.nextErr())
+	f.clock.Pass(activities.DefaultLookupGrace)
 	result, err := execute.next() // sends again, and cannot see the first one
 	require.NoError(t, err)
 	require.True(t, result.MayHaveLateDuplicate)
-	require.Len(t, s.alive(t), 2)
+	require.Len(t, f.live(), 2)
 
-	s.line.hide.Store(false) // the sweep sees it
-	swept, err := run[asteroid.SweepDuplicatesResult](newEnv(t, s.options), asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
-		AgentID: s.agent, ExecutionKey: result.ExecutionKey, Keep: result.ExecutionID,
+	f.network.hideExecutions.Store(false) // the sweep sees it
+	swept, err := runActivity[asteroid.SweepDuplicatesResult](newEnv(t, f.options), asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
+		AgentID: f.agent, ExecutionKey: result.ExecutionKey, Keep: result.ExecutionID,
 	})
 	require.NoError(t, err)
-	require.Equal(t, []string{s.api.Executions()[0].ID}, swept.Cancelled)
-	require.Equal(t, result.ExecutionID, s.alive(t)[0].ID)
+	require.Equal(t, []string{f.api.Executions()[0].ID}, swept.Cancelled)
+	require.Equal(t, result.ExecutionID, f.live()[0].ID)
 }
 
 func TestExecuteAgentKeepsUnknownOutcomeAfterRefusal(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, testsuite.WithConcurrencyLimit(1))
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-	s.line.loseAnswers.Store(true)
-	require.Error(t, execute.err()) // takes the only place
-	s.line.loseAnswers.Store(false)
-	s.line.hide.Store(true)
-	s.clock.pass(activities.DefaultLookupGrace)
-	require.True(t, asteroid.IsAtCapacity(execute.err()))
-	s.line.hide.Store(false)
+	f := newAgentFixture(t, testsuite.WithConcurrencyLimit(1))
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+	f.network.loseResponses.Store(true)
+	require.Error(t, execute.nextErr()) // takes the only place
+	f.network.loseResponses.Store(false)
+	f.network.hideExecutions.Store(true)
+	f.clock.Pass(activities.DefaultLookupGrace)
+	require.True(t, asteroid.IsAtCapacity(execute.nextErr()))
+	f.network.hideExecutions.Store(false)
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.True(t, result.Adopted)
-	require.Len(t, s.api.Executions(), 1)
+	require.Len(t, f.api.Executions(), 1)
 }
 
 func TestExecuteAgentInheritsUnknownOutcomeOfRefusedActivity(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, testsuite.WithConcurrencyLimit(1))
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
-	execute := newExecute(t, s.options, in)
-	s.line.loseAnswers.Store(true)
-	require.Error(t, execute.err())
-	s.line.loseAnswers.Store(false)
-	s.line.hide.Store(true)
-	s.clock.pass(activities.DefaultLookupGrace)
-	err := execute.err()
+	f := newAgentFixture(t, testsuite.WithConcurrencyLimit(1))
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
+	execute := newExecuteAgent(t, f.options, in)
+	f.network.loseResponses.Store(true)
+	require.Error(t, execute.nextErr())
+	f.network.loseResponses.Store(false)
+	f.network.hideExecutions.Store(true)
+	f.clock.Pass(activities.DefaultLookupGrace)
+	err := execute.nextErr()
 	require.True(t, asteroid.IsAtCapacity(err), "%v", err)
 	details, _ := asteroid.DetailsOf(err)
 	require.Equal(t, 1, details.UnknownOutcomes)
 
-	s.api.SetConcurrencyLimit(0)
+	f.api.SetConcurrencyLimit(0)
 	in.Internal.FreshKey, in.Internal.UnknownOutcomes = false, details.UnknownOutcomes
-	next := newExecuteOf(t, s.options, in, "the next")
-	require.True(t, asteroid.IsUnavailable(next.err()), "the grace period begins anew: when the request ended is not known")
-	s.clock.pass(activities.DefaultLookupGrace)
+	next := newExecuteAgentAs(t, f.options, in, "the next")
+	require.True(t, asteroid.IsUnavailable(next.nextErr()), "the grace period begins anew: when the request ended is not known")
+	f.clock.Pass(activities.DefaultLookupGrace)
 	result, err := next.next()
 	require.NoError(t, err)
 	require.True(t, result.MayHaveLateDuplicate)
@@ -130,47 +130,47 @@ func TestExecuteAgentInheritsUnknownOutcomeOfRefusedActivity(t *testing.T) {
 
 func TestExecuteAgentKeepsGracePeriodOfInheritedUnknown(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, testsuite.WithListDelay(20*time.Second))
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
-	execute := newExecute(t, s.options, in)
-	s.line.loseAnswers.Store(true)
-	require.Error(t, execute.err()) // the last attempt before ScheduleToClose
-	s.line.loseAnswers.Store(false)
-	s.clock.pass(5 * time.Second)
+	f := newAgentFixture(t, testsuite.WithListDelay(20*time.Second))
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
+	execute := newExecuteAgent(t, f.options, in)
+	f.network.loseResponses.Store(true)
+	require.Error(t, execute.nextErr()) // the last attempt before ScheduleToClose
+	f.network.loseResponses.Store(false)
+	f.clock.Pass(5 * time.Second)
 	in.Internal.FreshKey, in.Internal.UnknownOutcomes = false, 1
-	next := newExecuteOf(t, s.options, in, "the next")
-	require.True(t, asteroid.IsUnavailable(next.err()))
-	s.clock.pass(15 * time.Second)
+	next := newExecuteAgentAs(t, f.options, in, "the next")
+	require.True(t, asteroid.IsUnavailable(next.nextErr()))
+	f.clock.Pass(15 * time.Second)
 	result, err := next.next()
 	require.NoError(t, err)
 	require.True(t, result.Adopted)
-	require.Len(t, s.api.Executions(), 1)
+	require.Len(t, f.api.Executions(), 1)
 }
 
 func TestExecuteAgentAdoptsDespiteExpiredFile(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	staged, err := run[asteroid.StageFilesResult](newEnv(t, s.options), asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
+	f := newAgentFixture(t)
+	staged, err := runActivity[asteroid.StageFilesResult](newEnv(t, f.options), asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.NoError(t, err)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, TempFiles: staged.Files})
-	execute.lost()
-	s.clock.pass(3 * time.Hour)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, TempFiles: staged.Files})
+	execute.crash()
+	f.clock.Pass(3 * time.Hour)
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.True(t, result.Adopted)
-	require.Len(t, s.api.Executions(), 1)
+	require.Len(t, f.api.Executions(), 1)
 }
 
 func TestExecuteAgentRetriesFailedLookupAfterUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{503, 403} {
-		s := newScene(t)
-		execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
-		s.line.loseAnswers.Store(true)
-		require.Error(t, execute.err())
-		s.line.loseAnswers.Store(false)
-		s.api.Inject("ExecutionsList", testsuite.Answer(status, "", "Content-Type", "text/plain"), 1)
-		err := execute.err()
+		f := newAgentFixture(t)
+		execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+		f.network.loseResponses.Store(true)
+		require.Error(t, execute.nextErr())
+		f.network.loseResponses.Store(false)
+		f.api.Inject("ExecutionsList", testsuite.Answer(status, "", "Content-Type", "text/plain"), 1)
+		err := execute.nextErr()
 		require.True(t, asteroid.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
 		details, _ := asteroid.DetailsOf(err)
@@ -182,80 +182,80 @@ func TestExecuteAgentRetriesFailedLookupAfterUnknownOutcome(t *testing.T) {
 
 func TestExecuteAgentFinalErrorAfterUnknownOutcomeCarriesKey(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-	s.line.loseAnswers.Store(true)
-	require.Error(t, execute.err())
-	s.line.loseAnswers.Store(false)
-	s.line.hide.Store(true)
-	s.clock.pass(activities.DefaultLookupGrace)
-	s.api.Inject("AgentExecutePost", testsuite.Answer(402, "", "Content-Type", "text/plain"), 1)
-	d, _ := asteroid.DetailsOf(execute.err())
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+	f.network.loseResponses.Store(true)
+	require.Error(t, execute.nextErr())
+	f.network.loseResponses.Store(false)
+	f.network.hideExecutions.Store(true)
+	f.clock.Pass(activities.DefaultLookupGrace)
+	f.api.Inject("AgentExecutePost", testsuite.Answer(402, "", "Content-Type", "text/plain"), 1)
+	d, _ := asteroid.DetailsOf(execute.nextErr())
 	require.NotEmpty(t, d.ExecutionKey)
 }
 
 func TestExecuteAgentLooksUpFirstAfterActivityReset(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
-	execute.lost()      // after the service accepted
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+	execute.crash()     // after the service accepted
 	execute.attempt = 0 // and its heartbeat details are gone as well
-	execute.late = 2 * time.Minute
+	execute.startDelay = 2 * time.Minute
 	result, err := execute.next()
 	require.NoError(t, err)
 	require.True(t, result.Adopted)
-	require.Len(t, s.api.Executions(), 1)
+	require.Len(t, f.api.Executions(), 1)
 }
 
 func TestExecuteAgentDoesNotCountForeignExecutionAsOwnPost(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, testsuite.WithListDelay(20*time.Second))
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
-	_, err := newExecute(t, s.options, in).next()
+	f := newAgentFixture(t, testsuite.WithListDelay(20*time.Second))
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
+	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
-	s.clock.pass(15 * time.Second)
+	f.clock.Pass(15 * time.Second)
 	in.Internal.FreshKey = false
-	execute := newExecuteOf(t, s.options, in, "after the reset")
-	s.line.loseAnswers.Store(true)
-	require.Error(t, execute.err()) // looks in vain, sends, loses the answer
-	s.line.loseAnswers.Store(false)
-	s.clock.pass(6 * time.Second) // the first is listed, the second not yet
+	execute := newExecuteAgentAs(t, f.options, in, "after the reset")
+	f.network.loseResponses.Store(true)
+	require.Error(t, execute.nextErr()) // finds nothing, posts, loses the response
+	f.network.loseResponses.Store(false)
+	f.clock.Pass(6 * time.Second) // the first is listed, the second not yet
 	result, err := execute.next()
 	require.NoError(t, err)
-	if len(s.alive(t)) > 1 && !result.MayHaveLateDuplicate {
-		t.Errorf("%d alive, MayHaveLateDuplicate=false", len(s.alive(t)))
+	if len(f.live()) > 1 && !result.MayHaveLateDuplicate {
+		t.Errorf("%d alive, MayHaveLateDuplicate=false", len(f.live()))
 	}
 }
 
 // After a reset nobody knows what the run before it had under way. One run of the agent that has failed explains it.
 func TestExecuteAgentFailedExecutionResolvesUnknownAfterReset(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}, Inputs: asteroid.Inputs{"fail": true}}
-	_, err := newExecute(t, s.options, in).next()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}, Inputs: asteroid.Inputs{"fail": true}}
+	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
-	s.clock.pass(time.Minute)
+	f.clock.Pass(time.Minute)
 	in.Internal.FreshKey, in.Internal.UnknownOutcomes, in.Inputs = false, 1, nil
-	again, err := newExecuteOf(t, s.options, in, "after the reset").next()
+	again, err := newExecuteAgentAs(t, f.options, in, "after the reset").next()
 	require.NoError(t, err)
 	require.Equal(t, "k#2", again.ExecutionKey)
 }
 
 func TestExecuteAgentCountsTimeoutWithoutTraceAsUnknown(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	s.line.loseAnswers.Store(true) // reported as context.DeadlineExceeded, after the service has accepted
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent})
-	require.NotContains(t, execute.err().Error(), "was not reached")
-	s.line.loseAnswers.Store(false)
+	f := newAgentFixture(t)
+	f.network.loseResponses.Store(true) // reported as context.DeadlineExceeded, after the service has accepted
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
+	require.NotContains(t, execute.nextErr().Error(), "was not reached")
+	f.network.loseResponses.Store(false)
 	_, err := execute.next()
 	require.NoError(t, err)
-	require.Len(t, s.api.Executions(), 1)
+	require.Len(t, f.api.Executions(), 1)
 }
 
 func TestExecuteAgentCountsConnectionResetAsUnknown(t *testing.T) {
 	t.Parallel()
-	execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		connection, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
@@ -263,7 +263,7 @@ func TestExecuteAgentCountsConnectionResetAsUnknown(t *testing.T) {
 			_ = connection.Close()
 		}
 	})}, asteroid.ExecuteAgentInput{AgentID: "a-1"})
-	err := execute.err()
+	err := execute.nextErr()
 	require.Contains(t, err.Error(), "whether the agent was started is not known")
 	require.EqualValues(t, 1, (*execute.details)["unknownOutcomes"])
 }
@@ -273,11 +273,11 @@ func TestExecuteAgentCountsAcceptanceWithoutIDAsUnknown(t *testing.T) {
 	for name, body := range map[string]string{"truncated": `{"executionId":"e-`, "no id": `{}`, "path-like id": `{"executionId":"../x"}`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusAccepted)
 				_, _ = io.WriteString(w, body)
 			})}, asteroid.ExecuteAgentInput{AgentID: "a-1"})
-			err := execute.err()
+			err := execute.nextErr()
 			require.True(t, asteroid.IsUnavailable(err), "%v", err)
 			require.EqualValues(t, 1, (*execute.details)["unknownOutcomes"])
 		})

@@ -24,8 +24,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// content is n bytes that do not repeat soon.
-func content(n int) []byte {
+// patternBytes returns n bytes with a pattern that does not repeat soon.
+func patternBytes(n int) []byte {
 	made := make([]byte, n)
 	for i := range made {
 		made[i] = byte(i ^ i>>8 ^ i>>16)
@@ -33,12 +33,12 @@ func content(n int) []byte {
 	return made
 }
 
-func sum(content []byte) string {
+func sha256Hex(content []byte) string {
 	digest := sha256.Sum256(content)
 	return hex.EncodeToString(digest[:])
 }
 
-// writeFile puts a file below dir and returns its reference.
+// writeFile writes a file in dir and returns its reference.
 func writeFile(t *testing.T, dir, name, content string) asteroid.FileRef {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -46,24 +46,24 @@ func writeFile(t *testing.T, dir, name, content string) asteroid.FileRef {
 	return asteroid.FileRef{URI: "file://" + path}
 }
 
-// sink is a service that stages files and shows what has arrived.
-type sink struct {
+// uploadServer is an API that stages files and records the uploads.
+type uploadServer struct {
 	connections map[string]asteroid.Connection
 	mu          sync.Mutex
-	received    []received
+	received    []upload
 }
 
-type received struct {
+type upload struct {
 	name, contentType string
 	content           []byte
-	length            int64 // of the request; -1 if it was not told
-	whole             bool
+	length            int64 // Content-Length of the request; -1 without one
+	complete          bool
 }
 
-func newSink(t *testing.T) *sink {
+func newUploadServer(t *testing.T) *uploadServer {
 	t.Helper()
-	s := &sink{}
-	s.connections = canned(t, func(w http.ResponseWriter, r *http.Request) {
+	s := &uploadServer{}
+	s.connections = serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		form, err := r.MultipartReader()
 		if err != nil {
 			t.Error(err)
@@ -71,56 +71,66 @@ func newSink(t *testing.T) *sink {
 		}
 		part, err := form.NextPart()
 		if err != nil {
-			return // cut off in the head
+			return // the request broke off before the file
 		}
 		content, err := io.ReadAll(part)
 		if err == nil {
-			_, err = form.NextPart() // only a whole form has an end
+			_, err = form.NextPart() // only a complete form has an end
 		}
 		s.mu.Lock()
-		s.received = append(s.received, received{part.FileName(), part.Header.Get("Content-Type"), content, r.ContentLength, errors.Is(err, io.EOF)})
+		s.received = append(s.received, upload{
+			part.FileName(), part.Header.Get("Content-Type"), content, r.ContentLength, errors.Is(err, io.EOF),
+		})
 		s.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": part.FileName()}}})
+		acceptUpload(w, r, part.FileName())
 	})
 	return s
 }
 
-// files are those that arrived whole.
-func (s *sink) files() []received {
+// complete returns the uploads that arrived completely.
+func (s *uploadServer) complete() []upload {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var whole []received
-	for _, r := range s.received {
-		if r.whole {
-			whole = append(whole, r)
+	var complete []upload
+	for _, u := range s.received {
+		if u.complete {
+			complete = append(complete, u)
 		}
 	}
-	return whole
+	return complete
 }
 
-// stage stages references.
-func stage(t *testing.T, options worker.Options, refs ...asteroid.FileRef) (*asteroid.StageFilesResult, error) {
+// acceptUpload reads the rest of the request and answers that the file is staged under this name.
+func acceptUpload(w http.ResponseWriter, r *http.Request, name string) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": name}}})
+}
+
+// stageFiles runs StageFiles once.
+func stageFiles(
+	t *testing.T, options worker.Options, refs ...asteroid.FileRef,
+) (*asteroid.StageFilesResult, error) {
 	t.Helper()
 	env := newEnv(t, options)
 	env.SetTestTimeout(time.Minute)
-	return run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: refs})
+	return runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: refs})
 }
 
-// secure serves over TLS on a loopback address, which the options open.
-func secure(t *testing.T, handler http.HandlerFunc) (base string, options asteroid.HTTPSOptions) {
+// serveHTTPS serves over TLS on a loopback address and returns options that allow this server.
+func serveHTTPS(t *testing.T, handler http.HandlerFunc) (base string, options asteroid.HTTPSOptions) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
-	server.Config.ErrorLog = discardLog
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	return server.URL, asteroid.HTTPSOptions{RootCAs: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	return server.URL, asteroid.HTTPSOptions{
+		RootCAs: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	}
 }
 
-var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
-
-// serveRanges serves content with ranges and a validator.
+// serveRanges serves content, or the requested range of it, with an ETag unless tag is empty.
 func serveRanges(w http.ResponseWriter, r *http.Request, tag string, content []byte) {
 	if tag != "" {
 		w.Header().Set("ETag", tag)
@@ -128,20 +138,20 @@ func serveRanges(w http.ResponseWriter, r *http.Request, tag string, content []b
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
-// breakOff sends the beginning of what the answer promised and closes the connection.
-func breakOff(w http.ResponseWriter, begin []byte) {
+// abortAfter writes the beginning of a body and closes the connection.
+func abortAfter(w http.ResponseWriter, begin []byte) {
 	_, _ = w.Write(begin)
 	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }
 
-// headerLog keeps the headers of requests, each with the path and query under ":path".
-type headerLog struct {
+// requestLog records the headers of requests, with the path and query under ":path".
+type requestLog struct {
 	mu      sync.Mutex
 	headers []http.Header
 }
 
-func (l *headerLog) add(r *http.Request) (nth int) {
+func (l *requestLog) add(r *http.Request) (nth int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	header := r.Header.Clone()
@@ -150,7 +160,7 @@ func (l *headerLog) add(r *http.Request) (nth int) {
 	return len(l.headers)
 }
 
-func (l *headerLog) all() []http.Header {
+func (l *requestLog) all() []http.Header {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]http.Header(nil), l.headers...)

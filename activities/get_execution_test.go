@@ -18,7 +18,7 @@ import (
 
 func TestGetExecutionReadsReasonOfCurrentStatus(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/activities") {
 			_, _ = io.WriteString(w, `[
 				{"id":"1","executionId":"e-1","timestamp":"2026-01-02T03:04:07Z","payload":{"activityType":"status_changed","status":"running"}},
@@ -28,14 +28,14 @@ func TestGetExecutionReadsReasonOfCurrentStatus(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, executionJSON("failed"))
 	})})
-	execution, err := run[asteroid.Execution](env, asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
+	execution, err := runActivity[asteroid.Execution](env, asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 	require.NoError(t, err)
 	require.Equal(t, "broken (disk full)", execution.Reason)
 }
 
 func TestGetExecutionReadsQuestionOfOlderServiceFromLastAction(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/activities") {
 			require.Equal(t, "desc", r.URL.Query().Get("order"))
 			_, _ = io.WriteString(w, `[
@@ -47,7 +47,7 @@ func TestGetExecutionReadsQuestionOfOlderServiceFromLastAction(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, executionJSON("paused_by_agent"))
 	})})
-	execution, err := run[asteroid.Execution](env, asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
+	execution, err := runActivity[asteroid.Execution](env, asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 	require.NoError(t, err)
 	require.Equal(t, "Which account?", execution.Reason)
 }
@@ -56,7 +56,7 @@ func TestGetExecutionReturnsCanceledError(t *testing.T) {
 	t.Parallel()
 	began := make(chan struct{})
 	ctx, cancel := context.WithCancelCause(context.Background())
-	env := newEnvWith(t, worker.Options{Connections: canned(t, func(_ http.ResponseWriter, r *http.Request) {
+	env := newEnvWith(t, worker.Options{Connections: serveAPI(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
 		<-r.Context().Done()
 	})}, sdkworker.Options{BackgroundActivityContext: ctx})
@@ -68,7 +68,7 @@ func TestGetExecutionReturnsCanceledError(t *testing.T) {
 
 func TestGetExecutionFailsAfterRequestTimeout(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{RequestTimeout: 20 * time.Millisecond, Connections: canned(t, func(_ http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{RequestTimeout: 20 * time.Millisecond, Connections: serveAPI(t, func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	})})
 	_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})

@@ -1,13 +1,14 @@
 package activities_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"net/url"
-	"strings"
 	"sync"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -17,10 +18,19 @@ import (
 type memoryStore struct {
 	mu    sync.Mutex
 	files map[string]stored
-	// fail, if set, is asked before everything: op is stat, open, read or write.
+	// fail, unless nil, is called before every operation and may fail it. op is stat, open, read or
+	// write.
 	fail func(op string, uri *url.URL) error
 }
 
+type stored struct {
+	content []byte
+	info    asteroid.FileInfo
+}
+
+func newMemoryStore() *memoryStore { return &memoryStore{files: map[string]stored{}} }
+
+// get returns a stored file, or the error of fail.
 func (s *memoryStore) get(op string, uri *url.URL) (stored, error) {
 	if s.fail != nil {
 		if err := s.fail(op, uri); err != nil {
@@ -46,13 +56,11 @@ func (s *memoryStore) Open(_ context.Context, uri *url.URL) (io.ReadCloser, erro
 	if err != nil {
 		return nil, err
 	}
-	var tail io.Reader = strings.NewReader("")
+	var end error = io.EOF
 	if s.fail != nil {
-		if err := s.fail("read", uri); err != nil {
-			tail = failing{err}
-		}
+		end = cmp.Or(s.fail("read", uri), end)
 	}
-	return io.NopCloser(io.MultiReader(strings.NewReader(string(file.content)), tail)), nil
+	return io.NopCloser(io.MultiReader(bytes.NewReader(file.content), failingReader{end})), nil
 }
 
 func (s *memoryStore) Write(_ context.Context, uri *url.URL, content io.Reader, info asteroid.FileInfo) error {
@@ -61,7 +69,7 @@ func (s *memoryStore) Write(_ context.Context, uri *url.URL, content io.Reader, 
 	}
 	all, err := io.ReadAll(content)
 	if err != nil {
-		return fmt.Errorf("reading what to store: %w", err)
+		return fmt.Errorf("reading the content: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,13 +89,7 @@ func (s *memoryStore) all() map[string]stored {
 	return maps.Clone(s.files)
 }
 
-type stored struct {
-	content []byte
-	info    asteroid.FileInfo
-}
+// failingReader fails every read.
+type failingReader struct{ err error }
 
-func newMemoryStore() *memoryStore { return &memoryStore{files: map[string]stored{}} }
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failingReader) Read([]byte) (int, error) { return 0, f.err }

@@ -14,40 +14,40 @@ import (
 func TestNewRejectsInvalidOptions(t *testing.T) {
 	t.Parallel()
 	key := asteroid.StaticAPIKey("k")
-	for says, options := range map[string]activities.Options{
+	for message, options := range map[string]activities.Options{
 		"no connections":            {},
 		"empty name":                {Connections: map[string]asteroid.Connection{"": {APIKey: key}}},
-		"APIKey is nil":             {Connections: one(asteroid.Connection{})},
-		`dialect "robots"`:          {Connections: one(asteroid.Connection{APIKey: key, Dialect: "robots"})},
-		"is not an id":              {Connections: one(asteroid.Connection{APIKey: key, OrganizationID: "a/b"})},
-		"unencrypted":               {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "http://asteroid.ai"})},
-		"not an http":               {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "odyssey.asteroid.ai"})},
-		"cannot be parsed":          {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://a b:c"})},
-		"credentials belong":        {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://user:pass@asteroid.ai"})},
-		"query or fragment":         {Connections: one(asteroid.Connection{APIKey: key, BaseURL: "https://asteroid.ai?key=1"})},
-		"is not an absolute path":   {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"claims"}},
-		"no such file or directory": {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"/none/such"}},
-		"is not a directory":        {Connections: one(asteroid.Connection{APIKey: key}), FileRoots: []string{"/dev/null"}},
+		"APIKey is nil":             {Connections: asDefault(asteroid.Connection{})},
+		`dialect "robots"`:          {Connections: asDefault(asteroid.Connection{APIKey: key, Dialect: "robots"})},
+		"is not an id":              {Connections: asDefault(asteroid.Connection{APIKey: key, OrganizationID: "a/b"})},
+		"unencrypted":               {Connections: asDefault(asteroid.Connection{APIKey: key, BaseURL: "http://asteroid.ai"})},
+		"not an http":               {Connections: asDefault(asteroid.Connection{APIKey: key, BaseURL: "odyssey.asteroid.ai"})},
+		"cannot be parsed":          {Connections: asDefault(asteroid.Connection{APIKey: key, BaseURL: "https://a b:c"})},
+		"credentials belong":        {Connections: asDefault(asteroid.Connection{APIKey: key, BaseURL: "https://user:pass@asteroid.ai"})},
+		"query or fragment":         {Connections: asDefault(asteroid.Connection{APIKey: key, BaseURL: "https://asteroid.ai?key=1"})},
+		"is not an absolute path":   {Connections: asDefault(asteroid.Connection{APIKey: key}), FileRoots: []string{"claims"}},
+		"no such file or directory": {Connections: asDefault(asteroid.Connection{APIKey: key}), FileRoots: []string{"/none/such"}},
+		"is not a directory":        {Connections: asDefault(asteroid.Connection{APIKey: key}), FileRoots: []string{"/dev/null"}},
 	} {
 		_, err := activities.New(options)
-		require.ErrorContains(t, err, says)
+		require.ErrorContains(t, err, message)
 		require.NotContains(t, err.Error(), "pass@")
 	}
 }
 
 func TestNewRejectsReservedOrInvalidSchemes(t *testing.T) {
 	t.Parallel()
-	for scheme, says := range map[string]string{
+	for scheme, message := range map[string]string{
 		"https": "not free", "http": "not free", "file": "not free", "data": "not free", "asteroid-execution": "not free",
 		"": "lower case", "S3": "lower case", "s3:": "lower case", "s3://": "lower case", "1s": "lower case",
 	} {
 		_, err := activities.New(activities.Options{
-			Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{scheme: newMemoryStore()},
+			Connections: asDefault(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{scheme: newMemoryStore()},
 		})
-		require.ErrorContains(t, err, says, scheme)
+		require.ErrorContains(t, err, message, scheme)
 	}
 	_, err := activities.New(activities.Options{
-		Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{"s3": nil},
+		Connections: asDefault(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), Stores: map[string]asteroid.Store{"s3": nil},
 	})
 	require.ErrorContains(t, err, "nil")
 }
@@ -58,7 +58,7 @@ func TestNewRejectsInvalidHTTPSOptions(t *testing.T) {
 		{MaxBytes: -1}, {Timeout: -1}, {Hosts: []string{""}}, {Hosts: []string{"https://x"}}, {Hosts: []string{"x:443"}}, {Hosts: []string{"*.x"}},
 		{Networks: []netip.Prefix{{}}},
 	} {
-		_, err := activities.New(activities.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), HTTPS: options})
+		_, err := activities.New(activities.Options{Connections: asDefault(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")}), HTTPS: options})
 		require.ErrorContains(t, err, "HTTPS")
 	}
 }
@@ -67,7 +67,7 @@ func TestNewAcceptsReplacedDefaultTransport(t *testing.T) {
 	standard := http.DefaultTransport
 	http.DefaultTransport = wrapped{standard}
 	t.Cleanup(func() { http.DefaultTransport = standard })
-	_, err := activities.New(activities.Options{Connections: one(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")})})
+	_, err := activities.New(activities.Options{Connections: asDefault(asteroid.Connection{APIKey: asteroid.StaticAPIKey("k")})})
 	require.NoError(t, err)
 }
 

@@ -22,25 +22,25 @@ import (
 )
 
 // answers is a transport that sends nothing.
-type answers func(r *http.Request) (*http.Response, error)
+type transportFunc func(r *http.Request) (*http.Response, error)
 
-func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
+func (a transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
 // nothingStored is a Store that knows one URI.
-type nothingStored struct{}
+type oneFileStore struct{}
 
-func (nothingStored) Stat(_ context.Context, uri *url.URL) (asteroid.FileInfo, error) {
+func (oneFileStore) Stat(_ context.Context, uri *url.URL) (asteroid.FileInfo, error) {
 	if uri.Path == "/there" {
 		return asteroid.FileInfo{Size: 3}, nil
 	}
 	return asteroid.FileInfo{}, fs.ErrNotExist
 }
 
-func (nothingStored) Open(context.Context, *url.URL) (io.ReadCloser, error) {
+func (oneFileStore) Open(context.Context, *url.URL) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader("abc")), nil
 }
 
-func (nothingStored) Write(context.Context, *url.URL, io.Reader, asteroid.FileInfo) error {
+func (oneFileStore) Write(context.Context, *url.URL, io.Reader, asteroid.FileInfo) error {
 	return errors.ErrUnsupported
 }
 
@@ -60,13 +60,13 @@ func newFuzzedFinder(f *testing.F) *finder {
 		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(content)), ContentLength: int64(len(content)), Request: r}
 	}
 	a, err := New(Options{
-		FileRoots: []string{root}, HTTPS: asteroid.HTTPSOptions{Hosts: []string{"files.example.com"}}, Stores: map[string]asteroid.Store{"mem": nothingStored{}},
-		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: {APIKey: asteroid.StaticAPIKey("topsecret"), Transport: answers(func(r *http.Request) (*http.Response, error) {
+		FileRoots: []string{root}, HTTPS: asteroid.HTTPSOptions{Hosts: []string{"files.example.com"}}, Stores: map[string]asteroid.Store{"mem": oneFileStore{}},
+		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: {APIKey: asteroid.StaticAPIKey("topsecret"), Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 			return body(r, http.StatusOK, http.Header{}, `{"directories":{"downloads":[{"id":"1","directory":"downloads","filePath":"/downloads/x","fileName":"x","fileSize":3}]}}`), nil
 		})}},
 	})
 	require.NoError(f, err)
-	a.https.Client.Transport = answers(func(r *http.Request) (*http.Response, error) {
+	a.https.Client.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Scheme != "https" || !strings.EqualFold(strings.TrimSuffix(r.URL.Hostname(), "."), "files.example.com") {
 			panic("asked: " + r.URL.String())
 		}
@@ -112,10 +112,10 @@ func FuzzReferences(f *testing.F) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		found, err := find.find(ctx, "files[0]", asteroid.FileRef{URI: uri, Name: name, ContentType: contentType})
-		requireAsteroid(t, err)
+		requireAsteroidError(t, err)
 		if strings.HasPrefix(strings.ToLower(uri), "https:") || strings.HasPrefix(strings.ToLower(uri), "mem:") {
 			_, err := find.find(ctx, "files[0]", asteroid.FileRef{URI: uri + "?signature=topsecret", Name: name})
-			requireAsteroid(t, err)
+			requireAsteroidError(t, err)
 			if err != nil && !strings.Contains(uri, "topsecret") {
 				require.NotContains(t, err.Error(), "topsecret")
 			}
@@ -139,7 +139,7 @@ func FuzzReferences(f *testing.F) {
 	})
 }
 
-func requireAsteroid(t *testing.T, err error) {
+func requireAsteroidError(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {
 		return

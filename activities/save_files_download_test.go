@@ -19,8 +19,8 @@ import (
 func TestSaveFilesDropsDamagedDownloads(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		fault testsuite.Fault
-		says  string
+		fault   testsuite.Fault
+		message string
 	}{
 		"altered":   {testsuite.AlterBody(), "arrived altered: its sha-256 is"},
 		"truncated": {testsuite.TruncateJSON(), "changed"},
@@ -30,27 +30,27 @@ func TestSaveFilesDropsDamagedDownloads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			whole := content(100_000)
-			api, _, id := finished(t, nil, download("x", whole))
+			whole := patternBytes(100_000)
+			api, _, id := newCompletedExecution(t, nil, writeDownload("x", whole))
 			root := t.TempDir()
 			final := filepath.Join(root, id, "downloads", "x")
 			require.NoError(t, os.MkdirAll(filepath.Dir(final), 0o750))
 			require.NoError(t, os.WriteFile(final, []byte("of an earlier run"), 0o600))
 			api.Inject("Download", row.fault, 1000)
-			save := saving(t, connect(api), id, root, asteroid.FileSelection{})
-			err := save.err()
-			requireType(t, passing, err)
-			require.ErrorContains(t, err, row.says)
+			save := newSaveFiles(t, connect(api), id, root, asteroid.FileSelection{})
+			err := save.nextErr()
+			requireErrorType(t, unavailable, err)
+			require.ErrorContains(t, err, row.message)
 			require.ErrorContains(t, err, "downloads/x")
 			require.NotContains(t, err.Error(), "signature=")
 			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, id, details.ExecutionID)
-			require.Equal(t, map[string]string{id + "/downloads/x": "of an earlier run"}, tree(t, root))
+			require.Equal(t, map[string]string{id + "/downloads/x": "of an earlier run"}, readTree(t, root))
 
 			store := newMemoryStore()
 			save.in = asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b"}
 			save.options.Stores = map[string]asteroid.Store{"mem": store}
-			requireType(t, passing, save.err())
+			requireErrorType(t, unavailable, save.nextErr())
 			require.Empty(t, store.all())
 		})
 	}
@@ -58,20 +58,20 @@ func TestSaveFilesDropsDamagedDownloads(t *testing.T) {
 
 func TestSaveFilesResumesDownloadWithFreshLink(t *testing.T) {
 	t.Parallel()
-	whole := content(3 << 20)
-	api, clock, id := finished(t, []testsuite.Option{testsuite.WithLinkLifetime(10 * time.Second)}, download("x", whole))
-	seen := &headerLog{}
+	whole := patternBytes(3 << 20)
+	api, clock, id := newCompletedExecution(t, []testsuite.Option{testsuite.WithLinkLifetime(10 * time.Second)}, writeDownload("x", whole))
+	seen := &requestLog{}
 	api.Inject("Download", testsuite.ResetMidBody(), 1)
 	root := t.TempDir()
-	saved, err := saving(t, connectThrough(api, downloads(seen, func(nth int) error {
+	saved, err := newSaveFiles(t, connectThrough(api, onDownload(seen, func(nth int) error {
 		if nth == 2 {
-			clock.pass(11 * time.Second)
+			clock.Pass(11 * time.Second)
 		}
 		return nil
 	})), id, root, asteroid.FileSelection{}).next()
 	require.NoError(t, err)
-	require.Equal(t, sum(whole), saved.Files[0].SHA256)
-	require.Equal(t, map[string]string{id + "/downloads/x": string(whole)}, tree(t, root))
+	require.Equal(t, sha256Hex(whole), saved.Files[0].SHA256)
+	require.Equal(t, map[string]string{id + "/downloads/x": string(whole)}, readTree(t, root))
 	require.Len(t, seen.all(), 3)
 	require.NotEmpty(t, seen.all()[2].Get("Range"))
 }
@@ -83,24 +83,24 @@ func TestSaveFilesComparesServiceChecksum(t *testing.T) {
 		return fmt.Sprintf(`{"id":"s","agentId":"a","filePath":"/shared/x","fileName":%q,"fileSize":%d,"version":1,"checksum":%q,"lastModifiedByExecutionId":%q,
 			"createdAt":"2026-01-02T03:04:05Z","updatedAt":"2026-01-02T03:04:05Z","downloadUrl":"x"}`, name, size, sha, by)
 	}
-	other := sum([]byte("other"))
+	wrong := sha256Hex([]byte("other"))
 	for name, row := range map[string]struct {
 		shared     string
 		status     int
 		reprDigest string
 		fails      bool
 	}{
-		"right":                       {shared(sum([]byte(right)), "e-1", "x", 7), 200, "", false},
-		"wrong":                       {shared(other, "e-1", "x", 7), 200, "", true},
-		"in capitals":                 {shared(strings.ToUpper(other), "e-1", "x", 7), 200, "", true},
-		"of another run":              {shared(other, "e-2", "x", 7), 200, "", false},
-		"of another file":             {shared(other, "e-1", "y", 7), 200, "", false},
-		"of another size":             {shared(other, "e-1", "x", 8), 200, "", false},
+		"right":                       {shared(sha256Hex([]byte(right)), "e-1", "x", 7), 200, "", false},
+		"wrong":                       {shared(wrong, "e-1", "x", 7), 200, "", true},
+		"in capitals":                 {shared(strings.ToUpper(wrong), "e-1", "x", 7), 200, "", true},
+		"of another run":              {shared(wrong, "e-2", "x", 7), 200, "", false},
+		"of another file":             {shared(wrong, "e-1", "y", 7), 200, "", false},
+		"of another size":             {shared(wrong, "e-1", "x", 8), 200, "", false},
 		"no checksum":                 {shared("", "e-1", "x", 7), 200, "", false},
-		"two of the name":             {shared(other, "e-1", "x", 7) + "," + shared(sum([]byte(right)), "e-1", "x", 7), 200, "", false},
+		"two of the name":             {shared(wrong, "e-1", "x", 7) + "," + shared(sha256Hex([]byte(right)), "e-1", "x", 7), 200, "", false},
 		"unknown to an older service": {"", 404, "", false},
 		"not now":                     {"", 503, "", true},
-		"the host says it is right":   {shared(other, "e-1", "x", 7), 200, "sha-256=:7XACtDnprIRfIjV9giusFERzD722AW0+yUMil7nsn3M=:", true},
+		"the host says it is right":   {shared(wrong, "e-1", "x", 7), 200, "sha-256=:7XACtDnprIRfIjV9giusFERzD722AW0+yUMil7nsn3M=:", true},
 		"the host says it is wrong":   {"", 200, "sha-256=:" + strings.Repeat("A", 43) + "=:", true},
 		"the host knows another sum":  {"", 200, "unknown=:AAAA:", false},
 		"the host's sum is no sum":    {"", 200, "sha-256=:AAAA:", false},
@@ -108,10 +108,11 @@ func TestSaveFilesComparesServiceChecksum(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root := t.TempDir()
-			connections := listing(t, `{"directories":{"shared":[`+fileJSON("f", "shared", "/shared/x", "x", 7)+`]}}`,
-				func(r *http.Request) string { return "http://" + r.Host + "/content" }, nil)
-			c := connections[asteroid.DefaultConnection]
-			answered := canned(t, func(w http.ResponseWriter, r *http.Request) {
+			c := (&executionFiles{
+				listing: `{"directories":{"shared":[` + fileJSON("f", "shared", "/shared/x", "x", 7) + `]}}`,
+				link:    func(r *http.Request) string { return "http://" + r.Host + "/content" },
+			}).start(t)[asteroid.DefaultConnection]
+			other := serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case strings.HasSuffix(r.URL.Path, "/shared-files"):
 					w.WriteHeader(row.status)
@@ -125,21 +126,21 @@ func TestSaveFilesComparesServiceChecksum(t *testing.T) {
 					_, _ = io.WriteString(w, executionJSON("completed"))
 				}
 			})[asteroid.DefaultConnection]
-			c.Transport = hook(func(r *http.Request) error {
+			c.Transport = requestHook(func(r *http.Request) error {
 				if r.URL.Path == "/content" || strings.HasSuffix(r.URL.Path, "/shared-files") || strings.HasSuffix(r.URL.Path, "/e-1") {
-					r.URL.Host = strings.TrimPrefix(answered.BaseURL, "http://")
+					r.URL.Host = strings.TrimPrefix(other.BaseURL, "http://")
 				}
 				return nil
 			})
-			save := saving(t, one(c), "e-1", root, asteroid.FileSelection{Directories: []string{"shared"}})
+			save := newSaveFiles(t, asDefault(c), "e-1", root, asteroid.FileSelection{Directories: []string{"shared"}})
 			saved, err := save.next()
 			if row.fails {
-				requireType(t, passing, err)
-				require.Empty(t, tree(t, root))
+				requireErrorType(t, unavailable, err)
+				require.Empty(t, readTree(t, root))
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, sum([]byte(right)), saved.Files[0].SHA256)
+			require.Equal(t, sha256Hex([]byte(right)), saved.Files[0].SHA256)
 		})
 	}
 }

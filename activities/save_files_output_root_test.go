@@ -29,18 +29,21 @@ func TestSaveFilesKeepsHostileNamesBelowDestination(t *testing.T) {
 		contents[id] = "content " + id
 		files = append(files, fileJSON(id, "downloads", "/downloads/"+name, name, len(contents[id])))
 	}
-	connections, listed := disk(t, contents)
-	listed.Store(`{"directories":{"downloads":[` + strings.Join(files, ",") + `],"../../up":[` + fileJSON("up", "../../up", "/../../up/x", "x", 2) +
-		`],"..":[` + fileJSON("up", "..", "/../x", "../x", 2) + `]}}`)
 	contents["up"] = "up"
+	connections := (&executionFiles{
+		listing: `{"directories":{"downloads":[` + strings.Join(files, ",") +
+			`],"../../up":[` + fileJSON("up", "../../up", "/../../up/x", "x", 2) +
+			`],"..":[` + fileJSON("up", "..", "/../x", "../x", 2) + `]}}`,
+		serve: serveContents(contents),
+	}).start(t)
 	parent := t.TempDir()
 	root := filepath.Join(parent, "root")
 	require.NoError(t, os.Mkdir(root, 0o700))
-	saved, err := saving(t, connections, "e-1", root, asteroid.FileSelection{Directories: []string{"downloads", ".."}}).next()
+	saved, err := newSaveFiles(t, connections, "e-1", root, asteroid.FileSelection{Directories: []string{"downloads", ".."}}).next()
 	require.NoError(t, err)
 	require.Len(t, saved.Files, len(hostile)+1)
 
-	found := tree(t, parent)
+	found := readTree(t, parent)
 	require.Len(t, found, len(hostile)+1, "one file each")
 	lower := map[string]bool{}
 	var refs []asteroid.FileRef
@@ -53,7 +56,7 @@ func TestSaveFilesKeepsHostileNamesBelowDestination(t *testing.T) {
 	for _, file := range saved.Files {
 		refs = append(refs, file.FileRef)
 	}
-	staged, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{root}}, refs...)
+	staged, err := stageFiles(t, worker.Options{Connections: newUploadServer(t).connections, FileRoots: []string{root}}, refs...)
 	require.NoError(t, err)
 	for i, file := range staged.Files {
 		require.Equal(t, saved.Files[i].Size, file.Size)
@@ -66,22 +69,22 @@ func TestSaveFilesStaysInOutputRoot(t *testing.T) {
 		prepare   func(root, outside string) error
 		errorType string
 	}{
-		"destination": {func(root, outside string) error { return os.Symlink(outside, filepath.Join(root, "here")) }, badInput},
+		"destination": {func(root, outside string) error { return os.Symlink(outside, filepath.Join(root, "here")) }, invalidInput},
 		"execution": {func(root, outside string) error {
 			return errors.Join(os.Mkdir(filepath.Join(root, "here"), 0o700), os.Symlink(outside, filepath.Join(root, "here", "e-1")))
-		}, badInput},
+		}, invalidInput},
 		"directory": {func(root, _ string) error {
 			return errors.Join(os.MkdirAll(filepath.Join(root, "here", "e-1"), 0o700), os.Symlink("../../../outside", filepath.Join(root, "here", "e-1", "downloads")))
-		}, badInput},
-		"a file in the way": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, "here"), nil, 0o600) }, badInput},
+		}, invalidInput},
+		"a file in the way": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, "here"), nil, 0o600) }, invalidInput},
 		"a directory in the way": {func(root, _ string) error {
 			return os.MkdirAll(filepath.Join(root, "here", "e-1", "downloads", "x", "y"), 0o700)
-		}, badInput},
+		}, invalidInput},
 		"the file itself": {func(root, outside string) error {
 			return errors.Join(os.MkdirAll(filepath.Join(root, "here", "e-1", "downloads"), 0o700),
 				os.Symlink(filepath.Join(outside, "secret"), filepath.Join(root, "here", "e-1", "downloads", "x")))
 		}, ""}, // replaced, not followed
-		"a root that is gone": {func(root, _ string) error { return os.Remove(root) }, passing},
+		"a root that is gone": {func(root, _ string) error { return os.Remove(root) }, unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,21 +92,24 @@ func TestSaveFilesStaysInOutputRoot(t *testing.T) {
 			root, outside := filepath.Join(parent, "root"), filepath.Join(parent, "outside")
 			require.NoError(t, errors.Join(os.Mkdir(root, 0o700), os.Mkdir(outside, 0o700)))
 			writeFile(t, outside, "secret", "untouched")
-			connections, listed := disk(t, map[string]string{"1": "one"})
-			listed.Store(inDownloads(fileJSON("1", "downloads", "/downloads/x", "x", 3)))
-			acts := worker.Options{Connections: connections, OutputRoots: []string{root}, SettleInterval: time.Millisecond}
-			env := newEnv(t, acts)
+			connections := (&executionFiles{
+				listing: listDownloads(fileJSON("1", "downloads", "/downloads/x", "x", 3)),
+				serve:   serveContents(map[string]string{"1": "one"}),
+			}).start(t)
+			env := newEnv(t, worker.Options{
+				Connections: connections, OutputRoots: []string{root}, SettleInterval: time.Millisecond,
+			})
 			require.NoError(t, row.prepare(root, outside))
-			_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: "e-1", Destination: "file://" + root + "/here"})
+			_, err := runActivity[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: "e-1", Destination: "file://" + root + "/here"})
 			if row.errorType == "" {
 				require.NoError(t, err)
-				require.Equal(t, "one", tree(t, root)["here/e-1/downloads/x"])
+				require.Equal(t, "one", readTree(t, root)["here/e-1/downloads/x"])
 			} else {
-				requireType(t, row.errorType, err)
+				requireErrorType(t, row.errorType, err)
 			}
-			require.Equal(t, map[string]string{"secret": "untouched"}, tree(t, outside))
+			require.Equal(t, map[string]string{"secret": "untouched"}, readTree(t, outside))
 			if name != "a root that is gone" {
-				for path := range tree(t, root) {
+				for path := range readTree(t, root) {
 					require.NotContains(t, path, ".asteroid-part-", "a leftover")
 				}
 			}
@@ -113,19 +119,19 @@ func TestSaveFilesStaysInOutputRoot(t *testing.T) {
 
 func TestSaveFilesRemovesPartOfDeadWorker(t *testing.T) {
 	t.Parallel()
-	api, _, id := finished(t, nil, download("x", []byte("y")))
+	api, _, id := newCompletedExecution(t, nil, writeDownload("x", []byte("y")))
 	root := t.TempDir()
 	dir := filepath.Join(root, id, "downloads")
 	require.NoError(t, os.MkdirAll(dir, 0o750))
 	for _, left := range []string{".asteroid-part-x-ABCDEFGHIJKLMNOP", ".asteroid-part-x-more-ABCDEFGHIJKLMNOP", ".asteroid-part-other-ABCDEFGHIJKLMNOP", "own"} {
 		writeFile(t, dir, left, "left")
 	}
-	_, err := saving(t, connect(api), id, root, asteroid.FileSelection{}).next()
+	_, err := newSaveFiles(t, connect(api), id, root, asteroid.FileSelection{}).next()
 	require.NoError(t, err)
 	below := id + "/downloads/"
 	require.Equal(t, map[string]string{ // those of other files may be at work
 		below + "x": "y", below + "own": "left", below + ".asteroid-part-x-more-ABCDEFGHIJKLMNOP": "left", below + ".asteroid-part-other-ABCDEFGHIJKLMNOP": "left",
-	}, tree(t, root))
+	}, readTree(t, root))
 }
 
 func TestSaveFilesReportsUnwritableDirectoryAsUnauthorized(t *testing.T) {
@@ -133,8 +139,8 @@ func TestSaveFilesReportsUnwritableDirectoryAsUnauthorized(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may write everywhere")
 	}
-	api, _, id := finished(t, nil, download("x", []byte("y")))
+	api, _, id := newCompletedExecution(t, nil, writeDownload("x", []byte("y")))
 	root := t.TempDir()
 	require.NoError(t, os.Chmod(root, 0o500))
-	requireType(t, closed, saving(t, connect(api), id, root, asteroid.FileSelection{}).err())
+	requireErrorType(t, unauthorized, newSaveFiles(t, connect(api), id, root, asteroid.FileSelection{}).nextErr())
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // tree is what lies beneath a directory: contents by path, "dir" for an empty directory.
-func tree(t *testing.T, root string) map[string]string {
+func readTree(t *testing.T, root string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -43,9 +43,9 @@ func tree(t *testing.T, root string) map[string]string {
 }
 
 // saving are the attempts to save an execution's files beneath a directory.
-func saving(t *testing.T, connections map[string]asteroid.Connection, id, root string, selection asteroid.FileSelection) *retries[asteroid.SaveFilesResult] {
+func newSaveFiles(t *testing.T, connections map[string]asteroid.Connection, id, root string, selection asteroid.FileSelection) *attempts[asteroid.SaveFilesResult] {
 	t.Helper()
-	return &retries[asteroid.SaveFilesResult]{
+	return &attempts[asteroid.SaveFilesResult]{
 		t: t, name: asteroid.SaveFilesName,
 		in:      asteroid.SaveFilesInput{ExecutionID: id, FileSelection: selection, Destination: "file://" + root},
 		options: worker.Options{Connections: connections, OutputRoots: []string{root}, SettleInterval: time.Millisecond},
@@ -54,41 +54,41 @@ func saving(t *testing.T, connections map[string]asteroid.Connection, id, root s
 
 func TestSaveFilesReturnsSizeAndChecksum(t *testing.T) {
 	t.Parallel()
-	big := content(3 << 20)
-	api, _, id := finished(t, nil, download("big.bin", big), download("a b%.csv", []byte("x")), download("empty", nil),
+	big := patternBytes(3 << 20)
+	api, _, id := newCompletedExecution(t, nil, writeDownload("big.bin", big), writeDownload("a b%.csv", []byte("x")), writeDownload("empty", nil),
 		testsuite.WriteFile("shared", "state.json", "application/json", []byte("{}")))
 	root := t.TempDir()
-	save := saving(t, connect(api), id, root, asteroid.FileSelection{Directories: []string{"downloads", "shared"}})
+	save := newSaveFiles(t, connect(api), id, root, asteroid.FileSelection{Directories: []string{"downloads", "shared"}})
 	save.in = asteroid.SaveFilesInput{ExecutionID: id, Destination: "file://" + root + "/deep/er/", FileSelection: asteroid.FileSelection{Directories: []string{"downloads", "shared"}}}
 	saved, err := save.next()
 	require.NoError(t, err)
 	base := "file://" + root + "/deep/er/" + id
 	require.Equal(t, []asteroid.OutputFile{
-		{FileRef: asteroid.FileRef{URI: base + "/downloads/a%20b%25.csv", Name: "a b%.csv", ContentType: "application/x-own"}, Directory: "downloads", Size: 1, SHA256: sum([]byte("x"))},
-		{FileRef: asteroid.FileRef{URI: base + "/downloads/big.bin", Name: "big.bin", ContentType: "application/x-own"}, Directory: "downloads", Size: 3 << 20, SHA256: sum(big)},
-		{FileRef: asteroid.FileRef{URI: base + "/downloads/empty", Name: "empty", ContentType: "application/x-own"}, Directory: "downloads", SHA256: sum(nil)},
-		{FileRef: asteroid.FileRef{URI: base + "/shared/state.json", Name: "state.json", ContentType: "application/json"}, Directory: "shared", Size: 2, SHA256: sum([]byte("{}"))},
+		{FileRef: asteroid.FileRef{URI: base + "/downloads/a%20b%25.csv", Name: "a b%.csv", ContentType: "application/x-own"}, Directory: "downloads", Size: 1, SHA256: sha256Hex([]byte("x"))},
+		{FileRef: asteroid.FileRef{URI: base + "/downloads/big.bin", Name: "big.bin", ContentType: "application/x-own"}, Directory: "downloads", Size: 3 << 20, SHA256: sha256Hex(big)},
+		{FileRef: asteroid.FileRef{URI: base + "/downloads/empty", Name: "empty", ContentType: "application/x-own"}, Directory: "downloads", SHA256: sha256Hex(nil)},
+		{FileRef: asteroid.FileRef{URI: base + "/shared/state.json", Name: "state.json", ContentType: "application/json"}, Directory: "shared", Size: 2, SHA256: sha256Hex([]byte("{}"))},
 	}, saved.Files)
 	below := "deep/er/" + id
 	require.Equal(t, map[string]string{
 		below + "/downloads/a b%.csv": "x", below + "/downloads/big.bin": string(big), below + "/downloads/empty": "", below + "/shared/state.json": "{}",
-	}, tree(t, root))
-	require.Equal(t, 1, count(api, "AgentSharedFilesGet"))
+	}, readTree(t, root))
+	require.Equal(t, 1, countRequests(api, "AgentSharedFilesGet"))
 
 	// What was saved can be staged as it is, and saved again.
-	staged, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{root}}, asteroid.References(saved.Files)...)
+	staged, err := stageFiles(t, worker.Options{Connections: newUploadServer(t).connections, FileRoots: []string{root}}, asteroid.References(saved.Files)...)
 	require.NoError(t, err)
 	require.EqualValues(t, 3<<20, staged.Files[1].Size)
 	save.details = nil
 	again, err := save.next()
 	require.NoError(t, err)
 	require.Equal(t, saved, again)
-	require.Len(t, tree(t, root), 4)
+	require.Len(t, readTree(t, root), 4)
 }
 
 func TestSaveFilesWritesToStore(t *testing.T) {
 	t.Parallel()
-	api, _, id := finished(t, nil, download("a b.csv", []byte("x,y")))
+	api, _, id := newCompletedExecution(t, nil, writeDownload("a b.csv", []byte("x,y")))
 	for destination, want := range map[string]string{
 		"mem://bucket": "mem://bucket/" + id + "/downloads/a%20b.csv", "mem://bucket/": "mem://bucket/" + id + "/downloads/a%20b.csv",
 		"mem://bucket/x%20y/z?region=eu": "mem://bucket/x%20y/z/" + id + "/downloads/a%20b.csv?region=eu",
@@ -96,20 +96,20 @@ func TestSaveFilesWritesToStore(t *testing.T) {
 	} {
 		store := newMemoryStore()
 		env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": store}, SettleInterval: time.Millisecond})
-		saved, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: destination})
+		saved, err := runActivity[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: destination})
 		require.NoError(t, err)
 		require.Equal(t, want, saved.Files[0].URI)
-		require.Equal(t, sum([]byte("x,y")), saved.Files[0].SHA256)
+		require.Equal(t, sha256Hex([]byte("x,y")), saved.Files[0].SHA256)
 		require.Equal(t, map[string]stored{want: {[]byte("x,y"), asteroid.FileInfo{Name: "a b.csv", ContentType: "application/x-own", Size: 3}}}, store.all())
 	}
 }
 
 func TestSaveFilesRejectsDestinationBeforeReading(t *testing.T) {
 	t.Parallel()
-	api, _, id := finished(t, nil, download("x", []byte("y")))
+	api, _, id := newCompletedExecution(t, nil, writeDownload("x", []byte("y")))
 	root := t.TempDir()
 	before := len(api.Requests())
-	for destination, says := range map[string]string{
+	for destination, message := range map[string]string{
 		"": "is required", "/srv/results": "no scheme", "srv?topsecret": "no scheme", "s3://bucket/x?topsecret": `"s3" is not known`, "https://example.com/?topsecret": "nowhere to put files",
 		"http://example.com/": "nowhere to put files", "data:,x": "nowhere to put files", "asteroid-execution://e/downloads": "nowhere to put files",
 		"file:///": "OutputRoots", "file:///etc": "OutputRoots", "file://" + root + "/..": "OutputRoots", "file://" + root + "/%2e%2e/x": "OutputRoots",
@@ -118,29 +118,29 @@ func TestSaveFilesRejectsDestinationBeforeReading(t *testing.T) {
 		"mem://user:topsecret@x/": "user name", "mem://%zz?topsecret": "not a URI",
 	} {
 		env := newEnv(t, worker.Options{Connections: connect(api), OutputRoots: []string{root}, Stores: map[string]asteroid.Store{"mem": newMemoryStore()}})
-		_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: destination})
-		requireType(t, badInput, err)
-		require.ErrorContains(t, err, says, destination)
+		_, err := runActivity[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: destination})
+		requireErrorType(t, invalidInput, err)
+		require.ErrorContains(t, err, message, destination)
 		require.ErrorContains(t, err, "destination")
 		require.NotContains(t, err.Error(), "topsecret")
 		details, _ := asteroid.DetailsOf(err)
 		require.Equal(t, "destination", details.Field)
 	}
 	env := newEnv(t, worker.Options{Connections: connect(api), FileRoots: []string{root}})
-	_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "file://" + root})
-	requireType(t, badInput, err)
+	_, err := runActivity[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "file://" + root})
+	requireErrorType(t, invalidInput, err)
 	require.ErrorContains(t, err, "this worker has no OutputRoots")
 	require.Len(t, api.Requests(), before)
 }
 
 func TestSaveFilesRetrySavesOnlyMissingFiles(t *testing.T) {
 	t.Parallel()
-	api, _, id := finished(t, nil, download("a", []byte("a")), download("b", []byte("b")), download("c", []byte("c")))
+	api, _, id := newCompletedExecution(t, nil, writeDownload("a", []byte("a")), writeDownload("b", []byte("b")), writeDownload("c", []byte("c")))
 	root := t.TempDir()
 	var failing atomic.Bool
 	failing.Store(true)
-	seen := &headerLog{}
-	save := saving(t, connectThrough(api, func(r *http.Request) error {
+	seen := &requestLog{}
+	save := newSaveFiles(t, connectThrough(api, func(r *http.Request) error {
 		if strings.HasPrefix(r.URL.Path, "/signed/") {
 			seen.add(r)
 			if failing.Load() && strings.HasSuffix(r.URL.Path, "/c") {
@@ -149,8 +149,8 @@ func TestSaveFilesRetrySavesOnlyMissingFiles(t *testing.T) {
 		}
 		return nil
 	}), id, root, asteroid.FileSelection{})
-	requireType(t, passing, save.err())
-	require.Len(t, tree(t, root), 2)
+	requireErrorType(t, unavailable, save.nextErr())
+	require.Len(t, readTree(t, root), 2)
 	failing.Store(false)
 	before := len(seen.all())
 	saved, err := save.next()
@@ -158,58 +158,60 @@ func TestSaveFilesRetrySavesOnlyMissingFiles(t *testing.T) {
 	require.Len(t, seen.all(), before+1)
 	require.Len(t, saved.Files, 3)
 	for i, name := range []string{"a", "b", "c"} {
-		require.Equal(t, sum([]byte(name)), saved.Files[i].SHA256)
+		require.Equal(t, sha256Hex([]byte(name)), saved.Files[i].SHA256)
 	}
-	require.Equal(t, map[string]string{id + "/downloads/a": "a", id + "/downloads/b": "b", id + "/downloads/c": "c"}, tree(t, root))
+	require.Equal(t, map[string]string{id + "/downloads/a": "a", id + "/downloads/b": "b", id + "/downloads/c": "c"}, readTree(t, root))
 }
 
 func TestSaveFilesKeepsNamesWhenFilesAreListedLater(t *testing.T) {
 	t.Parallel()
-	connections, listed := disk(t, map[string]string{"1": "one", "2": "two", "3": "three!"})
 	first := fileJSON("1", "downloads", "/downloads/X", "X", 3)
-	listed.Store(inDownloads(first))
+	files := &executionFiles{
+		listing: listDownloads(first),
+		serve:   serveContents(map[string]string{"1": "one", "2": "two", "3": "three!"}),
+	}
 	root := t.TempDir()
-	save := saving(t, connections, "e-1", root, asteroid.FileSelection{})
+	save := newSaveFiles(t, files.start(t), "e-1", root, asteroid.FileSelection{})
 	saved, err := save.next()
 	require.NoError(t, err)
 	require.Equal(t, "file://"+root+"/e-1/downloads/X", saved.Files[0].URI)
 
-	// This attempt goes on from the heartbeat of the one before.
-	listed.Store(inDownloads(first, fileJSON("2", "downloads", "/downloads//X", "X", 3), fileJSON("3", "downloads", "/downloads/x", "x", 6)))
+	// The next attempt continues from the heartbeat of the first.
+	files.listing = listDownloads(first,
+		fileJSON("2", "downloads", "/downloads//X", "X", 3), fileJSON("3", "downloads", "/downloads/x", "x", 6))
 	saved, err = save.next()
 	require.NoError(t, err)
 	require.Len(t, saved.Files, 3)
-	require.Equal(t, map[string]string{"e-1/downloads/X": "one", "e-1/downloads/X-2": "two", "e-1/downloads/x-3": "three!"}, tree(t, root))
+	require.Equal(t, map[string]string{"e-1/downloads/X": "one", "e-1/downloads/X-2": "two", "e-1/downloads/x-3": "three!"}, readTree(t, root))
 
-	// One that has changed since it was saved is saved again.
-	connections2, listed2 := disk(t, map[string]string{"1": "one, longer"})
-	listed2.Store(inDownloads(fileJSON("1", "downloads", "/downloads/X", "X", 11)))
-	save.options.Connections = connections2
+	// A file that has changed since it was saved is saved again.
+	files.listing = listDownloads(fileJSON("1", "downloads", "/downloads/X", "X", 11))
+	files.serve = serveContents(map[string]string{"1": "one, longer"})
 	saved, err = save.next()
 	require.NoError(t, err)
 	require.EqualValues(t, 11, saved.Files[0].Size)
-	require.Equal(t, "one, longer", tree(t, root)["e-1/downloads/X"])
+	require.Equal(t, "one, longer", readTree(t, root)["e-1/downloads/X"])
 
-	// So is one that was saved elsewhere.
+	// A file that was saved to another destination is saved again.
 	elsewhere := t.TempDir()
 	save.in = asteroid.SaveFilesInput{ExecutionID: "e-1", Destination: "file://" + elsewhere}
 	save.options.OutputRoots = []string{elsewhere}
 	_, err = save.next()
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"e-1/downloads/X": "one, longer"}, tree(t, elsewhere))
+	require.Equal(t, map[string]string{"e-1/downloads/X": "one, longer"}, readTree(t, elsewhere))
 }
 
 func TestSaveFilesMapsStoreErrorsToErrorTypes(t *testing.T) {
 	t.Parallel()
-	api, _, id := finished(t, nil, download("x", []byte("y")))
+	api, _, id := newCompletedExecution(t, nil, writeDownload("x", []byte("y")))
 	for err, errorType := range map[error]string{
-		fs.ErrNotExist: missing, fs.ErrPermission: closed, fs.ErrInvalid: badInput, errors.New("full"): passing,
+		fs.ErrNotExist: notFound, fs.ErrPermission: unauthorized, fs.ErrInvalid: invalidInput, errors.New("full"): unavailable,
 	} {
 		store := newMemoryStore()
 		store.fail = func(string, *url.URL) error { return fmt.Errorf("blob: %w", err) }
 		env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": store}, SettleInterval: time.Millisecond})
-		_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b?topsecret"})
-		requireType(t, errorType, err)
+		_, err := runActivity[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b?topsecret"})
+		requireErrorType(t, errorType, err)
 		require.NotContains(t, err.Error(), "topsecret")
 	}
 }
@@ -224,9 +226,9 @@ func (lazyStore) Write(_ context.Context, _ *url.URL, content io.Reader, info as
 
 func TestSaveFilesRejectsStoreThatStopsReading(t *testing.T) {
 	t.Parallel()
-	api, _, id := finished(t, nil, download("x", []byte("y")))
+	api, _, id := newCompletedExecution(t, nil, writeDownload("x", []byte("y")))
 	env := newEnv(t, worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": lazyStore{newMemoryStore()}}, SettleInterval: time.Millisecond})
-	_, err := run[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b"})
-	requireType(t, passing, err)
+	_, err := runActivity[asteroid.SaveFilesResult](env, asteroid.SaveFilesName, asteroid.SaveFilesInput{ExecutionID: id, Destination: "mem://b"})
+	requireErrorType(t, unavailable, err)
 	require.ErrorContains(t, err, "before the file did")
 }

@@ -17,12 +17,10 @@ import (
 
 func TestSendMessageAnswersQuestion(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	id := executeOn(t, api, options, testsuite.Ask("Which account?", "Checking", "Savings"), testsuite.Complete("success", "", 1))
-	clock.pass(time.Minute)
-	result, err := run[asteroid.SendMessageResult](newEnv(t, options), asteroid.SendMessageName,
+	api, clock, options := newAPI(t)
+	id := executeSteps(t, api, options, testsuite.Ask("Which account?", "Checking", "Savings"), testsuite.Complete("success", "", 1))
+	clock.Pass(time.Minute)
+	result, err := runActivity[asteroid.SendMessageResult](newEnv(t, options), asteroid.SendMessageName,
 		asteroid.SendMessageInput{ExecutionID: id, Message: "Savings"})
 	require.NoError(t, err)
 	require.False(t, result.AlreadySent)
@@ -43,7 +41,7 @@ func TestSendMessageRetryDeliversOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var sent atomic.Bool
-			env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+			env := newEnvWith(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodPost {
 					sent.Store(true)
 					w.WriteHeader(http.StatusCreated)
@@ -52,7 +50,7 @@ func TestSendMessageRetryDeliversOnce(t *testing.T) {
 				now := time.Now().UTC().Format(time.RFC3339Nano)
 				_, _ = io.WriteString(w, `[{"id":"1","executionId":"e-1","timestamp":"`+now+`","payload":`+row.log+`}]`)
 			})}, onAttempt(2))
-			result, err := run[asteroid.SendMessageResult](env, asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: "e-1", Message: "yes"})
+			result, err := runActivity[asteroid.SendMessageResult](env, asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: "e-1", Message: "yes"})
 			require.NoError(t, err)
 			require.Equal(t, row.sent, sent.Load())
 			require.Equal(t, !row.sent, result.AlreadySent)
@@ -63,7 +61,7 @@ func TestSendMessageRetryDeliversOnce(t *testing.T) {
 func TestSendMessageRetryIgnoresOldEqualMessage(t *testing.T) {
 	t.Parallel()
 	var sent atomic.Bool
-	env := newEnvWith(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnvWith(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			sent.Store(true)
 			w.WriteHeader(http.StatusCreated)
@@ -78,7 +76,7 @@ func TestSendMessageRetryIgnoresOldEqualMessage(t *testing.T) {
 
 func TestSendMessageRejectsEmptyMessage(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+	env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 	_, err := env.ExecuteActivity(asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: "e-1", Message: strings.Repeat(" ", 3)})
 	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 }

@@ -15,15 +15,13 @@ import (
 
 func TestSetExecutionStatusPausesResumesAndCancels(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	id := executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1))
-	clock.pass(time.Minute)
+	api, clock, options := newAPI(t)
+	id := executeSteps(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1))
+	clock.Pass(time.Minute)
 	for _, status := range []asteroid.Status{
 		asteroid.StatusPaused, asteroid.StatusPaused, asteroid.StatusRunning, asteroid.StatusCancelled, asteroid.StatusCancelled,
 	} {
-		result, err := run[asteroid.SetExecutionStatusResult](newEnv(t, options), asteroid.SetExecutionStatusName,
+		result, err := runActivity[asteroid.SetExecutionStatusResult](newEnv(t, options), asteroid.SetExecutionStatusName,
 			asteroid.SetExecutionStatusInput{ExecutionID: id, Status: status})
 		require.NoError(t, err, status)
 		require.Equal(t, status, result.Status)
@@ -32,12 +30,10 @@ func TestSetExecutionStatusPausesResumesAndCancels(t *testing.T) {
 
 func TestSetExecutionStatusReturnsTerminalStatusInstead(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	id := executeOn(t, api, options, testsuite.Complete("success", "", 1))
-	clock.pass(time.Minute)
-	result, err := run[asteroid.SetExecutionStatusResult](newEnv(t, options), asteroid.SetExecutionStatusName,
+	api, clock, options := newAPI(t)
+	id := executeSteps(t, api, options, testsuite.Complete("success", "", 1))
+	clock.Pass(time.Minute)
+	result, err := runActivity[asteroid.SetExecutionStatusResult](newEnv(t, options), asteroid.SetExecutionStatusName,
 		asteroid.SetExecutionStatusInput{ExecutionID: id, Status: asteroid.StatusCancelled})
 	require.NoError(t, err)
 	require.Equal(t, asteroid.StatusCompleted, result.Status)
@@ -45,7 +41,7 @@ func TestSetExecutionStatusReturnsTerminalStatusInstead(t *testing.T) {
 
 func TestSetExecutionStatusFailsWhenRefusedForLiveExecution(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `{"code":400,"message":"not now"}`)
@@ -62,7 +58,7 @@ func TestSetExecutionStatusFailsWhenRefusedForLiveExecution(t *testing.T) {
 func TestSetExecutionStatusRejectsOtherStatuses(t *testing.T) {
 	t.Parallel()
 	for _, status := range []asteroid.Status{"", asteroid.StatusCompleted, asteroid.StatusQueued, "hibernating"} {
-		env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+		env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 		_, err := env.ExecuteActivity(asteroid.SetExecutionStatusName, asteroid.SetExecutionStatusInput{ExecutionID: "e-1", Status: status})
 		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 	}

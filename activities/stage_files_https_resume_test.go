@@ -2,8 +2,8 @@ package activities_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -15,7 +15,7 @@ import (
 
 func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 	t.Parallel()
-	whole := content(1 << 20)
+	whole := patternBytes(1 << 20)
 	const half = 1 << 19
 	promise := func(w http.ResponseWriter, tag string) {
 		w.Header().Set("Content-Length", "1048576")
@@ -26,7 +26,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 	altered := append(bytes.Repeat([]byte("x"), half), whole[half:]...)
 	changed := "it changed while it was being fetched"
 	for name, row := range map[string]struct {
-		serve func(w http.ResponseWriter, r *http.Request, nth int) // of the requests after the first look
+		serve func(w http.ResponseWriter, r *http.Request, nth int) // the requests after the probe
 		fails string
 		asked []string // Range and If-Range of those requests
 	}{
@@ -34,7 +34,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, r *http.Request, nth int) {
 				if nth == 1 {
 					promise(w, `"1"`)
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				serveRanges(w, r, `"1"`, whole)
 			}, "", []string{" ", `bytes=524288- "1"`},
@@ -43,15 +43,15 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, r *http.Request, nth int) {
 				if nth == 1 {
 					promise(w, `"1"`)
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				if nth < 10 {
 					begin := half + (nth-2)*1000
-					require.Equal(t, "bytes="+json.Number(jsonInt(begin)).String()+"-", r.Header.Get("Range"))
-					w.Header().Set("Content-Range", "bytes "+jsonInt(begin)+"-1048575/1048576")
-					w.Header().Set("Content-Length", jsonInt(1<<20-begin))
+					require.Equal(t, "bytes="+strconv.Itoa(begin)+"-", r.Header.Get("Range"))
+					w.Header().Set("Content-Range", "bytes "+strconv.Itoa(begin)+"-1048575/1048576")
+					w.Header().Set("Content-Length", strconv.Itoa(1<<20-begin))
 					w.WriteHeader(http.StatusPartialContent)
-					breakOff(w, whole[begin:begin+1000])
+					abortAfter(w, whole[begin:begin+1000])
 				}
 				serveRanges(w, r, `"1"`, whole)
 			}, "", nil,
@@ -61,7 +61,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 				w.Header().Set("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")
 				if nth == 1 {
 					promise(w, `W/"weak"`)
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				http.ServeContent(w, r, "", time.Date(2015, 10, 21, 7, 28, 0, 0, time.UTC), bytes.NewReader(whole))
 			}, "", []string{" ", "bytes=524288- Wed, 21 Oct 2015 07:28:00 GMT"},
@@ -70,7 +70,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request, nth int) {
 				promise(w, `"1"`)
 				if nth == 1 {
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				_, _ = w.Write(whole)
 			}, "", []string{" ", `bytes=524288- "1"`},
@@ -79,7 +79,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, r *http.Request, nth int) {
 				if nth == 1 {
 					promise(w, "")
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				serveRanges(w, r, "", whole)
 			}, "", []string{" ", " "},
@@ -88,7 +88,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, r *http.Request, nth int) {
 				if nth == 1 {
 					promise(w, "")
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				serveRanges(w, r, "", altered)
 			}, changed, nil,
@@ -97,7 +97,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, r *http.Request, nth int) {
 				if nth == 1 {
 					promise(w, `"1"`)
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				serveRanges(w, r, `"2"`, altered)
 			}, changed, nil,
@@ -106,7 +106,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request, nth int) {
 				if nth == 1 {
 					promise(w, `"1"`)
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				w.Header().Set("ETag", `"2"`)
 				w.Header().Set("Content-Range", "bytes 524288-1048575/1048576")
@@ -118,7 +118,7 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request, nth int) {
 				if nth == 1 {
 					promise(w, `"1"`)
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				w.Header().Set("Content-Range", "bytes 524288-1048576/1048577")
 				w.WriteHeader(http.StatusPartialContent)
@@ -129,14 +129,14 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request, nth int) {
 				if nth == 1 {
 					promise(w, `"1"`)
-					breakOff(w, whole[:half])
+					abortAfter(w, whole[:half])
 				}
 				w.Header().Set("Content-Range", "bytes 524287-1048575/1048576")
 				w.WriteHeader(http.StatusPartialContent)
 				_, _ = w.Write(whole[half-1:])
 			}, changed, nil,
 		},
-		"shorter than at the first look": {
+		"shorter than at the probe": {
 			func(w http.ResponseWriter, r *http.Request, _ int) { serveRanges(w, r, `"1"`, whole[:half]) }, changed, nil,
 		},
 		"truncated for good": {
@@ -145,24 +145,24 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 					w.Header().Set("Content-Range", "bytes 524288-1048575/1048576")
 					w.Header().Set("Content-Length", "524288")
 					w.WriteHeader(http.StatusPartialContent)
-					breakOff(w, nil)
+					abortAfter(w, nil)
 				}
 				promise(w, `"1"`)
-				breakOff(w, whole[:half])
+				abortAfter(w, whole[:half])
 			}, "unexpected EOF", []string{" ", `bytes=524288- "1"`, `bytes=524288- "1"`, `bytes=524288- "1"`},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sink, seen := newSink(t), &headerLog{}
-			base, options := secure(t, func(w http.ResponseWriter, r *http.Request) {
+			uploads, seen := newUploadServer(t), &requestLog{}
+			base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 				if nth := seen.add(r); nth > 1 {
 					row.serve(w, r, nth-1)
 					return
 				}
 				serveRanges(w, r, "", whole)
 			})
-			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
+			_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
 			var asked []string
 			for _, header := range seen.all()[1:] {
 				asked = append(asked, header.Get("Range")+" "+header.Get("If-Range"))
@@ -171,62 +171,57 @@ func TestStageFilesHTTPSResumesBrokenFetch(t *testing.T) {
 				require.Equal(t, row.asked, asked)
 			}
 			if row.fails != "" {
-				requireType(t, asteroid.ErrorTypeUnavailable, err)
+				requireErrorType(t, asteroid.ErrorTypeUnavailable, err)
 				require.ErrorContains(t, err, row.fails)
 				require.ErrorContains(t, err, "files[0].uri")
-				require.Empty(t, sink.files())
+				require.Empty(t, uploads.complete())
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, sum(whole), sum(sink.files()[0].content))
+			require.Equal(t, sha256Hex(whole), sha256Hex(uploads.complete()[0].content))
 		})
 	}
 }
 
-func jsonInt(n int) string {
-	text, _ := json.Marshal(n)
-	return string(text)
-}
-
 func TestStageFilesHTTPSAcceptsUnknownSizeBrokenAtEnd(t *testing.T) {
 	t.Parallel()
-	whole := content(1000)
-	sink, seen := newSink(t), &headerLog{}
-	base, options := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	whole := patternBytes(1000)
+	uploads, seen := newUploadServer(t), &requestLog{}
+	base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"1"`)
 		switch seen.add(r) {
 		case 1:
 			_ = http.NewResponseController(w).Flush()
 			_, _ = w.Write(whole)
 		case 2:
-			breakOff(w, whole) // of a chunked answer, whose end is missing
+			abortAfter(w, whole) // of a chunked answer, whose end is missing
 		default:
 			require.Equal(t, "bytes=1000-", r.Header.Get("Range"))
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(whole)) // 416
 		}
 	})
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
+	_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
 	require.NoError(t, err)
-	require.Equal(t, whole, sink.files()[0].content)
+	require.Equal(t, whole, uploads.complete()[0].content)
 }
 
 func TestStageFilesHTTPSGivesUpOnOneByteResponses(t *testing.T) {
 	t.Parallel()
-	sink, seen := newSink(t), &headerLog{}
-	base, options := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	uploads, seen := newUploadServer(t), &requestLog{}
+	base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"1"`)
 		if nth := seen.add(r); nth == 1 {
-			serveRanges(w, r, `"1"`, content(1<<20))
+			serveRanges(w, r, `"1"`, patternBytes(1<<20))
 		} else if nth == 2 {
 			w.Header().Set("Content-Length", "1048576")
 		} else {
-			w.Header().Set("Content-Range", "bytes "+jsonInt(nth-2)+"-1048575/1048576")
-			w.Header().Set("Content-Length", jsonInt(1<<20-nth+2))
+			w.Header().Set("Content-Range", "bytes "+strconv.Itoa(nth-2)+"-1048575/1048576")
+			w.Header().Set("Content-Length", strconv.Itoa(1<<20-nth+2))
 			w.WriteHeader(http.StatusPartialContent)
 		}
-		breakOff(w, []byte("x"))
+		abortAfter(w, []byte("x"))
 	})
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
-	requireType(t, asteroid.ErrorTypeUnavailable, err)
+	_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin"})
+	requireErrorType(t, asteroid.ErrorTypeUnavailable, err)
 	require.Len(t, seen.all(), 101)
 }

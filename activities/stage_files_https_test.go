@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
@@ -16,7 +15,7 @@ import (
 
 func TestStageFilesHTTPSStreamsFromAnyHost(t *testing.T) {
 	t.Parallel()
-	big := content(3 << 20)
+	big := patternBytes(3 << 20)
 	for name, row := range map[string]struct {
 		serve   http.HandlerFunc
 		content []byte
@@ -27,11 +26,11 @@ func TestStageFilesHTTPSStreamsFromAnyHost(t *testing.T) {
 			w.Header().Set("Content-Length", "3145728")
 			_, _ = w.Write(big)
 		}, big, true},
-		"size not told": {func(w http.ResponseWriter, _ *http.Request) {
+		"size unknown": {func(w http.ResponseWriter, _ *http.Request) {
 			_ = http.NewResponseController(w).Flush()
 			_, _ = w.Write(big)
 		}, big, false},
-		"size of the whole not told": {func(w http.ResponseWriter, r *http.Request) {
+		"size of the whole unknown": {func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Range") == "" {
 				_ = http.NewResponseController(w).Flush()
 				_, _ = w.Write(big)
@@ -52,16 +51,16 @@ func TestStageFilesHTTPSStreamsFromAnyHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sink, seen := newSink(t), &headerLog{}
-			base, options := secure(t, func(w http.ResponseWriter, r *http.Request) { seen.add(r); row.serve(w, r) })
-			staged, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/some%20folder/data.csv?signature=x"})
+			uploads, seen := newUploadServer(t), &requestLog{}
+			base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) { seen.add(r); row.serve(w, r) })
+			staged, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/some%20folder/data.csv?signature=x"})
 			require.NoError(t, err)
 			require.EqualValues(t, len(row.content), staged.Files[0].Size)
 			require.Equal(t, "data.csv", staged.Files[0].Name)
-			require.Len(t, sink.files(), 1)
-			require.Equal(t, sum(row.content), sum(sink.files()[0].content))
-			require.Equal(t, row.known, sink.files()[0].length > 0)
-			require.Equal(t, "bytes=0-511", seen.all()[0].Get("Range"), "first only a look")
+			require.Len(t, uploads.complete(), 1)
+			require.Equal(t, sha256Hex(row.content), sha256Hex(uploads.complete()[0].content))
+			require.Equal(t, row.known, uploads.complete()[0].length > 0)
+			require.Equal(t, "bytes=0-511", seen.all()[0].Get("Range"), "the first request is a probe")
 			require.Equal(t, "/some%20folder/data.csv?signature=x", seen.all()[0].Get(":path"))
 			for _, header := range seen.all() {
 				require.Equal(t, "identity", header.Get("Accept-Encoding"))
@@ -75,7 +74,7 @@ func TestStageFilesHTTPSStreamsFromAnyHost(t *testing.T) {
 
 func TestStageFilesHTTPSContentType(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct{ given, said, path, content, want string }{
+	for _, row := range []struct{ given, header, path, content, want string }{
 		{"text/x-own", "text/csv", "/a.pdf", "", "text/x-own"},
 		{"", "text/csv; charset=utf-8", "/a.pdf", "", "text/csv; charset=utf-8"},
 		{"", "application/octet-stream", "/a.pdf", "", "application/pdf"},
@@ -83,14 +82,14 @@ func TestStageFilesHTTPSContentType(t *testing.T) {
 		{"", "binary/octet-stream", "/a", "%PDF-1.7", "application/pdf"},
 		{"", "binary/octet-stream", "/", "\x00\x01", "application/octet-stream"},
 	} {
-		sink := newSink(t)
-		base, options := secure(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", row.said)
+		uploads := newUploadServer(t)
+		base, options := serveHTTPS(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", row.header)
 			_, _ = io.WriteString(w, row.content)
 		})
-		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + row.path, ContentType: row.given})
+		_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + row.path, ContentType: row.given})
 		require.NoError(t, err)
-		require.Equal(t, row.want, sink.files()[0].contentType)
+		require.Equal(t, row.want, uploads.complete()[0].contentType)
 	}
 }
 
@@ -103,24 +102,23 @@ func TestStageFilesHTTPSErrorTypeFollowsStatus(t *testing.T) {
 	} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			t.Parallel()
-			sink := newSink(t)
-			base, options := secure(t, func(w http.ResponseWriter, _ *http.Request) {
+			uploads := newUploadServer(t)
+			base, options := serveHTTPS(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", "7")
 				w.WriteHeader(status)
 			})
-			_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin?signature=topsecret"})
-			requireType(t, errorType, err)
+			_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x.bin?signature=topsecret"})
+			requireErrorType(t, errorType, err)
 			require.ErrorContains(t, err, "files[0].uri")
 			require.NotContains(t, err.Error(), "topsecret")
 			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, "files[0].uri", details.Field)
-			var application *temporal.ApplicationError
-			require.ErrorAs(t, err, &application)
+			application := applicationError(t, err)
 			require.Equal(t, errorType != asteroid.ErrorTypeUnavailable, application.NonRetryable())
 			if errorType == asteroid.ErrorTypeUnavailable {
 				require.Equal(t, 7*time.Second, application.NextRetryDelay())
 			}
-			require.Empty(t, sink.files())
+			require.Empty(t, uploads.complete())
 		})
 	}
 }
@@ -128,34 +126,34 @@ func TestStageFilesHTTPSErrorTypeFollowsStatus(t *testing.T) {
 func TestStageFilesHTTPSRejectsFileBeyondMaxBytes(t *testing.T) {
 	t.Parallel()
 	for _, known := range []bool{true, false} {
-		sink, seen := newSink(t), &headerLog{}
-		base, options := secure(t, func(w http.ResponseWriter, r *http.Request) {
+		uploads, seen := newUploadServer(t), &requestLog{}
+		base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 			seen.add(r)
 			if known {
-				serveRanges(w, r, "", content(1001))
+				serveRanges(w, r, "", patternBytes(1001))
 				return
 			}
 			_ = http.NewResponseController(w).Flush()
-			_, _ = w.Write(content(1001))
+			_, _ = w.Write(patternBytes(1001))
 		})
 		options.MaxBytes = 1000
-		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
-		requireType(t, asteroid.ErrorTypeInvalidInput, err)
+		_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
+		requireErrorType(t, asteroid.ErrorTypeInvalidInput, err)
 		require.ErrorContains(t, err, "1000")
-		require.Empty(t, sink.files())
+		require.Empty(t, uploads.complete())
 		if known {
 			require.Len(t, seen.all(), 1)
 		}
 		options.MaxBytes = 1001
-		_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
+		_, err = stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
 		require.NoError(t, err)
 	}
 }
 
 func TestStageFilesHTTPSRejectsUnlistedHosts(t *testing.T) {
 	t.Parallel()
-	sink, seen := newSink(t), &headerLog{}
-	base, options := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	uploads, seen := newUploadServer(t), &requestLog{}
+	base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		seen.add(r)
 		if to := r.URL.Query().Get("to"); to != "" {
 			http.Redirect(w, r, to, http.StatusFound)
@@ -178,11 +176,11 @@ func TestStageFilesHTTPSRejectsUnlistedHosts(t *testing.T) {
 	} {
 		options.Hosts = row.hosts
 		before := len(seen.all())
-		_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: row.uri})
+		_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: row.uri})
 		if row.fails == "" {
 			require.NoError(t, err)
 		} else {
-			requireType(t, asteroid.ErrorTypeInvalidInput, err)
+			requireErrorType(t, asteroid.ErrorTypeInvalidInput, err)
 			require.ErrorContains(t, err, row.fails)
 			require.NotContains(t, err.Error(), "topsecret")
 		}
@@ -192,15 +190,15 @@ func TestStageFilesHTTPSRejectsUnlistedHosts(t *testing.T) {
 
 func TestStageFilesHTTPSRedirectCarriesNoRefererOrCookie(t *testing.T) {
 	t.Parallel()
-	sink, seen := newSink(t), &headerLog{}
-	base, options := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	uploads, seen := newUploadServer(t), &requestLog{}
+	base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		seen.add(r)
 		if r.URL.Path == "/first" {
 			http.SetCookie(w, &http.Cookie{Name: "a", Value: "b", Secure: true, HttpOnly: true})
 			http.Redirect(w, r, "/second", http.StatusFound)
 		}
 	})
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/first?signature=topsecret"})
+	_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base + "/first?signature=topsecret"})
 	require.NoError(t, err)
 	redirected := 0
 	for _, header := range seen.all() {
@@ -217,13 +215,13 @@ func TestStageFilesHTTPSRedirectCarriesNoRefererOrCookie(t *testing.T) {
 
 func TestStageFilesHTTPSLimitsRedirects(t *testing.T) {
 	t.Parallel()
-	sink, seen := newSink(t), &headerLog{}
-	base, options := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	uploads, seen := newUploadServer(t), &requestLog{}
+	base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		seen.add(r)
 		http.Redirect(w, r, "/again?signature=topsecret", http.StatusFound)
 	})
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: options}, asteroid.FileRef{URI: base})
-	requireType(t, asteroid.ErrorTypeInvalidInput, err)
+	_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: options}, asteroid.FileRef{URI: base})
+	requireErrorType(t, asteroid.ErrorTypeInvalidInput, err)
 	require.ErrorContains(t, err, "redirected more than 5 times")
 	require.NotContains(t, err.Error(), "topsecret")
 	require.Len(t, seen.all(), 6)
@@ -231,27 +229,27 @@ func TestStageFilesHTTPSLimitsRedirects(t *testing.T) {
 
 func TestStageFilesHTTPSTimesOut(t *testing.T) {
 	t.Parallel()
-	seen := &headerLog{}
-	base, options := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	seen := &requestLog{}
+	base, options := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		if seen.add(r) == 1 {
-			serveRanges(w, r, `"1"`, content(1000))
+			serveRanges(w, r, `"1"`, patternBytes(1000))
 			return
 		}
 		w.Header().Set("Content-Length", "1000")
-		_, _ = w.Write(content(10))
+		_, _ = w.Write(patternBytes(10))
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
 	options.Timeout = 100 * time.Millisecond
-	_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
-	requireType(t, asteroid.ErrorTypeUnavailable, err)
+	_, err := stageFiles(t, worker.Options{Connections: newUploadServer(t).connections, HTTPS: options}, asteroid.FileRef{URI: base + "/x"})
+	requireErrorType(t, asteroid.ErrorTypeUnavailable, err)
 	require.ErrorContains(t, err, "not fetched within 100ms")
 	require.Len(t, seen.all(), 2)
 }
 
 func TestStageFilesHTTPSCanBeDisabled(t *testing.T) {
 	t.Parallel()
-	_, err := stage(t, worker.Options{Connections: newSink(t).connections, HTTPS: asteroid.HTTPSOptions{Disabled: true}}, asteroid.FileRef{URI: "https://example.com/x"})
-	requireType(t, asteroid.ErrorTypeInvalidInput, err)
+	_, err := stageFiles(t, worker.Options{Connections: newUploadServer(t).connections, HTTPS: asteroid.HTTPSOptions{Disabled: true}}, asteroid.FileRef{URI: "https://example.com/x"})
+	requireErrorType(t, asteroid.ErrorTypeInvalidInput, err)
 	require.ErrorContains(t, err, "Disabled")
 }

@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -36,10 +35,10 @@ func TestStageFilesNeedsConstantMemoryFor2GiB(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	require.NoError(t, os.Truncate(path, size))
 	var received atomic.Int64
-	env := newEnv(t, worker.Options{FileRoots: []string{dir}, MaxUploadBytes: -1, Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{FileRoots: []string{dir}, MaxUploadBytes: -1, Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		received.Store(n)
-		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "sparse.bin"}}})
+		acceptUpload(w, r, "sparse.bin")
 	})})
 	env.SetTestTimeout(5 * time.Minute)
 

@@ -17,16 +17,16 @@ import (
 
 func TestStageFilesReadsFromStore(t *testing.T) {
 	t.Parallel()
-	sink, store := newSink(t), newMemoryStore()
-	store.put("mem://bucket/a%20b/x.csv?v=1", content(10_000), asteroid.FileInfo{Size: 10_000})
-	store.put("mem://bucket/unknown", []byte("abc"), asteroid.FileInfo{Size: -1, Name: "said.pdf", ContentType: "text/plain"})
-	staged, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]asteroid.Store{"mem": store}},
+	uploads, store := newUploadServer(t), newMemoryStore()
+	store.put("mem://bucket/a%20b/x.csv?v=1", patternBytes(10_000), asteroid.FileInfo{Size: 10_000})
+	store.put("mem://bucket/unknown", []byte("abc"), asteroid.FileInfo{Size: -1, Name: "named.pdf", ContentType: "text/plain"})
+	staged, err := stageFiles(t, worker.Options{Connections: uploads.connections, Stores: map[string]asteroid.Store{"mem": store}},
 		asteroid.FileRef{URI: "mem://bucket/a%20b/x.csv?v=1"}, asteroid.FileRef{URI: "MEM://bucket/unknown"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"x.csv", "said.pdf"}, []string{staged.Files[0].Name, staged.Files[1].Name})
+	require.Equal(t, []string{"x.csv", "named.pdf"}, []string{staged.Files[0].Name, staged.Files[1].Name})
 	require.Equal(t, []int64{10_000, 3}, []int64{staged.Files[0].Size, staged.Files[1].Size})
 	require.Equal(t, []string{"text/csv", "text/plain"}, []string{staged.Files[0].ContentType, staged.Files[1].ContentType})
-	for _, file := range sink.files() {
+	for _, file := range uploads.complete() {
 		require.Equal(t, file.name == "x.csv", file.length > 0)
 	}
 }
@@ -37,16 +37,16 @@ func TestStageFilesMapsStoreErrorsToErrorTypes(t *testing.T) {
 		err       error
 		errorType string
 	}{
-		"not there":   {fmt.Errorf("blob: %w", fs.ErrNotExist), missing},
-		"not allowed": {fmt.Errorf("blob: %w", fs.ErrPermission), closed},
-		"not valid":   {fmt.Errorf("blob: %w", fs.ErrInvalid), badInput},
-		"other":       {errors.New("blob: connection lost"), passing},
-		"own":         {temporal.NewApplicationErrorWithOptions("blob", asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NonRetryable: true}), missing},
+		"not there":   {fmt.Errorf("blob: %w", fs.ErrNotExist), notFound},
+		"not allowed": {fmt.Errorf("blob: %w", fs.ErrPermission), unauthorized},
+		"not valid":   {fmt.Errorf("blob: %w", fs.ErrInvalid), invalidInput},
+		"other":       {errors.New("blob: connection lost"), unavailable},
+		"own":         {temporal.NewApplicationErrorWithOptions("blob", asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NonRetryable: true}), notFound},
 	} {
 		for _, at := range []string{"stat", "open", "read"} {
 			t.Run(name+" at "+at, func(t *testing.T) {
 				t.Parallel()
-				sink, store := newSink(t), newMemoryStore()
+				uploads, store := newUploadServer(t), newMemoryStore()
 				store.put("mem://b/x?topsecret", []byte("abc"), asteroid.FileInfo{Size: -1})
 				store.fail = func(op string, _ *url.URL) error {
 					if op == at {
@@ -54,13 +54,12 @@ func TestStageFilesMapsStoreErrorsToErrorTypes(t *testing.T) {
 					}
 					return nil
 				}
-				_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]asteroid.Store{"mem": store}}, asteroid.FileRef{URI: "mem://b/x?topsecret"})
-				requireType(t, row.errorType, err)
+				_, err := stageFiles(t, worker.Options{Connections: uploads.connections, Stores: map[string]asteroid.Store{"mem": store}}, asteroid.FileRef{URI: "mem://b/x?topsecret"})
+				requireErrorType(t, row.errorType, err)
 				require.NotContains(t, err.Error(), "topsecret")
-				var application *temporal.ApplicationError
-				require.ErrorAs(t, err, &application)
-				require.Equal(t, row.errorType != passing, application.NonRetryable())
-				require.Empty(t, sink.files())
+				application := applicationError(t, err)
+				require.Equal(t, row.errorType != unavailable, application.NonRetryable())
+				require.Empty(t, uploads.complete())
 			})
 		}
 	}
@@ -68,9 +67,9 @@ func TestStageFilesMapsStoreErrorsToErrorTypes(t *testing.T) {
 
 func TestStageFilesUnknownSchemeErrorListsSchemes(t *testing.T) {
 	t.Parallel()
-	_, err := stage(t, worker.Options{Connections: newSink(t).connections, FileRoots: []string{t.TempDir()}, Stores: map[string]asteroid.Store{"mem": newMemoryStore()}},
+	_, err := stageFiles(t, worker.Options{Connections: newUploadServer(t).connections, FileRoots: []string{t.TempDir()}, Stores: map[string]asteroid.Store{"mem": newMemoryStore()}},
 		asteroid.FileRef{URI: "s3://bucket/x"})
-	requireType(t, badInput, err)
+	requireErrorType(t, invalidInput, err)
 	require.ErrorContains(t, err, "this worker has asteroid-execution, data, file, https, mem")
 }
 
@@ -78,7 +77,7 @@ func TestStageFilesSurvivesPanicOfStore(t *testing.T) {
 	t.Parallel()
 	store := newMemoryStore()
 	store.fail = func(string, *url.URL) error { panic("out of range") }
-	_, err := stage(t, worker.Options{Connections: newSink(t).connections, Stores: map[string]asteroid.Store{"mem": store}},
+	_, err := stageFiles(t, worker.Options{Connections: newUploadServer(t).connections, Stores: map[string]asteroid.Store{"mem": store}},
 		asteroid.FileRef{URI: "data:,x"}, asteroid.FileRef{URI: "mem://b/x"})
 	var panicked *temporal.PanicError
 	require.ErrorAs(t, err, &panicked)
@@ -90,12 +89,12 @@ func TestStageFilesRejectsFileThatChangesDuringUpload(t *testing.T) {
 	for name, now := range map[string]int{"grown": 10_001, "shrunk": 9_999} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sink, store := newSink(t), newMemoryStore()
-			store.put("mem://x/y", content(now), asteroid.FileInfo{Size: 10_000})
-			_, err := stage(t, worker.Options{Connections: sink.connections, Stores: map[string]asteroid.Store{"mem": store}}, asteroid.FileRef{URI: "mem://x/y"})
-			requireType(t, passing, err)
+			uploads, store := newUploadServer(t), newMemoryStore()
+			store.put("mem://x/y", patternBytes(now), asteroid.FileInfo{Size: 10_000})
+			_, err := stageFiles(t, worker.Options{Connections: uploads.connections, Stores: map[string]asteroid.Store{"mem": store}}, asteroid.FileRef{URI: "mem://x/y"})
+			requireErrorType(t, unavailable, err)
 			require.ErrorContains(t, err, "changed while it was being sent")
-			require.Empty(t, sink.files())
+			require.Empty(t, uploads.complete())
 		})
 	}
 }

@@ -1,8 +1,6 @@
 package activities_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"net/http"
 	"os"
@@ -30,15 +28,15 @@ func TestStageFilesKeepsContentInBothDialects(t *testing.T) {
 			connections := connect(api)
 			connection := connections[asteroid.DefaultConnection]
 			connection.Dialect = dialect
-			env := newEnv(t, worker.Options{Connections: one(connection), FileRoots: []string{dir}})
+			env := newEnv(t, worker.Options{Connections: asDefault(connection), FileRoots: []string{dir}})
 			content := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
-			staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
+			staged, err := runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 				writeFile(t, dir, "big", content),
 				writeFile(t, dir, "empty.txt", ""),
 				{URI: "data:text/csv;base64,YSxiCjEsMgo=", Name: "inline.csv"},
 			}})
 			require.NoError(t, err)
-			executed, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
+			executed, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
 				AgentID: api.AgentID("inventory"), TempFiles: staged.Files,
 			})
 			require.NoError(t, err)
@@ -50,9 +48,8 @@ func TestStageFilesKeepsContentInBothDialects(t *testing.T) {
 				{"empty.txt", "text/plain", ""},
 				{"inline.csv", "text/csv", "a,b\n1,2\n"},
 			} {
-				digest := sha256.Sum256([]byte(want.content))
 				require.Equal(t, want.name, got.Files[i].Name)
-				require.Equal(t, hex.EncodeToString(digest[:]), got.Files[i].SHA256)
+				require.Equal(t, sha256Hex([]byte(want.content)), got.Files[i].SHA256)
 				require.Equal(t, want.contentType, staged.Files[i].ContentType)
 				require.EqualValues(t, len(want.content), staged.Files[i].Size)
 			}
@@ -72,7 +69,7 @@ func TestStageFilesMakesNamesUniqueAndSafe(t *testing.T) {
 	for _, name := range []string{"a.csv", "A.CSV", "a.csv", "../../etc/passwd", `c:\temp\x.txt`, "Schadensmeldung für März.pdf", "\"; x=\"\r\nEvil: 1", "...", strings.Repeat("n", 400) + ".csv"} {
 		in.Files = append(in.Files, asteroid.FileRef{URI: "data:,x", Name: name})
 	}
-	staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, in)
+	staged, err := runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, in)
 	require.NoError(t, err)
 	names := make([]string, len(staged.Files))
 	for i, f := range staged.Files {
@@ -90,7 +87,7 @@ func TestStageFilesRejectsUnreadableReferenceBeforeSending(t *testing.T) {
 	require.NoError(t, os.Symlink(outside, filepath.Join(root, "linked")))
 	require.NoError(t, os.Mkdir(filepath.Join(root, "folder"), 0o700))
 	api := testsuite.NewAPI(t)
-	for uri, says := range map[string]string{
+	for uri, message := range map[string]string{
 		"claims.csv":                                "has no scheme",
 		"ftp://host/x":                              `"ftp" is not known`,
 		"file://" + root + "/none.csv":              "there is no file",
@@ -108,13 +105,13 @@ func TestStageFilesRejectsUnreadableReferenceBeforeSending(t *testing.T) {
 		"data:te\x01xt,hello":                       "media type",
 		"data:," + strings.Repeat("x", 1<<20+1):     "more than 1048576",
 	} {
-		t.Run(says, func(t *testing.T) {
+		t.Run(message, func(t *testing.T) {
 			env := newEnv(t, worker.Options{Connections: connect(api), FileRoots: []string{root}})
 			_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 				{URI: "data:,fine"}, {URI: uri},
 			}})
-			require.True(t, asteroid.IsInvalidInput(err) || asteroid.IsNotFound(err) && says == "there is no file", "%v", err)
-			require.Contains(t, err.Error(), says)
+			require.True(t, asteroid.IsInvalidInput(err) || asteroid.IsNotFound(err) && message == "there is no file", "%v", err)
+			require.Contains(t, err.Error(), message)
 			require.Contains(t, err.Error(), "files[1]")
 			require.Less(t, len(err.Error()), 1000)
 		})
@@ -135,7 +132,7 @@ func TestStageFilesRejectsFileURIWithFragmentOrQuery(t *testing.T) {
 	dir := t.TempDir()
 	ref := writeFile(t, dir, "report", "x")
 	writeFile(t, dir, "report#1.csv", "y")
-	env := newEnv(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+	env := newEnv(t, worker.Options{FileRoots: []string{dir}, Connections: expectNoRequest(t)})
 	for _, suffix := range []string{"#1.csv", "?v=2", "#", "?"} {
 		_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: ref.URI + suffix}}})
 		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
@@ -153,11 +150,10 @@ func TestStageFilesAcceptsValidDataURIs(t *testing.T) {
 		"DATA:application/json,%7B%7D":    "application/json",
 		"data:text/plain;x=y;base64,YQ==": "text/plain;x=y",
 	} {
-		env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
+		env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+			acceptUpload(w, r, "a")
 		})})
-		staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: uri}}})
+		staged, err := runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: uri}}})
 		require.NoError(t, err, uri)
 		require.Equal(t, contentType, staged.Files[0].ContentType)
 	}
@@ -182,7 +178,7 @@ func TestStageFilesRetryStagesOnlyMissingFiles(t *testing.T) {
 	stale := fresh
 	stale.ExpiresAt = time.Now().Add(10 * time.Minute)
 	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"0": fresh, "1": stale}})
-	staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
+	staged, err := runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 		{URI: "data:,a", Name: "a.txt"}, {URI: "data:,b", Name: "b.txt"}, {URI: "data:,c", Name: "c.txt"},
 	}})
 	require.NoError(t, err)
@@ -214,9 +210,8 @@ func TestStageFilesHeartbeatsProgress(t *testing.T) {
 
 func TestStageFilesHeartbeatsKeptFiles(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		acceptUpload(w, r, "a")
 	})})
 	kept := asteroid.StagedFile{ID: "k", Name: "c.txt", ExpiresAt: time.Now().Add(time.Hour)}
 	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"2": kept}})
@@ -243,46 +238,39 @@ func TestStageFilesLooksUpOrganizationOnce(t *testing.T) {
 		_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 		require.NoError(t, err)
 	}
-	asked := 0
-	for _, r := range api.Requests() {
-		if r.Operation == "WhoamiGet" {
-			asked++
-		}
-	}
-	require.Equal(t, 1, asked)
+	require.Equal(t, 1, countRequests(api, "WhoamiGet"))
 
 	second := api.AddOrganization("Second")
 	spanning := asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.AddAPIKey(api.OrganizationID(), second)), BaseURL: api.BaseURL()}
-	env = newEnv(t, worker.Options{Connections: one(spanning)})
+	env = newEnv(t, worker.Options{Connections: asDefault(spanning)})
 	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 	require.Contains(t, err.Error(), api.OrganizationID())
 	require.Contains(t, err.Error(), second)
 
 	spanning.OrganizationID = second
-	env = newEnv(t, worker.Options{Connections: one(spanning)})
+	env = newEnv(t, worker.Options{Connections: asDefault(spanning)})
 	_, err = env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.NoError(t, err)
 }
 
 func TestStageFilesReadsOrganizationFromContextOfOlderService(t *testing.T) {
 	t.Parallel()
-	connections := canned(t, func(w http.ResponseWriter, r *http.Request) {
+	connections := serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/whoami"):
 			http.NotFound(w, r)
 		case strings.HasSuffix(r.URL.Path, "/context"):
 			_, _ = io.WriteString(w, `{"userId":"u","email":"e","organizations":[{"id":"org-7","name":"Seven"}]}`)
 		case strings.HasSuffix(r.URL.Path, "/temp-files/org-7"):
-			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = io.WriteString(w, `{"tempFiles":[{"id":"t-1","name":"a"}]}`)
+			acceptUpload(w, r, "a")
 		default:
 			t.Errorf("unexpected %s", r.URL.Path)
 		}
 	})
 	c := connections[asteroid.DefaultConnection]
 	c.OrganizationID = ""
-	_, err := newEnv(t, worker.Options{Connections: one(c)}).ExecuteActivity(asteroid.StageFilesName,
+	_, err := newEnv(t, worker.Options{Connections: asDefault(c)}).ExecuteActivity(asteroid.StageFilesName,
 		asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.NoError(t, err)
 }

@@ -2,7 +2,6 @@ package activities_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,7 +26,7 @@ func TestStageFilesUploadsFourAtATime(t *testing.T) {
 	var four sync.WaitGroup // the first four wait for each other
 	four.Add(4)
 	var arrived atomic.Int32
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if n := now.Add(1); n > most.Load() {
 			most.Store(n)
 		}
@@ -37,7 +36,7 @@ func TestStageFilesUploadsFourAtATime(t *testing.T) {
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
 		now.Add(-1)
-		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "a"}}})
+		acceptUpload(w, r, "a")
 	})})
 	var in asteroid.StageFilesInput
 	for i := range 12 {
@@ -50,7 +49,7 @@ func TestStageFilesUploadsFourAtATime(t *testing.T) {
 
 func TestStageFilesFailedUploadCancelsOthersAndIsNamed(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		form, err := r.MultipartReader()
 		if err != nil {
 			return
@@ -87,11 +86,11 @@ func TestStageFilesMatchesResponseByName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				_, _ = io.WriteString(w, row.answer)
 			})})
-			staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{
+			staged, err := runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{
 				Files: []asteroid.FileRef{{URI: "data:,x", Name: "a.txt"}},
 			})
 			if row.id == "" {
@@ -107,10 +106,10 @@ func TestStageFilesMatchesResponseByName(t *testing.T) {
 func TestStageFilesSendsContentLength(t *testing.T) {
 	t.Parallel()
 	lengths := make(chan int64, 1)
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		lengths <- r.ContentLength - n
-		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "a"}}})
+		acceptUpload(w, r, "a")
 	})})
 	_, err := env.ExecuteActivity(asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,hello"}}})
 	require.NoError(t, err)
@@ -120,20 +119,20 @@ func TestStageFilesSendsContentLength(t *testing.T) {
 func TestStageFilesRejectsResponseBeforeWholeBody(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ref := writeFile(t, dir, "big.bin", string(content(32<<20)))
-	_, err := stage(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	ref := writeFile(t, dir, "big.bin", string(patternBytes(32<<20)))
+	_, err := stageFiles(t, worker.Options{FileRoots: []string{dir}, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"tempFiles":[{"id":"t-1","name":"big.bin"}]}`))
 	})}, ref)
-	requireType(t, passing, err)
+	requireErrorType(t, unavailable, err)
 }
 
 func TestStageFilesCancelsUploadMidBody(t *testing.T) {
 	t.Parallel()
 	began := make(chan struct{})
 	gone := make(chan error, 1)
-	connections := canned(t, func(_ http.ResponseWriter, r *http.Request) {
+	connections := serveAPI(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
-		_, err := io.Copy(io.Discard, slowly{r.Body, r.Context()})
+		_, err := io.Copy(io.Discard, slowReader{r.Body, r.Context()})
 		gone <- err
 	})
 	dir := t.TempDir()
@@ -149,12 +148,12 @@ func TestStageFilesCancelsUploadMidBody(t *testing.T) {
 }
 
 // slowly reads a body until its request ends.
-type slowly struct {
+type slowReader struct {
 	io.Reader
 	ctx context.Context
 }
 
-func (s slowly) Read(p []byte) (int, error) {
+func (s slowReader) Read(p []byte) (int, error) {
 	if s.ctx.Err() != nil {
 		return 0, fmt.Errorf("gone: %w", s.ctx.Err())
 	}
@@ -163,43 +162,43 @@ func (s slowly) Read(p []byte) (int, error) {
 
 func TestStageFilesCountsUnknownSizesForQuota(t *testing.T) {
 	t.Parallel()
-	sink := newSink(t)
-	base, https := secure(t, func(w http.ResponseWriter, _ *http.Request) {
+	uploads := newUploadServer(t)
+	base, https := serveHTTPS(t, func(w http.ResponseWriter, _ *http.Request) {
 		_ = http.NewResponseController(w).Flush()
-		_, _ = w.Write(content(600))
+		_, _ = w.Write(patternBytes(600))
 	})
 	refs := []asteroid.FileRef{{URI: base + "/a"}, {URI: base + "/b"}}
-	_, err := stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, refs...)
-	requireType(t, badInput, err)
-	require.Less(t, len(sink.files()), 2)
-	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1199}, asteroid.FileRef{URI: "data:," + strings.Repeat("x", 600)}, refs[0])
-	requireType(t, badInput, err)
-	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: 1200}, refs...)
+	_, err := stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: https, MaxUploadBytes: 1199}, refs...)
+	requireErrorType(t, invalidInput, err)
+	require.Less(t, len(uploads.complete()), 2)
+	_, err = stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: https, MaxUploadBytes: 1199}, asteroid.FileRef{URI: "data:," + strings.Repeat("x", 600)}, refs[0])
+	requireErrorType(t, invalidInput, err)
+	_, err = stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: https, MaxUploadBytes: 1200}, refs...)
 	require.NoError(t, err)
-	_, err = stage(t, worker.Options{Connections: sink.connections, HTTPS: https, MaxUploadBytes: -1}, refs...)
+	_, err = stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: https, MaxUploadBytes: -1}, refs...)
 	require.NoError(t, err)
 }
 
 func TestStageFilesCountsStagedFilesForQuota(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: newSink(t).connections, MaxUploadBytes: 1000})
+	env := newEnv(t, worker.Options{Connections: newUploadServer(t).connections, MaxUploadBytes: 1000})
 	kept := asteroid.StagedFile{ID: "k", Name: "a", Size: 600, ExpiresAt: time.Now().Add(time.Hour)}
 	env.SetHeartbeatDetails(asteroid.Progress[asteroid.StagedFile]{Done: map[string]asteroid.StagedFile{"0": kept}})
-	_, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
+	_, err := runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{
 		{URI: "data:,a"}, {URI: "data:," + strings.Repeat("x", 401)},
 	}})
-	requireType(t, badInput, err)
+	requireErrorType(t, invalidInput, err)
 	require.ErrorContains(t, err, "have 1001 bytes together")
 }
 
 func TestStageFilesAcceptsAThousandFiles(t *testing.T) {
 	t.Parallel()
-	sink := newSink(t)
+	uploads := newUploadServer(t)
 	refs := make([]asteroid.FileRef, 1000)
 	for i := range refs {
 		refs[i] = asteroid.FileRef{URI: "data:,x", Name: "same.txt"}
 	}
-	staged, err := stage(t, worker.Options{Connections: sink.connections}, refs...)
+	staged, err := stageFiles(t, worker.Options{Connections: uploads.connections}, refs...)
 	require.NoError(t, err)
 	names := map[string]bool{}
 	for _, file := range staged.Files {

@@ -18,79 +18,79 @@ import (
 
 func TestAnnounceRunsOnceAMinuteForAllCallers(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.now = p.clock.Now
-	p.server.hold, p.server.arrived = make(chan struct{}), make(chan struct{}, 10)
-	p.do(t, func(ctx context.Context) error {
-		c := p.connections["default"]
+	f := newWatchFixture(t)
+	f.now = f.clock.Now
+	f.server.hold, f.server.arrived = make(chan struct{}), make(chan struct{}, 10)
+	f.do(t, func(ctx context.Context) error {
+		c := f.connections["default"]
 		var group sync.WaitGroup
 		errs := make([]error, 20)
 		for i := range errs {
-			group.Go(func() { errs[i] = p.announce(ctx, c) })
+			group.Go(func() { errs[i] = f.announce(ctx, c) })
 		}
-		<-p.server.arrived
-		close(p.server.hold)
+		<-f.server.arrived
+		close(f.server.hold)
 		group.Wait()
 		require.NoError(t, errors.Join(errs...))
-		require.Len(t, p.server.started, 1)
-		p.clock.Pass(59 * time.Second)
-		require.NoError(t, p.announce(ctx, c))
-		require.Len(t, p.server.started, 1)
-		p.clock.Pass(time.Second)
-		require.NoError(t, p.announce(ctx, c))
-		require.Len(t, p.server.started, 2)
-		require.Equal(t, p.server.started[0], p.server.started[1])
-		require.Regexp(t, `^asteroid\.Watch/default/[0-9a-f]{8} workflows asteroid\.watch$`, p.server.started[0])
-		require.Equal(t, asteroid.WatchExecutionsInput{Connection: "default", TaskQueue: activity.GetInfo(ctx).TaskQueue}, p.server.inputs[0])
+		require.Len(t, f.server.started, 1)
+		f.clock.Pass(59 * time.Second)
+		require.NoError(t, f.announce(ctx, c))
+		require.Len(t, f.server.started, 1)
+		f.clock.Pass(time.Second)
+		require.NoError(t, f.announce(ctx, c))
+		require.Len(t, f.server.started, 2)
+		require.Equal(t, f.server.started[0], f.server.started[1])
+		require.Regexp(t, `^asteroid\.Watch/default/[0-9a-f]{8} workflows asteroid\.watch$`, f.server.started[0])
+		require.Equal(t, asteroid.WatchExecutionsInput{Connection: "default", TaskQueue: activity.GetInfo(ctx).TaskQueue}, f.server.inputs[0])
 		return nil
 	})
 }
 
 func TestAnnounceRetriesSoonAfterFailure(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.now = p.clock.Now
-	p.server.startErr = errors.New("away")
-	p.do(t, func(ctx context.Context) error {
-		c := p.connections["default"]
-		require.ErrorContains(t, p.announce(ctx, c), "away")
-		require.ErrorContains(t, p.announce(ctx, c), "away")
-		require.Len(t, p.server.started, 1)
-		p.server.startErr = nil
-		p.clock.Pass(watch.DefaultPace.Unannounced)
-		require.NoError(t, p.announce(ctx, c))
+	f := newWatchFixture(t)
+	f.now = f.clock.Now
+	f.server.startErr = errors.New("away")
+	f.do(t, func(ctx context.Context) error {
+		c := f.connections["default"]
+		require.ErrorContains(t, f.announce(ctx, c), "away")
+		require.ErrorContains(t, f.announce(ctx, c), "away")
+		require.Len(t, f.server.started, 1)
+		f.server.startErr = nil
+		f.clock.Pass(watch.DefaultPace.Unannounced)
+		require.NoError(t, f.announce(ctx, c))
 		return nil
 	})
 }
 
 func TestAnnounceOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.do(t, func(ctx context.Context) error {
+	f := newWatchFixture(t)
+	f.do(t, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancel(ctx)
 		cancel()
-		return p.announce(ctx, p.connections["default"]) // others may be waiting for it
+		return f.announce(ctx, f.connections["default"]) // others may be waiting for it
 	})
-	require.Len(t, p.server.started, 1)
+	require.Len(t, f.server.started, 1)
 }
 
 func TestAnnounceUsesActivityTaskQueueWithoutDescribe(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.server.queue = ""
-	p.do(t, func(ctx context.Context) error {
-		require.NoError(t, p.announce(ctx, p.connections["default"]))
-		require.Contains(t, p.server.started[0], " "+activity.GetInfo(ctx).TaskQueue+" ")
+	f := newWatchFixture(t)
+	f.server.queue = ""
+	f.do(t, func(ctx context.Context) error {
+		require.NoError(t, f.announce(ctx, f.connections["default"]))
+		require.Contains(t, f.server.started[0], " "+activity.GetInfo(ctx).TaskQueue+" ")
 		return nil
 	})
 }
 
 func TestAnnounceAcceptsKeyOfSeveralOrganizations(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.connections["default"].APIKey = asteroid.StaticAPIKey(p.api.AddAPIKey(p.api.OrganizationID(), p.api.AddOrganization("Second")))
-	p.do(t, func(ctx context.Context) error { return p.announce(ctx, p.connections["default"]) })
-	require.Len(t, p.server.started, 1)
+	f := newWatchFixture(t)
+	f.connections["default"].APIKey = asteroid.StaticAPIKey(f.api.AddAPIKey(f.api.OrganizationID(), f.api.AddOrganization("Second")))
+	f.do(t, func(ctx context.Context) error { return f.announce(ctx, f.connections["default"]) })
+	require.Len(t, f.server.started, 1)
 }
 
 func TestExecuteAgentReportsSourceOfEvents(t *testing.T) {
@@ -110,15 +110,15 @@ func TestExecuteAgentReportsSourceOfEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPost(t)
+			f := newWatchFixture(t)
 			if row.change != nil {
-				p = newPost(t, row.change)
+				f = newWatchFixture(t, row.change)
 			}
-			p.server.startErr = row.startErr
-			result := p.execute(t, asteroid.ExecuteAgentInput{Signal: row.signal})
+			f.server.startErr = row.startErr
+			result := f.execute(t, asteroid.ExecuteAgentInput{Signal: row.signal})
 			require.Equal(t, row.want, result.Events)
-			require.Len(t, p.server.started, row.announced)
-			signal, wanted := p.api.Executions()[0].Metadata[asteroid.MetadataSignal]
+			require.Len(t, f.server.started, row.announced)
+			signal, wanted := f.api.Executions()[0].Metadata[asteroid.MetadataSignal]
 			require.Equal(t, row.signal, wanted)
 			if wanted {
 				require.Equal(t, asteroid.ExecutionEventSignal, signal)
@@ -141,9 +141,9 @@ func TestExecuteAgentReportsEventsOfAdoptedExecution(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPost(t)
+			f := newWatchFixture(t)
 			var own client.Origin
-			p.do(t, func(ctx context.Context) error {
+			f.do(t, func(ctx context.Context) error {
 				info := activity.GetInfo(ctx)
 				own = client.Origin{Namespace: info.Namespace, WorkflowID: info.WorkflowExecution.ID}
 				return nil
@@ -152,10 +152,10 @@ func TestExecuteAgentReportsEventsOfAdoptedExecution(t *testing.T) {
 				asteroid.MetadataExecutionKey: "order 7", asteroid.MetadataNamespace: own.Namespace, asteroid.MetadataWorkflowID: own.WorkflowID, asteroid.MetadataSignal: asteroid.ExecutionEventSignal,
 			}
 			maps.Copy(metadata, row.change)
-			c := p.connections["default"]
-			_, err := c.Execute(t.Context(), asteroid.ExecuteAgentInput{AgentID: p.api.AgentID("patient")}, metadata)
+			c := f.connections["default"]
+			_, err := c.Execute(t.Context(), asteroid.ExecuteAgentInput{AgentID: f.api.AgentID("patient")}, metadata)
 			require.NoError(t, err)
-			result := p.execute(t, asteroid.ExecuteAgentInput{Signal: true, IdempotencyKey: "order 7"})
+			result := f.execute(t, asteroid.ExecuteAgentInput{Signal: true, IdempotencyKey: "order 7"})
 			require.True(t, result.Adopted)
 			require.Equal(t, row.want, result.Events)
 		})
@@ -164,10 +164,10 @@ func TestExecuteAgentReportsEventsOfAdoptedExecution(t *testing.T) {
 
 func TestExecuteAgentReportsNoEventsWithoutTemporalClient(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.service = serviceOf
-	require.Empty(t, p.execute(t, asteroid.ExecuteAgentInput{Signal: true}).Events)
-	_, err := p.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
+	f := newWatchFixture(t)
+	f.service = serviceOf
+	require.Empty(t, f.execute(t, asteroid.ExecuteAgentInput{Signal: true}).Events)
+	_, err := f.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
 	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 }
 

@@ -14,7 +14,7 @@ import (
 
 func TestSweepDuplicatesRetriesCancelWithoutEffect(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/agents/v2/executions":
 			_, _ = w.Write([]byte(`{"page":1,"pageSize":100,"total":1,"items":[{"id":"e-1","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`))
@@ -24,44 +24,44 @@ func TestSweepDuplicatesRetriesCancelWithoutEffect(t *testing.T) {
 			_, _ = w.Write([]byte(`{"id":"e-1","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
 		}
 	})})
-	_, err := run[asteroid.SweepDuplicatesResult](env, asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{AgentID: "a-1", ExecutionKey: "k"})
+	_, err := runActivity[asteroid.SweepDuplicatesResult](env, asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{AgentID: "a-1", ExecutionKey: "k"})
 	require.True(t, asteroid.IsUnavailable(err), "%v", err)
 	require.Contains(t, err.Error(), "still running")
 }
 
 func TestSweepDuplicatesContinuesAfterFailedCancel(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	execute := newExecute(t, s.options, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
-	s.twice(t, execute)
-	s.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"not now"}`, "Content-Type", "application/json"), 1)
-	sweep := &retries[asteroid.SweepDuplicatesResult]{t: t, name: asteroid.SweepDuplicatesName, options: s.options,
-		in: asteroid.SweepDuplicatesInput{AgentID: s.agent, ExecutionKey: "k"}}
-	require.True(t, asteroid.IsUnavailable(sweep.err()))
-	require.Len(t, s.alive(t), 1)
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+	f.postTwice(t, execute)
+	f.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"not now"}`, "Content-Type", "application/json"), 1)
+	sweep := &attempts[asteroid.SweepDuplicatesResult]{t: t, name: asteroid.SweepDuplicatesName, options: f.options,
+		in: asteroid.SweepDuplicatesInput{AgentID: f.agent, ExecutionKey: "k"}}
+	require.True(t, asteroid.IsUnavailable(sweep.nextErr()))
+	require.Len(t, f.live(), 1)
 	swept, err := sweep.next()
 	require.NoError(t, err)
-	require.Empty(t, s.alive(t))
+	require.Empty(t, f.live())
 	require.Len(t, swept.Cancelled, 2, "those of the attempt before, too")
 }
 
 func TestSweepDuplicatesWithoutKeepCoversNumberedKeys(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	in := asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
-	_, err := newExecute(t, s.options, in).next()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
+	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
-	s.clock.pass(time.Minute)
+	f.clock.Pass(time.Minute)
 	in.Inputs = nil
-	second, err := newExecuteOf(t, s.options, in, "again").next()
+	second, err := newExecuteAgentAs(t, f.options, in, "again").next()
 	require.NoError(t, err)
 	require.Equal(t, "k#2", second.ExecutionKey)
 	sweep := func(keep string) []string {
-		swept, err := run[asteroid.SweepDuplicatesResult](newEnv(t, s.options), asteroid.SweepDuplicatesName,
-			asteroid.SweepDuplicatesInput{AgentID: s.agent, ExecutionKey: "k", Keep: keep})
+		swept, err := runActivity[asteroid.SweepDuplicatesResult](newEnv(t, f.options), asteroid.SweepDuplicatesName,
+			asteroid.SweepDuplicatesInput{AgentID: f.agent, ExecutionKey: "k", Keep: keep})
 		require.NoError(t, err)
 		return swept.Cancelled
 	}
-	require.Empty(t, sweep(s.api.Executions()[0].ID), "what is to be left is of the first number")
+	require.Empty(t, sweep(f.api.Executions()[0].ID), "what is to be left is of the first number")
 	require.Equal(t, []string{second.ExecutionID}, sweep(""))
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/watch"
 )
 
-var quickly = watch.Pace{Fast: time.Millisecond, Slow: 5 * time.Millisecond, Idle: 100 * time.Millisecond, Term: time.Hour}
+var fastPace = watch.Pace{Fast: time.Millisecond, Slow: 5 * time.Millisecond, Idle: 100 * time.Millisecond, Term: time.Hour}
 
 func TestWatchExecutionsReturnsIdle(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.pace = quickly
-	value, err := p.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
+	f := newWatchFixture(t)
+	f.pace = fastPace
+	value, err := f.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
 	require.NoError(t, err)
 	var result asteroid.WatchExecutionsResult
 	require.NoError(t, value.Get(&result))
@@ -30,18 +30,18 @@ func TestWatchExecutionsReturnsIdle(t *testing.T) {
 
 func TestWatchExecutionsHandsOverState(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.pace = quickly
-	p.pace.Term = 200 * time.Millisecond
-	result := p.execute(t, asteroid.ExecuteAgentInput{Signal: true})
+	f := newWatchFixture(t)
+	f.pace = fastPace
+	f.pace.Term = 200 * time.Millisecond
+	result := f.execute(t, asteroid.ExecuteAgentInput{Signal: true})
 	var beats [][]byte
-	p.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+	f.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
 		var beat []byte
 		if details.Get(&beat) == nil {
 			beats = append(beats, beat)
 		}
 	})
-	value, err := p.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
+	value, err := f.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
 	require.NoError(t, err)
 	var handed asteroid.WatchExecutionsResult
 	require.NoError(t, value.Get(&handed))
@@ -53,22 +53,22 @@ func TestWatchExecutionsHandsOverState(t *testing.T) {
 
 	// What another watch would hand over of a running execution called gone: version, time, number of UUIDs, the id, the status.
 	before := asteroid.WatchExecutionsInput{Known: []byte("\x01" + strings.Repeat("\x00", 8+4) + "\x04gone\x03")}
-	p.env.SetHeartbeatDetails(handed.Known)
-	_, err = p.env.ExecuteActivity(asteroid.WatchExecutionsName, before)
+	f.env.SetHeartbeatDetails(handed.Known)
+	_, err = f.env.ExecuteActivity(asteroid.WatchExecutionsName, before)
 	require.NoError(t, err)
-	for _, r := range p.api.Requests() {
+	for _, r := range f.api.Requests() {
 		require.NotContains(t, r.Path, "gone", "the last heartbeat is newer than the input")
 	}
 }
 
 func TestWatchExecutionsEndsWithWorker(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.pace = quickly
-	p.pace.Idle = time.Hour
+	f := newWatchFixture(t)
+	f.pace = fastPace
+	f.pace.Idle = time.Hour
 	stop := make(chan struct{})
-	p.env.SetWorkerStopChannel(stop)
+	f.env.SetWorkerStopChannel(stop)
 	close(stop)
-	_, err := p.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
+	_, err := f.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
 	require.True(t, asteroid.IsUnavailable(err), "%v", err)
 }

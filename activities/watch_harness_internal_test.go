@@ -20,19 +20,18 @@ import (
 )
 
 // temporalServer stands for the server that activities reach by their client.
-type temporalServer struct {
+type fakeTemporal struct {
 	sdkclient.Client
 	mu       sync.Mutex
 	started  []string // id, queue
 	inputs   []asteroid.WatchExecutionsInput
-	told     []asteroid.ExecutionEvent
 	startErr error
 	queue    string        // of the workflow; empty: it cannot be described
 	hold     chan struct{} // a start waits until this is closed
 	arrived  chan struct{} // gets an item for each start
 }
 
-func (s *temporalServer) SignalWithStartWorkflow(ctx context.Context, id, signal string, _ any, options sdkclient.StartWorkflowOptions, _ any, args ...any) (sdkclient.WorkflowRun, error) {
+func (s *fakeTemporal) SignalWithStartWorkflow(ctx context.Context, id, signal string, _ any, options sdkclient.StartWorkflowOptions, _ any, args ...any) (sdkclient.WorkflowRun, error) {
 	if s.arrived != nil {
 		s.arrived <- struct{}{}
 	}
@@ -50,7 +49,7 @@ func (s *temporalServer) SignalWithStartWorkflow(ctx context.Context, id, signal
 	return nil, s.startErr
 }
 
-func (s *temporalServer) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (s *fakeTemporal) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	if s.queue == "" {
 		return nil, serviceerror.NewPermissionDenied("no", "")
 	}
@@ -59,53 +58,50 @@ func (s *temporalServer) DescribeWorkflowExecution(context.Context, string, stri
 	}, nil
 }
 
-func (s *temporalServer) SignalWorkflow(_ context.Context, _, _, _ string, arg any) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.told = append(s.told, arg.(asteroid.ExecutionEvent))
+func (s *fakeTemporal) SignalWorkflow(_ context.Context, _, _, _ string, arg any) error {
 	return nil
 }
 
 // post is a worker with activities over a fake API, and what stands for the server.
-type post struct {
+type watchFixture struct {
 	*Activities
 	env    *sdktestsuite.TestActivityEnvironment
-	server *temporalServer
+	server *fakeTemporal
 	api    *testsuite.API
 	clock  *clienttest.Clock
 }
 
 // do runs fn as an activity.
-func (p *post) do(t *testing.T, fn func(ctx context.Context) error) {
+func (f *watchFixture) do(t *testing.T, fn func(ctx context.Context) error) {
 	t.Helper()
-	p.env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: t.Name()})
-	_, err := p.env.ExecuteActivity(t.Name())
+	f.env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: t.Name()})
+	_, err := f.env.ExecuteActivity(t.Name())
 	require.NoError(t, err)
 }
 
-func (p *post) execute(t *testing.T, in asteroid.ExecuteAgentInput) asteroid.ExecuteAgentResult {
+func (f *watchFixture) execute(t *testing.T, in asteroid.ExecuteAgentInput) asteroid.ExecuteAgentResult {
 	t.Helper()
-	in.AgentID = p.api.AgentID("patient")
-	value, err := p.env.ExecuteActivity(asteroid.ExecuteAgentName, in)
+	in.AgentID = f.api.AgentID("patient")
+	value, err := f.env.ExecuteActivity(asteroid.ExecuteAgentName, in)
 	require.NoError(t, err)
 	var result asteroid.ExecuteAgentResult
 	require.NoError(t, value.Get(&result))
 	return result
 }
 
-func newPost(t *testing.T, change ...func(*Options)) *post {
+func newWatchFixture(t *testing.T, change ...func(*Options)) *watchFixture {
 	t.Helper()
-	p := &post{server: &temporalServer{queue: "workflows"}, api: testsuite.NewAPI(t), clock: clienttest.NewClock()}
-	options := Options{Connections: map[string]asteroid.Connection{"default": {APIKey: asteroid.StaticAPIKey(p.api.APIKey()), BaseURL: p.api.BaseURL()}}}
+	f := &watchFixture{server: &fakeTemporal{queue: "workflows"}, api: testsuite.NewAPI(t), clock: clienttest.NewClock()}
+	options := Options{Connections: map[string]asteroid.Connection{"default": {APIKey: asteroid.StaticAPIKey(f.api.APIKey()), BaseURL: f.api.BaseURL()}}}
 	for _, c := range change {
 		c(&options)
 	}
 	var err error
-	p.Activities, err = New(options)
+	f.Activities, err = New(options)
 	require.NoError(t, err)
 	var suite sdktestsuite.WorkflowTestSuite
-	p.env = suite.NewTestActivityEnvironment()
-	p.service = func(context.Context) sdkclient.Client { return p.server }
-	p.Register(p.env)
-	return p
+	f.env = suite.NewTestActivityEnvironment()
+	f.service = func(context.Context) sdkclient.Client { return f.server }
+	f.Register(f.env)
+	return f
 }
