@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,8 +22,11 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// attaching is a run that works for two hours, and the attempts to give it files.
-func newAttachFiles(t *testing.T, through requestHook, refs ...asteroid.FileRef) (*testsuite.API, *clienttest.Clock, string, *attempts[asteroid.AttachFilesResult]) {
+// newAttachFiles returns an execution that works for two hours and the attempts to attach files to
+// it, through a hook unless it is nil.
+func newAttachFiles(
+	t *testing.T, through requestHook, refs ...asteroid.FileRef,
+) (*testsuite.API, *clienttest.Clock, string, *attempts[asteroid.AttachFilesResult]) {
 	t.Helper()
 	clock := clienttest.NewClock()
 	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
@@ -39,7 +43,7 @@ func newAttachFiles(t *testing.T, through requestHook, refs ...asteroid.FileRef)
 
 const uploadOperation = "ExecutionContextFilesUpload"
 
-// given are the names of the files that an execution has been given.
+// attachedNames returns the names of the files that an execution has received.
 func attachedNames(api *testsuite.API, id string) []string {
 	execution, _ := api.Execution(id)
 	var names []string
@@ -159,7 +163,7 @@ func TestAttachFilesFindsUploadsOfDeadWorker(t *testing.T) {
 	api.Inject(uploadOperation, testsuite.Answer(http.StatusBadGateway, ""), 1)
 	attach.crash()
 	require.Equal(t, []string{"a.txt"}, attachedNames(api, id))
-	requireErrorType(t, asteroid.ErrorTypeStillRunning, attach.nextErr()) // a.txt is there, b.txt may come
+	requireErrorType(t, asteroid.ErrorTypeStillRunning, attach.nextErr()) // a.txt is listed, b.txt may still be
 	clock.Pass(30 * time.Second)
 	attached, err := attach.next()
 	require.NoError(t, err)
@@ -172,7 +176,7 @@ func TestAttachFilesWaitsHalfAMinuteForLateListing(t *testing.T) {
 	t.Parallel()
 	for _, late := range []bool{true, false} {
 		api, clock, id, attach := newAttachFiles(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
-		fault := testsuite.Answer(http.StatusBadGateway, "") // it did not arrive
+		fault := testsuite.Answer(http.StatusBadGateway, "") // the file did not arrive
 		if late {
 			fault = testsuite.LoseResponse()
 		}
@@ -221,7 +225,7 @@ func TestAttachFilesRecognizesOwnUploadInListing(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		listed string
-		found  [2]bool // of a.txt and a-2.txt, both with one byte
+		found  [2]bool // a.txt and a-2.txt, each of one byte
 	}{
 		"before the activity":                    {upload("a.txt", 1, old), [2]bool{false, false}},
 		"another size":                           {upload("a.txt", 2, ours), [2]bool{false, false}},
@@ -269,7 +273,7 @@ func TestAttachFilesRejectsTerminalExecution(t *testing.T) {
 	details, _ := asteroid.DetailsOf(err)
 	require.Equal(t, id, details.ExecutionID)
 
-	api.Inject("ExecutionGet", testsuite.Answer(500, ""), 1) // the refusal counts all the same
+	api.Inject("ExecutionGet", testsuite.Answer(500, ""), 1) // the refusal stays final if the status cannot be read
 	requireErrorType(t, invalidInput, attach.nextErr())
 
 	attach.in = asteroid.AttachFilesInput{ExecutionID: "11111111-1111-4111-8111-111111111111", Files: []asteroid.FileRef{{URI: "data:,a"}}}
@@ -284,16 +288,8 @@ func TestAttachFilesCancelsUploadMidBody(t *testing.T) {
 	ref := writeFile(t, dir, "big.bin", string(patternBytes(64<<20)))
 	env := newEnvWith(t, worker.Options{FileRoots: []string{dir}, Connections: serveAPI(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
-		for buffer := make([]byte, 10); ; {
-			if _, err := r.Body.Read(buffer); err != nil {
-				close(gone)
-				return
-			}
-			if r.Context().Err() != nil {
-				close(gone)
-				return
-			}
-		}
+		_, _ = io.Copy(io.Discard, slowReader{r.Body, r.Context()})
+		close(gone)
 	})}, sdkworker.Options{BackgroundActivityContext: ctx})
 	go func() { <-began; cancel(temporal.NewCanceledError()) }()
 	_, err := env.ExecuteActivity(asteroid.AttachFilesName, asteroid.AttachFilesInput{ExecutionID: "e-1", Files: []asteroid.FileRef{ref}})

@@ -29,7 +29,7 @@ func TestAwaitExecutionReturnsAccordingToUntil(t *testing.T) {
 		name   string
 		in     asteroid.AwaitExecutionInput
 		after  time.Duration
-		status asteroid.Status // of the answer; empty when the wait goes on
+		status asteroid.Status // of the result; empty when the wait continues
 	}{
 		{"terminal, at work", asteroid.AwaitExecutionInput{}, time.Minute, ""},
 		{"terminal, asking", asteroid.AwaitExecutionInput{Until: asteroid.UntilTerminal}, 2 * time.Hour, ""},
@@ -186,7 +186,7 @@ func TestAwaitExecutionToleratesUnknownStatusForAnHour(t *testing.T) {
 	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
 	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
 	clock.Pass(50 * time.Minute)
-	status.Store("dreaming") // another one: the hour begins anew
+	status.Store("dreaming") // another status starts the hour again
 	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
 	clock.Pass(50 * time.Minute)
 	require.True(t, asteroid.IsStillRunning(wait.nextErr()))

@@ -45,7 +45,7 @@ func TestConnectionResolvesAPIKeyForEachRequest(t *testing.T) {
 	rotated = "wrong"
 	_, err = env.ExecuteActivity(asteroid.ExecuteAgentName, in)
 	require.True(t, asteroid.IsUnauthorized(err), "%v", err)
-	rotated = api.APIKey() + "\n" // as files often end
+	rotated = api.APIKey() + "\n" // key files often end with a line break
 	_, err = env.ExecuteActivity(asteroid.ExecuteAgentName, in)
 	require.NoError(t, err)
 }

@@ -182,7 +182,7 @@ func TestErrorOfUnreachableServiceIsUnavailable(t *testing.T) {
 	})})
 	for name, in := range map[string]any{
 		asteroid.GetExecutionName: asteroid.GetExecutionInput{ExecutionID: "e-1"},
-		asteroid.ExecuteAgentName: asteroid.ExecuteAgentInput{AgentID: "a-1"}, // never sent: may be repeated
+		asteroid.ExecuteAgentName: asteroid.ExecuteAgentInput{AgentID: "a-1"}, // never sent, so it may be retried
 	} {
 		_, err := env.ExecuteActivity(name, in)
 		require.True(t, asteroid.IsUnavailable(err), "%v", err)

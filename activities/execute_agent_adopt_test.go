@@ -28,7 +28,7 @@ func TestExecuteAgentSharesExecutionOfIdempotencyKey(t *testing.T) {
 	require.Equal(t, first.ExecutionID, third.ExecutionID)
 	require.Equal(t, asteroid.StatusCompleted, third.Status)
 
-	in.IdempotencyKey = "order-4" // a part of the other: the exact comparison is ours
+	in.IdempotencyKey = "order-4" // a prefix of the other key: the activity compares keys exactly
 	other, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	require.NotEqual(t, first.ExecutionID, other.ExecutionID)
@@ -142,7 +142,7 @@ func TestExecuteAgentAdoptsFailedExecutionOfSameStart(t *testing.T) {
 	result, err := newExecuteAgentAs(t, f.options, in, "the next").next()
 	require.NoError(t, err)
 	require.Equal(t, f.api.Executions()[0].ID, result.ExecutionID)
-	require.Len(t, f.api.Executions(), 1, "nobody asked for it to be executed again")
+	require.Len(t, f.api.Executions(), 1, "no new execution was requested")
 
 	in.Internal.ExcludeExecutions = []string{result.ExecutionID}
 	again := newExecuteAgentAs(t, f.options, in, "executed again")
@@ -183,8 +183,8 @@ func TestExecuteAgentSkipsExcludedExecution(t *testing.T) {
 	require.Equal(t, "k#2", second.ExecutionKey)
 }
 
-// Two workflows that share a key choose among the same executions and must not choose differently: the one whose own run has
-// failed leaves the other's alone.
+// Two workflows that share a key choose among the same executions and must agree. The one whose own
+// execution has failed keeps the live execution of the other.
 func TestExecuteAgentPrefersLiveExecutionToOwnFailed(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
@@ -193,11 +193,11 @@ func TestExecuteAgentPrefersLiveExecutionToOwnFailed(t *testing.T) {
 	own.crash()
 	f.clock.Pass(time.Minute)
 	in.Inputs = nil
-	other := newExecuteAgentAs(t, f.options, in, "another's")
+	other := newExecuteAgentAs(t, f.options, in, "another")
 	f.network.hideExecutions.Store(true)
 	started, err := other.next()
 	require.NoError(t, err)
-	// Both stand under one key, as after two requests at the same moment.
+	// Both executions have one key, as after two requests at the same time.
 	require.Equal(t, "order 42", started.ExecutionKey)
 	f.network.hideExecutions.Store(false)
 	found, err := own.next()
@@ -206,7 +206,6 @@ func TestExecuteAgentPrefersLiveExecutionToOwnFailed(t *testing.T) {
 	require.Len(t, f.live(), 1)
 }
 
-// Of runs that have all failed, one's own is the one to tell of.
 func TestExecuteAgentAdoptsOwnOfSeveralFailedExecutions(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
@@ -216,7 +215,7 @@ func TestExecuteAgentAdoptsOwnOfSeveralFailedExecutions(t *testing.T) {
 	f.network.hideExecutions.Store(true)
 	f.network.loseResponses.Store(true)
 	own := newExecuteAgentAs(t, f.options, in, "own")
-	require.Error(t, own.nextErr()) // sent at the same moment, and under the same key
+	require.Error(t, own.nextErr()) // posted at the same time, with the same key
 	f.network.hideExecutions.Store(false)
 	f.network.loseResponses.Store(false)
 	f.clock.Pass(time.Minute)

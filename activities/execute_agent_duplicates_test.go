@@ -97,7 +97,7 @@ func TestExecuteAgentNamesDuplicatesCancelledByLostAttempt(t *testing.T) {
 	f := newAgentFixture(t)
 	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
 	f.postTwice(t, execute)
-	_, err := execute.next() // whose answer the server never hears, but its heartbeat
+	_, err := execute.next() // the Temporal server receives the heartbeat, but not the result
 	require.NoError(t, err)
 	result, err := execute.next()
 	require.NoError(t, err)

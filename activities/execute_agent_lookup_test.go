@@ -25,7 +25,9 @@ func TestExecuteAgentLookupPagesInBothDialects(t *testing.T) {
 			in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42"}
 			first, err := newExecuteAgent(t, f.options, in).next()
 			require.NoError(t, err)
-			for range 120 { // reruns share the key: the original is on the first page only because the oldest come first
+			// Reruns share the key. Only a listing with the oldest first has the original on its
+			// first page.
+			for range 120 {
 				f.api.RerunExecution(first.ExecutionID)
 			}
 			f.network.listRequests.Store(0)

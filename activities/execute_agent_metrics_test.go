@@ -5,7 +5,6 @@ import (
 	"maps"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -17,21 +16,22 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// decisions counts what is counted, by the label decision.
+// decisionCounter sums the counter asteroid_execute_decisions by its label decision.
 type decisionCounter struct {
-	mu     *sync.Mutex
-	counts map[string]int64
-	tags   map[string]string
+	client.MetricsHandler // gauges and timers
+	mu                    *sync.Mutex
+	counts                map[string]int64
+	tags                  map[string]string
 }
 
 func (d decisionCounter) WithTags(tags map[string]string) client.MetricsHandler {
 	merged := maps.Clone(d.tags)
 	maps.Copy(merged, tags)
-	return decisionCounter{d.mu, d.counts, merged}
+	return decisionCounter{d.MetricsHandler, d.mu, d.counts, merged}
 }
 
 func (d decisionCounter) Counter(name string) client.MetricsCounter {
-	return counter(func(n int64) {
+	return counterFunc(func(n int64) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if name == "asteroid_execute_decisions" {
@@ -40,26 +40,14 @@ func (d decisionCounter) Counter(name string) client.MetricsCounter {
 	})
 }
 
-func (decisionCounter) Gauge(string) client.MetricsGauge { return gauge{} }
+type counterFunc func(int64)
 
-func (decisionCounter) Timer(string) client.MetricsTimer { return timer{} }
-
-type counter func(int64)
-
-func (c counter) Inc(n int64) { c(n) }
-
-type gauge struct{}
-
-func (gauge) Update(float64) {}
-
-type timer struct{}
-
-func (timer) Record(time.Duration) {}
+func (c counterFunc) Inc(n int64) { c(n) }
 
 func TestExecuteAgentCountsDecisionsByLabel(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	counted := decisionCounter{&sync.Mutex{}, map[string]int64{}, map[string]string{}}
+	counted := decisionCounter{client.MetricsNopHandler, &sync.Mutex{}, map[string]int64{}, map[string]string{}}
 	plugin, err := worker.NewPlugin(f.options)
 	require.NoError(t, err)
 	execute := func(key string) {

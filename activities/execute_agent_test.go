@@ -27,7 +27,7 @@ func TestExecuteAgentIsOneRequestWithoutFaults(t *testing.T) {
 	require.Len(t, f.api.Requests(), 1)
 }
 
-// everyField sets each field of the published request that goes with the others.
+// everyField returns an input with every field that may be combined with the others.
 func everyField() asteroid.ExecuteAgentInput {
 	return asteroid.ExecuteAgentInput{
 		AgentID:          "a-1",
@@ -115,7 +115,7 @@ func TestExecuteAgentSendsPoolHeadVariantKeyAndDynamicData(t *testing.T) {
 			c.Dialect = dialect
 			env := newEnv(t, worker.Options{Connections: asDefault(c)})
 			executed, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
-				AgentID: "a-1", AgentProfilePoolID: "pool", DynamicData: asteroid.Inputs{"a": 1}, Head: true,
+				AgentID: "a-1", AgentProfilePoolID: "pool", DynamicData: asteroid.Inputs{"a": 1}, Head: true, //nolint:staticcheck // the former name must still work
 				ExecutionOptions: &asteroid.ExecutionOptions{VariantKey: "v"}, OnCapacityLimit: asteroid.CapacityQueue,
 			})
 			require.NoError(t, err)
@@ -174,10 +174,10 @@ func TestExecuteAgentRejectsInvalidInputBeforeSending(t *testing.T) {
 		"two kinds of profile":  {asteroid.ExecuteAgentInput{AgentID: "a", AgentProfileID: "p", AgentProfilePoolID: "q"}, "agentProfileId", "excludes agentProfilePoolId"},
 		"path-like profile":     {asteroid.ExecuteAgentInput{AgentID: "a", AgentProfileID: "../p"}, "agentProfileId", "must be an id"},
 		"path-like pool":        {asteroid.ExecuteAgentInput{AgentID: "a", AgentProfilePoolID: "p/q"}, "agentProfilePoolId", "must be an id"},
-		"inputs and old inputs": {asteroid.ExecuteAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"a": 1}, DynamicData: asteroid.Inputs{"b": 1}}, "dynamicData", "former name"},
+		"inputs and old inputs": {asteroid.ExecuteAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"a": 1}, DynamicData: asteroid.Inputs{"b": 1}}, "dynamicData", "former name"}, //nolint:staticcheck // the former name must still work
 		"input name":            {asteroid.ExecuteAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"claim-number": 1}}, "inputs", `"claim-number" fits no prompt`},
 		"empty input name":      {asteroid.ExecuteAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"": 1}}, "inputs", "fits no prompt"},
-		"input begins 1":        {asteroid.ExecuteAgentInput{AgentID: "a", DynamicData: asteroid.Inputs{"1st": 1}}, "dynamicData", "fits no prompt"},
+		"input begins 1":        {asteroid.ExecuteAgentInput{AgentID: "a", DynamicData: asteroid.Inputs{"1st": 1}}, "dynamicData", "fits no prompt"}, //nolint:staticcheck // the former name must still work
 		"soft timeout 0":        {asteroid.ExecuteAgentInput{AgentID: "a", ExecutionOptions: &asteroid.ExecutionOptions{SoftTimeoutMins: new(int32(0))}}, "executionOptions.softTimeoutMins", "at least 1"},
 		"soft timeout -1":       {asteroid.ExecuteAgentInput{AgentID: "a", ExecutionOptions: &asteroid.ExecutionOptions{SoftTimeoutMins: new(int32(-1))}}, "executionOptions.softTimeoutMins", "at least 1"},
 		"two storage keys":      {asteroid.ExecuteAgentInput{AgentID: "a", ExecutionOptions: &asteroid.ExecutionOptions{SharedStorageKey: "x", VariantKey: "y"}}, "executionOptions.sharedStorageKey", "excludes variantKey"},

@@ -72,12 +72,12 @@ func TestExecuteAgentPostsAgainAfterGracePeriod(t *testing.T) {
 	f.network.hideExecutions.Store(true)
 	require.Error(t, execute.nextErr())
 	f.clock.Pass(activities.DefaultLookupGrace)
-	result, err := execute.next() // sends again, and cannot see the first one
+	result, err := execute.next() // posts again, because the listing hides the first execution
 	require.NoError(t, err)
 	require.True(t, result.MayHaveLateDuplicate)
 	require.Len(t, f.live(), 2)
 
-	f.network.hideExecutions.Store(false) // the sweep sees it
+	f.network.hideExecutions.Store(false) // the sweep finds the first execution
 	swept, err := runActivity[asteroid.SweepDuplicatesResult](newEnv(t, f.options), asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
 		AgentID: f.agent, ExecutionKey: result.ExecutionKey, Keep: result.ExecutionID,
 	})
@@ -91,7 +91,7 @@ func TestExecuteAgentKeepsUnknownOutcomeAfterRefusal(t *testing.T) {
 	f := newAgentFixture(t, testsuite.WithConcurrencyLimit(1))
 	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
 	f.network.loseResponses.Store(true)
-	require.Error(t, execute.nextErr()) // takes the only place
+	require.Error(t, execute.nextErr()) // occupies the only slot
 	f.network.loseResponses.Store(false)
 	f.network.hideExecutions.Store(true)
 	f.clock.Pass(activities.DefaultLookupGrace)
@@ -121,7 +121,7 @@ func TestExecuteAgentInheritsUnknownOutcomeOfRefusedActivity(t *testing.T) {
 	f.api.SetConcurrencyLimit(0)
 	in.Internal.FreshKey, in.Internal.UnknownOutcomes = false, details.UnknownOutcomes
 	next := newExecuteAgentAs(t, f.options, in, "the next")
-	require.True(t, asteroid.IsUnavailable(next.nextErr()), "the grace period begins anew: when the request ended is not known")
+	require.True(t, asteroid.IsUnavailable(next.nextErr()), "the grace period starts again, because the end of the request is unknown")
 	f.clock.Pass(activities.DefaultLookupGrace)
 	result, err := next.next()
 	require.NoError(t, err)
@@ -198,8 +198,8 @@ func TestExecuteAgentLooksUpFirstAfterActivityReset(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
 	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
-	execute.crash()     // after the service accepted
-	execute.attempt = 0 // and its heartbeat details are gone as well
+	execute.crash()     // after the API has accepted
+	execute.attempt = 0 // the reset also drops the heartbeat details
 	execute.startDelay = 2 * time.Minute
 	result, err := execute.next()
 	require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestExecuteAgentDoesNotCountForeignExecutionAsOwnPost(t *testing.T) {
 	f.network.loseResponses.Store(true)
 	require.Error(t, execute.nextErr()) // finds nothing, posts, loses the response
 	f.network.loseResponses.Store(false)
-	f.clock.Pass(6 * time.Second) // the first is listed, the second not yet
+	f.clock.Pass(6 * time.Second) // the first execution is listed, the second is not yet
 	result, err := execute.next()
 	require.NoError(t, err)
 	if len(f.live()) > 1 && !result.MayHaveLateDuplicate {
@@ -227,7 +227,8 @@ func TestExecuteAgentDoesNotCountForeignExecutionAsOwnPost(t *testing.T) {
 	}
 }
 
-// After a reset nobody knows what the run before it had under way. One run of the agent that has failed explains it.
+// After a reset it is unknown whether the earlier run has posted. An execution with the key that
+// has failed answers that.
 func TestExecuteAgentFailedExecutionResolvesUnknownAfterReset(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
@@ -244,7 +245,7 @@ func TestExecuteAgentFailedExecutionResolvesUnknownAfterReset(t *testing.T) {
 func TestExecuteAgentCountsTimeoutWithoutTraceAsUnknown(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	f.network.loseResponses.Store(true) // reported as context.DeadlineExceeded, after the service has accepted
+	f.network.loseResponses.Store(true) // context.DeadlineExceeded after the API has accepted
 	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
 	require.NotContains(t, execute.nextErr().Error(), "was not reached")
 	f.network.loseResponses.Store(false)

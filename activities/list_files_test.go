@@ -16,7 +16,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// list lists a selection of an execution's files.
+// listFiles runs ListFiles once.
 func listFiles(t *testing.T, connections map[string]asteroid.Connection, id string, selection asteroid.FileSelection) (*asteroid.ListFilesResult, error) {
 	t.Helper()
 	env := newEnv(t, worker.Options{Connections: connections, SettleInterval: time.Millisecond})
@@ -106,7 +106,7 @@ func TestListFilesWaitsForFilesNamedInLog(t *testing.T) {
 	t.Parallel()
 	const late = 7
 	for name, row := range map[string]struct {
-		log      string // the answer of the log
+		log      string // the body of the log's response
 		status   int
 		names    []string
 		listings int32

@@ -56,7 +56,7 @@ func (s *memoryStore) Open(_ context.Context, uri *url.URL) (io.ReadCloser, erro
 	if err != nil {
 		return nil, err
 	}
-	var end error = io.EOF
+	end := io.EOF
 	if s.fail != nil {
 		end = cmp.Or(s.fail("read", uri), end)
 	}

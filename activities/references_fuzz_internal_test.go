@@ -21,12 +21,12 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/files"
 )
 
-// answers is a transport that sends nothing.
+// transportFunc is a transport that sends nothing.
 type transportFunc func(r *http.Request) (*http.Response, error)
 
 func (a transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
-// nothingStored is a Store that knows one URI.
+// oneFileStore is a Store that knows one URI.
 type oneFileStore struct{}
 
 func (oneFileStore) Stat(_ context.Context, uri *url.URL) (asteroid.FileInfo, error) {
@@ -44,7 +44,8 @@ func (oneFileStore) Write(context.Context, *url.URL, io.Reader, asteroid.FileInf
 	return errors.ErrUnsupported
 }
 
-// newFuzzedFinder has a root with files that say inside, beside a directory with files that say outside.
+// newFuzzedFinder returns a finder whose file root has files with the content "inside". Files
+// beside the root have the content "outside".
 func newFuzzedFinder(f *testing.F) *finder {
 	parent := f.TempDir()
 	root := filepath.Join(parent, "r")
@@ -68,7 +69,7 @@ func newFuzzedFinder(f *testing.F) *finder {
 	require.NoError(f, err)
 	a.https.Client.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Scheme != "https" || !strings.EqualFold(strings.TrimSuffix(r.URL.Hostname(), "."), "files.example.com") {
-			panic("asked: " + r.URL.String())
+			panic("a request was sent to " + r.URL.String())
 		}
 		for name := range r.Header {
 			if strings.Contains(strings.ToLower(name), "key") {
@@ -83,8 +84,9 @@ func newFuzzedFinder(f *testing.F) *finder {
 	return &finder{Activities: a, connection: a.connections[asteroid.DefaultConnection], scheduled: time.Now().Add(-time.Hour), listings: map[string]func() ([]client.File, error){}}
 }
 
-// FuzzReferences looks at any reference: it never panics, never reads outside of the root, never asks a host that is not meant,
-// never repeats a query, and fails with an error type of this package.
+// FuzzReferences opens arbitrary references. The finder never panics, never reads outside of the
+// root, never sends a request to another host, never repeats a query in an error, and fails only
+// with an error type of package asteroid.
 func FuzzReferences(f *testing.F) {
 	find := newFuzzedFinder(f)
 	root := "file://" + find.roots[0]
@@ -139,6 +141,7 @@ func FuzzReferences(f *testing.F) {
 	})
 }
 
+// requireAsteroidError checks that err is nil or has one of the error types of the finder.
 func requireAsteroidError(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {

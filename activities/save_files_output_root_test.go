@@ -83,7 +83,7 @@ func TestSaveFilesStaysInOutputRoot(t *testing.T) {
 		"the file itself": {func(root, outside string) error {
 			return errors.Join(os.MkdirAll(filepath.Join(root, "here", "e-1", "downloads"), 0o700),
 				os.Symlink(filepath.Join(outside, "secret"), filepath.Join(root, "here", "e-1", "downloads", "x")))
-		}, ""}, // replaced, not followed
+		}, ""}, // the symlink is replaced, not followed
 		"a root that is gone": {func(root, _ string) error { return os.Remove(root) }, unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestSaveFilesRemovesPartOfDeadWorker(t *testing.T) {
 	_, err := newSaveFiles(t, connect(api), id, root, asteroid.FileSelection{}).next()
 	require.NoError(t, err)
 	below := id + "/downloads/"
-	require.Equal(t, map[string]string{ // those of other files may be at work
+	require.Equal(t, map[string]string{ // parts of other files may be in use
 		below + "x": "y", below + "own": "left", below + ".asteroid-part-x-more-ABCDEFGHIJKLMNOP": "left", below + ".asteroid-part-other-ABCDEFGHIJKLMNOP": "left",
 	}, readTree(t, root))
 }

@@ -22,7 +22,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// tree is what lies beneath a directory: contents by path, "dir" for an empty directory.
+// readTree returns the contents of the files below a directory by path, with "symlink" for a
+// symbolic link.
 func readTree(t *testing.T, root string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -42,8 +43,10 @@ func readTree(t *testing.T, root string) map[string]string {
 	return found
 }
 
-// saving are the attempts to save an execution's files beneath a directory.
-func newSaveFiles(t *testing.T, connections map[string]asteroid.Connection, id, root string, selection asteroid.FileSelection) *attempts[asteroid.SaveFilesResult] {
+// newSaveFiles returns the attempts to save an execution's files below a directory.
+func newSaveFiles(
+	t *testing.T, connections map[string]asteroid.Connection, id, root string, selection asteroid.FileSelection,
+) *attempts[asteroid.SaveFilesResult] {
 	t.Helper()
 	return &attempts[asteroid.SaveFilesResult]{
 		t: t, name: asteroid.SaveFilesName,
@@ -75,7 +78,7 @@ func TestSaveFilesReturnsSizeAndChecksum(t *testing.T) {
 	}, readTree(t, root))
 	require.Equal(t, 1, countRequests(api, "AgentSharedFilesGet"))
 
-	// What was saved can be staged as it is, and saved again.
+	// Saved files can be staged by their references, and saved again.
 	staged, err := stageFiles(t, worker.Options{Connections: newUploadServer(t).connections, FileRoots: []string{root}}, asteroid.References(saved.Files)...)
 	require.NoError(t, err)
 	require.EqualValues(t, 3<<20, staged.Files[1].Size)
@@ -216,7 +219,7 @@ func TestSaveFilesMapsStoreErrorsToErrorTypes(t *testing.T) {
 	}
 }
 
-// lazyStore does not read what it is given to its end.
+// lazyStore does not read the content to its end.
 type lazyStore struct{ *memoryStore }
 
 func (lazyStore) Write(_ context.Context, _ *url.URL, content io.Reader, info asteroid.FileInfo) error {

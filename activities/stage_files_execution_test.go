@@ -74,7 +74,7 @@ func TestStageFilesResumesDownloadWithFreshLink(t *testing.T) {
 	for name, fails := range map[string]func(api *testsuite.API, clock *clienttest.Clock, nth int) error{
 		"expired": func(_ *testsuite.API, clock *clienttest.Clock, nth int) error {
 			if nth == 2 {
-				clock.Pass(11 * time.Second) // between asking for the link and following it
+				clock.Pass(11 * time.Second) // after the link was issued, before it is followed
 			}
 			return nil
 		},

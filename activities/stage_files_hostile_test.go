@@ -36,7 +36,7 @@ func TestStageFilesRejectsHostileReferencesBeforeSending(t *testing.T) {
 	options := worker.Options{Connections: connect(api), FileRoots: []string{root, "/dev"}, MaxUploadBytes: 1000}
 
 	rows := map[string]string{
-		// Out of the root.
+		// Outside of the root.
 		"file://" + root + "/../outside/secret.txt":           invalidInput,
 		"file://" + root + "/folder/../../outside/secret.txt": invalidInput,
 		"file://" + root + "/%2e%2e/outside/secret.txt":       invalidInput,
@@ -98,7 +98,7 @@ func TestStageFilesRejectsHostileReferencesBeforeSending(t *testing.T) {
 		"https://[fd00:ec2::254]/latest/meta-data/":          invalidInput,
 		"https://100.100.100.200/latest/meta-data/":          invalidInput,
 		"https://168.63.129.16/machine":                      invalidInput,
-		// Not what a reference is.
+		// Not a reference.
 		"http://example.com/x":                    invalidInput,
 		"HTTP://example.com/x":                    invalidInput,
 		"ftp://example.com/x":                     invalidInput,
@@ -168,7 +168,7 @@ func TestStageFilesRejectsHostileReferencesBeforeSending(t *testing.T) {
 			require.ErrorContains(t, err, "files")
 		})
 	}
-	t.Cleanup(func() { require.Empty(t, api.Requests()) }) // after the parallel rows
+	t.Cleanup(func() { require.Empty(t, api.Requests()) }) // after the parallel subtests
 }
 
 func TestStageFilesReportsUnreadableFileAsUnauthorized(t *testing.T) {
@@ -232,7 +232,7 @@ func TestStageFilesHandlesHostileHTTPSHosts(t *testing.T) {
 		"less than announced":            {announce("11"), unavailable, "10 of 11 bytes"},
 		"nonsense instead of a range":    {announce("x"), "", ""},
 		"a negative size":                {announce("-5"), "", ""},
-		"a length shorter than the body": {raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n0123456789"), "", ""}, // what comes after it belongs to no answer
+		"a length shorter than the body": {raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n0123456789"), "", ""}, // the rest is ignored
 		"a length beyond the quota":      {raw("HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n0"), invalidInput, "have 1048577 bytes together"},
 		"a length beyond every number":   {raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n0"), unavailable, ""},
 	} {

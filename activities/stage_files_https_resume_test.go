@@ -194,7 +194,7 @@ func TestStageFilesHTTPSAcceptsUnknownSizeBrokenAtEnd(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			_, _ = w.Write(whole)
 		case 2:
-			abortAfter(w, whole) // of a chunked answer, whose end is missing
+			abortAfter(w, whole) // the chunked body lacks its last chunk
 		default:
 			require.Equal(t, "bytes=1000-", r.Header.Get("Range"))
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(whole)) // 416

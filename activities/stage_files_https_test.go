@@ -19,7 +19,7 @@ func TestStageFilesHTTPSStreamsFromAnyHost(t *testing.T) {
 	for name, row := range map[string]struct {
 		serve   http.HandlerFunc
 		content []byte
-		known   bool // the size, before it is sent
+		known   bool // the size is known before the upload
 	}{
 		"with ranges": {func(w http.ResponseWriter, r *http.Request) { serveRanges(w, r, `"1"`, big) }, big, true},
 		"without ranges": {func(w http.ResponseWriter, _ *http.Request) {

@@ -17,14 +17,14 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// memory is what the process holds of the system's memory, in bytes.
+// memory returns the bytes of memory that the process occupies.
 func memory() uint64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)
 	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
 }
 
-// Not parallel: other tests' memory would be counted.
+// This test is not parallel: the memory of other tests would count.
 func TestStageFilesNeedsConstantMemoryFor2GiB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sends 2 GiB over loopback")

@@ -23,7 +23,7 @@ import (
 func TestStageFilesUploadsFourAtATime(t *testing.T) {
 	t.Parallel()
 	var now, most atomic.Int32
-	var four sync.WaitGroup // the first four wait for each other
+	var four sync.WaitGroup // the first four requests wait for each other
 	four.Add(4)
 	var arrived atomic.Int32
 	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func TestStageFilesFailedUploadCancelsOthersAndIsNamed(t *testing.T) {
 			return
 		}
 		if part.FileName() != "bad.txt" {
-			<-r.Context().Done() // held until the client gives up
+			<-r.Context().Done() // no response until the client cancels
 			return
 		}
 		http.Error(w, "Invalid file upload request.", http.StatusBadRequest)
@@ -147,7 +147,7 @@ func TestStageFilesCancelsUploadMidBody(t *testing.T) {
 	require.Error(t, <-gone)
 }
 
-// slowly reads a body until its request ends.
+// slowReader reads single bytes until the request is cancelled.
 type slowReader struct {
 	io.Reader
 	ctx context.Context

@@ -20,7 +20,7 @@ func TestAnnounceRunsOnceAMinuteForAllCallers(t *testing.T) {
 	t.Parallel()
 	f := newWatchFixture(t)
 	f.now = f.clock.Now
-	f.server.hold, f.server.arrived = make(chan struct{}), make(chan struct{}, 10)
+	f.server.blocked, f.server.arrived = make(chan struct{}), make(chan struct{}, 10)
 	f.do(t, func(ctx context.Context) error {
 		c := f.connections["default"]
 		var group sync.WaitGroup
@@ -29,7 +29,7 @@ func TestAnnounceRunsOnceAMinuteForAllCallers(t *testing.T) {
 			group.Go(func() { errs[i] = f.announce(ctx, c) })
 		}
 		<-f.server.arrived
-		close(f.server.hold)
+		close(f.server.blocked)
 		group.Wait()
 		require.NoError(t, errors.Join(errs...))
 		require.Len(t, f.server.started, 1)
@@ -69,7 +69,7 @@ func TestAnnounceOutlivesItsCaller(t *testing.T) {
 	f.do(t, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancel(ctx)
 		cancel()
-		return f.announce(ctx, f.connections["default"]) // others may be waiting for it
+		return f.announce(ctx, f.connections["default"]) // other activities may wait for this announcement
 	})
 	require.Len(t, f.server.started, 1)
 }

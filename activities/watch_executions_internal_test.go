@@ -51,7 +51,8 @@ func TestWatchExecutionsHandsOverState(t *testing.T) {
 	require.True(t, bytes.Contains(handed.Known, id))
 	require.NotEmpty(t, beats)
 
-	// What another watch would hand over of a running execution called gone: version, time, number of UUIDs, the id, the status.
+	// The state that another watch hands over of a running execution "gone": version, time, number
+	// of UUIDs, the id and the status.
 	before := asteroid.WatchExecutionsInput{Known: []byte("\x01" + strings.Repeat("\x00", 8+4) + "\x04gone\x03")}
 	f.env.SetHeartbeatDetails(handed.Known)
 	_, err = f.env.ExecuteActivity(asteroid.WatchExecutionsName, before)

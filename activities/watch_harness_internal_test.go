@@ -19,25 +19,27 @@ import (
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-// temporalServer stands for the server that activities reach by their client.
+// fakeTemporal is the client by which activities reach the Temporal server.
 type fakeTemporal struct {
 	sdkclient.Client
 	mu       sync.Mutex
-	started  []string // id, queue
+	started  []string // workflow id, task queue and signal
 	inputs   []asteroid.WatchExecutionsInput
 	startErr error
-	queue    string        // of the workflow; empty: it cannot be described
-	hold     chan struct{} // a start waits until this is closed
-	arrived  chan struct{} // gets an item for each start
+	queue    string        // task queue of the workflow; empty: DescribeWorkflowExecution fails
+	blocked  chan struct{} // unless nil, a start waits until this is closed
+	arrived  chan struct{} // unless nil, receives an item at each start
 }
 
-func (s *fakeTemporal) SignalWithStartWorkflow(ctx context.Context, id, signal string, _ any, options sdkclient.StartWorkflowOptions, _ any, args ...any) (sdkclient.WorkflowRun, error) {
+func (s *fakeTemporal) SignalWithStartWorkflow(
+	ctx context.Context, id, signal string, _ any, options sdkclient.StartWorkflowOptions, _ any, args ...any,
+) (sdkclient.WorkflowRun, error) {
 	if s.arrived != nil {
 		s.arrived <- struct{}{}
 	}
-	if s.hold != nil {
+	if s.blocked != nil {
 		select {
-		case <-s.hold:
+		case <-s.blocked:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -49,7 +51,9 @@ func (s *fakeTemporal) SignalWithStartWorkflow(ctx context.Context, id, signal s
 	return nil, s.startErr
 }
 
-func (s *fakeTemporal) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (s *fakeTemporal) DescribeWorkflowExecution(
+	context.Context, string, string,
+) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	if s.queue == "" {
 		return nil, serviceerror.NewPermissionDenied("no", "")
 	}
@@ -58,11 +62,9 @@ func (s *fakeTemporal) DescribeWorkflowExecution(context.Context, string, string
 	}, nil
 }
 
-func (s *fakeTemporal) SignalWorkflow(_ context.Context, _, _, _ string, arg any) error {
-	return nil
-}
+func (s *fakeTemporal) SignalWorkflow(context.Context, string, string, string, any) error { return nil }
 
-// post is a worker with activities over a fake API, and what stands for the server.
+// watchFixture is the activities with a fake API and a fake Temporal server.
 type watchFixture struct {
 	*Activities
 	env    *sdktestsuite.TestActivityEnvironment
@@ -71,28 +73,14 @@ type watchFixture struct {
 	clock  *clienttest.Clock
 }
 
-// do runs fn as an activity.
-func (f *watchFixture) do(t *testing.T, fn func(ctx context.Context) error) {
-	t.Helper()
-	f.env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: t.Name()})
-	_, err := f.env.ExecuteActivity(t.Name())
-	require.NoError(t, err)
-}
-
-func (f *watchFixture) execute(t *testing.T, in asteroid.ExecuteAgentInput) asteroid.ExecuteAgentResult {
-	t.Helper()
-	in.AgentID = f.api.AgentID("patient")
-	value, err := f.env.ExecuteActivity(asteroid.ExecuteAgentName, in)
-	require.NoError(t, err)
-	var result asteroid.ExecuteAgentResult
-	require.NoError(t, value.Get(&result))
-	return result
-}
-
 func newWatchFixture(t *testing.T, change ...func(*Options)) *watchFixture {
 	t.Helper()
-	f := &watchFixture{server: &fakeTemporal{queue: "workflows"}, api: testsuite.NewAPI(t), clock: clienttest.NewClock()}
-	options := Options{Connections: map[string]asteroid.Connection{"default": {APIKey: asteroid.StaticAPIKey(f.api.APIKey()), BaseURL: f.api.BaseURL()}}}
+	f := &watchFixture{
+		server: &fakeTemporal{queue: "workflows"}, api: testsuite.NewAPI(t), clock: clienttest.NewClock(),
+	}
+	options := Options{Connections: map[string]asteroid.Connection{
+		"default": {APIKey: asteroid.StaticAPIKey(f.api.APIKey()), BaseURL: f.api.BaseURL()},
+	}}
 	for _, c := range change {
 		c(&options)
 	}
@@ -104,4 +92,23 @@ func newWatchFixture(t *testing.T, change ...func(*Options)) *watchFixture {
 	f.service = func(context.Context) sdkclient.Client { return f.server }
 	f.Register(f.env)
 	return f
+}
+
+// do runs fn as an activity of the environment.
+func (f *watchFixture) do(t *testing.T, fn func(ctx context.Context) error) {
+	t.Helper()
+	f.env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: t.Name()})
+	_, err := f.env.ExecuteActivity(t.Name())
+	require.NoError(t, err)
+}
+
+// execute runs ExecuteAgent on the agent "patient".
+func (f *watchFixture) execute(t *testing.T, in asteroid.ExecuteAgentInput) asteroid.ExecuteAgentResult {
+	t.Helper()
+	in.AgentID = f.api.AgentID("patient")
+	value, err := f.env.ExecuteActivity(asteroid.ExecuteAgentName, in)
+	require.NoError(t, err)
+	var result asteroid.ExecuteAgentResult
+	require.NoError(t, value.Get(&result))
+	return result
 }
