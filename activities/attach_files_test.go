@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,21 +17,25 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/clienttest"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// attaching is a run that works for two hours, and the attempts to give it files.
-func attaching(t *testing.T, through hook, refs ...asteroid.FileRef) (*testsuite.API, *clock, string, *retries[asteroid.AttachFilesResult]) {
+// newAttachFiles returns an execution that works for two hours and the attempts to attach files to
+// it, through a hook unless it is nil.
+func newAttachFiles(
+	t *testing.T, through requestHook, refs ...asteroid.FileRef,
+) (*testsuite.API, *clienttest.Clock, string, *attempts[asteroid.AttachFilesResult]) {
 	t.Helper()
-	clock := newClock()
+	clock := clienttest.NewClock()
 	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-	id := executeOn(t, api, worker.Options{Connections: connect(api)}, testsuite.Work(2*time.Hour), testsuite.Complete("success", "Done.", nil))
+	id := executeSteps(t, api, worker.Options{Connections: connect(api)}, testsuite.Work(2*time.Hour), testsuite.Complete("success", "Done.", nil))
 	connections := connect(api)
 	if through != nil {
 		connections = connectThrough(api, through)
 	}
-	return api, clock, id, &retries[asteroid.AttachFilesResult]{
+	return api, clock, id, &attempts[asteroid.AttachFilesResult]{
 		t: t, name: asteroid.AttachFilesName, in: asteroid.AttachFilesInput{ExecutionID: id, Files: refs},
 		options: worker.Options{Connections: connections, Now: clock.Now},
 	}
@@ -38,8 +43,8 @@ func attaching(t *testing.T, through hook, refs ...asteroid.FileRef) (*testsuite
 
 const uploadOperation = "ExecutionContextFilesUpload"
 
-// given are the names of the files that an execution has been given.
-func given(api *testsuite.API, id string) []string {
+// attachedNames returns the names of the files that an execution has received.
+func attachedNames(api *testsuite.API, id string) []string {
 	execution, _ := api.Execution(id)
 	var names []string
 	for _, file := range execution.Files {
@@ -48,10 +53,10 @@ func given(api *testsuite.API, id string) []string {
 	return names
 }
 
-func TestFilesAreGivenToARunAtWork(t *testing.T) {
+func TestAttachFilesUploadsToRunningExecution(t *testing.T) {
 	t.Parallel()
 	big := strings.Repeat("0123456789", 100_000)
-	api, _, id, attach := attaching(t, nil,
+	api, _, id, attach := newAttachFiles(t, nil,
 		asteroid.FileRef{URI: "data:text/csv,a%0A1", Name: "a.csv"}, asteroid.FileRef{URI: "data:," + big, Name: "a.csv"}, asteroid.FileRef{URI: "data:,"})
 	attached, err := attach.next()
 	require.NoError(t, err)
@@ -60,16 +65,16 @@ func TestFilesAreGivenToARunAtWork(t *testing.T) {
 		{Name: "file", ContentType: "text/plain;charset=US-ASCII"},
 	}, attached.Files)
 	execution, _ := api.Execution(id)
-	require.Equal(t, []string{"a.csv", "a-2.csv", "file"}, given(api, id))
-	require.Equal(t, sum([]byte(big)), execution.Files[1].SHA256)
-	require.Equal(t, 3, count(api, uploadOperation))
-	require.Zero(t, count(api, "ExecutionFilesGet"), "a first attempt has nothing to look for")
+	require.Equal(t, []string{"a.csv", "a-2.csv", "file"}, attachedNames(api, id))
+	require.Equal(t, sha256Hex([]byte(big)), execution.Files[1].SHA256)
+	require.Equal(t, 3, countRequests(api, uploadOperation))
+	require.Zero(t, countRequests(api, "ExecutionFilesGet"), "a first attempt has nothing to look up")
 }
 
-func TestAttachFilesRefusesWhatStageFilesDoes(t *testing.T) {
+func TestAttachFilesRejectsWhatStageFilesRejects(t *testing.T) {
 	t.Parallel()
 	many := make([]asteroid.FileRef, 1001)
-	api, _, id, attach := attaching(t, nil)
+	api, _, id, attach := newAttachFiles(t, nil)
 	attach.options.MaxUploadBytes = 10
 	before := len(api.Requests())
 	for _, in := range []asteroid.AttachFilesInput{
@@ -78,56 +83,56 @@ func TestAttachFilesRefusesWhatStageFilesDoes(t *testing.T) {
 		{ExecutionID: "../x", Files: []asteroid.FileRef{{URI: "data:,x"}}}, {ExecutionID: id, Connection: "other", Files: []asteroid.FileRef{{URI: "data:,x"}}},
 	} {
 		attach.in = in
-		requireType(t, badInput, attach.err())
+		requireErrorType(t, invalidInput, attach.nextErr())
 	}
 	require.Len(t, api.Requests(), before)
 }
 
-func TestAFileWhoseAnswerWasLostIsNotSentAgain(t *testing.T) {
+func TestAttachFilesDoesNotResendFileOfLostResponse(t *testing.T) {
 	t.Parallel()
-	api, _, id, attach := attaching(t, nil,
+	api, _, id, attach := newAttachFiles(t, nil,
 		asteroid.FileRef{URI: "data:,a", Name: "a.txt"}, asteroid.FileRef{URI: "data:,bb", Name: "b.txt"}, asteroid.FileRef{URI: "data:,c", Name: "c.txt"})
 	api.Inject(uploadOperation, testsuite.Fault{}, 1)
 	api.Inject(uploadOperation, testsuite.LoseResponse(), 1)
-	requireType(t, passing, attach.err())
-	require.Equal(t, []string{"a.txt", "b.txt"}, given(api, id))
+	requireErrorType(t, unavailable, attach.nextErr())
+	require.Equal(t, []string{"a.txt", "b.txt"}, attachedNames(api, id))
 	attached, err := attach.next()
 	require.NoError(t, err)
-	require.Equal(t, []string{"a.txt", "b.txt", "c.txt"}, given(api, id))
+	require.Equal(t, []string{"a.txt", "b.txt", "c.txt"}, attachedNames(api, id))
 	require.Equal(t, []asteroid.AttachedFile{
 		{Name: "a.txt", Size: 1, ContentType: "text/plain;charset=US-ASCII"}, {Name: "b.txt", Size: 2, ContentType: "text/plain;charset=US-ASCII", AlreadySent: true},
 		{Name: "c.txt", Size: 1, ContentType: "text/plain;charset=US-ASCII"},
 	}, attached.Files)
 }
 
-func TestAFileThatNeverLeftIsSentAtOnce(t *testing.T) {
+func TestAttachFilesResendsUnsentFileAtOnce(t *testing.T) {
 	t.Parallel()
 	var attempts atomic.Int32
-	api, _, id, attach := attaching(t, func(r *http.Request) error {
+	api, _, id, attach := newAttachFiles(t, func(r *http.Request) error {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/context-files") && attempts.Add(1) == 1 {
 			return &net.OpError{Op: "dial", Err: errors.New("refused")}
 		}
 		return nil
 	}, asteroid.FileRef{URI: "data:,a"})
-	requireType(t, passing, attach.err())
+	requireErrorType(t, unavailable, attach.nextErr())
 	_, err := attach.next()
 	require.NoError(t, err)
-	require.Equal(t, []string{"file"}, given(api, id))
-	require.Zero(t, count(api, "ExecutionFilesGet"), "there was nothing to look for")
+	require.Equal(t, []string{"file"}, attachedNames(api, id))
+	require.Zero(t, countRequests(api, "ExecutionFilesGet"), "there was nothing to look up")
 }
 
-func TestAFileThatWasRefusedIsSentAtOnce(t *testing.T) {
+func TestAttachFilesResendsRefusedFileAtOnce(t *testing.T) {
 	t.Parallel()
-	api, _, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a"})
+	api, _, id, attach := newAttachFiles(t, nil, asteroid.FileRef{URI: "data:,a"})
 	api.Inject(uploadOperation, testsuite.Answer(http.StatusTooManyRequests, ""), 1)
-	require.True(t, asteroid.IsRateLimited(attach.err()))
+	require.True(t, asteroid.IsRateLimited(attach.nextErr()))
 	_, err := attach.next()
 	require.NoError(t, err)
-	require.Equal(t, []string{"file"}, given(api, id))
-	require.Zero(t, count(api, "ExecutionFilesGet"))
+	require.Equal(t, []string{"file"}, attachedNames(api, id))
+	require.Zero(t, countRequests(api, "ExecutionFilesGet"))
 }
 
-func TestAnAttemptThatFailedBeforeItSentAnythingLeavesNoDoubt(t *testing.T) {
+func TestAttachFilesNeedsNoListingWhenNothingWasSent(t *testing.T) {
 	t.Parallel()
 	for _, failsAt := range []string{"stat", "open"} {
 		t.Run(failsAt, func(t *testing.T) {
@@ -140,80 +145,79 @@ func TestAnAttemptThatFailedBeforeItSentAnythingLeavesNoDoubt(t *testing.T) {
 				}
 				return nil
 			}
-			api, _, id, attach := attaching(t, nil, asteroid.FileRef{URI: "mem://b/x"})
+			api, _, id, attach := newAttachFiles(t, nil, asteroid.FileRef{URI: "mem://b/x"})
 			attach.options.Stores = map[string]asteroid.Store{"mem": store}
-			requireType(t, passing, attach.err())
+			requireErrorType(t, unavailable, attach.nextErr())
 			_, err := attach.next()
 			require.NoError(t, err)
-			require.Equal(t, []string{"x"}, given(api, id))
-			require.Zero(t, count(api, "ExecutionFilesGet"))
+			require.Equal(t, []string{"x"}, attachedNames(api, id))
+			require.Zero(t, countRequests(api, "ExecutionFilesGet"))
 		})
 	}
 }
 
-func TestWhatAWorkerThatDiedHasSentIsLookedFor(t *testing.T) {
+func TestAttachFilesFindsUploadsOfDeadWorker(t *testing.T) {
 	t.Parallel()
-	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"}, asteroid.FileRef{URI: "data:,b", Name: "b.txt"})
+	api, clock, id, attach := newAttachFiles(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"}, asteroid.FileRef{URI: "data:,b", Name: "b.txt"})
 	api.Inject(uploadOperation, testsuite.Fault{}, 1)
 	api.Inject(uploadOperation, testsuite.Answer(http.StatusBadGateway, ""), 1)
-	attach.lost()
-	require.Equal(t, []string{"a.txt"}, given(api, id))
-	requireType(t, asteroid.ErrorTypeStillRunning, attach.err()) // a.txt is there, b.txt may come
-	clock.pass(30 * time.Second)
+	attach.crash()
+	require.Equal(t, []string{"a.txt"}, attachedNames(api, id))
+	requireErrorType(t, asteroid.ErrorTypeStillRunning, attach.nextErr()) // a.txt is listed, b.txt may still be
+	clock.Advance(30 * time.Second)
 	attached, err := attach.next()
 	require.NoError(t, err)
-	require.Equal(t, []string{"a.txt", "b.txt"}, given(api, id))
+	require.Equal(t, []string{"a.txt", "b.txt"}, attachedNames(api, id))
 	require.True(t, attached.Files[0].AlreadySent)
 	require.False(t, attached.Files[1].AlreadySent)
 }
 
-func TestAFileThatIsListedLateIsLookedForHalfAMinute(t *testing.T) {
+func TestAttachFilesWaitsHalfAMinuteForLateListing(t *testing.T) {
 	t.Parallel()
 	for _, late := range []bool{true, false} {
-		api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
-		fault := testsuite.Answer(http.StatusBadGateway, "") // it did not arrive
+		api, clock, id, attach := newAttachFiles(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
+		fault := testsuite.Answer(http.StatusBadGateway, "") // the file did not arrive
 		if late {
 			fault = testsuite.LoseResponse()
 		}
 		api.Inject(uploadOperation, fault, 1)
-		requireType(t, passing, attach.err())
+		requireErrorType(t, unavailable, attach.nextErr())
 		api.Inject("ExecutionFilesGet", testsuite.Answer(200, `{"directories":{}}`, "Content-Type", "application/json"), 2)
 		for range 2 {
-			err := attach.err()
-			requireType(t, asteroid.ErrorTypeStillRunning, err)
-			var application *temporal.ApplicationError
-			require.ErrorAs(t, err, &application)
+			err := attach.nextErr()
+			requireErrorType(t, asteroid.ErrorTypeStillRunning, err)
+			application := applicationError(t, err)
 			require.Equal(t, 5*time.Second, application.NextRetryDelay())
 			require.Equal(t, temporal.ApplicationErrorCategoryBenign, application.Category())
-			clock.pass(29 * time.Second / 2)
+			clock.Advance(29 * time.Second / 2)
 		}
-		require.Equal(t, 1, count(api, uploadOperation), "29 seconds after the first look")
+		require.Equal(t, 1, countRequests(api, uploadOperation), "29 seconds after the first lookup")
 		if !late {
-			requireType(t, asteroid.ErrorTypeStillRunning, attach.err())
-			clock.pass(time.Second)
+			requireErrorType(t, asteroid.ErrorTypeStillRunning, attach.nextErr())
+			clock.Advance(time.Second)
 		}
 		attached, err := attach.next()
 		require.NoError(t, err)
 		require.Equal(t, late, attached.Files[0].AlreadySent)
-		require.Equal(t, []string{"a.txt"}, given(api, id))
+		require.Equal(t, []string{"a.txt"}, attachedNames(api, id))
 	}
 }
 
-func TestAListingThatCannotBeReadSendsNothing(t *testing.T) {
+func TestAttachFilesSendsNothingWithoutListing(t *testing.T) {
 	t.Parallel()
-	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
+	api, clock, id, attach := newAttachFiles(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"})
 	api.Inject(uploadOperation, testsuite.LoseResponse(), 1)
-	requireType(t, passing, attach.err())
+	requireErrorType(t, unavailable, attach.nextErr())
 	api.Inject("ExecutionFilesGet", testsuite.Answer(500, ""), 1)
-	clock.pass(time.Hour)
-	requireType(t, passing, attach.err())
+	clock.Advance(time.Hour)
+	requireErrorType(t, unavailable, attach.nextErr())
 	attached, err := attach.next()
 	require.NoError(t, err)
 	require.True(t, attached.Files[0].AlreadySent)
-	require.Equal(t, []string{"a.txt"}, given(api, id))
+	require.Equal(t, []string{"a.txt"}, attachedNames(api, id))
 }
 
-func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
+func TestAttachFilesRecognizesOwnUploadInListing(t *testing.T) {
 	t.Parallel()
 	const old, other, ours = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2099-01-02T00:00:00Z"
 	upload := func(name string, size int, created string) string {
@@ -221,7 +225,7 @@ func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		listed string
-		found  [2]bool // of a.txt and a-2.txt, both with one byte
+		found  [2]bool // a.txt and a-2.txt, each of one byte
 	}{
 		"before the activity":                    {upload("a.txt", 1, old), [2]bool{false, false}},
 		"another size":                           {upload("a.txt", 2, ours), [2]bool{false, false}},
@@ -237,9 +241,11 @@ func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			attach := &retries[asteroid.AttachFilesResult]{
+			attach := &attempts[asteroid.AttachFilesResult]{
 				t: t, name: asteroid.AttachFilesName, attempt: 1,
-				options: worker.Options{Connections: listing(t, `{"directories":{"uploads":[`+row.listed+`]}}`, nil, nil)},
+				options: worker.Options{Connections: (&executionFiles{
+					listing: `{"directories":{"uploads":[` + row.listed + `]}}`,
+				}).start(t)},
 				in: asteroid.AttachFilesInput{
 					ExecutionID: "e-1", Files: []asteroid.FileRef{{URI: "data:,a", Name: "a.txt"}, {URI: "data:,b", Name: "a.txt"}},
 				},
@@ -250,48 +256,40 @@ func TestAnotherFileOfTheSameNameIsNotMistakenForOurs(t *testing.T) {
 				require.True(t, attached.Files[0].AlreadySent && attached.Files[1].AlreadySent)
 				return
 			}
-			requireType(t, asteroid.ErrorTypeStillRunning, err)
+			requireErrorType(t, asteroid.ErrorTypeStillRunning, err)
 			done, _ := (*attach.details)["done"].(map[string]any)
 			require.Equal(t, row.found, [2]bool{done["0"] != nil, done["1"] != nil})
 		})
 	}
 }
 
-func TestARunThatIsOverTakesNoFiles(t *testing.T) {
+func TestAttachFilesRejectsTerminalExecution(t *testing.T) {
 	t.Parallel()
-	api, clock, id, attach := attaching(t, nil, asteroid.FileRef{URI: "data:,a"})
-	clock.pass(3 * time.Hour)
-	err := attach.err()
-	requireType(t, badInput, err)
+	api, clock, id, attach := newAttachFiles(t, nil, asteroid.FileRef{URI: "data:,a"})
+	clock.Advance(3 * time.Hour)
+	err := attach.nextErr()
+	requireErrorType(t, invalidInput, err)
 	require.ErrorContains(t, err, "the execution is completed and takes no more files")
 	details, _ := asteroid.DetailsOf(err)
 	require.Equal(t, id, details.ExecutionID)
 
-	api.Inject("ExecutionGet", testsuite.Answer(500, ""), 1) // the refusal counts all the same
-	requireType(t, badInput, attach.err())
+	api.Inject("ExecutionGet", testsuite.Answer(500, ""), 1) // the refusal stays final if the status cannot be read
+	requireErrorType(t, invalidInput, attach.nextErr())
 
 	attach.in = asteroid.AttachFilesInput{ExecutionID: "11111111-1111-4111-8111-111111111111", Files: []asteroid.FileRef{{URI: "data:,a"}}}
-	requireType(t, missing, attach.err())
+	requireErrorType(t, notFound, attach.nextErr())
 }
 
-func TestAnAttachmentIsCancelledInMidBody(t *testing.T) {
+func TestAttachFilesCancelsUploadMidBody(t *testing.T) {
 	t.Parallel()
 	began, gone := make(chan struct{}), make(chan struct{})
 	ctx, cancel := context.WithCancelCause(context.Background())
 	dir := t.TempDir()
-	ref := writeFile(t, dir, "big.bin", string(content(64<<20)))
-	env := newEnvWith(t, worker.Options{FileRoots: []string{dir}, Connections: canned(t, func(_ http.ResponseWriter, r *http.Request) {
+	ref := writeFile(t, dir, "big.bin", string(patternBytes(64<<20)))
+	env := newEnvWith(t, worker.Options{FileRoots: []string{dir}, Connections: serveAPI(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
-		for buffer := make([]byte, 10); ; {
-			if _, err := r.Body.Read(buffer); err != nil {
-				close(gone)
-				return
-			}
-			if r.Context().Err() != nil {
-				close(gone)
-				return
-			}
-		}
+		_, _ = io.Copy(io.Discard, slowReader{r.Body, r.Context()})
+		close(gone)
 	})}, sdkworker.Options{BackgroundActivityContext: ctx})
 	go func() { <-began; cancel(temporal.NewCanceledError()) }()
 	_, err := env.ExecuteActivity(asteroid.AttachFilesName, asteroid.AttachFilesInput{ExecutionID: "e-1", Files: []asteroid.FileRef{ref}})

@@ -100,8 +100,8 @@ type awaitProgress struct {
 // read. A response that is not JSON is final after three polls that got the same one.
 //
 // Errors: asteroid.StillRunning; before the first successful poll asteroid.NotFound, retryable
-// during the first minute (a new execution may not be readable everywhere yet), then final: there is
-// no such execution; asteroid.UnknownStatus after an hour in a status that this version does not
+// during the first minute (a new execution may not be readable everywhere yet), then final: there
+// is no such execution; asteroid.UnknownStatus after an hour in a status that this version does not
 // know; and those of the API.
 func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecutionInput) (*asteroid.Execution, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)

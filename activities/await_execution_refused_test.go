@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/clienttest"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -30,9 +31,9 @@ func TestAwaitExecutionToleratesRefusalsOnceItHasReadTheExecution(t *testing.T) 
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			clock := newClock()
+			clock := clienttest.NewClock()
 			refused := false
-			wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				if !refused {
 					_, _ = io.WriteString(w, executionJSON("running"))
 					return
@@ -41,22 +42,22 @@ func TestAwaitExecutionToleratesRefusalsOnceItHasReadTheExecution(t *testing.T) 
 				w.WriteHeader(refusal.status)
 				_, _ = io.WriteString(w, refusal.body)
 			})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
-			require.True(t, asteroid.IsStillRunning(wait.err()))
-			clock.pass(20 * time.Minute)
+			require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+			clock.Advance(20 * time.Minute)
 			refused = true
 			for range 5 {
-				failed := applicationError(t, wait.err())
+				failed := applicationError(t, wait.nextErr())
 				require.False(t, failed.NonRetryable(), "%v", failed)
 				require.GreaterOrEqual(t, failed.NextRetryDelay(), 15*time.Second)
 				require.LessOrEqual(t, failed.NextRetryDelay(), 5*time.Minute)
-				clock.pass(time.Hour)
+				clock.Advance(time.Hour)
 			}
 			refused = false
-			require.True(t, asteroid.IsStillRunning(wait.err()), "the streak is over")
+			require.True(t, asteroid.IsStillRunning(wait.nextErr()), "the streak is over")
 			refused = true
-			require.False(t, applicationError(t, wait.err()).NonRetryable())
-			clock.pass(6 * time.Hour)
-			err := wait.err()
+			require.False(t, applicationError(t, wait.nextErr()).NonRetryable())
+			clock.Advance(6 * time.Hour)
+			err := wait.nextErr()
 			require.True(t, applicationError(t, err).NonRetryable())
 			require.ErrorContains(t, err, "was not terminal when it was last read")
 			details, _ := asteroid.DetailsOf(err)
@@ -67,10 +68,10 @@ func TestAwaitExecutionToleratesRefusalsOnceItHasReadTheExecution(t *testing.T) 
 
 func TestAwaitExecutionEndsWithAnExecutionThatItHasNeverRead(t *testing.T) {
 	t.Parallel()
-	wait := newWait(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	wait := newAwaitExecution(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
-	err := wait.err()
+	err := wait.nextErr()
 	require.True(t, asteroid.IsUnauthorized(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
 }
@@ -89,18 +90,18 @@ func TestAwaitExecutionEndsWithAResponseThatStaysMalformed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := 0
-			wait := newWait(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			wait := newAwaitExecution(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, row.answers[n])
 				n++
 			})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
 			var err error
 			for range row.answers {
 				require.True(t, err == nil || !applicationError(t, err).NonRetryable(), "%v", err)
-				err = wait.err()
+				err = wait.nextErr()
 			}
 			require.Equal(t, row.final, applicationError(t, err).NonRetryable())
 			if row.final {
-				require.ErrorContains(t, err, `the member "result" is not JSON`)
+				require.ErrorContains(t, err, `has the member "result", which is not JSON`)
 			}
 		})
 	}
@@ -114,7 +115,7 @@ func TestExecuteAgentCountsAFailedHandshakeAsNeverSent(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
 	old := httptest.NewUnstartedServer(http.NotFoundHandler())
-	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} //nolint:gosec // on purpose: the client refuses it
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} // the client refuses it
 	old.StartTLS()
 	t.Cleanup(old.Close)
 	for name, address := range map[string]string{
@@ -125,10 +126,10 @@ func TestExecuteAgentCountsAFailedHandshakeAsNeverSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			execute := newExecute(t, worker.Options{Connections: one(asteroid.Connection{
+			execute := newExecuteAgent(t, worker.Options{Connections: asDefault(asteroid.Connection{
 				APIKey: asteroid.StaticAPIKey("test-key"), BaseURL: address, OrganizationID: "org-1",
 			})}, asteroid.ExecuteAgentInput{AgentID: "a-1"})
-			err := execute.err()
+			err := execute.nextErr()
 			require.True(t, asteroid.IsUnavailable(err), "%v", err)
 			require.ErrorContains(t, err, "nothing was sent")
 			require.ErrorContains(t, err, "certificate")

@@ -1,11 +1,9 @@
 package activities_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,47 +12,24 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/clienttest"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// clock is a time that the test moves.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Now()} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// executeOn starts an agent with these steps on a fake and returns its execution's id.
-func executeOn(t *testing.T, api *testsuite.API, options worker.Options, steps ...testsuite.Step) string {
+func newAwaitExecution(t *testing.T, options worker.Options, in asteroid.AwaitExecutionInput) *attempts[asteroid.Execution] {
 	t.Helper()
-	agent := api.AddAgent("agent", func(testsuite.Run) []testsuite.Step { return steps })
-	executed, err := run[asteroid.ExecuteAgentResult](newEnv(t, options), asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: agent})
-	require.NoError(t, err)
-	return executed.ExecutionID
+	return &attempts[asteroid.Execution]{t: t, name: asteroid.AwaitExecutionName, options: options, in: in}
 }
 
-func TestAWaitEndsWhenItShould(t *testing.T) {
+func TestAwaitExecutionReturnsAccordingToUntil(t *testing.T) {
 	t.Parallel()
 	asks := []testsuite.Step{testsuite.Work(time.Hour), testsuite.Ask("Which account?", "Checking", "Savings"), testsuite.Complete("success", "", nil)}
 	for _, row := range []struct {
 		name   string
 		in     asteroid.AwaitExecutionInput
 		after  time.Duration
-		status asteroid.Status // of the answer; empty when the wait goes on
+		status asteroid.Status // of the result; empty when the wait continues
 	}{
 		{"terminal, at work", asteroid.AwaitExecutionInput{}, time.Minute, ""},
 		{"terminal, asking", asteroid.AwaitExecutionInput{Until: asteroid.UntilTerminal}, 2 * time.Hour, ""},
@@ -65,18 +40,16 @@ func TestAWaitEndsWhenItShould(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			clock := newClock()
-			api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-			options := worker.Options{Connections: connect(api), Now: clock.Now}
-			row.in.ExecutionID = executeOn(t, api, options, asks...)
-			clock.pass(row.after)
+			api, clock, options := newAPI(t)
+			row.in.ExecutionID = executeSteps(t, api, options, asks...)
+			clock.Advance(row.after)
 			before := len(api.Requests())
-			execution, err := run[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, row.in)
+			execution, err := runActivity[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, row.in)
 			if row.status == "" {
 				require.True(t, asteroid.IsStillRunning(err), "%v", err)
-				said := applicationError(t, err)
-				require.False(t, said.NonRetryable())
-				require.Equal(t, temporal.ApplicationErrorCategoryBenign, said.Category())
+				application := applicationError(t, err)
+				require.False(t, application.NonRetryable())
+				require.Equal(t, temporal.ApplicationErrorCategoryBenign, application.Category())
 				require.Equal(t, before+1, len(api.Requests()), "one GET")
 				return
 			}
@@ -92,7 +65,7 @@ func TestAWaitEndsWhenItShould(t *testing.T) {
 	}
 }
 
-func TestEndsComeWithTheirReasonOrResult(t *testing.T) {
+func TestAwaitExecutionReturnsReasonOrResult(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		end            testsuite.Step
@@ -106,12 +79,10 @@ func TestEndsComeWithTheirReasonOrResult(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			clock := newClock()
-			api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now))
-			options := worker.Options{Connections: connect(api), Now: clock.Now}
-			id := executeOn(t, api, options, row.end)
-			clock.pass(time.Minute)
-			execution, err := run[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, asteroid.AwaitExecutionInput{ExecutionID: id})
+			api, clock, options := newAPI(t)
+			id := executeSteps(t, api, options, row.end)
+			clock.Advance(time.Minute)
+			execution, err := runActivity[asteroid.Execution](newEnv(t, options), asteroid.AwaitExecutionName, asteroid.AwaitExecutionInput{ExecutionID: id})
 			require.NoError(t, err)
 			require.Equal(t, row.status, execution.Status)
 			require.Equal(t, row.reason, execution.Reason)
@@ -124,18 +95,16 @@ func TestEndsComeWithTheirReasonOrResult(t *testing.T) {
 	}
 }
 
-func TestACompletedRunIsGivenAMinuteForItsResult(t *testing.T) {
+func TestAwaitExecutionWaitsAMinuteForResult(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	api := testsuite.NewAPI(t, testsuite.WithClock(clock.Now), testsuite.WithResultDelay(24*time.Hour))
-	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	in := asteroid.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Complete("success", "", 1))}
-	clock.pass(time.Minute)
-	wait := newWait(t, options, in)
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(59 * time.Second)
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(time.Second)
+	api, clock, options := newAPI(t, testsuite.WithResultDelay(24*time.Hour))
+	in := asteroid.AwaitExecutionInput{ExecutionID: executeSteps(t, api, options, testsuite.Complete("success", "", 1))}
+	clock.Advance(time.Minute)
+	wait := newAwaitExecution(t, options, in)
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Advance(59 * time.Second)
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Advance(time.Second)
 	execution, err := wait.next()
 	require.NoError(t, err)
 	require.Equal(t, asteroid.StatusCompleted, execution.Status)
@@ -143,103 +112,110 @@ func TestACompletedRunIsGivenAMinuteForItsResult(t *testing.T) {
 	require.Error(t, execution.DecodeResult(new(int)))
 }
 
-func newWait(t *testing.T, options worker.Options, in asteroid.AwaitExecutionInput) *retries[asteroid.Execution] {
-	t.Helper()
-	return &retries[asteroid.Execution]{t: t, name: asteroid.AwaitExecutionName, options: options, in: in}
-}
-
-// execution is the least that the contract says of one.
-func executionJSON(status string) string {
-	return fmt.Sprintf(`{"id":"e-1","status":%q,"agentId":"a","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`, status)
-}
-
-func TestAStreakOfFailedPollsIsToleratedForAnHour(t *testing.T) {
+func TestAwaitExecutionWaitsAMinuteForReason(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
+	clock := clienttest.NewClock()
+	wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/activities") {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		_, _ = io.WriteString(w, executionJSON("cancelled"))
+	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Advance(time.Minute)
+	execution, err := wait.next()
+	require.NoError(t, err)
+	require.Equal(t, asteroid.StatusCancelled, execution.Status)
+}
+
+func TestAwaitExecutionToleratesFailedPollsForAnHour(t *testing.T) {
+	t.Parallel()
+	clock := clienttest.NewClock()
 	var down atomic.Bool
 	down.Store(true)
-	options := worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	options := worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		if down.Load() {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
 		_, _ = io.WriteString(w, executionJSON("running"))
 	})}
-	wait := newWait(t, options, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
+	wait := newAwaitExecution(t, options, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
 
 	for range 5 {
-		err := wait.err()
+		err := wait.nextErr()
 		require.True(t, asteroid.IsUnavailable(err), "%v", err)
 		require.False(t, applicationError(t, err).NonRetryable())
-		clock.pass(14 * time.Minute)
+		clock.Advance(14 * time.Minute)
 	}
 	down.Store(false) // one good poll ends the streak
-	require.True(t, asteroid.IsStillRunning(wait.err()))
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
 	down.Store(true)
-	require.False(t, applicationError(t, wait.err()).NonRetryable())
-	clock.pass(6 * time.Hour)
-	err := wait.err()
+	require.False(t, applicationError(t, wait.nextErr()).NonRetryable())
+	clock.Advance(6 * time.Hour)
+	err := wait.nextErr()
 	require.True(t, asteroid.IsUnavailable(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
 	details, _ := asteroid.DetailsOf(err)
 	require.Equal(t, "e-1", details.ExecutionID)
 }
 
-func TestA404IsForgivenEarlyAndFinalLater(t *testing.T) {
+func TestAwaitExecutionRetriesEarly404Only(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	clock := clienttest.NewClock()
+	wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
-	err := wait.err()
+	err := wait.nextErr()
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
 	require.False(t, applicationError(t, err).NonRetryable())
-	clock.pass(2 * time.Minute)
-	err = wait.err()
+	clock.Advance(2 * time.Minute)
+	err = wait.nextErr()
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
 	require.True(t, applicationError(t, err).NonRetryable())
 }
 
-func TestAnUnknownStatusIsWaitedOutForAnHour(t *testing.T) {
+func TestAwaitExecutionToleratesUnknownStatusForAnHour(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
+	clock := clienttest.NewClock()
 	var status atomic.Value
 	status.Store("hibernating")
-	wait := newWait(t, worker.Options{Now: clock.Now, Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, executionJSON(status.Load().(string)))
 	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(50 * time.Minute)
-	status.Store("dreaming") // another one: the hour begins anew
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(50 * time.Minute)
-	require.True(t, asteroid.IsStillRunning(wait.err()))
-	clock.pass(11 * time.Minute)
-	err := wait.err()
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Advance(50 * time.Minute)
+	status.Store("dreaming") // another status starts the hour again
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Advance(50 * time.Minute)
+	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+	clock.Advance(11 * time.Minute)
+	err := wait.nextErr()
 	require.True(t, asteroid.IsUnknownStatus(err), "%v", err)
 	require.Contains(t, err.Error(), "dreaming")
 }
 
-func TestAWaitForAChangeReturnsAnUnknownStatus(t *testing.T) {
+func TestAwaitExecutionUntilChangeReturnsUnknownStatus(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, executionJSON("hibernating"))
 	})})
-	execution, err := run[asteroid.Execution](env, asteroid.AwaitExecutionName,
+	execution, err := runActivity[asteroid.Execution](env, asteroid.AwaitExecutionName,
 		asteroid.AwaitExecutionInput{ExecutionID: "e-1", Until: asteroid.UntilChange, KnownStatus: asteroid.StatusRunning})
 	require.NoError(t, err)
 	require.Equal(t, asteroid.Status("hibernating"), execution.Status)
 }
 
-func TestTheLongPollFallsBackWhereTheServiceHasNone(t *testing.T) {
+func TestAwaitExecutionFallsBackWithoutLongPoll(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
+	clock := clienttest.NewClock()
 	for name, options := range map[string][]testsuite.Option{"has one": nil, "has none": {testsuite.WithoutLongPoll()}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := testsuite.NewAPI(t, append(options, testsuite.WithClock(clock.Now))...)
 			options := worker.Options{Connections: connect(api), Now: clock.Now}
-			in := asteroid.AwaitExecutionInput{ExecutionID: executeOn(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)), LongPollSeconds: 25}
+			in := asteroid.AwaitExecutionInput{ExecutionID: executeSteps(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)), LongPollSeconds: 25}
 			before := len(api.Requests())
 			_, err := newEnv(t, options).ExecuteActivity(asteroid.AwaitExecutionName, in)
 			require.True(t, asteroid.IsStillRunning(err), "%v", err)
@@ -248,18 +224,18 @@ func TestTheLongPollFallsBackWhereTheServiceHasNone(t *testing.T) {
 	}
 }
 
-func TestALongPollForAMissingExecutionIsNotFound(t *testing.T) {
+func TestAwaitExecutionLongPollReportsNotFound(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
+	clock := clienttest.NewClock()
 	api := testsuite.NewAPI(t)
-	wait := newWait(t, worker.Options{Connections: connect(api), Now: clock.Now},
+	wait := newAwaitExecution(t, worker.Options{Connections: connect(api), Now: clock.Now},
 		asteroid.AwaitExecutionInput{ExecutionID: "11111111-1111-4111-8111-111111111111", LongPollSeconds: 1})
-	clock.pass(2 * time.Minute)
-	err := wait.err()
+	clock.Advance(2 * time.Minute)
+	err := wait.nextErr()
 	require.True(t, asteroid.IsNotFound(err), "%v", err)
 }
 
-func TestAWaitThatCannotBeMeantIsRefused(t *testing.T) {
+func TestAwaitExecutionRejectsInvalidInput(t *testing.T) {
 	t.Parallel()
 	for field, in := range map[string]asteroid.AwaitExecutionInput{
 		"executionId":     {ExecutionID: "a/b"},
@@ -267,28 +243,9 @@ func TestAWaitThatCannotBeMeantIsRefused(t *testing.T) {
 		"knownStatus":     {ExecutionID: "e", Until: asteroid.UntilChange},
 		"longPollSeconds": {ExecutionID: "e", LongPollSeconds: 26},
 	} {
-		env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+		env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 		_, err := env.ExecuteActivity(asteroid.AwaitExecutionName, in)
 		require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 		require.True(t, strings.Contains(err.Error(), field), "%v", err)
 	}
-}
-
-func TestAQuestionOfAnOlderServiceIsTheLastActionsMessage(t *testing.T) {
-	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/activities") {
-			require.Equal(t, "desc", r.URL.Query().Get("order"))
-			_, _ = io.WriteString(w, `[
-				{"id":"1","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"a_new_kind","status":7}},
-				{"id":"2","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"status_changed","data":{"status":"paused_by_agent"}}},
-				{"id":"3","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"action_started","data":{"message":"Which account?"}}},
-				{"id":"4","executionId":"e-1","timestamp":"2026-01-02T03:04:05Z","payload":{"activityType":"action_started","data":{"message":"an older one"}}}]`)
-			return
-		}
-		_, _ = io.WriteString(w, executionJSON("paused_by_agent"))
-	})})
-	execution, err := run[asteroid.Execution](env, asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
-	require.NoError(t, err)
-	require.Equal(t, "Which account?", execution.Reason)
 }

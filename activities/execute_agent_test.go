@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -9,13 +10,24 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// everyField sets each field of the published request that goes with the others.
+func TestExecuteAgentIsOneRequestWithoutFaults(t *testing.T) {
+	t.Parallel()
+	f := newAgentFixture(t)
+	result, err := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent}).next()
+	require.NoError(t, err)
+	require.False(t, result.Adopted)
+	require.False(t, result.MayHaveLateDuplicate)
+	require.Len(t, f.api.Requests(), 1)
+}
+
+// everyField returns an input with every field that may be combined with the others.
 func everyField() asteroid.ExecuteAgentInput {
 	return asteroid.ExecuteAgentInput{
 		AgentID:          "a-1",
@@ -29,7 +41,7 @@ func everyField() asteroid.ExecuteAgentInput {
 	}
 }
 
-func TestEveryFieldReachesTheServiceInTheDialectsOwnWords(t *testing.T) {
+func TestExecuteAgentSendsEveryFieldInEachDialect(t *testing.T) {
 	t.Parallel()
 	for dialect, want := range map[asteroid.Dialect]struct{ path, body string }{
 		asteroid.DialectAgents: {"/agents/v2/agents/a-1/execute", `{
@@ -44,7 +56,7 @@ func TestEveryFieldReachesTheServiceInTheDialectsOwnWords(t *testing.T) {
 		t.Run(string(dialect), func(t *testing.T) {
 			t.Parallel()
 			bodies := make(chan []byte, 1)
-			connections := canned(t, func(w http.ResponseWriter, r *http.Request) {
+			connections := serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				require.Equal(t, want.path, r.URL.Path)
 				raw, _ := io.ReadAll(r.Body)
 				bodies <- raw
@@ -53,8 +65,8 @@ func TestEveryFieldReachesTheServiceInTheDialectsOwnWords(t *testing.T) {
 			})
 			c := connections[asteroid.DefaultConnection]
 			c.Dialect = dialect
-			env := newEnv(t, worker.Options{Connections: one(c)})
-			executed, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, everyField())
+			env := newEnv(t, worker.Options{Connections: asDefault(c)})
+			executed, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, everyField())
 			require.NoError(t, err)
 			require.Equal(t, "e-1", executed.ExecutionID)
 			require.Equal(t, asteroid.StatusStarting, executed.Status)
@@ -83,7 +95,7 @@ func TestEveryFieldReachesTheServiceInTheDialectsOwnWords(t *testing.T) {
 	}
 }
 
-func TestPoolHeadVariantKeyAndDynamicDataReachTheService(t *testing.T) {
+func TestExecuteAgentSendsPoolHeadVariantKeyAndDynamicData(t *testing.T) {
 	t.Parallel()
 	for dialect, want := range map[asteroid.Dialect]string{
 		asteroid.DialectAgents:    `{"agentProfilePoolId":"pool","dynamicData":{"a":1},"executionOptions":{"variantKey":"v"},"head":true,"onCapacityLimit":"queue"}`,
@@ -92,7 +104,7 @@ func TestPoolHeadVariantKeyAndDynamicDataReachTheService(t *testing.T) {
 		t.Run(string(dialect), func(t *testing.T) {
 			t.Parallel()
 			bodies := make(chan map[string]any, 1)
-			connections := canned(t, func(w http.ResponseWriter, r *http.Request) {
+			connections := serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				var body map[string]any
 				_ = json.NewDecoder(r.Body).Decode(&body)
 				bodies <- body
@@ -101,9 +113,9 @@ func TestPoolHeadVariantKeyAndDynamicDataReachTheService(t *testing.T) {
 			})
 			c := connections[asteroid.DefaultConnection]
 			c.Dialect = dialect
-			env := newEnv(t, worker.Options{Connections: one(c)})
-			executed, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
-				AgentID: "a-1", AgentProfilePoolID: "pool", DynamicData: asteroid.Inputs{"a": 1}, Head: true,
+			env := newEnv(t, worker.Options{Connections: asDefault(c)})
+			executed, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{
+				AgentID: "a-1", AgentProfilePoolID: "pool", DynamicData: asteroid.Inputs{"a": 1}, Head: true, //nolint:staticcheck // the former name must still work
 				ExecutionOptions: &asteroid.ExecutionOptions{VariantKey: "v"}, OnCapacityLimit: asteroid.CapacityQueue,
 			})
 			require.NoError(t, err)
@@ -117,28 +129,40 @@ func TestPoolHeadVariantKeyAndDynamicDataReachTheService(t *testing.T) {
 	}
 }
 
-func TestTheServiceTakesEveryField(t *testing.T) {
+func TestExecuteAgentSendsOnlyFieldsThatAPIAccepts(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
-	staged, err := run[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
+	staged, err := runActivity[asteroid.StageFilesResult](env, asteroid.StageFilesName, asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: "data:,x"}}})
 	require.NoError(t, err)
 	in := everyField()
 	in.AgentID, in.TempFiles, in.Version, in.AgentProfileID = api.AgentID("inventory"), staged.Files, new(1), ""
-	executed, err := run[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, in)
+	executed, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, in)
 	require.NoError(t, err)
 	got, _ := api.Execution(executed.ExecutionID)
 	require.Equal(t, "42", got.Metadata["order"])
 	require.Len(t, got.Files, 1)
 }
 
-func TestWhatTheContractForbidsIsRefusedBeforeAnythingIsSent(t *testing.T) {
+func TestExecuteAgentInputKeepsDigits(t *testing.T) {
+	t.Parallel()
+	var in asteroid.ExecuteAgentInput
+	const given = `{"agentId":"a","inputs":{"n":12345678901234567890,"list":[0.10]}}`
+	require.NoError(t, json.Unmarshal([]byte(given), &in))
+	again, err := json.Marshal(in)
+	require.NoError(t, err)
+	require.JSONEq(t, given, string(again))
+	require.Contains(t, string(again), "12345678901234567890")
+	require.Contains(t, string(again), "0.10")
+}
+
+func TestExecuteAgentRejectsInvalidInputBeforeSending(t *testing.T) {
 	t.Parallel()
 	file := asteroid.StagedFile{ID: "t-1", Name: "a"}
 	for name, row := range map[string]struct {
-		in    asteroid.ExecuteAgentInput
-		field string
-		says  string
+		in      asteroid.ExecuteAgentInput
+		field   string
+		message string
 	}{
 		"no agent":              {asteroid.ExecuteAgentInput{}, "agentId", "is required"},
 		"path-like agent":       {asteroid.ExecuteAgentInput{AgentID: "../admin"}, "agentId", "must be an id"},
@@ -150,10 +174,10 @@ func TestWhatTheContractForbidsIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		"two kinds of profile":  {asteroid.ExecuteAgentInput{AgentID: "a", AgentProfileID: "p", AgentProfilePoolID: "q"}, "agentProfileId", "excludes agentProfilePoolId"},
 		"path-like profile":     {asteroid.ExecuteAgentInput{AgentID: "a", AgentProfileID: "../p"}, "agentProfileId", "must be an id"},
 		"path-like pool":        {asteroid.ExecuteAgentInput{AgentID: "a", AgentProfilePoolID: "p/q"}, "agentProfilePoolId", "must be an id"},
-		"inputs and old inputs": {asteroid.ExecuteAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"a": 1}, DynamicData: asteroid.Inputs{"b": 1}}, "dynamicData", "former name"},
+		"inputs and old inputs": {asteroid.ExecuteAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"a": 1}, DynamicData: asteroid.Inputs{"b": 1}}, "dynamicData", "former name"}, //nolint:staticcheck // the former name must still work
 		"input name":            {asteroid.ExecuteAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"claim-number": 1}}, "inputs", `"claim-number" fits no prompt`},
 		"empty input name":      {asteroid.ExecuteAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"": 1}}, "inputs", "fits no prompt"},
-		"input begins 1":        {asteroid.ExecuteAgentInput{AgentID: "a", DynamicData: asteroid.Inputs{"1st": 1}}, "dynamicData", "fits no prompt"},
+		"input begins 1":        {asteroid.ExecuteAgentInput{AgentID: "a", DynamicData: asteroid.Inputs{"1st": 1}}, "dynamicData", "fits no prompt"}, //nolint:staticcheck // the former name must still work
 		"soft timeout 0":        {asteroid.ExecuteAgentInput{AgentID: "a", ExecutionOptions: &asteroid.ExecutionOptions{SoftTimeoutMins: new(int32(0))}}, "executionOptions.softTimeoutMins", "at least 1"},
 		"soft timeout -1":       {asteroid.ExecuteAgentInput{AgentID: "a", ExecutionOptions: &asteroid.ExecutionOptions{SoftTimeoutMins: new(int32(-1))}}, "executionOptions.softTimeoutMins", "at least 1"},
 		"two storage keys":      {asteroid.ExecuteAgentInput{AgentID: "a", ExecutionOptions: &asteroid.ExecutionOptions{SharedStorageKey: "x", VariantKey: "y"}}, "executionOptions.sharedStorageKey", "excludes variantKey"},
@@ -172,22 +196,28 @@ func TestWhatTheContractForbidsIsRefusedBeforeAnythingIsSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) {
-				t.Error("something was sent")
-			})})
+			env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 			_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, row.in)
 			require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 			require.True(t, applicationError(t, err).NonRetryable())
-			require.Contains(t, err.Error(), row.says)
+			require.Contains(t, err.Error(), row.message)
 			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, row.field, details.Field)
 		})
 	}
 }
 
-func TestAnExpiredFileIsToldBeforeAnythingIsSent(t *testing.T) {
+func TestExecuteAgentInputRejectsNumberedKey(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })})
+	in := asteroid.ExecuteAgentInput{AgentID: "a", IdempotencyKey: "claim-7#2"}
+	require.True(t, asteroid.IsInvalidInput(in.Validate()))
+	in.IdempotencyKey = "claim#7-2"
+	require.NoError(t, in.Validate())
+}
+
+func TestExecuteAgentRejectsExpiredFileBeforeSending(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 	_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a", TempFiles: []asteroid.StagedFile{
 		{ID: "t-1", Name: "a.csv", ExpiresAt: time.Now().Add(-time.Second)},
 	}})
@@ -195,7 +225,7 @@ func TestAnExpiredFileIsToldBeforeAnythingIsSent(t *testing.T) {
 	require.Contains(t, err.Error(), "a.csv")
 }
 
-func TestAFileThatTheServiceNoLongerHasIsStagedFileExpired(t *testing.T) {
+func TestExecuteAgentReportsMissingFileAsStagedFileExpired(t *testing.T) {
 	t.Parallel()
 	api := testsuite.NewAPI(t)
 	env := newEnv(t, worker.Options{Connections: connect(api)})
@@ -206,30 +236,30 @@ func TestAFileThatTheServiceNoLongerHasIsStagedFileExpired(t *testing.T) {
 	require.Empty(t, api.Executions())
 }
 
-func TestAnAcceptanceWithoutAnIDIsOfUnknownOutcome(t *testing.T) {
+func TestExecuteAgentClassifiesRefusalByStatusNotWording(t *testing.T) {
 	t.Parallel()
-	for name, body := range map[string]string{"truncated": `{"executionId":"e-`, "no id": `{}`, "path-like id": `{"executionId":"../x"}`} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			execute := newExecute(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(http.StatusAccepted)
-				_, _ = io.WriteString(w, body)
-			})}, asteroid.ExecuteAgentInput{AgentID: "a-1"})
-			err := execute.err()
-			require.True(t, asteroid.IsUnavailable(err), "%v", err)
-			require.EqualValues(t, 1, (*execute.details)["unknownOutcomes"])
-		})
+	for status, is := range map[int]func(error) bool{413: asteroid.IsInvalidInput, 429: asteroid.IsAtCapacity, 400: asteroid.IsInvalidInput} {
+		env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "temp files exceed the limit of 200 MB")
+		})})
+		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
+		require.True(t, is(err), "%d: %v", status, err)
 	}
 }
 
-func TestInputsKeepTheirDigits(t *testing.T) {
+func TestExecuteAgentReadsResponseWhileWorkerStops(t *testing.T) {
 	t.Parallel()
-	var in asteroid.ExecuteAgentInput
-	const given = `{"agentId":"a","inputs":{"n":12345678901234567890,"list":[0.10]}}`
-	require.NoError(t, json.Unmarshal([]byte(given), &in))
-	again, err := json.Marshal(in)
+	began, answer := make(chan struct{}), make(chan struct{})
+	ctx, stop := context.WithCancel(context.Background())
+	env := newEnvWith(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(began)
+		<-answer
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write([]byte(`{"executionId":"e-1"}`))
+	})}, sdkworker.Options{BackgroundActivityContext: ctx})
+	go func() { <-began; stop(); close(answer) }()
+	result, err := runActivity[asteroid.ExecuteAgentResult](env, asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: "a-1"})
 	require.NoError(t, err)
-	require.JSONEq(t, given, string(again))
-	require.Contains(t, string(again), "12345678901234567890")
-	require.Contains(t, string(again), "0.10")
+	require.Equal(t, "e-1", result.ExecutionID)
 }

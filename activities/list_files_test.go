@@ -16,20 +16,20 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// list lists a selection of an execution's files.
-func list(t *testing.T, connections map[string]asteroid.Connection, id string, selection asteroid.FileSelection) (*asteroid.ListFilesResult, error) {
+// listFiles runs ListFiles once.
+func listFiles(t *testing.T, connections map[string]asteroid.Connection, id string, selection asteroid.FileSelection) (*asteroid.ListFilesResult, error) {
 	t.Helper()
 	env := newEnv(t, worker.Options{Connections: connections, SettleInterval: time.Millisecond})
 	env.SetTestTimeout(time.Minute)
-	return run[asteroid.ListFilesResult](env, asteroid.ListFilesName, asteroid.ListFilesInput{ExecutionID: id, FileSelection: selection})
+	return runActivity[asteroid.ListFilesResult](env, asteroid.ListFilesName, asteroid.ListFilesInput{ExecutionID: id, FileSelection: selection})
 }
 
-func TestFilesAreSelectedByDirectoryAndName(t *testing.T) {
+func TestListFilesSelectsByDirectoryAndName(t *testing.T) {
 	t.Parallel()
 	write := func(directory, name string) testsuite.Step {
 		return testsuite.WriteFile(directory, name, "text/plain", []byte(name))
 	}
-	api, _, id := finished(t, nil, write("downloads", "b.pdf"), write("downloads", "a.csv"), write("downloads", "c-1.csv"),
+	api, _, id := newCompletedExecution(t, nil, write("downloads", "b.pdf"), write("downloads", "a.csv"), write("downloads", "c-1.csv"),
 		write("workspace", "a.csv"), write("shared", "state.json"), write("debug", "log"))
 	for _, row := range []struct {
 		directories, names []string
@@ -43,7 +43,7 @@ func TestFilesAreSelectedByDirectoryAndName(t *testing.T) {
 		{[]string{"unheard-of"}, nil, ""},
 		{nil, []string{"none"}, ""},
 	} {
-		listed, err := list(t, connect(api), id, asteroid.FileSelection{Directories: row.directories, Names: row.names})
+		listed, err := listFiles(t, connect(api), id, asteroid.FileSelection{Directories: row.directories, Names: row.names})
 		require.NoError(t, err)
 		var got []string
 		for _, file := range listed.Files {
@@ -60,19 +60,19 @@ func TestFilesAreSelectedByDirectoryAndName(t *testing.T) {
 		{Directories: []string{""}}, {Directories: []string{"a/b"}}, {Directories: []string{`a\b`}}, {Names: []string{"["}}, {Names: []string{"a/*"}},
 	} {
 		before := len(api.Requests())
-		_, err := list(t, connect(api), id, selection)
-		requireType(t, badInput, err)
+		_, err := listFiles(t, connect(api), id, selection)
+		requireErrorType(t, invalidInput, err)
 		require.Len(t, api.Requests(), before)
 	}
 }
 
-func TestFilesThatAreCopiedInTheBackgroundAreNotLost(t *testing.T) {
+func TestListFilesWaitsForBackgroundSync(t *testing.T) {
 	t.Parallel()
-	api, clock, id := finished(t, []testsuite.Option{testsuite.WithFileSyncDelay(time.Minute)}, download("late.txt", []byte("x")))
+	api, clock, id := newCompletedExecution(t, []testsuite.Option{testsuite.WithFileSyncDelay(time.Minute)}, writeDownload("late.txt", []byte("x")))
 	var listings atomic.Int32
-	listed, err := list(t, connectThrough(api, func(r *http.Request) error {
+	listed, err := listFiles(t, connectThrough(api, func(r *http.Request) error {
 		if strings.HasSuffix(r.URL.Path, "/files") && listings.Add(1) == 2 {
-			clock.pass(time.Minute) // between the first listing and the second
+			clock.Advance(time.Minute) // between the first listing and the second
 		}
 		return nil
 	}), id, asteroid.FileSelection{})
@@ -81,15 +81,16 @@ func TestFilesThatAreCopiedInTheBackgroundAreNotLost(t *testing.T) {
 	require.EqualValues(t, 3, listings.Load(), "until two agree")
 }
 
-func TestAListingChangesAlsoWhenAFileDoes(t *testing.T) {
+func TestListFilesRepeatsUntilFilesAreStable(t *testing.T) {
 	t.Parallel()
 	at := func(size int, updated string) string {
-		return `{"directories":{"downloads":[` + strings.Replace(fileJSON("f", "downloads", "/downloads/x", "x", size), "}", `,"updatedAt":"`+updated+`"}`, 1) + `]}}`
+		file := fileJSON("f", "downloads", "/downloads/x", "x", size)
+		return listDownloads(strings.Replace(file, "}", `,"updatedAt":"`+updated+`"}`, 1))
 	}
 	const early, late = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
 	answers := []string{at(1, early), at(2, early), at(2, late), at(2, late), "none more"}
 	var asked atomic.Int32
-	listed, err := list(t, canned(t, func(w http.ResponseWriter, r *http.Request) {
+	listed, err := listFiles(t, serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/activities") {
 			_, _ = io.WriteString(w, "[]")
 			return
@@ -101,11 +102,11 @@ func TestAListingChangesAlsoWhenAFileDoes(t *testing.T) {
 	require.EqualValues(t, 4, asked.Load())
 }
 
-func TestAFileThatTheLogTellsOfIsWaitedFor(t *testing.T) {
+func TestListFilesWaitsForFilesNamedInLog(t *testing.T) {
 	t.Parallel()
 	const late = 7
 	for name, row := range map[string]struct {
-		log      string // the answer of the log
+		log      string // the body of the log's response
 		status   int
 		names    []string
 		listings int32
@@ -121,7 +122,7 @@ func TestAFileThatTheLogTellsOfIsWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var listings atomic.Int32
-			_, err := list(t, canned(t, func(w http.ResponseWriter, r *http.Request) {
+			_, err := listFiles(t, serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case strings.HasSuffix(r.URL.Path, "/activities"):
 					w.WriteHeader(row.status)
@@ -129,7 +130,7 @@ func TestAFileThatTheLogTellsOfIsWaitedFor(t *testing.T) {
 				case listings.Add(1) < late:
 					_, _ = io.WriteString(w, `{"directories":{}}`)
 				default:
-					_, _ = io.WriteString(w, `{"directories":{"downloads":[`+fileJSON("f", "downloads", "/downloads/x", "x", 1)+`]}}`)
+					_, _ = io.WriteString(w, listDownloads(fileJSON("f", "downloads", "/downloads/x", "x", 1)))
 				}
 			}), "e-1", asteroid.FileSelection{Names: row.names})
 			require.NoError(t, err)
@@ -138,49 +139,46 @@ func TestAFileThatTheLogTellsOfIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestALogOrListingThatCannotBeReadNowIsUnavailable(t *testing.T) {
+func TestListFilesReportsUnreadableLogOrListingAsUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []string{"ExecutionActivitiesGet", "ExecutionFilesGet"} {
-		api, _, id := finished(t, nil)
+		api, _, id := newCompletedExecution(t, nil)
 		api.Inject(operation, testsuite.Answer(500, ""), 1)
-		_, err := list(t, connect(api), id, asteroid.FileSelection{})
-		requireType(t, passing, err)
+		_, err := listFiles(t, connect(api), id, asteroid.FileSelection{})
+		requireErrorType(t, unavailable, err)
 	}
 }
 
-func TestMoreThanAThousandFilesAreNotListed(t *testing.T) {
+func TestListFilesRejectsMoreThanAThousandFiles(t *testing.T) {
 	t.Parallel()
 	var files []string
 	for i := range 1001 {
 		name := fmt.Sprintf("%04d", i)
 		files = append(files, fileJSON(name, "downloads", "/downloads/"+name, name, 1))
 	}
-	connections := listing(t, `{"directories":{"downloads":[`+strings.Join(files, ",")+`]}}`, nil, nil)
-	_, err := list(t, connections, "e-1", asteroid.FileSelection{})
-	requireType(t, badInput, err)
+	connections := (&executionFiles{listing: listDownloads(files...)}).start(t)
+	_, err := listFiles(t, connections, "e-1", asteroid.FileSelection{})
+	requireErrorType(t, invalidInput, err)
 	require.ErrorContains(t, err, "1001")
-	listed, err := list(t, connections, "e-1", asteroid.FileSelection{Names: []string{"0*"}})
+	listed, err := listFiles(t, connections, "e-1", asteroid.FileSelection{Names: []string{"0*"}})
 	require.NoError(t, err)
 	require.Len(t, listed.Files, 1000)
 }
 
-func TestAListedFileCanBeFoundUnderItsReferenceWhateverItsName(t *testing.T) {
+func TestListFilesReferencesCanBeStagedWhateverTheirNames(t *testing.T) {
 	t.Parallel()
 	names := []string{"a b", "a%20b", "a#b", "a?b", "a;b", "ä€", "..", ".", "a:b", "@", "[x]", `a\b`, "a\nb", "-", "//x", "a//b", "../../x"}
+	contents := map[string]string{}
 	var files []string
 	for i, name := range names {
-		files = append(files, fileJSON(fmt.Sprint("f", i), "downloads", "/downloads/"+name, name, len(name)))
+		id := fmt.Sprint("f", i)
+		contents[id] = name
+		files = append(files, fileJSON(id, "downloads", "/downloads/"+name, name, len(name)))
 	}
-	connections := listing(t, `{"directories":{"downloads":[`+strings.Join(files, ",")+`]}}`,
-		func(r *http.Request) string { return "http://" + r.Host + "/" + strings.Split(r.URL.Path, "/")[6] },
-		func(w http.ResponseWriter, r *http.Request) {
-			var i int
-			_, _ = fmt.Sscanf(r.URL.Path, "/f%d", &i)
-			_, _ = io.WriteString(w, names[i])
-		})
-	listed, err := list(t, connections, "e-1", asteroid.FileSelection{})
+	connections := (&executionFiles{listing: listDownloads(files...), serve: serveContents(contents)}).start(t)
+	listed, err := listFiles(t, connections, "e-1", asteroid.FileSelection{})
 	require.NoError(t, err)
-	staged, err := stage(t, worker.Options{Connections: connections}, asteroid.References(listed.Files)...)
+	staged, err := stageFiles(t, worker.Options{Connections: connections}, asteroid.References(listed.Files)...)
 	require.NoError(t, err)
 	require.Len(t, staged.Files, len(names))
 	for i, file := range listed.Files {

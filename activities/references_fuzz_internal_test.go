@@ -21,30 +21,31 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/files"
 )
 
-// answers is a transport that sends nothing.
-type answers func(r *http.Request) (*http.Response, error)
+// transportFunc is a transport that sends nothing.
+type transportFunc func(r *http.Request) (*http.Response, error)
 
-func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
+func (a transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
-// nothingStored is a Store that knows one URI.
-type nothingStored struct{}
+// oneFileStore is a Store that knows one URI.
+type oneFileStore struct{}
 
-func (nothingStored) Stat(_ context.Context, uri *url.URL) (asteroid.FileInfo, error) {
+func (oneFileStore) Stat(_ context.Context, uri *url.URL) (asteroid.FileInfo, error) {
 	if uri.Path == "/there" {
 		return asteroid.FileInfo{Size: 3}, nil
 	}
 	return asteroid.FileInfo{}, fs.ErrNotExist
 }
 
-func (nothingStored) Open(context.Context, *url.URL) (io.ReadCloser, error) {
+func (oneFileStore) Open(context.Context, *url.URL) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader("abc")), nil
 }
 
-func (nothingStored) Write(context.Context, *url.URL, io.Reader, asteroid.FileInfo) error {
+func (oneFileStore) Write(context.Context, *url.URL, io.Reader, asteroid.FileInfo) error {
 	return errors.ErrUnsupported
 }
 
-// newFuzzedFinder has a root with files that say inside, beside a directory with files that say outside.
+// newFuzzedFinder returns a finder whose file root has files with the content "inside". Files
+// beside the root have the content "outside".
 func newFuzzedFinder(f *testing.F) *finder {
 	parent := f.TempDir()
 	root := filepath.Join(parent, "r")
@@ -60,15 +61,15 @@ func newFuzzedFinder(f *testing.F) *finder {
 		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(content)), ContentLength: int64(len(content)), Request: r}
 	}
 	a, err := New(Options{
-		FileRoots: []string{root}, HTTPS: asteroid.HTTPSOptions{Hosts: []string{"files.example.com"}}, Stores: map[string]asteroid.Store{"mem": nothingStored{}},
-		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: {APIKey: asteroid.StaticAPIKey("topsecret"), Transport: answers(func(r *http.Request) (*http.Response, error) {
+		FileRoots: []string{root}, HTTPS: asteroid.HTTPSOptions{Hosts: []string{"files.example.com"}}, Stores: map[string]asteroid.Store{"mem": oneFileStore{}},
+		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: {APIKey: asteroid.StaticAPIKey("topsecret"), Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 			return body(r, http.StatusOK, http.Header{}, `{"directories":{"downloads":[{"id":"1","directory":"downloads","filePath":"/downloads/x","fileName":"x","fileSize":3}]}}`), nil
 		})}},
 	})
 	require.NoError(f, err)
-	a.https.Client.Transport = answers(func(r *http.Request) (*http.Response, error) {
+	a.https.Client.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Scheme != "https" || !strings.EqualFold(strings.TrimSuffix(r.URL.Hostname(), "."), "files.example.com") {
-			panic("asked: " + r.URL.String())
+			panic("a request was sent to " + r.URL.String())
 		}
 		for name := range r.Header {
 			if strings.Contains(strings.ToLower(name), "key") {
@@ -83,8 +84,9 @@ func newFuzzedFinder(f *testing.F) *finder {
 	return &finder{Activities: a, connection: a.connections[asteroid.DefaultConnection], scheduled: time.Now().Add(-time.Hour), listings: map[string]func() ([]client.File, error){}}
 }
 
-// FuzzReferences looks at any reference: it never panics, never reads outside of the root, never asks a host that is not meant,
-// never repeats a query, and fails with an error type of this package.
+// FuzzReferences opens arbitrary references. The finder never panics, never reads outside of the
+// root, never sends a request to another host, never repeats a query in an error, and fails only
+// with an error type of package asteroid.
 func FuzzReferences(f *testing.F) {
 	find := newFuzzedFinder(f)
 	root := "file://" + find.roots[0]
@@ -112,10 +114,10 @@ func FuzzReferences(f *testing.F) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		found, err := find.find(ctx, "files[0]", asteroid.FileRef{URI: uri, Name: name, ContentType: contentType})
-		requireAsteroid(t, err)
+		requireAsteroidError(t, err)
 		if strings.HasPrefix(strings.ToLower(uri), "https:") || strings.HasPrefix(strings.ToLower(uri), "mem:") {
 			_, err := find.find(ctx, "files[0]", asteroid.FileRef{URI: uri + "?signature=topsecret", Name: name})
-			requireAsteroid(t, err)
+			requireAsteroidError(t, err)
 			if err != nil && !strings.Contains(uri, "topsecret") {
 				require.NotContains(t, err.Error(), "topsecret")
 			}
@@ -139,7 +141,8 @@ func FuzzReferences(f *testing.F) {
 	})
 }
 
-func requireAsteroid(t *testing.T, err error) {
+// requireAsteroidError checks that err is nil or has one of the error types of the finder.
+func requireAsteroidError(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {
 		return

@@ -55,8 +55,8 @@ type ListQuery struct {
 	NewestFirst                bool
 }
 
-// List reads the page with a number, counted from 1, in ascending order of creation unless query.NewestFirst
-// (https://docs.asteroid.ai/api-reference/execution/list-executions).
+// List reads the page with a number, counted from 1, in ascending order of creation unless
+// query.NewestFirst (https://docs.asteroid.ai/api-reference/execution/list-executions).
 func (c *Client) List(ctx context.Context, query ListQuery, number int32) (SummaryPage, error) {
 	size, field, direction := int32(ListPageSize), api.ExecutionSortFieldCreatedAt, api.SortDirectionAsc
 	if query.NewestFirst {

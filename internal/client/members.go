@@ -14,8 +14,18 @@ import (
 // members is a JSON object whose values are not decoded.
 type members map[string]json.RawMessage
 
-// errNotJSON marks text that is not JSON.
-var errNotJSON = errors.New("is not JSON")
+// notJSONError is the error of text that is not JSON. It names the member at fault, if there is one,
+// in quotes.
+type notJSONError struct{ member string }
+
+func (e *notJSONError) Error() string {
+	if e.member == "" {
+		return "is not JSON"
+	}
+	return "has the member " + e.member + ", which is not JSON"
+}
+
+var errNotJSON = &notJSONError{}
 
 // splitObject returns the members of a JSON object. Of two members with one name the last counts.
 func splitObject(raw []byte) (members, error) {
@@ -101,14 +111,16 @@ func eachElement(raw []byte, open, closing byte, visit func(name, value []byte) 
 	}
 }
 
-// memberError says which member is not JSON: of an object, the member in it.
+// memberError returns the error of a value that is not JSON. Of an object, it names the member in
+// it.
 func memberError(name, value []byte) error {
 	if len(value) > 0 && value[0] == '{' {
-		if _, err := eachElement(value, '{', '}', func(_, _ []byte) error { return nil }); err != nil && err != errNotJSON {
-			return err
+		_, err := eachElement(value, '{', '}', func(_, _ []byte) error { return nil })
+		if named, ok := errors.AsType[*notJSONError](err); ok && named.member != "" {
+			return named
 		}
 	}
-	return fmt.Errorf("the member %s %w", name, errNotJSON)
+	return &notJSONError{string(name)}
 }
 
 func skipSpace(raw []byte, i int) int {
@@ -128,8 +140,8 @@ func skipValue(raw []byte, i int) (end int, ok bool) {
 		if i >= len(raw) {
 			return 0, false
 		}
-		switch c := raw[i]; {
-		case c == '{' || c == '[':
+		switch c := raw[i]; c {
+		case '{', '[':
 			stack = append(stack, c+2) // in ASCII, '}' is '{'+2 and ']' is '['+2
 			i = skipSpace(raw, i+1)
 			if i < len(raw) && raw[i] == c+2 {
@@ -141,7 +153,7 @@ func skipValue(raw []byte, i int) (end int, ok bool) {
 				}
 			}
 			continue
-		case c == '"':
+		case '"':
 			if i, ok = skipString(raw, i); !ok {
 				return 0, false
 			}

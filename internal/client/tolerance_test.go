@@ -130,8 +130,8 @@ func TestExecutionReadsUsualForms(t *testing.T) {
 func TestExecutionNamesTheMemberThatIsNotJSON(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"id":"e-1","status":"completed","executionResult":{"outcome":"success","result":NaN}}`: `the member "result" is not JSON`,
-		`{"id":"e-1","status":completed}`:           `the member "status" is not JSON`,
+		`{"id":"e-1","status":"completed","executionResult":{"outcome":"success","result":NaN}}`: `has the member "result", which is not JSON`,
+		`{"id":"e-1","status":completed}`:           `has the member "status", which is not JSON`,
 		`{"id":"e-1","status":"completed"`:          `is not JSON`,
 		`{"id":"e-1","status":"completed"} trailer`: `is not JSON`,
 		`[]`:                   `does not begin with {`,

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -17,21 +16,22 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// decisions counts what is counted, by the label decision.
-type decisions struct {
-	mu     *sync.Mutex
-	counts map[string]int64
-	tags   map[string]string
+// decisionCounter sums the counter asteroid_execute_decisions by its label decision.
+type decisionCounter struct {
+	client.MetricsHandler // gauges and timers
+	mu                    *sync.Mutex
+	counts                map[string]int64
+	tags                  map[string]string
 }
 
-func (d decisions) WithTags(tags map[string]string) client.MetricsHandler {
+func (d decisionCounter) WithTags(tags map[string]string) client.MetricsHandler {
 	merged := maps.Clone(d.tags)
 	maps.Copy(merged, tags)
-	return decisions{d.mu, d.counts, merged}
+	return decisionCounter{d.MetricsHandler, d.mu, d.counts, merged}
 }
 
-func (d decisions) Counter(name string) client.MetricsCounter {
-	return counter(func(n int64) {
+func (d decisionCounter) Counter(name string) client.MetricsCounter {
+	return counterFunc(func(n int64) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if name == "asteroid_execute_decisions" {
@@ -40,26 +40,15 @@ func (d decisions) Counter(name string) client.MetricsCounter {
 	})
 }
 
-func (decisions) Gauge(string) client.MetricsGauge { return gauge{} }
-func (decisions) Timer(string) client.MetricsTimer { return timer{} }
+type counterFunc func(int64)
 
-type counter func(int64)
+func (c counterFunc) Inc(n int64) { c(n) }
 
-func (c counter) Inc(n int64) { c(n) }
-
-type gauge struct{}
-
-func (gauge) Update(float64) {}
-
-type timer struct{}
-
-func (timer) Record(time.Duration) {}
-
-func TestEveryDecisionIsCountedUnderItsLabel(t *testing.T) {
+func TestExecuteAgentCountsDecisionsByLabel(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	counted := decisions{&sync.Mutex{}, map[string]int64{}, map[string]string{}}
-	plugin, err := worker.NewPlugin(s.options)
+	f := newAgentFixture(t)
+	counted := decisionCounter{client.MetricsNopHandler, &sync.Mutex{}, map[string]int64{}, map[string]string{}}
+	plugin, err := worker.NewPlugin(f.options)
 	require.NoError(t, err)
 	execute := func(key string) {
 		var suite sdktestsuite.WorkflowTestSuite
@@ -67,7 +56,7 @@ func TestEveryDecisionIsCountedUnderItsLabel(t *testing.T) {
 		suite.SetMetricsHandler(counted)
 		env := suite.NewTestActivityEnvironment()
 		env.SetWorkerOptions(sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
-		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: s.agent, IdempotencyKey: key})
+		_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: key})
 		require.NoError(t, err)
 	}
 	execute("order-42")

@@ -14,7 +14,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-func TestANamedPipeDoesNotHangAWorker(t *testing.T) {
+func TestStageFilesRejectsNamedPipe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "pipe")

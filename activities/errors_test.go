@@ -16,15 +16,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// applicationError returns the outermost ApplicationError in err's chain.
-func applicationError(t *testing.T, err error) *temporal.ApplicationError {
-	t.Helper()
-	var said *temporal.ApplicationError
-	require.ErrorAs(t, err, &said)
-	return said
-}
-
-func TestEveryStatusBecomesItsErrorType(t *testing.T) {
+func TestErrorTypeFollowsHTTPStatus(t *testing.T) {
 	t.Parallel()
 	const get, execute = asteroid.GetExecutionName, asteroid.ExecuteAgentName
 	for _, row := range []struct {
@@ -32,7 +24,7 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 		status    int
 		errorType string
 		retried   bool
-		says      string
+		message   string
 	}{
 		{get, 400, asteroid.ErrorTypeInvalidInput, false, "correct the input"},
 		{get, 401, asteroid.ErrorTypeUnauthorized, false, `check the API key of connection "default"`},
@@ -54,7 +46,7 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 		{execute, 404, asteroid.ErrorTypeNotFound, false, "check the id"},
 		{execute, 409, asteroid.ErrorTypeAtCapacity, true, "limit of executions"},
 		{execute, 429, asteroid.ErrorTypeAtCapacity, true, "limit of executions"},
-		// Whether these created something is not known: the next attempt looks before it sends again.
+		// The outcome of these is unknown: the next attempt looks up the key before it posts again.
 		{execute, 408, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
 		{execute, 500, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
 		{execute, 503, asteroid.ErrorTypeUnavailable, true, "temporal_execution_key"},
@@ -62,7 +54,7 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %d", row.activity, row.status), func(t *testing.T) {
 			t.Parallel()
 			var requests atomic.Int32
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				requests.Add(1)
 				w.Header().Set("X-Request-Id", "req-7")
 				w.WriteHeader(row.status)
@@ -73,11 +65,11 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 				in = asteroid.ExecuteAgentInput{AgentID: "a-1"}
 			}
 			_, err := env.ExecuteActivity(row.activity, in)
-			said := applicationError(t, err)
-			require.Equal(t, row.errorType, said.Type())
-			require.Equal(t, row.retried, !said.NonRetryable())
-			require.Contains(t, said.Message(), row.says)
-			require.Contains(t, said.Message(), "because")
+			application := applicationError(t, err)
+			require.Equal(t, row.errorType, application.Type())
+			require.Equal(t, row.retried, !application.NonRetryable())
+			require.Contains(t, application.Message(), row.message)
+			require.Contains(t, application.Message(), "because")
 			require.EqualValues(t, 1, requests.Load())
 			details, ok := asteroid.DetailsOf(err)
 			require.True(t, ok)
@@ -87,9 +79,9 @@ func TestEveryStatusBecomesItsErrorType(t *testing.T) {
 	}
 }
 
-func TestErrorBodiesOfEveryPublishedFormAreReadable(t *testing.T) {
+func TestErrorMessageReadsEveryPublishedBody(t *testing.T) {
 	t.Parallel()
-	for name, row := range map[string]struct{ contentType, body, says string }{
+	for name, row := range map[string]struct{ contentType, body, message string }{
 		"JSON message":      {"application/json", `{"code":400,"message":"no such label"}`, "no such label"},
 		"JSON error":        {"application/json", `{"error":"no such label"}`, "no such label"},
 		"RFC 9457":          {"application/problem+json", `{"title":"Bad","detail":"no such label","errors":[{"parameter":"status","detail":"unknown"}]}`, "no such label; status: unknown"},
@@ -101,21 +93,21 @@ func TestErrorBodiesOfEveryPublishedFormAreReadable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", row.contentType)
 				w.WriteHeader(http.StatusBadRequest)
 				_, _ = io.WriteString(w, row.body)
 			})})
 			_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
-			require.Contains(t, applicationError(t, err).Message(), row.says)
+			require.Contains(t, applicationError(t, err).Message(), row.message)
 			require.NotContains(t, err.Error(), "<html>")
 		})
 	}
 }
 
-func TestLimitReachedIsToldInDetails(t *testing.T) {
+func TestErrorDetailsCarryLimit(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusTooManyRequests)
 		_, _ = io.WriteString(w, `{"code":429,"message":"full","type":"https://docs.asteroid.ai/errors/limit-reached","capability":"concurrent_executions","used":5,"limit":5}`)
@@ -129,7 +121,7 @@ func TestLimitReachedIsToldInDetails(t *testing.T) {
 	require.Equal(t, "https://docs.asteroid.ai/errors/limit-reached", details.ProblemType)
 }
 
-func TestRetryAfterBecomesTheNextDelayWithinBounds(t *testing.T) {
+func TestErrorRetryDelayFollowsRetryAfter(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		header, value string
@@ -148,7 +140,7 @@ func TestRetryAfterBecomesTheNextDelayWithinBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, func(w http.ResponseWriter, _ *http.Request) {
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set(row.header, strings.Replace(row.value, "in a minute", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat), 1))
 				w.WriteHeader(http.StatusServiceUnavailable)
 			})})
@@ -160,7 +152,7 @@ func TestRetryAfterBecomesTheNextDelayWithinBounds(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatBreaksTheContractIsUnavailable(t *testing.T) {
+func TestErrorOfMalformedResponseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"truncated JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"e-1","stat`) },
@@ -175,7 +167,7 @@ func TestAnAnswerThatBreaksTheContractIsUnavailable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := newEnv(t, worker.Options{Connections: canned(t, answer)})
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, answer)})
 			_, err := env.ExecuteActivity(asteroid.GetExecutionName, asteroid.GetExecutionInput{ExecutionID: "e-1"})
 			require.True(t, asteroid.IsUnavailable(err), "%v", err)
 			require.False(t, applicationError(t, err).NonRetryable())
@@ -183,14 +175,14 @@ func TestAnAnswerThatBreaksTheContractIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
+func TestErrorOfUnreachableServiceIsUnavailable(t *testing.T) {
 	t.Parallel()
-	env := newEnv(t, worker.Options{Connections: one(asteroid.Connection{
+	env := newEnv(t, worker.Options{Connections: asDefault(asteroid.Connection{
 		APIKey: asteroid.StaticAPIKey("test-key"), BaseURL: "http://127.0.0.1:1",
 	})})
 	for name, in := range map[string]any{
 		asteroid.GetExecutionName: asteroid.GetExecutionInput{ExecutionID: "e-1"},
-		asteroid.ExecuteAgentName: asteroid.ExecuteAgentInput{AgentID: "a-1"}, // never sent: may be repeated
+		asteroid.ExecuteAgentName: asteroid.ExecuteAgentInput{AgentID: "a-1"}, // never sent, so it may be retried
 	} {
 		_, err := env.ExecuteActivity(name, in)
 		require.True(t, asteroid.IsUnavailable(err), "%v", err)
@@ -199,7 +191,7 @@ func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestPredicatesSeeThroughWrapping(t *testing.T) {
+func TestErrorPredicatesUnwrap(t *testing.T) {
 	t.Parallel()
 	inner := temporal.NewNonRetryableApplicationError("no", asteroid.ErrorTypeNotFound, nil, asteroid.ErrorDetails{ExecutionID: "e-1"})
 	outer := fmt.Errorf("claim 7: %w", temporal.NewApplicationErrorWithCause("step", "mine", inner))

@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -18,15 +17,15 @@ import (
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// memory is what the process holds of the system's memory, in bytes.
+// memory returns the bytes of memory that the process occupies.
 func memory() uint64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)
 	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
 }
 
-// Not parallel: other tests' memory would be counted.
-func TestStaging2GiBTakesNoMemoryToSpeakOf(t *testing.T) {
+// This test is not parallel: the memory of other tests would count.
+func TestStageFilesNeedsConstantMemoryFor2GiB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sends 2 GiB over loopback")
 	}
@@ -36,10 +35,10 @@ func TestStaging2GiBTakesNoMemoryToSpeakOf(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	require.NoError(t, os.Truncate(path, size))
 	var received atomic.Int64
-	env := newEnv(t, worker.Options{FileRoots: []string{dir}, MaxUploadBytes: -1, Connections: canned(t, func(w http.ResponseWriter, r *http.Request) {
+	env := newEnv(t, worker.Options{FileRoots: []string{dir}, MaxUploadBytes: -1, Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		received.Store(n)
-		_ = json.NewEncoder(w).Encode(map[string]any{"tempFiles": []map[string]string{{"id": "t-1", "name": "sparse.bin"}}})
+		acceptUpload(w, r, "sparse.bin")
 	})})
 	env.SetTestTimeout(5 * time.Minute)
 

@@ -1,0 +1,67 @@
+package activities_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/worker"
+)
+
+func TestSweepDuplicatesRetriesCancelWithoutEffect(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/agents/v2/executions":
+			_, _ = w.Write([]byte(`{"page":1,"pageSize":100,"total":1,"items":[{"id":"e-1","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`))
+		case r.Method == http.MethodPost:
+			_, _ = w.Write([]byte("Execution status updated."))
+		default:
+			_, _ = w.Write([]byte(`{"id":"e-1","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
+		}
+	})})
+	_, err := runActivity[asteroid.SweepDuplicatesResult](env, asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{AgentID: "a-1", ExecutionKey: "k"})
+	require.True(t, asteroid.IsUnavailable(err), "%v", err)
+	require.Contains(t, err.Error(), "still running")
+}
+
+func TestSweepDuplicatesContinuesAfterFailedCancel(t *testing.T) {
+	t.Parallel()
+	f := newAgentFixture(t)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+	f.postTwice(t, execute)
+	f.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"not now"}`, "Content-Type", "application/json"), 1)
+	sweep := &attempts[asteroid.SweepDuplicatesResult]{t: t, name: asteroid.SweepDuplicatesName, options: f.options,
+		in: asteroid.SweepDuplicatesInput{AgentID: f.agent, ExecutionKey: "k"}}
+	require.True(t, asteroid.IsUnavailable(sweep.nextErr()))
+	require.Len(t, f.live(), 1)
+	swept, err := sweep.next()
+	require.NoError(t, err)
+	require.Empty(t, f.live())
+	require.Len(t, swept.Cancelled, 2, "those of the attempt before, too")
+}
+
+func TestSweepDuplicatesWithoutKeepCoversNumberedKeys(t *testing.T) {
+	t.Parallel()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
+	_, err := newExecuteAgent(t, f.options, in).next()
+	require.NoError(t, err)
+	f.clock.Advance(time.Minute)
+	in.Inputs = nil
+	second, err := newExecuteAgentAs(t, f.options, in, "again").next()
+	require.NoError(t, err)
+	require.Equal(t, "k#2", second.ExecutionKey)
+	sweep := func(keep string) []string {
+		swept, err := runActivity[asteroid.SweepDuplicatesResult](newEnv(t, f.options), asteroid.SweepDuplicatesName,
+			asteroid.SweepDuplicatesInput{AgentID: f.agent, ExecutionKey: "k", Keep: keep})
+		require.NoError(t, err)
+		return swept.Cancelled
+	}
+	require.Empty(t, sweep(f.api.Executions()[0].ID), "what is to be left is of the first number")
+	require.Equal(t, []string{second.ExecutionID}, sweep(""))
+}
