@@ -14,8 +14,8 @@ import (
 // members is a JSON object whose values are not decoded.
 type members map[string]json.RawMessage
 
-// notJSONError is the error of text that is not JSON. It names the member at fault, if there is one,
-// in quotes.
+// notJSONError is the error of text that is not JSON. It names the member at fault, if there is
+// one, in quotes.
 type notJSONError struct{ member string }
 
 func (e *notJSONError) Error() string {
