@@ -13,22 +13,29 @@ import (
 type agents struct {
 	runs             []*AgentRun
 	workflowWide     bool              // the interceptor made it, for all agents of the workflow
+	registered       bool              // the handlers are
 	rendered         string            // what these agents last put into the current details
 	searchAttributes map[string]string // the values that were last set, by name
 }
 
-// add adds an agent. The first one registers the query, the updates and the receiver of events.
+// add adds an agent, which the state shows from then on.
 func (a *agents) add(ctx workflow.Context, r *AgentRun) {
+	a.register(ctx)
 	now := workflow.Now(ctx)
 	r.state = &AgentState{AgentID: r.in.AgentID, Started: now, Since: now}
 	for _, ref := range r.in.Files {
 		r.state.requested = append(r.state.requested, fileLabel(ref))
 	}
 	a.runs = append(a.runs, r)
-	if len(a.runs) > 1 {
+}
+
+// register registers the query, the updates and the receiver of events, once. It comes before the
+// validation of an input, so that the state of a workflow that fails with it can be queried.
+func (a *agents) register(ctx workflow.Context) {
+	if a.registered {
 		return
 	}
-	a.searchAttributes = map[string]string{}
+	a.registered, a.searchAttributes = true, map[string]string{}
 	err := workflow.SetQueryHandlerWithOptions(ctx, StateQuery, a.snapshot, workflow.QueryHandlerOptions{
 		Description: "The phase of each agent of this workflow, with its execution id.",
 	})

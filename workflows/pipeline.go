@@ -35,6 +35,9 @@ type PipelineResult struct {
 // execution id, the result and the files of each to the next. It fails with the first error; see
 // [RunAgent].
 func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
+	if agents := agentsOf(ctx); agents.workflowWide { // else each RunAgent registers its own
+		agents.register(ctx)
+	}
 	if len(in.Steps) == 0 {
 		return nil, asteroid.NewInvalidInput("steps", "name at least one agent")
 	}

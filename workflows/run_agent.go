@@ -108,15 +108,16 @@ type AgentRun struct {
 // known. Call [AgentRun.Result] for the rest, even if the workflow has been cancelled meanwhile:
 // Result cancels the agent's run. Its errors are those of RunAgent.
 func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
-	if err := in.validate(); err != nil {
-		return nil, err
-	}
 	agents := agentsOf(ctx)
 	run := &AgentRun{
 		in: in, request: in.executeInput(), agents: agents, options: workflow.GetActivityOptions(routingOptions(ctx)),
 		deadline: humanDeadline{timeout: time.Duration(in.HumanTimeoutSeconds) * time.Second},
 	}
 	agents.add(ctx, run)
+	if err := in.validate(); err != nil {
+		run.enterFinalPhase(ctx, err)
+		return nil, err
+	}
 	run.request.Signal = agents.workflowWide // else no coroutine receives events for all agents of the workflow
 	if run.request.IdempotencyKey == "" {
 		run.request.IdempotencyKey = agents.intentKey(ctx)
