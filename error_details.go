@@ -2,7 +2,6 @@ package asteroid
 
 import (
 	"errors"
-	"strings"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -54,9 +53,7 @@ type ParameterError struct {
 // DetailsOf returns the details of the outermost error of this package in err's chain, else those
 // of the CanceledError with which workflows.RunAgent ended. It reports false when there are none.
 func DetailsOf(err error) (ErrorDetails, bool) {
-	app, ok := findError(err, func(errorType string) bool {
-		return strings.HasPrefix(errorType, "asteroid.")
-	})
+	app, ok := findError(err, isAsteroidType)
 	if ok && app.HasDetails() {
 		if details, ok := decodeDetails(app.Details); ok {
 			return details, true

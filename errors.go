@@ -2,6 +2,7 @@ package asteroid
 
 import (
 	"errors"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -72,6 +73,18 @@ func hasType(err error, errorType string) bool {
 	_, ok := findError(err, func(candidate string) bool { return candidate == errorType })
 	return ok
 }
+
+// ErrorTypeOf returns the type of the outermost asteroid error in err's chain, such as
+// asteroid.NotFound, and nothing if there is none.
+func ErrorTypeOf(err error) string {
+	app, ok := findError(err, isAsteroidType)
+	if !ok {
+		return ""
+	}
+	return app.Type()
+}
+
+func isAsteroidType(errorType string) bool { return strings.HasPrefix(errorType, "asteroid.") }
 
 // findError returns the outermost ApplicationError in the chain whose type matches.
 func findError(err error, match func(errorType string) bool) (*temporal.ApplicationError, bool) {

@@ -52,6 +52,13 @@ func WithVersioningBehavior(behavior workflow.VersioningBehavior) PluginOption {
 	return func(p *plugin) { p.versioning = behavior }
 }
 
+// WithRetryableErrors lets a RetryPolicy of a workflow retry it after an agent of it has run.
+// Without it such errors are final, however the workflow's code wraps them; see
+// [workflows.NewInterceptor].
+func WithRetryableErrors() PluginOption {
+	return func(p *plugin) { p.workflows.RetryableErrors = true }
+}
+
 // NewPlugin returns the plugin, or an error if the options are invalid. It sends no request and
 // reads no API key. One plugin serves many workers, replayers and test environments at once.
 func NewPlugin(options Options, more ...PluginOption) (*temporal.SimplePlugin, error) {
@@ -65,7 +72,7 @@ func NewPlugin(options Options, more ...PluginOption) (*temporal.SimplePlugin, e
 	}
 	simple, err := temporal.NewSimplePlugin(temporal.SimplePluginOptions{
 		Name:               PluginName,
-		WorkerInterceptors: []interceptor.WorkerInterceptor{workflows.NewInterceptor()},
+		WorkerInterceptors: []interceptor.WorkerInterceptor{workflows.NewInterceptor(p.workflows)},
 		RunContextBefore:   p.register,
 		RunContextAfter:    p.forget,
 	})
@@ -78,6 +85,7 @@ func NewPlugin(options Options, more ...PluginOption) (*temporal.SimplePlugin, e
 type plugin struct {
 	activities *activities.Activities
 	versioning workflow.VersioningBehavior
+	workflows  workflows.InterceptorOptions
 
 	mu         sync.Mutex
 	registered map[string]bool // by InstanceKey of the worker

@@ -19,20 +19,34 @@ func agentsOf(ctx workflow.Context) *agents {
 // its details, and numbers them for their idempotency keys. The plugin of package worker adds it.
 // Without it, each call of RunAgent in a workflow replaces the state of the call before it, and the
 // activity's id identifies its intent.
-func NewInterceptor() interceptor.WorkerInterceptor { return &workerInterceptor{} }
+//
+// It also keeps errors final. A workflow that fails after an agent has run, or may have, fails with
+// an error that is not retryable, however its code wrapped the agent's error: a RetryPolicy of the
+// workflow would run the agent a second time. InterceptorOptions.RetryableErrors turns that off.
+func NewInterceptor(options InterceptorOptions) interceptor.WorkerInterceptor {
+	return &workerInterceptor{options: options}
+}
+
+// InterceptorOptions are the options of [NewInterceptor].
+type InterceptorOptions struct {
+	// RetryableErrors leaves the errors of workflow functions as they are.
+	RetryableErrors bool
+}
 
 type workerInterceptor struct {
 	interceptor.WorkerInterceptorBase
+	options InterceptorOptions
 }
 
-func (*workerInterceptor) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}, agents{workflowWide: true}}
+func (i *workerInterceptor) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}, agents{workflowWide: true}, i.options.RetryableErrors}
 }
 
 // workflowInterceptor puts the agents into the context of all workflow code that can start one.
 type workflowInterceptor struct {
 	interceptor.WorkflowInboundInterceptorBase
-	agents agents
+	agents          agents
+	retryableErrors bool
 }
 
 func (i *workflowInterceptor) withAgents(ctx workflow.Context) workflow.Context {
@@ -43,7 +57,11 @@ func (i *workflowInterceptor) withAgents(ctx workflow.Context) workflow.Context 
 }
 
 func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
-	return i.Next.ExecuteWorkflow(i.withAgents(ctx), in)
+	result, err := i.Next.ExecuteWorkflow(i.withAgents(ctx), in)
+	if i.retryableErrors {
+		return result, err
+	}
+	return result, keepFinal(ctx, err)
 }
 
 func (i *workflowInterceptor) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {

@@ -60,7 +60,9 @@ type RunAgentResult struct {
 //
 // # Errors
 //
-// Each has the execution id in its details ([asteroid.DetailsOf]) once there is one:
+// Each is an ApplicationError that is not retryable, so a RetryPolicy of the workflow runs no
+// second agent; a schedule's next run does, with a key of its own. Use Reexecution to run a failed
+// agent again. Each has the execution id in its details ([asteroid.DetailsOf]) once there is one:
 //
 //   - asteroid.ExecutionFailed: the agent failed, or the service ended its run (worker_lost, ...)
 //   - asteroid.ExecutionCancelled: somebody else cancelled the agent's run
@@ -116,7 +118,7 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	agents.add(ctx, run)
 	if err := in.validate(); err != nil {
 		run.enterFinalPhase(ctx, err)
-		return nil, err
+		return nil, run.finalError(err, nil)
 	}
 	run.request.Signal = agents.workflowWide // else no coroutine receives events for all agents of the workflow
 	if run.request.IdempotencyKey == "" {
@@ -132,7 +134,7 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	}
 	if err != nil {
 		run.enterFinalPhase(ctx, err)
-		return nil, err
+		return nil, run.finalError(err, nil)
 	}
 	return run, nil
 }
@@ -158,7 +160,7 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	r.drainUpdates(ctx)
 	r.enterFinalPhase(ctx, err)
 	if err != nil {
-		return nil, err
+		return nil, r.finalError(err, execution)
 	}
 	return &RunAgentResult{
 		Execution: *execution, Files: r.staged, Outputs: outputs,

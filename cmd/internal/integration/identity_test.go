@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -170,4 +171,33 @@ func TestRunAgentAdoptsExecutionAfterLostResponse(t *testing.T) {
 	require.NoError(t, run.Get(s.ctx(), &result))
 	require.True(t, result.Adopted)
 	require.Len(t, s.api.Executions(), 1)
+}
+
+// A RetryPolicy of the workflow must not file the claim twice because the files of the agent that
+// has filed it cannot be listed.
+func TestWorkflowRetryPolicyRunsNoSecondAgent(t *testing.T) {
+	s := newStack(t)
+	wrapping := func(ctx workflow.Context, agentID string) error {
+		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: agentID, Collect: &workflows.Collect{}})
+		return fmt.Errorf("file the claim: %w", err)
+	}
+	s.startWorker(wrapping)
+	s.api.Inject("ExecutionFilesGet", testsuite.Answer(403, "{}"), 100)
+	echo := s.api.AgentID("echo")
+	for _, start := range []struct{ workflow, in any }{
+		{workflows.RunAgentName, workflows.RunAgentInput{AgentID: echo, Collect: &workflows.Collect{}}},
+		{wrapping, echo},
+	} {
+		before := len(s.api.Executions())
+		run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{
+			TaskQueue: s.queue, RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Millisecond, MaximumAttempts: 3},
+		}, start.workflow, start.in)
+		require.NoError(t, err)
+		err = run.Get(s.ctx(), nil) // of the last attempt
+		require.True(t, asteroid.IsUnauthorized(err), "%v", err)
+		details, _ := asteroid.DetailsOf(err)
+		executions := s.api.Executions()
+		require.Len(t, executions, before+1)
+		require.Equal(t, executions[before].ID, details.ExecutionID)
+	}
 }
