@@ -33,6 +33,8 @@ func activityError(ctx context.Context, err error) error {
 func applicationError(f *client.Error) error {
 	errorType, retry, advice := asteroid.ErrorTypeUnavailable, true, ""
 	switch status := f.Status; {
+	case errors.Is(f.Cause, client.ErrShortKey):
+		errorType, retry, advice = asteroid.ErrorTypeUnauthorized, false, fmt.Sprintf("check the API key of connection %q", f.Connection)
 	case errors.Is(f.Cause, client.ErrNoKey):
 		advice = "nothing was sent; it is tried again"
 	case status == 0 && f.NeverSent:

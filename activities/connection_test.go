@@ -45,6 +45,10 @@ func TestConnectionResolvesAPIKeyForEachRequest(t *testing.T) {
 	_, err := env.ExecuteActivity(asteroid.ExecuteAgentName, in)
 	require.True(t, asteroid.IsUnavailable(err), "an empty key is never sent: %v", err)
 	require.Empty(t, api.Requests())
+	rotated = "short"
+	_, err = env.ExecuteActivity(asteroid.ExecuteAgentName, in)
+	require.True(t, asteroid.IsUnauthorized(err), "no key is so short: %v", err)
+	require.Empty(t, api.Requests())
 	rotated = "wrong-key"
 	_, err = env.ExecuteActivity(asteroid.ExecuteAgentName, in)
 	require.True(t, asteroid.IsUnauthorized(err), "%v", err)

@@ -51,8 +51,8 @@ func finalType(err error) string {
 }
 
 // keepFinal wraps the error of a workflow function anew if the server would retry the workflow
-// although an agent of it has run, or may have. fmt.Errorf, errors.Join and a child workflow's error
-// lose that an error in them is not retryable.
+// although an agent of it has run, or may have. fmt.Errorf, errors.Join and a child workflow's
+// error lose that an error in them is not retryable.
 func keepFinal(ctx workflow.Context, err error) error {
 	if err == nil || isFinal(err) || workflow.IsContinueAsNewError(err) || temporal.IsCanceledError(err) && ctx.Err() != nil {
 		return err

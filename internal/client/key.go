@@ -13,6 +13,9 @@ import (
 // usable key.
 var ErrNoKey = errors.New("no API key")
 
+// ErrShortKey marks one that was not sent, because the key is too short to be one of the service.
+var ErrShortKey = errors.New("its APIKey function returned too short a key")
+
 // sentKey is the API key that a request carried. The request's context holds it under
 // sentKeyContext.
 type sentKey struct{ atomic.Pointer[string] }

@@ -58,7 +58,7 @@ func (c *Client) authenticate(ctx context.Context, r *http.Request) error {
 		return fmt.Errorf("%w for connection %q: its APIKey function returned an empty string, or characters that an HTTP header cannot hold", ErrNoKey, c.Name)
 	}
 	if len(key) < minKeyLength {
-		return fmt.Errorf("%w for connection %q: its APIKey function returned %d characters, too few for a key", ErrNoKey, c.Name, len(key))
+		return fmt.Errorf("%w for connection %q: %w, only %d characters", ErrNoKey, c.Name, ErrShortKey, len(key))
 	}
 	if sent, ok := ctx.Value(sentKeyContext{}).(*sentKey); ok {
 		sent.Store(&key)
