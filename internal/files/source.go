@@ -108,10 +108,14 @@ func ParseURI(uri string) (*url.URL, error) {
 // RedactURL returns a URL for an error text, without user and query: a query may hold a signature.
 func RedactURL(u *url.URL) string { return text.Clip(u.Scheme + "://" + u.Host + u.EscapedPath()) }
 
-// RedactURI returns a URI for an error text, without its query. The URI may be malformed.
+// RedactURI returns the start of a possibly malformed URI for an error text: at most 80 bytes,
+// without its query, and without what stands before an @, which may be a password.
 func RedactURI(uri string) string {
-	before, _, _ := strings.Cut(uri, "?")
-	return text.Clip(before)
+	uri, _, _ = strings.Cut(uri, "?")
+	if scheme, rest, ok := strings.Cut(uri, "//"); ok {
+		uri = scheme + "//" + rest[strings.LastIndex(rest, "@")+1:]
+	}
+	return text.Clip(uri)
 }
 
 // contentTypes adds to the types that package mime knows on every machine. Its other types depend
