@@ -39,7 +39,7 @@ func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []a
 	return sources, nil
 }
 
-// find returns the source of a reference. Its errors are the activity's and name the field.
+// find returns the source of a reference. Errors about the reference or its file name the field.
 func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (*files.Source, error) {
 	scheme, _, ok := strings.Cut(ref.URI, ":")
 	if !ok {
@@ -122,7 +122,8 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 	}, nil
 }
 
-// sink returns the store and the base URI of a destination. Its errors continue the field's name.
+// sink returns the store and the base URI of a destination. The caller puts "destination: " before
+// its error.
 func (a *Activities) sink(destination string) (asteroid.Store, *url.URL, error) {
 	const advice = "write file:///srv/results, or s3://bucket/results where the worker has a store for s3"
 	scheme, _, ok := strings.Cut(destination, ":")

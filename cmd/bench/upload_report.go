@@ -81,7 +81,7 @@ func (u *uploads) printJSON(out io.Writer) error {
 	})
 }
 
-// print writes the same as a table for people.
+// print writes a table for people, with the CPU time of every client and both memory peaks.
 func (u *uploads) print(out io.Writer) {
 	stage := medianOf(u.stage, u.mbps)
 	fmt.Fprintf(out, "%d bytes over loopback, the median of %d rounds:\n\n", u.size, len(u.stage))

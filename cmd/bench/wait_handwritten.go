@@ -15,8 +15,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// handWritten holds the dependencies of the two hand-written ways to wait. Both start the agent
-// through the library, so that only the wait differs.
+// handWritten holds the dependencies of poll. Both hand-written ways start the agent through the
+// library, so that only the wait differs.
 type handWritten struct {
 	api      parkingAPIInfo
 	http     *http.Client

@@ -19,7 +19,7 @@ type waitSettings struct {
 	window, settle, interval time.Duration // 0: the default of each way
 }
 
-// defaultSamples is --samples for that many runs or more.
+// defaultSamples is the default of --samples. With fewer runs, all of them are sampled.
 const defaultSamples = 50
 
 func parseWait(args []string, stderr io.Writer) (waitSettings, error) {

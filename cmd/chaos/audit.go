@@ -20,19 +20,18 @@ const (
 	stateCancelled state = "cancelled"
 )
 
-// outcome is the state of an intent's workflow, read from Temporal.
+// outcome is what the plan expects of an intent's workflow, and what Temporal says about it.
 type outcome struct {
-	workflowID      string
-	expectFailure   bool // the agent is scripted to fail
-	cancelRequested bool
-	state           state
-	closedAt        time.Time // set for a cancelled workflow
+	workflowID    string
+	expectFailure bool // the agent is scripted to fail
+	cancelPlanned bool
+	state         state
+	closedAt      time.Time // set for a cancelled workflow
 	// executionID comes from the result or the error. It is empty when an error names none.
 	executionID                string
 	errorType, reason, message string
 
-	adopted             bool
-	duplicatesCancelled int
+	adopted bool
 }
 
 // auditResult holds the totals of an audit. Created does not count reruns.
@@ -54,16 +53,16 @@ type auditResult struct {
 	// Failures counts unexpected workflow failures by error type.
 	Failures map[string]int
 
-	// Findings describe each alive duplicate, lost and stuck item.
+	// Findings has a line for each intent with alive duplicates, and for each lost and stuck item.
 	Findings []string
 }
 
 // audit compares the outcomes in Temporal with the fake API's ledger of executions.
 //
-// An alive duplicate is an execution beyond the first of its intent that was not cancelled,
-// whatever its status: the agent did the work again. Lost is any disagreement between a workflow
-// and the ledger: see the calls of addLost. Stuck is a workflow that did not close, or an execution
-// that did not become terminal.
+// An intent with n executions that were not cancelled has n-1 alive duplicates, whatever their
+// status: the agent may have done the work twice. Lost is a workflow that disagrees with the ledger
+// or the plan, an execution of an unknown workflow, or a person's rerun that was cancelled or
+// adopted. Stuck is a workflow that did not close, or an execution that did not become terminal.
 func audit(outcomes []outcome, ledger []testsuite.Execution) *auditResult {
 	r := &auditResult{Intents: len(outcomes), ByState: map[state]int{}, Failures: map[string]int{}}
 	own := map[string][]testsuite.Execution{}
@@ -150,15 +149,14 @@ func (r *auditResult) failed(o outcome, executions []testsuite.Execution) {
 	expected := o.expectFailure && o.errorType == asteroid.ErrorTypeExecutionFailed && o.reason == plannedFailure && ok && e.Status == "failed"
 	if !expected {
 		r.Failures[cmp.Or(o.errorType, "an error without a type")]++
-		r.addLost("%s failed with %s: %s", o.workflowID, o.errorType, o.message)
+		r.addLost("%s failed with %s: %s", o.workflowID, cmp.Or(o.errorType, "an error without a type"), o.message)
 	}
 }
 
-// cancelled accepts an execution that was terminal before the cancellation reached it, but not one
-// that still ran when the workflow had closed.
+// cancelled requires that every execution was cancelled, or terminal when the workflow closed.
 func (r *auditResult) cancelled(o outcome, executions []testsuite.Execution) {
-	if !o.cancelRequested {
-		r.addLost("%s was cancelled without a request", o.workflowID)
+	if !o.cancelPlanned {
+		r.addLost("%s was cancelled, although no cancellation was planned", o.workflowID)
 	}
 	for _, e := range executions {
 		if e.Status != "cancelled" && (e.TerminalAt.IsZero() || e.TerminalAt.After(o.closedAt)) {

@@ -37,7 +37,7 @@ func endedAt(at time.Time, e testsuite.Execution) testsuite.Execution {
 func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 	t.Parallel()
 	completed := outcome{workflowID: "w", state: stateCompleted, executionID: "e"}
-	cancelled := outcome{workflowID: "w", state: stateCancelled, cancelRequested: true, closedAt: noon}
+	cancelled := outcome{workflowID: "w", state: stateCancelled, cancelPlanned: true, closedAt: noon}
 	failed := outcome{
 		workflowID: "w", state: stateFailed, executionID: "e", expectFailure: true,
 		errorType: asteroid.ErrorTypeExecutionFailed, reason: plannedFailure, message: "failed",
@@ -92,7 +92,7 @@ func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 			auditResult{Created: 2, CancelledDuplicates: 1, Duplicated: 1}, ""},
 		{"cancelled, but the agent works on", cancelled, []testsuite.Execution{endedAt(noon.Add(time.Second), completedOnce)},
 			auditResult{Created: 1, Lost: 1}, "ran on and is completed"},
-		{"cancelled without a request", with(cancelled, func(o *outcome) { o.cancelRequested = false }), []testsuite.Execution{cancelledOnce},
+		{"cancelled without a request", with(cancelled, func(o *outcome) { o.cancelPlanned = false }), []testsuite.Execution{cancelledOnce},
 			auditResult{Created: 1, Lost: 1}, "without a request"},
 		{"a workflow that is open", outcome{workflowID: "w"}, []testsuite.Execution{completedOnce}, auditResult{Created: 1, Stuck: 1}, "still open"},
 		{"an execution that does not end", completed, []testsuite.Execution{completedOnce, rerun(inLedger("r", "w", "running"))},

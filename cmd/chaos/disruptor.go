@@ -22,9 +22,9 @@ type disruptor struct {
 	closed    func() int // number of closed workflows
 	logf      func(format string, args ...any)
 
-	// quiet is read-locked by a late intent until its second request is sent. Disruptions that
-	// would delay that request lock it: otherwise the first request could be carried out at the
-	// same time, and both agents would start together.
+	// quiet is read-locked by a late intent until its second request is sent. A server restart, and
+	// a limit that answers 503, lock it: they could delay the second request until the API carries
+	// out the first, and both agents would start together.
 	quiet sync.RWMutex
 	// capacityMu is held while capacity is limited, because a person's rerun would be refused.
 	capacityMu sync.Mutex

@@ -96,7 +96,7 @@ func (w *workload) watch(ctx context.Context, abort func()) {
 
 // runIntent starts an intent's workflow, cancels and reruns it as planned, and returns its outcome.
 func (w *workload) runIntent(ctx context.Context, in *intent) outcome {
-	o := outcome{workflowID: in.workflowID, expectFailure: in.fails, cancelRequested: in.cancelAfter > 0}
+	o := outcome{workflowID: in.workflowID, expectFailure: in.fails, cancelPlanned: in.cancelAfter > 0}
 	if in.late {
 		release := w.injectLateCommit(ctx, in)
 		defer release()
@@ -203,7 +203,7 @@ func (w *workload) awaitClose(ctx context.Context, in *intent, o *outcome) {
 		switch {
 		case err == nil:
 			o.state, o.executionID = stateCompleted, result.ExecutionID
-			o.adopted, o.duplicatesCancelled = result.Adopted, len(result.DuplicatesCancelled)
+			o.adopted = result.Adopted
 		case failed:
 			if o.state = stateFailed; temporal.IsCanceledError(failure.Unwrap()) {
 				o.state = stateCancelled

@@ -18,7 +18,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// Source is a file that a reference names. Its properties are known and it can be opened.
+// Source is a file that a reference names. Open reads its content.
 type Source struct {
 	Field       string // the input field of the reference, for errors
 	Name        string
@@ -27,7 +27,7 @@ type Source struct {
 	Open        func(ctx context.Context) (io.ReadCloser, error)
 }
 
-// UnknownSize is the size of a file whose host does not state it.
+// UnknownSize is the Size of a file whose length is not known before it has been read.
 const UnknownSize = -1
 
 // DefaultContentType is the media type of a file about whose content nothing is known.
@@ -39,8 +39,8 @@ func IsMediaType(value string) bool {
 	return err == nil && strings.Contains(media, "/") && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// Error is an error of a file with a type that decides how an activity fails. Any other error of
-// finding or opening a Source means that the reference is invalid.
+// Error is an error about a file. Its Type decides how the activity fails. An unclassified error
+// means that the reference is invalid, unless it comes from the API, from ctx or from Temporal.
 type Error struct {
 	Type       string        // one of the asteroid.ErrorType constants
 	RetryAfter time.Duration // the host's request to wait; 0 if there is none
@@ -50,7 +50,8 @@ type Error struct {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.error }
 
-// Unavailable returns an Error of a disk or a network that may pass. It is retried.
+// Unavailable returns an Error about a temporary failure of a disk or network. The activity
+// retries.
 func Unavailable(format string, args ...any) error {
 	return &Error{Type: asteroid.ErrorTypeUnavailable, error: fmt.Errorf(format, args...)}
 }
@@ -118,8 +119,8 @@ func RedactURI(uri string) string {
 	return text.Clip(uri)
 }
 
-// contentTypes adds to the types that package mime knows on every machine. Its other types depend
-// on the machine.
+// contentTypes takes precedence over package mime, which adds the types that the machine lists. So
+// these types are the same on every machine.
 var contentTypes = map[string]string{
 	".csv":  "text/csv",
 	".doc":  "application/msword",
