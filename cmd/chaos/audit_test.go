@@ -93,7 +93,7 @@ func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 		{"cancelled, but the agent works on", cancelled, []testsuite.Execution{endedAt(noon.Add(time.Second), completedOnce)},
 			auditResult{Created: 1, Lost: 1}, "ran on and is completed"},
 		{"cancelled without a request", with(cancelled, func(o *outcome) { o.cancelPlanned = false }), []testsuite.Execution{cancelledOnce},
-			auditResult{Created: 1, Lost: 1}, "without a request"},
+			auditResult{Created: 1, Lost: 1}, "no cancellation was planned"},
 		{"a workflow that is open", outcome{workflowID: "w"}, []testsuite.Execution{completedOnce}, auditResult{Created: 1, Stuck: 1}, "still open"},
 		{"an execution that does not end", completed, []testsuite.Execution{completedOnce, rerun(inLedger("r", "w", "running"))},
 			auditResult{Created: 1, Reruns: 1, Stuck: 1}, "still running"},

@@ -104,8 +104,8 @@ func runAgentAndFail(ctx workflow.Context, in workflows.RunAgentInput) error {
 	return nil
 }
 
-// The scenarios are in the table of [activities.Activities.ExecuteAgent]. Resets, other attempts and
-// standalone activities have their own tests.
+// The scenarios are in the table of [activities.Activities.ExecuteAgent]. Resets, other attempts
+// and standalone activities have their own tests.
 func TestExecuteAgentIdentityByScenario(t *testing.T) {
 	type scenario func(s *stack, agent, key string) (run client.WorkflowRun)
 	runAgent := func(agent, key string) workflows.RunAgentInput {
