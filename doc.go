@@ -159,7 +159,8 @@
 // a new execution may not be readable everywhere yet.
 //
 // (2) After an unknown outcome, the next attempt of ExecuteAgent looks for the execution before it
-// sends another request. AwaitExecution gives up after an hour in which every poll failed.
+// sends another request. AwaitExecution, once it has read the execution, retries every error of the
+// API, and gives up after six hours in which every poll failed.
 //
 // A Retry-After header (seconds or a date) or a retry-after-ms header becomes the delay before the
 // next attempt, between one second and ten minutes.

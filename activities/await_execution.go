@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -236,9 +237,11 @@ func (p *poll) failed(ctx context.Context, err error) error {
 		p.after.Seen = p.in.KnownStatus != "" || activity.GetInfo(ctx).Attempt > 1
 	}
 	streak := p.now().Sub(p.after.FailingSince)
+	interval := min(max(streak/10, failingInterval), maxFailingInterval)
 	failed, isResponse := errors.AsType[*client.Error](err)
-	if isResponse && failed.RetryAfter == 0 {
-		failed.RetryAfter = min(max(streak/10, failingInterval), maxFailingInterval)
+	if isResponse {
+		failed.RetryAfter = cmp.Or(failed.RetryAfter, interval)
+		interval = failed.RetryAfter
 	}
 	err = p.forgiveEarlyNotFound(ctx, err)
 	said, ok := errors.AsType[*temporal.ApplicationError](err)
@@ -247,7 +250,7 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	}
 	details, _ := asteroid.DetailsOf(err)
 	message := said.Message()
-	if p.after.Seen {
+	if p.after.Seen && p.before.NoResultSince.IsZero() { // else it was terminal, without its result
 		message = fmt.Sprintf("execution %s was not terminal when it was last read, and may still be running: %s", p.in.ExecutionID, message)
 	}
 	switch {
@@ -261,7 +264,7 @@ func (p *poll) failed(ctx context.Context, err error) error {
 		return err
 	default:
 		return temporal.NewApplicationErrorWithOptions(message+"; it is tried again", said.Type(),
-			temporal.ApplicationErrorOptions{NextRetryDelay: failed.RetryAfter, Details: []any{details}})
+			temporal.ApplicationErrorOptions{NextRetryDelay: interval, Details: []any{details}})
 	}
 }
 

@@ -7,6 +7,7 @@
 // hand; `go generate ./internal/api` generates the rest.
 package api
 
-//go:generate env GOWORK=off go tool -modfile=../../tools/go.mod oapi-codegen -config types.cfg.yaml openapi.yaml
-//go:generate env GOWORK=off go tool -modfile=../../tools/go.mod oapi-codegen -config client.cfg.yaml openapi.yaml
-//go:generate env GOWORK=off go tool -modfile=../../tools/go.mod oapi-codegen -config server.cfg.yaml openapi.yaml
+//go:generate -command codegen env GOWORK=off go tool -modfile=../../tools/go.mod oapi-codegen
+//go:generate codegen -config types.cfg.yaml openapi.yaml
+//go:generate codegen -config client.cfg.yaml openapi.yaml
+//go:generate codegen -config server.cfg.yaml openapi.yaml

@@ -15,8 +15,11 @@ import (
 type members map[string]json.RawMessage
 
 // notJSONError is the error of text that is not JSON. It names the member at fault, if there is
-// one, in quotes.
-type notJSONError struct{ member string }
+// one, in quotes, and has what follows its name.
+type notJSONError struct {
+	member string
+	value  []byte
+}
 
 func (e *notJSONError) Error() string {
 	if e.member == "" {
@@ -39,9 +42,27 @@ func splitObject(raw []byte) (members, error) {
 		return nil
 	})
 	if err != nil {
-		return found, err
+		return nil, innermost(err)
 	}
 	return found, onlySpace(raw[end:])
+}
+
+// innermost names the member in the member at fault, such as the result in executionResult. It
+// looks a few levels deep only: each costs a scan of the rest.
+func innermost(err error) error {
+	for range 3 {
+		outer, ok := errors.AsType[*notJSONError](err)
+		if !ok || len(outer.value) == 0 || outer.value[0] != '{' {
+			break
+		}
+		_, below := eachElement(outer.value, '{', '}', func(_, _ []byte) error { return nil })
+		inner, ok := errors.AsType[*notJSONError](below)
+		if !ok || inner.member == "" {
+			break
+		}
+		err = inner
+	}
+	return err
 }
 
 // splitArray returns the items of a JSON array.
@@ -52,7 +73,7 @@ func splitArray(raw []byte) ([]json.RawMessage, error) {
 		return nil
 	})
 	if err != nil {
-		return items, err
+		return nil, err
 	}
 	return items, onlySpace(raw[end:])
 }
@@ -89,11 +110,8 @@ func eachElement(raw []byte, open, closing byte, visit func(name, value []byte) 
 			i = skipSpace(raw, i+1)
 		}
 		valueEnd, ok := skipValue(raw, i)
-		if !ok && name != nil {
-			return 0, memberError(name, raw[i:])
-		}
 		if !ok {
-			return 0, errNotJSON
+			return 0, &notJSONError{string(name), raw[i:]}
 		}
 		if err := visit(name, raw[i:valueEnd]); err != nil {
 			return 0, err
@@ -109,18 +127,6 @@ func eachElement(raw []byte, open, closing byte, visit func(name, value []byte) 
 		}
 		i = skipSpace(raw, i+1)
 	}
-}
-
-// memberError returns the error of a value that is not JSON. Of an object, it names the member in
-// it.
-func memberError(name, value []byte) error {
-	if len(value) > 0 && value[0] == '{' {
-		_, err := eachElement(value, '{', '}', func(_, _ []byte) error { return nil })
-		if named, ok := errors.AsType[*notJSONError](err); ok && named.member != "" {
-			return named
-		}
-	}
-	return &notJSONError{string(name)}
 }
 
 func skipSpace(raw []byte, i int) int {

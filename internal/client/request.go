@@ -125,8 +125,8 @@ func (t *sentTrace) neverSent(err error) bool {
 	return errors.Is(err, ErrNoKey) || unresolved || ok && network.Op == "dial" || t.wanted.Load() && !t.got.Load()
 }
 
-// anySuccess, in the statuses that send accepts, stands for every 2xx: what a change did is told by
-// a read, not by which success it answers.
+// anySuccess, in the statuses that send accepts, stands for every 2xx. A read tells what a change
+// did; the service may choose which success it answers.
 const anySuccess = 2
 
 func accepts(accept []int, status int) bool {

@@ -147,6 +147,16 @@ func TestExecutionNamesTheMemberThatIsNotJSON(t *testing.T) {
 	}
 }
 
+// Naming the member at fault must cost neither the stack nor a scan for each level.
+func TestExecutionRefusesDeepMalformedResponsesQuickly(t *testing.T) {
+	t.Parallel()
+	for _, levels := range []int{4, 2_000_000} {
+		body := strings.Repeat(`{"a":`, levels) + "NaN"
+		_, err := cannedClient(t, body).Execution(t.Context(), "e-1")
+		require.ErrorContains(t, err, `has the member "a", which is not JSON`)
+	}
+}
+
 func TestListCostsAnOddItemOnlyThatItem(t *testing.T) {
 	t.Parallel()
 	const item = `{"id":"e-1","status":"running","agentId":"a-1","createdAt":"2026-03-01T09:00:00Z","metadata":{"k":"v"},"workflowVersion":1}`

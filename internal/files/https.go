@@ -94,8 +94,6 @@ func (f *HTTPS) checkRedirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-func (e *blockedError) Unwrap() error { return e.error }
-
 // checkURL checks a URL before its host is resolved.
 func (f *HTTPS) checkURL(u *url.URL) error {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))

@@ -15,6 +15,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 )
 
+func (e *blockedError) Unwrap() error { return e.error }
+
 // probeTimeout bounds the request for the first bytes of a file.
 const probeTimeout = 30 * time.Second
 
