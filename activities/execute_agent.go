@@ -124,7 +124,7 @@ func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult,
 		number = next
 	}
 	// Checked after the lookup: an agent that was started has taken its files.
-	if err := e.checkFresh(); err != nil {
+	if err := e.checkFresh(numbered(key, number)); err != nil {
 		return nil, err
 	}
 	return e.start(ctx, numbered(key, number))
@@ -158,14 +158,17 @@ func (e *executeAttempt) result(ctx context.Context, key string, execution clien
 
 // checkFresh rejects staged files past their expiry. The API does not say how an execute with an
 // expired file behaves.
-func (e *executeAttempt) checkFresh() error {
+func (e *executeAttempt) checkFresh(key string) error {
 	for i, file := range e.in.TempFiles {
 		if !file.ExpiresAt.IsZero() && !e.now().Before(file.ExpiresAt) {
 			field := fmt.Sprintf("tempFiles[%d]", i)
+			if e.UnknownOutcomes == 0 {
+				key = ""
+			}
 			return temporal.NewNonRetryableApplicationError(
 				fmt.Sprintf("%s (%s) expired: stage the files again and execute with the new handles", field, file.Name),
 				asteroid.ErrorTypeStagedFileExpired, nil, asteroid.ErrorDetails{
-					Field: field, UnknownOutcomes: e.UnknownOutcomes, LastUnknown: e.LastUnknown,
+					Field: field, ExecutionKey: key, UnknownOutcomes: e.UnknownOutcomes, LastUnknown: e.LastUnknown,
 				})
 		}
 	}

@@ -30,6 +30,7 @@ type bench struct {
 
 	outputRoots []string
 	events      asteroid.Events
+	lookupGrace time.Duration
 }
 
 func newBench(t *testing.T, options ...testsuite.Option) *bench {
@@ -56,7 +57,7 @@ func (b *bench) connect(change func(*asteroid.Connection)) {
 	change(&c)
 	plugin, err := worker.NewPlugin(worker.Options{
 		Connections: map[string]asteroid.Connection{"default": c}, Now: b.Now, OutputRoots: b.outputRoots, SettleInterval: time.Millisecond,
-		Events: b.events,
+		Events: b.events, LookupGrace: b.lookupGrace,
 	})
 	require.NoError(b.t, err)
 	b.options.Plugins = []sdkworker.Plugin{plugin}

@@ -34,7 +34,7 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 			r.recordExecution(ctx, *executed)
 			return nil
 		case !workflow.Now(ctx).Before(deadline):
-			return r.recoverStart(ctx, err)
+			return r.recoverStart(ctx, r.startTimedOut(err))
 		case asteroid.IsStagedFileExpired(err) && (fresh && r.filesStale(ctx) || refusals < maxFileRefusals):
 			refusals++ // files that expired in a wait for capacity are staged again however often
 			r.expiresAt = time.Time{}
@@ -49,6 +49,19 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 			return r.recoverStart(ctx, err)
 		}
 	}
+}
+
+// startTimedOut returns the error of a start that has come to its deadline. That the files expired
+// meanwhile is not why it failed.
+func (r *AgentRun) startTimedOut(err error) error {
+	if !asteroid.IsStagedFileExpired(err) {
+		return err
+	}
+	return temporal.NewNonRetryableApplicationError(
+		"the agent could not be started in time: the service did not answer, and the staged files expired again and again",
+		asteroid.ErrorTypeUnavailable, err, asteroid.ErrorDetails{
+			ExecutionKey: r.executionKey(), UnknownOutcomes: r.request.Internal.UnknownOutcomes, LastUnknown: r.request.Internal.LastUnknown,
+		})
 }
 
 // timeUntil returns the time until a deadline as a timeout. It is never 0, which means the default.
