@@ -12,7 +12,8 @@ import (
 
 const contentName = "content.bin"
 
-// smallSize is the size of the file that memory growth is measured against.
+// smallSize bounds the small file. The growth of StageFiles' memory is the difference between the
+// large file and the small one.
 const smallSize = 1 << 20
 
 // upload runs bench upload.
@@ -34,8 +35,11 @@ func upload(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 
 // uploads are the transfers of all rounds, by client.
 type uploads struct {
-	size                    int64
-	raw, curl, stage, small []transfer
+	size  int64      // of the large file, in bytes
+	raw   []transfer // plain TCP copies of the large file
+	curl  []transfer // of the large file; none if curl is not installed
+	stage []transfer // StageFiles with the large file
+	small []transfer // StageFiles with the small file
 }
 
 // measureUploads sends a file through each client, round by round, so that other load on the

@@ -46,7 +46,9 @@ func wait(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // measurement measures one way. It starts its own servers, so that no way is slowed by the data of
-// another.
+// another. First it parks all runs: a parked run is a workflow that waits for an agent at work.
+// Then it measures the steady state, the window. At last it ends some runs, the samples, and
+// measures how long their workflows take to notice.
 type measurement struct {
 	way      way
 	timing   timing
@@ -58,8 +60,8 @@ type measurement struct {
 	client                client.Client
 	workerControl         string // URL of the worker process's control server
 	apiInfo               parkingAPIInfo
-	idle                  snapshot // before the first run
-	parkDuration          time.Duration
+	idle                  snapshot      // before the first run
+	parkDuration          time.Duration // from idle until all runs were parked
 }
 
 func (m *measurement) run(ctx context.Context) (result waitResult, err error) {
@@ -120,7 +122,7 @@ func (m *measurement) start(ctx context.Context) (err error) {
 		return err
 	}
 	if _, err = callChild[struct{}](ctx, m.workerControl+"/begin", workerConfig{
-		Way: m.way, Runs: m.settings.runs, Temporal: address, API: m.apiInfo, Interval: m.timing.interval,
+		Way: m.way, Runs: m.settings.runs, Temporal: address, API: m.apiInfo,
 	}); err != nil {
 		return err
 	}

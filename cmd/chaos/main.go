@@ -41,8 +41,8 @@ func main() {
 	program.Main(run)
 }
 
-// run returns the exit code: 1 also when the audit finds an alive duplicate, a lost or a stuck run,
-// otherwise that of program.ExitCode. Every process that it started has exited by then.
+// run returns the exit code: 1 if the audit finds an uncancelled duplicate, a mismatch or something
+// stuck, otherwise that of program.ExitCode. Every process that it started has exited by then.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	bad, err := runAndReport(ctx, args, stdout, stderr)
 	if err == nil && bad {

@@ -56,27 +56,27 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	defer temporal.Close()
 
 	w := &workload{plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID}
-	w.disruptor = &disruptor{plan: p, processes: all, api: api, logf: logf, closed: func() int { return int(w.closed.Load()) }}
+	w.disruptor = &disruptor{plan: p, processes: all, api: api, logf: logf, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) }}
 
-	disrupted, stopDisruptor := context.WithCancelCause(ctx)
-	defer stopDisruptor(nil)
-	loaded, stopLoad := context.WithCancelCause(ctx)
+	disruption, stopDisruption := context.WithCancel(ctx)
+	defer stopDisruption()
+	load, stopLoad := context.WithCancelCause(ctx)
 	defer stopLoad(nil)
 	var background sync.WaitGroup
 	background.Go(func() {
-		if err := w.disruptor.run(disrupted); err != nil {
+		if err := w.disruptor.run(disruption); err != nil {
 			stopLoad(err)
 		}
 	})
 	background.Go(func() {
-		for program.Sleep(disrupted, 10*time.Second) {
+		for program.Sleep(disruption, 10*time.Second) {
 			logf("%s", w.progress())
 		}
 	})
-	outcomes := w.run(loaded)
-	stopDisruptor(nil)
+	outcomes := w.run(load)
+	stopDisruption()
 	background.Wait()
-	if err := context.Cause(loaded); err != nil {
+	if err := context.Cause(load); err != nil {
 		return nil, err
 	}
 	logf("%s; waiting for late requests and open executions", w.progress())
