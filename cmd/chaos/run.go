@@ -81,16 +81,11 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 	logf("%s; waiting for late requests and open executions", w.progress())
 	ledger := w.awaitLedger(ctx)
-	result := &report{
+	return &report{
 		auditResult: audit(outcomes, ledger), seed: s.seed,
-		kills: int(w.disruptor.kills.Load()), restarts: int(w.disruptor.restarts.Load()), elapsed: time.Since(began),
-	}
-	for _, r := range api.Requests() {
-		if r.Operation == executeOperation || r.Operation == lateExecuteOperation {
-			result.requests++
-		}
-	}
-	return result, nil
+		kills: int(w.disruptor.kills.Load()), restarts: int(w.disruptor.restarts.Load()),
+		requests: w.countRequests(executeOperation, lateExecuteOperation), elapsed: time.Since(began),
+	}, nil
 }
 
 // startAll starts the Temporal server and the workers. The returned function stops them, and

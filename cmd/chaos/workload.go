@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,12 +135,12 @@ func (w *workload) runIntent(ctx context.Context, in *intent) outcome {
 func (w *workload) injectLateCommit(ctx context.Context, in *intent) (release func()) {
 	w.disruptor.quiet.RLock()
 	release = sync.OnceFunc(w.disruptor.quiet.RUnlock)
-	sent := w.lateRequests()
+	sent := w.countRequests(lateExecuteOperation)
 	w.api.Inject(lateExecuteOperation, testsuite.CommitLate(tooLateTime), 1)
 	go func() {
 		defer release()
 		for range 300 {
-			if !program.Sleep(ctx, 100*time.Millisecond) || w.lateRequests() >= sent+2 {
+			if !program.Sleep(ctx, 100*time.Millisecond) || w.countRequests(lateExecuteOperation) >= sent+2 {
 				return
 			}
 		}
@@ -148,10 +149,10 @@ func (w *workload) injectLateCommit(ctx context.Context, in *intent) (release fu
 	return release
 }
 
-func (w *workload) lateRequests() int {
-	n := 0
+// countRequests returns how many requests of the operations the fake API has received.
+func (w *workload) countRequests(operations ...string) (n int) {
 	for _, r := range w.api.Requests() {
-		if r.Operation == lateExecuteOperation {
+		if slices.Contains(operations, r.Operation) {
 			n++
 		}
 	}
