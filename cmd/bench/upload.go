@@ -16,7 +16,6 @@ const contentName = "content.bin"
 // large file and the small one.
 const smallSize = 1 << 20
 
-// upload runs bench upload.
 func upload(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	settings, err := parseUpload(args, stderr)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -44,20 +43,9 @@ func copyFile(ctx context.Context, path string, args []string) (time.Duration, e
 		return 0, err
 	}
 	defer func() { _ = conn.Close() }()
-	var sent int64
-	buffer := make([]byte, copyBufferSize)
-	for {
-		n, err := file.Read(buffer)
-		if _, err := conn.Write(buffer[:n]); err != nil {
-			return 0, err
-		}
-		sent += int64(n)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
+	sent, err := copyPlainly(conn, file)
+	if err != nil {
+		return 0, err
 	}
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		return 0, err

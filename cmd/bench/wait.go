@@ -14,7 +14,6 @@ import (
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
-// wait runs bench wait.
 func wait(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	settings, err := parseWait(args, stderr)
 	if err != nil {

@@ -25,7 +25,6 @@ const (
 	webhookPath   = "/webhooks"
 )
 
-// workerConfig configures the worker process.
 type workerConfig struct {
 	Way      way            `json:"way"`
 	Runs     int            `json:"runs"`

@@ -36,7 +36,6 @@ type intent struct {
 	rerunAfter  time.Duration
 }
 
-// serverRestart is a restart of the Temporal server.
 type serverRestart struct {
 	afterClosed int  // begins when this many workflows are closed
 	kill        bool // instead of stopping the server gracefully

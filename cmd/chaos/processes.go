@@ -98,7 +98,6 @@ func (p *process) stop(timeout time.Duration) error {
 	}
 }
 
-// hasExited reports whether the process has exited.
 func (p *process) hasExited() bool {
 	select {
 	case <-p.exited:
