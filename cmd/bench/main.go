@@ -20,11 +20,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
 func main() {
-	if code, child := runChild(os.Args[1:]); child {
+	if code, isChild := child.Run(os.Args[1:], childRoles); isChild {
 		os.Exit(code)
 	}
 	program.Main(run)

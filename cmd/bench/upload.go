@@ -59,13 +59,13 @@ func measureUploads(ctx context.Context, settings uploadSettings, stderr io.Writ
 	if err != nil {
 		return nil, err
 	}
-	defer apiServer.stop()
+	defer stopServer(apiServer)
 	var sink string
 	sinkServer, err := startServer(ctx, sinkChild, &sink)
 	if err != nil {
 		return nil, err
 	}
-	defer sinkServer.stop()
+	defer stopServer(sinkServer)
 	environment := []string{
 		"ASTEROID_BASE_URL=" + api.BaseURL, "ASTEROID_ORGANIZATION_ID=" + api.OrganizationID, "ASTEROID_API_KEY=" + api.APIKey, "ASTEROID_DIALECT=",
 	}

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
@@ -55,7 +56,7 @@ type measurement struct {
 	stderr   io.Writer
 	began    time.Time
 
-	temporal, api, worker *server
+	temporal, api, worker *child.Process
 	client                client.Client
 	workerControl         string // URL of the worker process's control server
 	apiInfo               parkingAPIInfo
@@ -86,9 +87,9 @@ func (m *measurement) run(ctx context.Context) (result waitResult, err error) {
 	}
 	if ctx.Err() == nil {
 		// A server that has exited may be the cause of err.
-		for _, s := range []*server{m.temporal, m.api, m.worker} {
+		for _, s := range []*child.Process{m.temporal, m.api, m.worker} {
 			if err != nil && s != nil {
-				err = errors.Join(err, s.exitError())
+				err = errors.Join(err, s.ExitError())
 			}
 		}
 	}
@@ -133,9 +134,9 @@ func (m *measurement) stop() {
 	if m.client != nil {
 		m.client.Close()
 	}
-	for _, s := range []*server{m.worker, m.api, m.temporal} {
+	for _, s := range []*child.Process{m.worker, m.api, m.temporal} {
 		if s != nil {
-			s.stop()
+			stopServer(s)
 		}
 	}
 }

@@ -54,13 +54,13 @@ func (d *disruptor) killWorkers(ctx context.Context) error {
 		}
 		slot := d.plan.kills.IntN(len(d.processes.workers))
 		w := d.processes.worker(slot)
-		if w.hasExited() {
+		if err := w.ExitError(); err != nil {
 			if unexpectedExits++; unexpectedExits > 10 {
-				return fmt.Errorf("workers keep exiting without being killed: %s", w.stderr.text())
+				return fmt.Errorf("workers keep exiting without being killed: %w", err)
 			}
-			d.logf("%s exited without being killed: %s", w.name, w.stderr.text())
+			d.logf("without being killed, %v", err)
 		} else {
-			w.kill()
+			w.Kill()
 			d.kills.Add(1)
 		}
 		if err := d.processes.startWorker(slot); err != nil && !errors.Is(err, errClosed) {
@@ -90,8 +90,8 @@ func (d *disruptor) restartServer(ctx context.Context, kill bool) error {
 	how := "stopped"
 	if kill {
 		how = "killed"
-		d.processes.server.kill()
-	} else if err := d.processes.server.stop(2 * stopTimeout); err != nil {
+		d.processes.server.Kill()
+	} else if err := d.processes.server.Stop(2 * stopTimeout); err != nil {
 		how = "killed, because it did not stop,"
 	}
 	if !program.Sleep(ctx, 500*time.Millisecond) { // long enough for workers to lose the connection

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
@@ -112,11 +113,12 @@ func (p *processes) startAll(ctx context.Context) (_ func(), err error) {
 	if err := p.startServer(ctx); err != nil {
 		return nil, err
 	}
-	p.workers = make([]*process, p.settings.workers)
+	p.workers = make([]*child.Process, p.settings.workers)
 	for slot := range p.workers {
 		if err := p.startWorker(slot); err != nil {
 			return nil, err
 		}
 	}
-	return end, p.worker(0).awaitReady(ctx, readyTimeout)
+	_, err = p.worker(0).AwaitReady(ctx)
+	return end, err
 }
