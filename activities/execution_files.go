@@ -19,6 +19,17 @@ import (
 // listingPatience is how long the service may take to list a file of an execution.
 const listingPatience = 2 * time.Minute
 
+// finder finds the files that the references of one activity call name. It reads the listing of
+// each execution once.
+type finder struct {
+	*Activities
+	connection *client.Client
+	scheduled  time.Time
+
+	mu       sync.Mutex
+	listings map[string]func() ([]client.File, error) // by execution id
+}
+
 // findExecutionFile returns the source of a file in an execution's listing.
 func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Source, error) {
 	parsed, err := files.ParseURI(uri)

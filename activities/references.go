@@ -11,8 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -22,17 +20,6 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
-
-// finder finds the files that the references of one activity call name. It reads the listing of
-// each execution once.
-type finder struct {
-	*Activities
-	connection *client.Client
-	scheduled  time.Time
-
-	mu       sync.Mutex
-	listings map[string]func() ([]client.File, error) // by execution id
-}
 
 // findSources returns the sources of those references that are wanted. The others stay nil.
 func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []asteroid.FileRef,

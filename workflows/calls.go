@@ -18,9 +18,9 @@ func StageFiles(ctx workflow.Context, in asteroid.StageFilesInput) (*asteroid.St
 	return runActivity[asteroid.StageFilesResult](ctx, asteroid.StageFilesName, in, transferDefaults(), "Stage "+fileLabels(in.Files))
 }
 
-// ExecuteAgent runs [activities.Activities.ExecuteAgent]. By default an attempt may take two
-// minutes, and it is retried for six hours, also while there is no capacity. If the workflow is
-// cancelled, the call still returns the outcome of the attempt in progress.
+// ExecuteAgent runs [activities.Activities.ExecuteAgent]. By default an
+// attempt may take two minutes, and it is retried for six hours, also while there is no capacity.
+// If the workflow is cancelled, the call still returns the outcome of the attempt in progress.
 func ExecuteAgent(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
 	return runActivity[asteroid.ExecuteAgentResult](ctx, asteroid.ExecuteAgentName, in, executeDefaults(), "Execute agent "+in.AgentID)
 }

@@ -25,7 +25,7 @@ import (
 // maxResponse bounds in bytes what is read of a response.
 const maxResponse = 16 << 20
 
-// response is a response with an accepted status.
+// response is one with an accepted status.
 type response struct {
 	status   int
 	body     []byte

@@ -85,7 +85,7 @@ func SafePath(name string) string {
 	var elements []string
 	for element := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '/' || r == '\\' }) {
 		element = strings.Map(func(r rune) rune {
-			if !unicode.IsPrint(r) || strings.ContainsRune(`:*?"<>|`, r) {
+			if unicode.IsControl(r) || !unicode.IsPrint(r) || strings.ContainsRune(`:*?"<>|`, r) {
 				return '_'
 			}
 			return r
