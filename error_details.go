@@ -2,6 +2,7 @@ package asteroid
 
 import (
 	"errors"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -25,6 +26,8 @@ type ErrorDetails struct {
 	// UnknownOutcomes counts the requests of a failed execute that may have started an agent. 0
 	// means that the execute certainly started none.
 	UnknownOutcomes int `json:"unknownOutcomes,omitempty"`
+	// LastUnknown is when the last of these requests ended, by Temporal's clock.
+	LastUnknown time.Time `json:"lastUnknown,omitzero"`
 	// Status is the execution's status, if the error is about that.
 	Status Status `json:"status,omitempty"`
 	// Execution is set in an asteroid.ExecutionFailed, ExecutionCancelled, ExecutionTimedOut or

@@ -43,13 +43,14 @@ type ExecuteAgentInput struct {
 	Head bool `json:"head,omitempty"`
 	// OnCapacityLimit is CapacityReject when empty. CapacityQueue excludes TempFiles.
 	OnCapacityLimit OnCapacityLimit `json:"onCapacityLimit,omitempty"`
-	// IdempotencyKey identifies the intent. Two executes of one agent with the same key mean the
-	// same run. Empty means a key made of the workflow's run and the activity's id. It has at most
-	// 1500 bytes, no white space around it, and does not end in # and a number. It is visible in
-	// the execution's metadata.
+	// IdempotencyKey identifies the intent. Two executes with the same key mean the same run, and
+	// must have the same agent, profile, inputs and files. Empty means a key made of the workflow's
+	// run and the request. It has at most 1500 bytes, no white space around it, and does not end
+	// in # and a number. It is visible in the execution's metadata.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 	// AdoptOnly sends no request: the activity looks for an execution of the intent, and fails with
-	// asteroid.NotFound when it has found none by the end of the grace period.
+	// asteroid.NotFound when it has found none by the end of the grace period. After an unknown
+	// outcome that period starts again.
 	AdoptOnly bool `json:"adoptOnly,omitempty"`
 	// Signal requests an [ExecutionEventSignal] to the workflow whenever the execution changes.
 	// RunAgent sets it. A workflow that does not handle the signal should not.
@@ -58,23 +59,45 @@ type ExecuteAgentInput struct {
 	Internal ExecuteAgentInternal `json:"internal,omitzero"`
 }
 
-// ExecuteAgentInternal is what workflows.RunAgent knows of earlier executes of the same intent.
-// Other callers leave it empty.
+// ExecuteAgentInternal is what workflow code knows of the intent and of its earlier executes. The
+// typed calls of package workflows set it. Other callers leave it empty.
 type ExecuteAgentInternal struct {
-	// FreshKey means that nobody has executed with the IdempotencyKey before, so the first attempt
-	// sends its request without a lookup.
-	FreshKey bool `json:"freshKey,omitempty"`
+	// FirstRunID and OriginalRunID are those of the workflow. The first run id survives retries,
+	// continue-as-new and resets, the original run id survives resets only.
+	FirstRunID    string `json:"firstRunId,omitempty"`
+	OriginalRunID string `json:"originalRunId,omitempty"`
+	// Intent identifies the intent if there is no IdempotencyKey.
+	Intent Intent `json:"intent,omitzero"`
+	// ExecutionKey is the key that an earlier execute of the intent used. It replaces the one that
+	// the activity would make of Intent.
+	ExecutionKey string `json:"executionKey,omitempty"`
+	// Reexecution is the number of executions of the intent that failed before this one.
+	Reexecution int `json:"reexecution,omitempty"`
 	// UnknownOutcomes counts requests of earlier activities that may have started an agent, as the
-	// details of their errors say. The activity then looks the execution up during the whole grace
-	// period before it sends, and once more after its own request.
-	UnknownOutcomes int `json:"unknownOutcomes,omitempty"`
+	// details of their errors say. LastUnknown is when the last of them ended. The activity looks
+	// the execution up during the rest of the grace period before it sends, and once more after
+	// its own request.
+	UnknownOutcomes int       `json:"unknownOutcomes,omitempty"`
+	LastUnknown     time.Time `json:"lastUnknown,omitzero"`
 	// UnknownSince is when the first of those activities was scheduled. An execution that the same
-	// workflow run started since then is adopted even if it has failed. The zero time means that an
-	// earlier workflow run scheduled them; one failed execution then accounts for them.
+	// workflow run started since then is adopted even if it has failed.
 	UnknownSince time.Time `json:"unknownSince,omitzero"`
 	// ExcludeExecutions are ids of executions that are neither adopted nor cancelled, whatever
 	// their status.
 	ExcludeExecutions []string `json:"excludeExecutions,omitempty"`
+}
+
+// Intent identifies an intent to run an agent by the workflow that has it. All of it survives a
+// reset of that workflow but RunID. The activity adds a digest of the request.
+type Intent struct {
+	Namespace     string `json:"namespace,omitempty"`
+	WorkflowID    string `json:"workflowId,omitempty"`
+	OriginalRunID string `json:"originalRunId,omitempty"`
+	// RunID is the run that scheduled the activity or child workflow. If it is not the original
+	// one, a run before the reset may have had the same intent.
+	RunID string `json:"runId,omitempty"`
+	// Ordinal counts equal requests of the workflow, from 1.
+	Ordinal int `json:"ordinal,omitempty"`
 }
 
 // ExecuteAgentResult is the result of asteroid.ExecuteAgent.
@@ -93,8 +116,17 @@ type ExecuteAgentResult struct {
 	DuplicatesCancelled []string `json:"duplicatesCancelled,omitempty"`
 	// MayHaveLateDuplicate is true in three cases: more requests may have been carried out than
 	// executions were found; somebody else may have executed with the same key meanwhile; or a
-	// duplicate could not be cancelled yet. Run asteroid.SweepDuplicates later.
-	MayHaveLateDuplicate bool `json:"mayHaveLateDuplicate,omitempty"`
+	// duplicate could not be cancelled yet. Run asteroid.SweepDuplicates after SweepAfterSeconds,
+	// which is the grace period.
+	MayHaveLateDuplicate bool  `json:"mayHaveLateDuplicate,omitempty"`
+	SweepAfterSeconds    int64 `json:"sweepAfterSeconds,omitempty"`
+	// Differences names what the adopted execution was requested with otherwise: version or
+	// executionOptions. Executes that differ in more do not share a key.
+	Differences []string `json:"differences,omitempty"`
+	// Superseded are ids of executions that still work although a reset has replaced the workflow
+	// run that started them, and that this run has not adopted. RunAgent cancels them when its
+	// workflow ends.
+	Superseded []string `json:"superseded,omitempty"`
 	// Decisions are those of all known attempts, in order. Of more than twenty, the first and the
 	// last are kept.
 	Decisions []Decision `json:"decisions,omitempty"`
@@ -138,8 +170,8 @@ func (in *ExecuteAgentInput) Validate() error {
 	if err := validateIdempotencyKey(in.IdempotencyKey); err != nil {
 		return err
 	}
-	if in.Internal.UnknownOutcomes < 0 {
-		return NewInvalidInput("internal.unknownOutcomes", "must not be negative")
+	if in.Internal.UnknownOutcomes < 0 || in.Internal.Reexecution < 0 {
+		return NewInvalidInput("internal", "has a negative count")
 	}
 	return checkStagedFiles("tempFiles", in.TempFiles)
 }

@@ -29,7 +29,14 @@ type FileRef struct {
 	// ContentType is a media type such as text/csv. Empty means the one that the source gives
 	// (data:, https:, a Store), else the one that the name's extension or the first bytes suggest.
 	ContentType string `json:"contentType,omitempty"`
+	// Identity says which file this is where the URI does not, at most 500 bytes. Executes with
+	// files of other identities are other intents; see activities.Activities.ExecuteAgent. Empty
+	// means the URI without the parameters of a signature (X-Amz-*, X-Goog-*, and those of an Azure
+	// SAS), so a link that is signed anew is the same file.
+	Identity string `json:"identity,omitempty"`
 }
+
+const maxFileIdentity = 500
 
 // ExecutionScheme is the URI scheme of references to the files of an execution.
 // [ExecutionFileURI] builds them.
@@ -55,6 +62,12 @@ func checkFiles(files []FileRef) error {
 	case len(files) > MaxFiles:
 		return NewInvalidInput("files", fmt.Sprintf(
 			"are %d, more than %d: put them into an archive", len(files), MaxFiles))
+	}
+	for i, file := range files {
+		if len(file.Identity) > maxFileIdentity {
+			return NewInvalidInput(fmt.Sprintf("files[%d].identity", i), fmt.Sprintf(
+				"has %d bytes, more than %d: give a digest", len(file.Identity), maxFileIdentity))
+		}
 	}
 	return nil
 }

@@ -14,6 +14,14 @@ const (
 	MetadataNamespace  = "temporal_namespace"
 	MetadataWorkflowID = "temporal_workflow_id"
 	MetadataRunID      = "temporal_run_id"
+	// MetadataFirstRunID and MetadataOriginalRunID identify the chain of runs: the first run id
+	// survives retries, continue-as-new and resets, the original run id survives resets only.
+	// Activities that the typed calls of package workflows did not schedule do not know them.
+	MetadataFirstRunID    = "temporal_first_run_id"
+	MetadataOriginalRunID = "temporal_original_run_id"
+	// MetadataRequest holds digests of the request's members. Executes with the same key and
+	// another request are refused.
+	MetadataRequest = "temporal_request"
 	// MetadataActivityID identifies the activity that started the execution: the run id of the
 	// workflow (or of the standalone activity), a slash, and the activity id.
 	MetadataActivityID = "temporal_activity_id"

@@ -23,6 +23,8 @@ type StagedFile struct {
 	// ExpiresAt is when the service deletes the file unless an execution has taken it, by the
 	// worker's clock. It is on the safe side: StagedFileLifetime from before the upload began.
 	ExpiresAt time.Time `json:"expiresAt"`
+	// Identity is a digest of the FileRef, without what changes when the same file is staged again.
+	Identity string `json:"identity,omitempty"`
 }
 
 func checkStagedFiles(field string, files []StagedFile) error {

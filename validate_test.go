@@ -314,7 +314,7 @@ func TestExecuteAgentInputValidate(t *testing.T) {
 		},
 		"negative unknown outcomes": {
 			&execute{AgentID: "a", Internal: asteroid.ExecuteAgentInternal{UnknownOutcomes: -1}},
-			"internal.unknownOutcomes", "must not be negative",
+			"internal", "has a negative count",
 		},
 		"file without id": {
 			&execute{AgentID: "a", TempFiles: files{{Name: "a"}}}, "tempFiles[0].id", "is required",

@@ -71,6 +71,7 @@ type Activities struct {
 	connections   map[string]*client.Client
 	now           func() time.Time
 	lookupGrace   time.Duration
+	timeout       time.Duration // of a request
 	events        asteroid.Events
 	pace          watch.Pace
 	announcements announcements
@@ -93,6 +94,7 @@ func New(options Options) (*Activities, error) {
 		connections:    make(map[string]*client.Client, len(options.Connections)),
 		now:            options.Now,
 		lookupGrace:    cmp.Or(options.LookupGrace, DefaultLookupGrace),
+		timeout:        cmp.Or(options.RequestTimeout, DefaultRequestTimeout),
 		events:         cmp.Or(options.Events, asteroid.EventsWatch),
 		pace:           watch.DefaultPace,
 		service:        temporalClient,
@@ -104,7 +106,7 @@ func New(options Options) (*Activities, error) {
 		a.now = time.Now
 	}
 	for name, settings := range options.Connections {
-		c, err := client.New(name, settings, cmp.Or(options.RequestTimeout, DefaultRequestTimeout), a.now)
+		c, err := client.New(name, settings, a.timeout, a.now)
 		if err != nil {
 			return nil, fmt.Errorf("asteroid: %w", err)
 		}

@@ -5,71 +5,131 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 )
 
-// adopt looks up the executions of the intent and returns the one that the activity adopts. If
-// there is none and a request may be sent, it returns the key to send.
-func (e *executeAttempt) adopt(ctx context.Context, key string) (result *asteroid.ExecuteAgentResult, next string, err error) {
-	found, next, err := e.lookUp(ctx, key)
-	if err == nil && next != key {
-		e.forgetExplained()
-	}
+// adopt looks up the executions of the intent, from the one with this number on, and returns the
+// one that the activity adopts. If there is none and a request may be sent, it returns the number
+// to send.
+func (e *executeAttempt) adopt(ctx context.Context, key string, number int) (result *asteroid.ExecuteAgentResult, next int, err error) {
+	found, next, err := e.lookUp(ctx, key, number)
 	switch {
 	case err != nil:
-		return nil, "", e.lookupFailed(ctx, err, key)
+		return nil, 0, e.lookupFailed(ctx, err, numbered(key, next))
 	case len(found) > 0:
-		result, err := e.resolveDuplicates(ctx, next, found, "")
-		return result, "", err
-	case e.UnknownOutcomes > 0 && e.now().Sub(e.LastUnknown) < e.lookupGrace:
-		return nil, "", e.notFoundYet(ctx, next)
+		result, err := e.resolveDuplicates(ctx, numbered(key, next), found, "")
+		return result, 0, err
+	case e.graceLeft() > 0:
+		return nil, 0, e.notFoundYet(ctx, numbered(key, next))
 	case e.in.AdoptOnly:
-		return nil, "", temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("no execution of agent %s has the metadata %s=%s", e.in.AgentID, asteroid.MetadataExecutionKey, next),
-			asteroid.ErrorTypeNotFound, nil,
-			asteroid.ErrorDetails{Operation: "ExecutionsList", ExecutionKey: next, UnknownOutcomes: e.UnknownOutcomes})
+		return nil, 0, temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("no execution of agent %s has the metadata %s=%s", e.in.AgentID, asteroid.MetadataExecutionKey, numbered(key, next)),
+			asteroid.ErrorTypeNotFound, nil, asteroid.ErrorDetails{
+				Operation: "ExecutionsList", ExecutionKey: numbered(key, next), UnknownOutcomes: e.UnknownOutcomes, LastUnknown: e.LastUnknown,
+			})
+	}
+	if e.suspected {
+		e.UnknownOutcomes = 0 // what a reset may have interrupted would have been listed long ago
 	}
 	return nil, next, nil
 }
 
-// lookUp returns the executions of the intent that can be adopted, the oldest first. Executions
-// that failed or were cancelled are superseded, unless this activity started them. The intent then
-// continues under the next number of its key, which lookUp returns.
-func (e *executeAttempt) lookUp(ctx context.Context, key string) (found []client.Candidate, next string, err error) {
-	next = key
-	for number := 2; ; number++ {
-		all, err := e.c.Candidates(ctx, e.in.AgentID, next, e.earliest())
-		if err != nil {
-			return nil, "", err
+// lookUp returns the executions of the intent that can be adopted, the oldest first, and their
+// number. If there are none it returns the number to send. Executions that failed or were cancelled
+// are superseded, unless this activity started them. The intent then continues under the next
+// number. A key that often failed has many, so lookUp doubles its steps, then halves them.
+func (e *executeAttempt) lookUp(ctx context.Context, key string, number int) (found []client.Candidate, next int, err error) {
+	superseded := number - 1 // the highest number of which this is known
+	for step := 1; ; step *= 2 {
+		var over bool
+		if found, over, err = e.lookUpNumber(ctx, key, number); err != nil {
+			return nil, number, err
 		}
-		found = e.notExcluded(all)
-		adoptable := func(candidate client.Candidate) bool { return e.isOwn(candidate) || !candidate.Superseded() }
-		if len(all) == 0 || slices.ContainsFunc(found, adoptable) {
-			return found, next, nil
+		if !over {
+			break
 		}
-		next = key + "#" + strconv.Itoa(number)
+		superseded, number = number, number+step
 	}
+	for number-superseded > 1 {
+		middle := (superseded + number) / 2
+		earlier, over, err := e.lookUpNumber(ctx, key, middle)
+		if err != nil {
+			return nil, middle, err
+		}
+		if over {
+			superseded = middle
+		} else {
+			found, number = earlier, middle
+		}
+	}
+	return found, number, nil
 }
 
-func (e *executeAttempt) notExcluded(all []client.Candidate) []client.Candidate {
-	return slices.DeleteFunc(all, func(candidate client.Candidate) bool {
+// lookUpNumber returns the executions of one number, and whether the intent continues under a later
+// one. An execution that was requested for something else is an error.
+func (e *executeAttempt) lookUpNumber(ctx context.Context, key string, number int) (found []client.Candidate, over bool, err error) {
+	all, err := e.candidates(ctx, numbered(key, number))
+	if err == nil {
+		all, err = e.sameRequest(ctx, numbered(key, number), all)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	found = slices.DeleteFunc(slices.Clone(all), func(candidate client.Candidate) bool {
 		return slices.Contains(e.in.Internal.ExcludeExecutions, candidate.ID)
 	})
+	adoptable := func(candidate client.Candidate) bool { return e.isOwn(candidate) || !candidate.Superseded() }
+	return found, len(all) > 0 && !slices.ContainsFunc(found, adoptable), nil
 }
 
-// forgetExplained subtracts the unknown outcomes of an earlier workflow run, before a reset, once a
-// lookup has found that run's failed execution. None of its requests is then outstanding.
-func (e *executeAttempt) forgetExplained() {
-	inherited := e.in.Internal
-	if inherited.UnknownOutcomes > 0 && inherited.UnknownSince.IsZero() && !e.Explained {
-		e.UnknownOutcomes, e.Explained = max(e.UnknownOutcomes-inherited.UnknownOutcomes, 0), true
+// candidates returns the executions with a numbered key. With an IdempotencyKey they may be of
+// another agent, if they tell what was requested.
+func (e *executeAttempt) candidates(ctx context.Context, key string) ([]client.Candidate, error) {
+	if e.in.IdempotencyKey == "" {
+		return e.c.Candidates(ctx, e.in.AgentID, key)
 	}
+	all, err := e.c.Candidates(ctx, "", key)
+	return slices.DeleteFunc(all, func(candidate client.Candidate) bool {
+		_, tells := intent.Parse(candidate.Request)
+		return !tells && !candidate.IsOf(e.in.AgentID)
+	}), err
+}
+
+// sameRequest returns those executions that were requested for the same, the oldest first. If the
+// oldest of all was requested for something else, that one has the key: sameRequest cancels what
+// this activity has started meanwhile, and returns an asteroid.InvalidInput that says what differs.
+// An execution of an earlier version does not tell what was requested.
+func (e *executeAttempt) sameRequest(ctx context.Context, key string, all []client.Candidate) ([]client.Candidate, error) {
+	differences := func(candidate client.Candidate) []string {
+		requested, tells := intent.Parse(candidate.Request)
+		if !tells || e.in.IdempotencyKey == "" {
+			return nil // the default key is made of the request
+		}
+		meaning, _ := requested.Differences(e.digest)
+		return meaning
+	}
+	if len(all) == 0 || differences(all[0]) == nil {
+		return slices.DeleteFunc(all, func(candidate client.Candidate) bool { return differences(candidate) != nil }), nil
+	}
+	own := slices.DeleteFunc(slices.Clone(all), func(candidate client.Candidate) bool { return candidate.ActivityID != e.activityID() })
+	if errs := e.cancelDuplicates(ctx, own, ""); len(errs) > 0 {
+		e.UnknownOutcomes = max(e.UnknownOutcomes, 1) // makes the next attempt cancel again
+		return nil, e.lookupFailed(ctx, errors.Join(errs...), key)
+	}
+	return nil, temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("idempotencyKey: was used for execution %s with a different request (%s): give a new request a new key",
+			all[0].ID, strings.Join(differences(all[0]), ", ")),
+		asteroid.ErrorTypeInvalidInput, nil, asteroid.ErrorDetails{
+			Field: "idempotencyKey", ExecutionID: all[0].ID, ExecutionKey: key,
+			UnknownOutcomes: max(e.UnknownOutcomes-len(own), 0), LastUnknown: e.LastUnknown,
+		})
 }
 
 // isOwn reports whether this activity started the execution, or an earlier activity that the same
@@ -93,21 +153,24 @@ func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, foun
 	errs := e.cancelDuplicates(ctx, found, survivor.ID)
 	unresolved := len(errs) > 0
 	if unresolved && e.UnresolvedSince.IsZero() {
-		e.UnresolvedSince = e.now()
+		e.UnresolvedSince = e.clock()
 	}
-	if unresolved && e.now().Sub(e.UnresolvedSince) < e.lookupGrace {
+	if unresolved && e.clock().Sub(e.UnresolvedSince) < e.lookupGrace {
 		e.UnknownOutcomes = max(e.UnknownOutcomes, 1) // makes the next attempt look up and cancel again
 		return nil, e.lookupFailed(ctx, errors.Join(errs...), key)
 	}
-	adopted := survivor.ID != posted
-	if adopted {
+	result := e.result(ctx, key, survivor)
+	if result.Adopted = survivor.ID != posted; result.Adopted {
 		e.recordDecision(ctx, asteroid.DecisionAdopted, survivor.ID)
+		if requested, tells := intent.Parse(survivor.Request); tells {
+			_, result.Differences = requested.Differences(e.digest)
+		}
 	}
-	return &asteroid.ExecuteAgentResult{
-		ExecutionID: survivor.ID, Status: survivor.Status, ExecutionKey: key, Adopted: adopted,
-		MayHaveLateDuplicate: unresolved || e.UnknownOutcomes > own || posted != "" && e.sharedKey(),
-		DuplicatesCancelled:  e.Cancelled, Decisions: e.Decided, Events: e.eventsOf(ctx, survivor),
-	}, nil
+	result.Decisions, result.DuplicatesCancelled = e.Decided, e.Cancelled
+	if unresolved || e.UnknownOutcomes > own || posted != "" && e.sharedKey() {
+		result.MayHaveLateDuplicate, result.SweepAfterSeconds = true, int64(max(e.lookupGrace.Seconds(), 1))
+	}
+	return result, nil
 }
 
 // cancelDuplicates cancels all executions but the survivor, and returns the errors of those that

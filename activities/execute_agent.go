@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,21 +20,26 @@ import (
 // # One agent run per intent
 //
 // The API has no idempotency key, so this activity makes one, the execution key. Every execution
-// carries it as metadata ([asteroid.MetadataExecutionKey]), next to the namespace, workflow id and
-// run id of the workflow that started it:
+// carries it as metadata ([asteroid.MetadataExecutionKey]), next to digests of the request and the
+// workflow that started it:
 //
-//  1. By default the key consists of namespace, workflow id, run id and activity id, so that all
-//     attempts of one activity share it. For an activity that no workflow started it consists of
-//     the namespace and the activity's own id and run id. IdempotencyKey replaces it.
+//  1. By default the key consists of the workflow's namespace, id and original run id, a digest of
+//     the request, and a number among equal requests of the workflow. A reset keeps all of these.
+//     The digest covers agent, profile, inputs and files, these by reference: see
+//     [asteroid.FileRef.Identity]. It does not cover version, options and metadata. If the typed
+//     call of package workflows did not schedule the activity, the key consists of namespace,
+//     workflow id, run id and activity id; for an activity that no workflow started, of namespace,
+//     activity id and the activity's run id. IdempotencyKey replaces the key.
 //  2. The first attempt of a fresh key sends its request without a lookup: nothing can exist yet.
-//     With an IdempotencyKey it looks up before and after the request, unless Internal.FreshKey is
-//     set. A first attempt that starts more than 30 seconds late looks up first, too: somebody may
-//     have reset the activity.
-//  3. One attempt makes one request. If it is rejected (4xx other than 408), it created nothing.
-//     Without a response, or with 408 or 5xx, its outcome is unknown.
+//     With an IdempotencyKey it looks up before and after the request. After a reset of the
+//     workflow, of its parent or of the activity, it looks up first, too.
+//  3. One attempt makes one request. If it is rejected (4xx other than 408) or never sent, it
+//     created nothing. Without a response, or with 408 or 5xx, its outcome is unknown.
 //  4. An attempt after an unknown outcome looks up the key first and adopts what it finds. A worker
-//     that died counts as an unknown outcome. Lookups repeat every few seconds for
-//     Options.LookupGrace. Only then is the request sent again.
+//     that died counts as an unknown outcome, and so does a request that a reset may have
+//     interrupted. Lookups repeat every few seconds until Options.LookupGrace after the last such
+//     request. Only then is the request sent again. The next activity goes on with what is left of
+//     the grace period.
 //  5. After that request the attempt looks up once more. It keeps the oldest execution, cancels the
 //     others and names them in the result. It retries a cancellation that fails for LookupGrace,
 //     then leaves the duplicate to [Activities.SweepDuplicates].
@@ -46,28 +50,42 @@ import (
 //
 // # Which executes share a key
 //
-//	                                     default  IdempotencyKey  in workflows.RunAgent
-//	another attempt of the activity      same     same            same
-//	another activity of the same run     new      same            same for the same agent: staged
-//	                                                              again, waiting for capacity
-//	workflow reset                       new      same            same
-//	workflow retried, continued as new,  new      same            new, unless it has an
-//	or run again                                                  IdempotencyKey
-//	standalone activity, run again       new      same            -
+//	                                     by activity  IdempotencyKey  typed calls, RunAgent
+//	another attempt of the activity      same         same            same
+//	another activity of RunAgent: staged -            same            same
+//	again, waiting for capacity
+//	an equal request of the same run     new          same            new
+//	activity reset                       same         same            same
+//	workflow reset, equal request        new          same            same
+//	workflow reset, corrected request    new          refused         new
+//	child of a parent that was reset     new          same            new; the same by
+//	                                                                  workflows.ExecuteRunAgent
+//	workflow retried, continued as new,  new          same            new
+//	or run again
+//	another workflow, equal request      new          same            new
+//	another workflow, other request      new          refused         new
+//	standalone activity, run again       new          same            -
 //
-// Executes that share a key adopt a run that is in progress or has completed. A run that failed or
-// was cancelled is superseded, unless this very activity started it: the next execute of the intent
-// then appends a number to the key, first #2.
+// Refused means asteroid.InvalidInput, which names the execution and what differs. An execution
+// with another version or other options is adopted, and the result names the difference.
+//
+// Executes that share a key adopt a run that is in progress or has completed. So a reset cannot
+// redo an agent that answered wrongly: change the request, or give a new IdempotencyKey. Content
+// that changes under one URI is the same request. A run that failed or was cancelled is
+// superseded, unless this very activity started it: the next execute of the intent then appends a
+// number to the key, first #2.
+//
+// After a reset, the agents of the replaced runs whose requests were not repeated still work. The
+// result names them in Superseded. RunAgent cancels them when its workflow ends.
 //
 // # Remaining risks
 //
 // Two agents run for a while if the service carries out a request, or lists its execution, more
 // than LookupGrace after the request failed: then a second request has been sent. The younger run
-// is cancelled as soon as both are listed, at the latest by the sweep at the end of RunAgent. A
-// duplicate that is listed after the sweep stays undetected. If this is not acceptable, set
-// LookupGrace to hours, or have the agent check whether its work is already done.
-//
-// Workers measure the grace period by their own clocks, so these have to agree.
+// is cancelled as soon as both are listed, at the latest by the sweep that RunAgent makes
+// LookupGrace after the start. A duplicate that is listed after the sweep stays undetected. If this
+// is not acceptable, set LookupGrace to hours, or have the agent check whether its work is already
+// done.
 //
 // Two executes with one IdempotencyKey at the same moment, in two workflows, can both find nothing
 // and both send. The younger run is then cancelled while its workflow awaits it. Give the workflows
@@ -97,32 +115,45 @@ func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentI
 
 // run takes the numbered steps of ExecuteAgent's comment.
 func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult, error) {
-	key := cmp.Or(e.in.IdempotencyKey, e.ownKey())
-	if e.UnknownOutcomes > 0 || e.sharedKey() || e.startedLate() || e.in.AdoptOnly {
-		adopted, next, err := e.adopt(ctx, key)
+	key, number := e.key()
+	if e.UnknownOutcomes > 0 || e.sharedKey() || e.in.AdoptOnly {
+		adopted, next, err := e.adopt(ctx, key, number)
 		if adopted != nil || err != nil {
 			return adopted, err
 		}
-		key = next
+		number = next
 	}
 	// Checked after the lookup: an agent that was started has taken its files.
 	if err := e.checkFresh(); err != nil {
 		return nil, err
 	}
+	return e.start(ctx, numbered(key, number))
+}
+
+// start sends the request and returns the execution that it started, or an older one.
+func (e *executeAttempt) start(ctx context.Context, key string) (*asteroid.ExecuteAgentResult, error) {
 	accepted, err := e.post(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	posted := client.Candidate{ID: accepted.ExecutionID, Status: accepted.Status, Origin: client.Origin{
-		Namespace: e.info.Namespace, WorkflowID: e.info.WorkflowExecution.ID, RunID: e.info.WorkflowExecution.RunID,
-		ActivityID: e.activityID(), Signal: e.signal(),
-	}}
-	e.recordDecision(ctx, asteroid.DecisionPosted, posted.ID)
-	if e.UnknownOutcomes == 0 && !e.sharedKey() {
-		return &asteroid.ExecuteAgentResult{ExecutionID: posted.ID, Status: posted.Status, ExecutionKey: key,
-			Decisions: e.Decided, Events: e.eventsOf(ctx, posted)}, nil
+	posted := client.Candidate{
+		Summary: client.Summary{ID: accepted.ExecutionID, Status: accepted.Status},
+		Origin:  client.OriginOf(e.metadata(key)),
 	}
-	return e.lookUpAgain(ctx, key, posted)
+	e.recordDecision(ctx, asteroid.DecisionPosted, posted.ID)
+	if e.UnknownOutcomes > 0 || e.sharedKey() {
+		return e.lookUpAgain(ctx, key, posted)
+	}
+	return e.result(ctx, key, posted), nil
+}
+
+// result returns the result with an execution that the attempt has started or adopted.
+func (e *executeAttempt) result(ctx context.Context, key string, execution client.Candidate) *asteroid.ExecuteAgentResult {
+	intentKey := numberPattern.ReplaceAllString(key, "")
+	return &asteroid.ExecuteAgentResult{
+		ExecutionID: execution.ID, Status: execution.Status, ExecutionKey: key, Decisions: e.Decided,
+		Events: e.eventsOf(ctx, execution), Superseded: e.supersededExecutions(ctx, intentKey, execution.ID),
+	}
 }
 
 // checkFresh rejects staged files past their expiry. The API does not say how an execute with an
@@ -133,7 +164,9 @@ func (e *executeAttempt) checkFresh() error {
 			field := fmt.Sprintf("tempFiles[%d]", i)
 			return temporal.NewNonRetryableApplicationError(
 				fmt.Sprintf("%s (%s) expired: stage the files again and execute with the new handles", field, file.Name),
-				asteroid.ErrorTypeStagedFileExpired, nil, asteroid.ErrorDetails{Field: field, UnknownOutcomes: e.UnknownOutcomes})
+				asteroid.ErrorTypeStagedFileExpired, nil, asteroid.ErrorDetails{
+					Field: field, UnknownOutcomes: e.UnknownOutcomes, LastUnknown: e.LastUnknown,
+				})
 		}
 	}
 	return nil
@@ -162,7 +195,8 @@ func (e *executeAttempt) post(ctx context.Context, key string) (client.Accepted,
 	e.recordDecision(ctx, asteroid.DecisionRejected, "")
 	e.recordProgress(ctx)
 	if ok && e.UnknownOutcomes > 0 {
-		failed.UnknownOutcomes, failed.ExecutionKey = e.UnknownOutcomes, key // a rejection says nothing of earlier requests
+		// A rejection says nothing of earlier requests.
+		failed.UnknownOutcomes, failed.LastUnknown, failed.ExecutionKey = e.UnknownOutcomes, e.LastUnknown, key
 	}
 	return client.Accepted{}, activityError(ctx, err)
 }
@@ -171,13 +205,15 @@ func (e *executeAttempt) post(ctx context.Context, key string) (client.Accepted,
 // fails, it returns that execution and leaves duplicates to the sweep.
 func (e *executeAttempt) lookUpAgain(ctx context.Context, key string, posted client.Candidate) (*asteroid.ExecuteAgentResult, error) {
 	e.recordUnknown()
-	all, err := e.c.Candidates(ctx, e.in.AgentID, key, e.earliest())
+	found, err := e.candidates(ctx, key)
 	if err != nil {
 		activity.GetLogger(ctx).Warn("Duplicates could not be looked up", "executionKey", key, "error", err)
 	}
-	found := e.notExcluded(all)
 	if !slices.ContainsFunc(found, func(candidate client.Candidate) bool { return candidate.ID == posted.ID }) {
 		found = append(found, posted) // not listed yet, so it is the youngest
+	}
+	if found, err = e.sameRequest(ctx, key, found); err != nil {
+		return nil, err
 	}
 	return e.resolveDuplicates(ctx, key, found, posted.ID)
 }

@@ -1,6 +1,8 @@
 package activities_test
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,10 +34,104 @@ func TestExecuteAgentSharesExecutionOfIdempotencyKey(t *testing.T) {
 	other, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	require.NotEqual(t, first.ExecutionID, other.ExecutionID)
-	in.AgentID = f.api.AgentID("patient")
-	elsewhere, err := newExecuteAgent(t, f.options, in).next()
+}
+
+func TestExecuteAgentRefusesIdempotencyKeyOfOtherRequest(t *testing.T) {
+	t.Parallel()
+	version := 7
+	for name, row := range map[string]struct {
+		change    func(f *agentFixture, in *asteroid.ExecuteAgentInput)
+		differs   string // what is not the same intent
+		adoptedAs []string
+	}{
+		"same":    {change: func(*agentFixture, *asteroid.ExecuteAgentInput) {}},
+		"labels":  {change: func(_ *agentFixture, in *asteroid.ExecuteAgentInput) { in.Metadata = map[string]string{"team": "b"} }},
+		"agent":   {change: func(f *agentFixture, in *asteroid.ExecuteAgentInput) { in.AgentID = f.api.AgentID("patient") }, differs: "(agentId)"},
+		"inputs":  {change: func(_ *agentFixture, in *asteroid.ExecuteAgentInput) { in.Inputs = asteroid.Inputs{"claim": 2} }, differs: "(inputs)"},
+		"profile": {change: func(_ *agentFixture, in *asteroid.ExecuteAgentInput) { in.AgentProfileID = "p" }, differs: "(profile)"},
+		"two": {change: func(f *agentFixture, in *asteroid.ExecuteAgentInput) {
+			in.AgentID, in.Inputs = f.api.AgentID("patient"), nil
+		}, differs: "(agentId, inputs)"},
+		"version": {change: func(_ *agentFixture, in *asteroid.ExecuteAgentInput) { in.Version = &version }, adoptedAs: []string{"version"}},
+	} {
+		for _, ended := range []bool{false, true} {
+			f := newAgentFixture(t)
+			in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42", Inputs: asteroid.Inputs{"claim": 1}}
+			f.fails.Store(ended)
+			first, err := newExecuteAgent(t, f.options, in).next()
+			require.NoError(t, err)
+			f.clock.Advance(time.Minute)
+			row.change(f, &in)
+			second, err := newExecuteAgentAs(t, f.options, in, "another").next()
+			if row.differs == "" {
+				require.NoError(t, err, name)
+				require.Equal(t, !ended, second.Adopted, name)
+				if !ended {
+					require.Equal(t, row.adoptedAs, second.Differences, name)
+				}
+				continue
+			}
+			require.True(t, asteroid.IsInvalidInput(err), "%s: %v", name, err)
+			require.True(t, applicationError(t, err).NonRetryable())
+			require.Contains(t, err.Error(), row.differs)
+			details, _ := asteroid.DetailsOf(err)
+			require.Equal(t, first.ExecutionID, details.ExecutionID)
+			require.Equal(t, "idempotencyKey", details.Field)
+			require.Zero(t, details.UnknownOutcomes)
+			require.Len(t, f.api.Executions(), 1)
+		}
+	}
+}
+
+// Two workflows use one key for different requests at the same moment, so neither finds the other
+// before it posts. The older execution keeps the key.
+func TestExecuteAgentCancelsOwnExecutionIfKeyIsTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42"}
+	first, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
-	require.False(t, elsewhere.Adopted, "a key is an agent's")
+	f.clock.Advance(time.Second)
+	in.Inputs = asteroid.Inputs{"claim": 2}
+	other := newExecuteAgentAs(t, f.options, in, "another")
+	f.network.hideExecutions.Store(true)
+	f.network.loseResponses.Store(true)
+	require.Error(t, other.nextErr())
+	require.Len(t, f.live(), 2)
+	f.network.hideExecutions.Store(false)
+	f.network.loseResponses.Store(false)
+	err = other.nextErr()
+	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+	require.Len(t, f.live(), 1)
+	require.Equal(t, first.ExecutionID, f.live()[0].ID)
+}
+
+// A key that failed a thousand times is looked up with a handful of requests.
+func TestExecuteAgentFindsLastOfManyFailedExecutionsQuickly(t *testing.T) {
+	t.Parallel()
+	f := newAgentFixture(t)
+	f.fails.Store(true)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42"}
+	for number := 1; number <= 100; number++ {
+		result, err := newExecuteAgentAs(t, f.options, in, fmt.Sprint("activity ", number)).next()
+		require.NoError(t, err)
+		f.clock.Advance(time.Minute)
+		require.Equal(t, number, keyNumber(result.ExecutionKey))
+	}
+	f.network.listRequests.Store(0)
+	result, err := newExecuteAgentAs(t, f.options, in, "the last").next()
+	require.NoError(t, err)
+	require.Equal(t, "order-42#101", result.ExecutionKey)
+	require.Less(t, f.network.listRequests.Load(), int32(17))
+}
+
+func keyNumber(key string) int {
+	_, number, numbered := strings.Cut(key, "#")
+	if !numbered {
+		return 1
+	}
+	n, _ := strconv.Atoi(number)
+	return n
 }
 
 func TestExecuteAgentAdoptOnlyPostsNothing(t *testing.T) {
@@ -95,7 +191,8 @@ func TestExecuteAgentKeepsLastDecisions(t *testing.T) {
 func TestExecuteAgentNumbersKeyAfterFailedExecution(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42", Inputs: asteroid.Inputs{"fail": true}}
+	f.fails.Store(true)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42"}
 	first, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	require.Equal(t, "order-42", first.ExecutionKey)
@@ -106,7 +203,7 @@ func TestExecuteAgentNumbersKeyAfterFailedExecution(t *testing.T) {
 	require.False(t, again.Adopted)
 	require.Equal(t, "order-42#2", again.ExecutionKey)
 	f.clock.Advance(time.Minute)
-	in.Inputs = nil
+	f.fails.Store(false)
 	third, err := newExecuteAgentAs(t, f.options, in, "a-third").next()
 	require.NoError(t, err)
 	require.Equal(t, "order-42#3", third.ExecutionKey)
@@ -118,7 +215,8 @@ func TestExecuteAgentNumbersKeyAfterFailedExecution(t *testing.T) {
 func TestExecuteAgentAdoptsFailedExecutionOfSameActivity(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, Inputs: asteroid.Inputs{"fail": true}})
+	f.fails.Store(true)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
 	execute.crash()
 	f.clock.Advance(time.Minute)
 	result, err := execute.next()
@@ -131,14 +229,15 @@ func TestExecuteAgentAdoptsFailedExecutionOfSameActivity(t *testing.T) {
 func TestExecuteAgentAdoptsFailedExecutionOfSameStart(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
+	f.fails.Store(true)
 	began := f.clock.Now()
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}, Inputs: asteroid.Inputs{"fail": true}}
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}}
 	execute := newExecuteAgent(t, f.options, in)
 	f.network.loseResponses.Store(true)
 	require.Error(t, execute.nextErr())
 	f.network.loseResponses.Store(false)
 	f.clock.Advance(time.Minute) // the agent has failed
-	in.Internal.FreshKey, in.Internal.UnknownOutcomes, in.Internal.UnknownSince = false, 1, began
+	in.Internal.UnknownOutcomes, in.Internal.UnknownSince = 1, began
 	result, err := newExecuteAgentAs(t, f.options, in, "the next").next()
 	require.NoError(t, err)
 	require.Equal(t, f.api.Executions()[0].ID, result.ExecutionID)
@@ -156,11 +255,13 @@ func TestExecuteAgentAdoptsFailedExecutionOfSameStart(t *testing.T) {
 func TestExecuteAgentSkipsFailedExecutionOfEarlierStart(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
+	f.fails.Store(true)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k"}
 	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	f.clock.Advance(time.Minute)
-	in.Internal.UnknownOutcomes, in.Internal.UnknownSince, in.Inputs = 1, f.clock.Now(), nil
+	in.Internal.UnknownOutcomes, in.Internal.UnknownSince = 1, f.clock.Now()
+	f.fails.Store(false)
 	later := newExecuteAgentAs(t, f.options, in, "the next start")
 	require.True(t, asteroid.IsUnavailable(later.nextErr()))
 	f.clock.Advance(activities.DefaultLookupGrace)
@@ -188,11 +289,12 @@ func TestExecuteAgentSkipsExcludedExecution(t *testing.T) {
 func TestExecuteAgentPrefersLiveExecutionToOwnFailed(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order 42", Inputs: asteroid.Inputs{"fail": true}}
+	f.fails.Store(true)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order 42"}
 	own := newExecuteAgent(t, f.options, in)
 	own.crash()
 	f.clock.Advance(time.Minute)
-	in.Inputs = nil
+	f.fails.Store(false)
 	other := newExecuteAgentAs(t, f.options, in, "another")
 	f.network.hideExecutions.Store(true)
 	started, err := other.next()
@@ -209,7 +311,8 @@ func TestExecuteAgentPrefersLiveExecutionToOwnFailed(t *testing.T) {
 func TestExecuteAgentAdoptsOwnOfSeveralFailedExecutions(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order 42", Inputs: asteroid.Inputs{"fail": true}}
+	f.fails.Store(true)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order 42"}
 	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	f.network.hideExecutions.Store(true)

@@ -37,7 +37,8 @@ func TestExecuteAgentKeepsOldestAndCancelsDuplicate(t *testing.T) {
 func TestExecuteAgentKeepsOldestEvenIfFailed(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, Inputs: asteroid.Inputs{"fail": true}})
+	f.fails.Store(true)
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent})
 	execute.crash()
 	f.clock.Advance(time.Minute)
 	f.network.hideExecutions.Store(true)

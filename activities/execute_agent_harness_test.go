@@ -36,13 +36,14 @@ func newExecuteAgentAs(
 }
 
 // agentFixture is a fake API on a clock of its own, behind a lossy network. Its agent works for an
-// hour, or fails at once when its input "fail" is true.
+// hour, or fails at once while fails is true.
 type agentFixture struct {
 	api     *testsuite.API
 	clock   *clienttest.Clock
 	options worker.Options
 	agent   string
 	network *lossyNetwork
+	fails   atomic.Bool
 }
 
 func newAgentFixture(t *testing.T, options ...testsuite.Option) *agentFixture {
@@ -50,8 +51,8 @@ func newAgentFixture(t *testing.T, options ...testsuite.Option) *agentFixture {
 	f := &agentFixture{network: &lossyNetwork{}}
 	f.api, f.clock, f.options = newAPI(t, options...)
 	f.change(func(c *asteroid.Connection) { c.Transport = f.network })
-	f.agent = f.api.ServeAgent("clerk", func(run testsuite.Run) []testsuite.Step {
-		if run.Inputs["fail"] == true {
+	f.agent = f.api.ServeAgent("clerk", func(testsuite.Run) []testsuite.Step {
+		if f.fails.Load() {
 			return []testsuite.Step{testsuite.Fail("no")}
 		}
 		return []testsuite.Step{testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)}

@@ -133,7 +133,7 @@ func TestExecuteAgentRepeatsRefusedPostWithoutLookup(t *testing.T) {
 	f := newAgentFixture(t, testsuite.WithConcurrencyLimit(1))
 	_, err := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent}).next()
 	require.NoError(t, err)
-	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "mine", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "mine"}})
 	require.True(t, asteroid.IsAtCapacity(execute.nextErr()))
 	require.True(t, asteroid.IsAtCapacity(execute.nextErr()))
 	f.clock.Advance(2 * time.Hour)

@@ -83,6 +83,7 @@ func TestExecuteAgentSendsEveryFieldInEachDialect(t *testing.T) {
 				asteroid.MetadataWorkflowID:   "default-test-workflow-id",
 				asteroid.MetadataRunID:        "default-test-run-id",
 				asteroid.MetadataActivityID:   metadata[asteroid.MetadataActivityID],
+				asteroid.MetadataRequest:      metadata[asteroid.MetadataRequest],
 				asteroid.MetadataExecutionKey: executed.ExecutionKey,
 			}, metadata)
 			require.True(t, strings.HasPrefix(metadata[asteroid.MetadataExecutionKey].(string),

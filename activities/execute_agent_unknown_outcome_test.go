@@ -106,7 +106,7 @@ func TestExecuteAgentKeepsUnknownOutcomeAfterRefusal(t *testing.T) {
 func TestExecuteAgentInheritsUnknownOutcomeOfRefusedActivity(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t, testsuite.WithConcurrencyLimit(1))
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}}
 	execute := newExecuteAgent(t, f.options, in)
 	f.network.loseResponses.Store(true)
 	require.Error(t, execute.nextErr())
@@ -119,7 +119,7 @@ func TestExecuteAgentInheritsUnknownOutcomeOfRefusedActivity(t *testing.T) {
 	require.Equal(t, 1, details.UnknownOutcomes)
 
 	f.api.SetConcurrencyLimit(0)
-	in.Internal.FreshKey, in.Internal.UnknownOutcomes = false, details.UnknownOutcomes
+	in.Internal.UnknownOutcomes = details.UnknownOutcomes
 	next := newExecuteAgentAs(t, f.options, in, "the next")
 	require.True(t, asteroid.IsUnavailable(next.nextErr()), "the grace period starts again, because the end of the request is unknown")
 	f.clock.Advance(activities.DefaultLookupGrace)
@@ -131,13 +131,13 @@ func TestExecuteAgentInheritsUnknownOutcomeOfRefusedActivity(t *testing.T) {
 func TestExecuteAgentKeepsGracePeriodOfInheritedUnknown(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t, testsuite.WithListDelay(20*time.Second))
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}}
 	execute := newExecuteAgent(t, f.options, in)
 	f.network.loseResponses.Store(true)
 	require.Error(t, execute.nextErr()) // the last attempt before ScheduleToClose
 	f.network.loseResponses.Store(false)
 	f.clock.Advance(5 * time.Second)
-	in.Internal.FreshKey, in.Internal.UnknownOutcomes = false, 1
+	in.Internal.UnknownOutcomes = 1
 	next := newExecuteAgentAs(t, f.options, in, "the next")
 	require.True(t, asteroid.IsUnavailable(next.nextErr()))
 	f.clock.Advance(15 * time.Second)
@@ -165,7 +165,7 @@ func TestExecuteAgentRetriesFailedLookupAfterUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{503, 403} {
 		f := newAgentFixture(t)
-		execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+		execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}})
 		f.network.loseResponses.Store(true)
 		require.Error(t, execute.nextErr())
 		f.network.loseResponses.Store(false)
@@ -197,7 +197,7 @@ func TestExecuteAgentFinalErrorAfterUnknownOutcomeCarriesKey(t *testing.T) {
 func TestExecuteAgentLooksUpFirstAfterActivityReset(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}})
 	execute.crash()     // after the API has accepted
 	execute.attempt = 0 // the reset also drops the heartbeat details
 	execute.startDelay = 2 * time.Minute
@@ -210,11 +210,10 @@ func TestExecuteAgentLooksUpFirstAfterActivityReset(t *testing.T) {
 func TestExecuteAgentDoesNotCountForeignExecutionAsOwnPost(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t, testsuite.WithListDelay(20*time.Second))
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}}
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}}
 	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	f.clock.Advance(15 * time.Second)
-	in.Internal.FreshKey = false
 	execute := newExecuteAgentAs(t, f.options, in, "after the reset")
 	f.network.loseResponses.Store(true)
 	require.Error(t, execute.nextErr()) // finds nothing, posts, loses the response
@@ -227,19 +226,42 @@ func TestExecuteAgentDoesNotCountForeignExecutionAsOwnPost(t *testing.T) {
 	}
 }
 
-// After a reset it is unknown whether the earlier run has posted. An execution with the key that
-// has failed answers that.
-func TestExecuteAgentFailedExecutionResolvesUnknownAfterReset(t *testing.T) {
+// A failed execution does not answer for a request of unknown outcome: that may have started
+// another one.
+func TestExecuteAgentFailedExecutionDoesNotResolveUnknown(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}, Inputs: asteroid.Inputs{"fail": true}}
+	f.fails.Store(true)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}}
 	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	f.clock.Advance(time.Minute)
-	in.Internal.FreshKey, in.Internal.UnknownOutcomes, in.Inputs = false, 1, nil
-	again, err := newExecuteAgentAs(t, f.options, in, "after the reset").next()
+	in.Internal.UnknownOutcomes, in.Internal.LastUnknown = 1, f.clock.Now()
+	f.fails.Store(false)
+	again := newExecuteAgentAs(t, f.options, in, "after the reset")
+	require.True(t, asteroid.IsUnavailable(again.nextErr()))
+	f.clock.Advance(activities.DefaultLookupGrace)
+	result, err := again.next()
 	require.NoError(t, err)
-	require.Equal(t, "k#2", again.ExecutionKey)
+	require.Equal(t, "k#2", result.ExecutionKey)
+}
+
+// The grace period runs from the request: a later activity waits for the rest of it only.
+func TestExecuteAgentCountsGraceFromRequestAcrossActivities(t *testing.T) {
+	t.Parallel()
+	f := newAgentFixture(t)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}}
+	f.api.Inject("AgentExecutePost", testsuite.Answer(503, "<html>", "Content-Type", "text/html"), 1)
+	f.network.hideExecutions.Store(true)
+	details, _ := asteroid.DetailsOf(newExecuteAgent(t, f.options, in).nextErr())
+	require.WithinDuration(t, f.clock.Now(), details.LastUnknown, 0)
+	in.Internal.UnknownOutcomes, in.Internal.LastUnknown = details.UnknownOutcomes, details.LastUnknown
+	f.clock.Advance(activities.DefaultLookupGrace - time.Second)
+	next := newExecuteAgentAs(t, f.options, in, "the next")
+	require.True(t, asteroid.IsUnavailable(next.nextErr()))
+	f.clock.Advance(time.Second)
+	_, err := next.next()
+	require.NoError(t, err)
 }
 
 func TestExecuteAgentCountsTimeoutWithoutTraceAsUnknown(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 )
 
 // executeProgress is the state that one attempt passes to the next, in heartbeat details. It is
@@ -26,8 +29,6 @@ type executeProgress struct {
 	// last of them ended.
 	UnknownOutcomes int       `json:"unknownOutcomes,omitempty"`
 	LastUnknown     time.Time `json:"since,omitzero"`
-	// Explained is true once a failed execution accounts for what earlier workflow runs requested.
-	Explained bool `json:"explained,omitempty"`
 	// UnresolvedSince is when the cancellation of a duplicate first failed.
 	UnresolvedSince time.Time           `json:"unsettled,omitzero"`
 	Cancelled       []string            `json:"cancelled,omitempty"`
@@ -37,57 +38,93 @@ type executeProgress struct {
 // executeAttempt is one attempt of asteroid.ExecuteAgent.
 type executeAttempt struct {
 	*Activities
-	c    *client.Client
-	in   asteroid.ExecuteAgentInput
-	info activity.Info
+	c      *client.Client
+	in     asteroid.ExecuteAgentInput
+	info   activity.Info
+	digest intent.Digest
+	began  time.Time // by the worker's clock
+	server bool      // a Temporal server runs the activity
+	// suspected means that nothing but a reset says that an outcome may be unknown.
+	suspected bool
 	executeProgress
 }
 
 // newExecuteAttempt restores the progress of the attempts before this one. If the last of them
-// recorded none, its outcome is unknown. The input holds no times for inherited unknown outcomes,
-// so these count as ended now.
+// recorded none, its outcome is unknown.
 func newExecuteAttempt(ctx context.Context, a *Activities, c *client.Client, in asteroid.ExecuteAgentInput) *executeAttempt {
-	e := &executeAttempt{Activities: a, c: c, in: in, info: activity.GetInfo(ctx)}
+	e := &executeAttempt{
+		Activities: a, c: c, in: in, info: activity.GetInfo(ctx), digest: intent.Of(in, intent.OfStaged(in.TempFiles)),
+		began: a.now(), server: a.service(ctx) != nil,
+	}
 	e.executeProgress, _ = heartbeatDetails[executeProgress](ctx)
-	if e.Attempt == 0 && in.Internal.UnknownOutcomes > 0 {
-		e.UnknownOutcomes, e.LastUnknown = in.Internal.UnknownOutcomes, a.now()
+	first := e.Attempt == 0
+	if first {
+		e.UnknownOutcomes, e.LastUnknown = in.Internal.UnknownOutcomes, in.Internal.LastUnknown
+		if e.UnknownOutcomes > 0 && (e.LastUnknown.IsZero() || in.AdoptOnly) {
+			e.LastUnknown = e.clock()
+		}
 	}
 	if e.Attempt != e.info.Attempt-1 {
-		// The worker of the attempt before this one died, perhaps after it had sent a request. Or
-		// somebody reset the activity, which starts again at attempt 1.
-		e.recordUnknown()
+		e.recordUnknown() // the worker of the attempt before this one died, perhaps after its request
+	}
+	if first {
+		e.inheritResets(ctx)
 	}
 	e.Attempt = e.info.Attempt
 	return e
 }
 
-// sharedKey reports whether another activity may have executed with the same key.
-func (e *executeAttempt) sharedKey() bool {
-	return e.in.IdempotencyKey != "" && !e.in.Internal.FreshKey
-}
-
-// startedLate reports whether this attempt may be the first only because somebody reset the
-// activity: attempts then start again at 1, and a worker that died has left no heartbeat details.
-func (e *executeAttempt) startedLate() bool {
-	return e.info.Attempt == 1 && e.info.StartedTime.Sub(e.info.ScheduledTime) > 30*time.Second
-}
-
-// earliest returns a time before which no execution of the intent was created, or zero if there is
-// no such bound. It allows for an offset between the service's clock and Temporal's.
-func (e *executeAttempt) earliest() time.Time {
-	if e.sharedKey() {
-		return time.Time{}
+// clock returns the time by the Temporal server's clock. All attempts of an activity share it,
+// wherever they run. The test environments have no server, and the worker's clock stands in.
+func (e *executeAttempt) clock() time.Time {
+	if !e.server {
+		return e.now()
 	}
-	return e.info.ScheduledTime.Add(-time.Hour)
+	return e.info.StartedTime.Add(e.now().Sub(e.began))
 }
 
-// ownKey returns the default execution key. It identifies the activity in all its attempts.
-func (e *executeAttempt) ownKey() string {
-	if e.info.IsWorkflowActivity() {
-		w := e.info.WorkflowExecution
-		return strings.Join([]string{e.info.Namespace, w.ID, w.RunID, e.info.ActivityID}, "/")
+// graceLeft returns how much of the grace period after the last unknown outcome is left.
+func (e *executeAttempt) graceLeft() time.Duration {
+	if e.UnknownOutcomes == 0 {
+		return 0
 	}
-	return strings.Join([]string{e.info.Namespace, e.info.ActivityID, e.info.ActivityRunID}, "/")
+	return e.lookupGrace - e.clock().Sub(e.LastUnknown)
+}
+
+// sharedKey reports whether somebody else may have executed with the same key.
+func (e *executeAttempt) sharedKey() bool { return e.in.IdempotencyKey != "" || e.parentWasReset() }
+
+// key returns the intent's key and the number of this execution of it.
+func (e *executeAttempt) key() (key string, number int) {
+	of := e.in.Internal.Intent
+	switch {
+	case e.in.IdempotencyKey != "":
+		key = e.in.IdempotencyKey
+	case e.in.Internal.ExecutionKey != "":
+		key = numberPattern.ReplaceAllString(e.in.Internal.ExecutionKey, "")
+	case of.OriginalRunID != "":
+		key = strings.Join([]string{of.Namespace, of.WorkflowID, of.OriginalRunID, e.digest.Identity(), strconv.Itoa(of.Ordinal)}, "/")
+	case e.info.IsWorkflowActivity():
+		key = strings.Join([]string{e.info.Namespace, e.info.WorkflowExecution.ID, e.info.WorkflowExecution.RunID, e.info.ActivityID}, "/")
+	default:
+		key = strings.Join([]string{e.info.Namespace, e.info.ActivityID, e.info.ActivityRunID}, "/")
+	}
+	number = e.in.Internal.Reexecution + 1
+	if recorded := numberPattern.FindString(e.in.Internal.ExecutionKey); recorded != "" {
+		n, _ := strconv.Atoi(recorded[1:])
+		number = max(number, n)
+	}
+	return key, number
+}
+
+var numberPattern = regexp.MustCompile(`#[0-9]+$`)
+
+// numbered returns the key of the execution of an intent with this number.
+func numbered(key string, number int) string {
+	if number == 1 {
+		return key
+	}
+	return key + "#" + strconv.Itoa(number)
 }
 
 // activityID distinguishes this activity's executions from others with the same key.
@@ -103,19 +140,26 @@ func (e *executeAttempt) signal() string {
 	return ""
 }
 
-// metadata returns the input's metadata with the key and the execution's origin.
+// metadata returns the input's metadata with the key, the request's digest and the origin.
 func (e *executeAttempt) metadata(key string) map[string]string {
 	metadata := map[string]string{}
 	maps.Copy(metadata, e.in.Metadata)
 	metadata[asteroid.MetadataExecutionKey] = key
+	metadata[asteroid.MetadataRequest] = e.digest.String()
 	metadata[asteroid.MetadataNamespace] = e.info.Namespace
 	metadata[asteroid.MetadataActivityID] = e.activityID()
 	if e.info.IsWorkflowActivity() {
 		metadata[asteroid.MetadataWorkflowID] = e.info.WorkflowExecution.ID
 		metadata[asteroid.MetadataRunID] = e.info.WorkflowExecution.RunID
 	}
-	if signal := e.signal(); signal != "" {
-		metadata[asteroid.MetadataSignal] = signal
+	for name, value := range map[string]string{
+		asteroid.MetadataFirstRunID:    e.in.Internal.FirstRunID,
+		asteroid.MetadataOriginalRunID: e.in.Internal.OriginalRunID,
+		asteroid.MetadataSignal:        e.signal(),
+	} {
+		if value != "" {
+			metadata[name] = value
+		}
 	}
 	return metadata
 }
@@ -123,7 +167,7 @@ func (e *executeAttempt) metadata(key string) map[string]string {
 // eventsOf returns the source of signals about an execution, or nothing if the workflow has to
 // poll. If the watch is the source, eventsOf makes sure that it runs.
 func (e *executeAttempt) eventsOf(ctx context.Context, execution client.Candidate) asteroid.Events {
-	mine := execution.Namespace == e.info.Namespace && execution.WorkflowID == e.info.WorkflowExecution.ID
+	mine := execution.Namespace == e.info.Namespace && execution.Origin.WorkflowID == e.info.WorkflowExecution.ID
 	if e.signal() == "" || execution.Signal != e.signal() || !mine || e.events == asteroid.EventsPoll {
 		return ""
 	}
@@ -142,7 +186,7 @@ func (e *executeAttempt) eventsOf(ctx context.Context, execution client.Candidat
 // recordUnknown counts a request whose outcome is unknown, or that must be treated as such.
 func (e *executeAttempt) recordUnknown() {
 	e.UnknownOutcomes++
-	e.LastUnknown = e.now()
+	e.LastUnknown = e.clock()
 }
 
 func (e *executeAttempt) recordProgress(ctx context.Context) {
@@ -175,15 +219,17 @@ const lookupInterval = 5 * time.Second
 func (e *executeAttempt) notFoundYet(ctx context.Context, key string) error {
 	e.recordDecision(ctx, asteroid.DecisionWaited, "")
 	e.recordProgress(ctx)
-	left := (e.lookupGrace - e.now().Sub(e.LastUnknown)).Round(time.Second)
-	return e.unknownOutcome(&client.Error{Operation: client.Operation{Name: "ExecutionsList"},
-		Message: fmt.Sprintf("no execution of the agent is listed so far; lookups go on for another %s", left)}, key)
+	return e.unknownOutcome(&client.Error{Operation: client.Operation{Name: "ExecutionsList"}, Message: fmt.Sprintf(
+		"no execution of the agent is listed so far; lookups go on for another %s", e.graceLeft().Round(time.Second))}, key)
 }
 
 // lookupFailed returns the error of an attempt whose lookup failed. After an unknown outcome it is
 // retryable: an agent may be running.
 func (e *executeAttempt) lookupFailed(ctx context.Context, err error, key string) error {
 	e.recordProgress(ctx)
+	if _, said := errors.AsType[*temporal.ApplicationError](err); said {
+		return err
+	}
 	if e.UnknownOutcomes == 0 {
 		return activityError(ctx, err)
 	}
@@ -198,7 +244,7 @@ func (e *executeAttempt) lookupFailed(ctx context.Context, err error, key string
 // and the next attempt looks the execution up first.
 func (e *executeAttempt) unknownOutcome(failed *client.Error, key string) error {
 	details := failed.Details()
-	details.ExecutionKey, details.UnknownOutcomes = key, e.UnknownOutcomes
+	details.ExecutionKey, details.UnknownOutcomes, details.LastUnknown = key, e.UnknownOutcomes, e.LastUnknown
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("whether the agent was started is not known yet: %s (the next attempt looks it up by the metadata %s=%s)",
 			failed, asteroid.MetadataExecutionKey, key),

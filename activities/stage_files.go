@@ -7,6 +7,7 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
@@ -77,6 +78,9 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 		return nil, activityError(ctx, err)
 	}
 	result := &asteroid.StageFilesResult{Files: progress.inOrder(len(in.Files), indexKey)}
+	for i, identity := range intent.OfFiles(in.Files) {
+		result.Files[i].Identity = identity
+	}
 	result.LifetimeSeconds = a.lifetime(result.Files)
 	return result, nil
 }

@@ -2,8 +2,6 @@ package activities
 
 import (
 	"context"
-	"strconv"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -28,7 +26,7 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 	result, _ := heartbeatDetails[asteroid.SweepDuplicatesResult](ctx)
 	var uncancelled error
 	for key, number := in.ExecutionKey, 2; ; number++ {
-		found, err := c.Candidates(ctx, in.AgentID, key, time.Time{})
+		found, err := c.Candidates(ctx, in.AgentID, key)
 		if err != nil {
 			return nil, activityError(ctx, err)
 		}
@@ -49,7 +47,7 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 		if in.Keep != "" || len(found) == 0 {
 			break
 		}
-		key = in.ExecutionKey + "#" + strconv.Itoa(number)
+		key = numbered(in.ExecutionKey, number)
 	}
 	if uncancelled != nil {
 		return nil, temporal.NewApplicationErrorWithOptions(

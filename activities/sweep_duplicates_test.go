@@ -32,7 +32,7 @@ func TestSweepDuplicatesRetriesCancelWithoutEffect(t *testing.T) {
 func TestSweepDuplicatesContinuesAfterFailedCancel(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Internal: asteroid.ExecuteAgentInternal{FreshKey: true}})
+	execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, Internal: asteroid.ExecuteAgentInternal{ExecutionKey: "k"}})
 	f.postTwice(t, execute)
 	f.api.Inject("ExecutionStatusUpdate", testsuite.Answer(400, `{"code":400,"message":"not now"}`, "Content-Type", "application/json"), 1)
 	sweep := &attempts[asteroid.SweepDuplicatesResult]{t: t, name: asteroid.SweepDuplicatesName, options: f.options,
@@ -48,11 +48,12 @@ func TestSweepDuplicatesContinuesAfterFailedCancel(t *testing.T) {
 func TestSweepDuplicatesWithoutKeepCoversNumberedKeys(t *testing.T) {
 	t.Parallel()
 	f := newAgentFixture(t)
-	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k", Inputs: asteroid.Inputs{"fail": true}}
+	f.fails.Store(true)
+	in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "k"}
 	_, err := newExecuteAgent(t, f.options, in).next()
 	require.NoError(t, err)
 	f.clock.Advance(time.Minute)
-	in.Inputs = nil
+	f.fails.Store(false)
 	second, err := newExecuteAgentAs(t, f.options, in, "again").next()
 	require.NoError(t, err)
 	require.Equal(t, "k#2", second.ExecutionKey)

@@ -2,20 +2,26 @@ package workflows
 
 import (
 	"cmp"
-	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 )
 
 // agents are the agents of one workflow.
 type agents struct {
 	runs             []*AgentRun
-	workflowWide     bool              // the interceptor made it, for all agents of the workflow
-	registered       bool              // the handlers are
-	rendered         string            // what these agents last put into the current details
-	searchAttributes map[string]string // the values that were last set, by name
+	workflowWide     bool                               // the interceptor made it, for all agents of the workflow
+	registered       bool                               // the handlers are
+	rendered         string                             // what these agents last put into the current details
+	searchAttributes map[string]string                  // the values that were last set, by name
+	ordinals         map[string]int                     // how many requests were made, by their identity
+	executions       []string                           // the ids that executes have returned
+	superseded       []asteroid.SetExecutionStatusInput // what to cancel at the workflow's end
 }
 
 // add adds an agent, which the state shows from then on.
@@ -57,17 +63,71 @@ func (a *agents) snapshot() (State, error) {
 	return state, nil
 }
 
-// intentKey returns the idempotency key of the agent that was added last. The original run id
-// survives a reset, and the agent's number another staging. A continue-as-new is a new intent.
-// Without the interceptor nothing counts the agents, so the key is empty, and the activity makes
-// one of its id.
-func (a *agents) intentKey(ctx workflow.Context) string {
-	if !a.workflowWide {
-		return ""
+// identify says in a request which intent it is. The original run id survives a reset. Equal
+// requests are counted, so the order in which a workflow starts agents does not matter. Without the
+// interceptor nothing counts them, and the activity's id identifies its intent.
+func (a *agents) identify(ctx workflow.Context, request *asteroid.ExecuteAgentInput, files []string) {
+	if !a.workflowWide || request.Internal.OriginalRunID != "" {
+		return
 	}
 	info := workflow.GetInfo(ctx)
-	run := cmp.Or(info.OriginalRunID, info.WorkflowExecution.RunID)
-	return fmt.Sprintf("%s/%s/%s/agent-%d", info.Namespace, info.WorkflowExecution.ID, run, len(a.runs))
+	internal := &request.Internal
+	internal.FirstRunID, internal.OriginalRunID = info.FirstRunID, originalRunID(info)
+	if request.IdempotencyKey == "" && internal.Intent == (asteroid.Intent{}) {
+		internal.Intent = a.newIntent(info, *request, files)
+	}
+}
+
+func (a *agents) newIntent(info *workflow.Info, request asteroid.ExecuteAgentInput, files []string) asteroid.Intent {
+	if a.ordinals == nil {
+		a.ordinals = map[string]int{}
+	}
+	identity := intent.Of(request, files).Identity()
+	a.ordinals[identity]++
+	return asteroid.Intent{
+		Namespace: info.Namespace, WorkflowID: info.WorkflowExecution.ID, OriginalRunID: originalRunID(info),
+		RunID: info.WorkflowExecution.RunID, Ordinal: a.ordinals[identity],
+	}
+}
+
+func originalRunID(info *workflow.Info) string {
+	return cmp.Or(info.OriginalRunID, info.WorkflowExecution.RunID)
+}
+
+// cancelSuperseded cancels the executions of replaced runs of the workflow that nothing in this run
+// has adopted.
+func (a *agents) cancelSuperseded(ctx workflow.Context) {
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	ctx = workflow.WithScheduleToCloseTimeout(routingOptions(ctx), sweepTimeout)
+	a.superseded = slices.DeleteFunc(a.superseded, func(s asteroid.SetExecutionStatusInput) bool {
+		return slices.Contains(a.executions, s.ExecutionID)
+	})
+	results := workflow.NewBufferedChannel(ctx, len(a.superseded))
+	for _, s := range a.superseded {
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			_, err := SetExecutionStatus(ctx, s)
+			if err != nil {
+				workflow.GetLogger(ctx).Error("Could not cancel an execution of a replaced run", "executionId", s.ExecutionID, "error", err)
+			}
+			results.Send(ctx, nil)
+		})
+	}
+	for range a.superseded {
+		results.Receive(ctx, nil)
+	}
+}
+
+// supersede remembers executions to cancel when the workflow ends, each once.
+func (a *agents) supersede(connection string, ids []string) {
+	for _, id := range ids {
+		known := func(s asteroid.SetExecutionStatusInput) bool { return s.ExecutionID == id }
+		if !slices.ContainsFunc(a.superseded, known) {
+			a.superseded = append(a.superseded, asteroid.SetExecutionStatusInput{
+				Connection: connection, ExecutionID: id, Status: asteroid.StatusCancelled,
+			})
+		}
+	}
 }
 
 // renderDetails replaces the agents' part of the current details, or appends it to the author's.

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -20,9 +21,16 @@ func StageFiles(ctx workflow.Context, in asteroid.StageFilesInput) (*asteroid.St
 
 // ExecuteAgent runs [activities.Activities.ExecuteAgent]. By default an
 // attempt may take two minutes, and it is retried for six hours, also while there is no capacity.
-// If the workflow is cancelled, the call still returns the outcome of the attempt in progress.
+// If the workflow is cancelled, the call still returns the outcome of the attempt in progress. The
+// agent runs once for this call, also when the workflow is reset.
 func ExecuteAgent(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
-	return runActivity[asteroid.ExecuteAgentResult](ctx, asteroid.ExecuteAgentName, in, executeDefaults(), "Execute agent "+in.AgentID)
+	agents := agentsOf(ctx)
+	agents.identify(ctx, &in, intent.OfStaged(in.TempFiles))
+	executed, err := runActivity[asteroid.ExecuteAgentResult](ctx, asteroid.ExecuteAgentName, in, executeDefaults(), "Execute agent "+in.AgentID)
+	if err == nil {
+		agents.executions = append(agents.executions, executed.ExecutionID)
+	}
+	return executed, err
 }
 
 // AwaitExecution runs [activities.Activities.AwaitExecution]. By default it polls every one to

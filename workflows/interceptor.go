@@ -16,9 +16,12 @@ func agentsOf(ctx workflow.Context) *agents {
 }
 
 // NewInterceptor returns the interceptor that shows all agents of a workflow in one state and in
-// its details, and numbers them for their idempotency keys. The plugin of package worker adds it.
-// Without it, each call of RunAgent in a workflow replaces the state of the call before it, and the
-// activity's id identifies its intent.
+// its details, and counts equal requests for their execution keys. The plugin of package worker
+// adds it. Without it, each call of RunAgent in a workflow replaces the state of the call before
+// it, and the activity's id identifies its intent.
+//
+// When a workflow that was reset ends, the interceptor cancels the agents of the replaced runs that
+// this run has not adopted, unless RunAgentInput.OnCancel says otherwise.
 //
 // It also keeps errors final. A workflow that fails after an agent has run, or may have, fails with
 // an error that is not retryable, however its code wrapped the agent's error: a RetryPolicy of the
@@ -57,7 +60,9 @@ func (i *workflowInterceptor) withAgents(ctx workflow.Context) workflow.Context 
 }
 
 func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
-	result, err := i.Next.ExecuteWorkflow(i.withAgents(ctx), in)
+	ctx = i.withAgents(ctx)
+	result, err := i.Next.ExecuteWorkflow(ctx, in)
+	agentsOf(ctx).cancelSuperseded(ctx)
 	if i.retryableErrors {
 		return result, err
 	}

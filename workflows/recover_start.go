@@ -16,21 +16,31 @@ const (
 )
 
 // recordUnknownOutcome makes the next execute look up first what a failed one may have started.
-func (r *AgentRun) recordUnknownOutcome(scheduled time.Time, err error) {
+func (r *AgentRun) recordUnknownOutcome(ctx workflow.Context, scheduled time.Time, err error) {
 	details, ok := asteroid.DetailsOf(err)
 	if !ok || temporal.IsTimeoutError(err) {
-		details.UnknownOutcomes++ // the outcome of the last attempt is unknown
+		// The outcome of the last attempt is unknown.
+		details.UnknownOutcomes++
+		details.LastUnknown = workflow.Now(ctx)
 	}
 	if details.UnknownOutcomes == 0 {
 		return
 	}
-	r.request.Internal.FreshKey = false
-	r.request.Internal.UnknownOutcomes = max(r.request.Internal.UnknownOutcomes, details.UnknownOutcomes)
-	if r.request.Internal.UnknownSince.IsZero() {
-		r.request.Internal.UnknownSince = scheduled
+	internal := &r.request.Internal
+	internal.ExecutionKey = cmp.Or(details.ExecutionKey, internal.ExecutionKey)
+	internal.UnknownOutcomes = max(internal.UnknownOutcomes, details.UnknownOutcomes)
+	if details.LastUnknown.After(internal.LastUnknown) {
+		internal.LastUnknown = details.LastUnknown
 	}
-	// Without the interceptor the activity made the key.
-	r.request.IdempotencyKey = cmp.Or(r.request.IdempotencyKey, details.ExecutionKey)
+	if internal.UnknownSince.IsZero() {
+		internal.UnknownSince = scheduled
+	}
+}
+
+// executionKey returns the metadata by which people find what a start of unknown outcome has
+// started, if the key is known.
+func (r *AgentRun) executionKey() string {
+	return cmp.Or(r.request.Internal.ExecutionKey, r.request.IdempotencyKey)
 }
 
 // recoverStart returns the error of a failed start, or the workflow's cancellation. After an
@@ -43,7 +53,8 @@ func (r *AgentRun) recoverStart(ctx workflow.Context, err error) error {
 	if cancelled {
 		err = temporal.NewCanceledError()
 	}
-	if r.request.Internal.UnknownOutcomes == 0 || r.request.IdempotencyKey == "" || cancelled && r.in.OnCancel == AbandonExecution {
+	hasKey := r.executionKey() != "" || r.request.Internal.Intent != (asteroid.Intent{})
+	if r.request.Internal.UnknownOutcomes == 0 || !hasKey || cancelled && r.in.OnCancel == AbandonExecution {
 		return err
 	}
 	lookupErr := r.adoptExecution(ctx)
@@ -54,10 +65,14 @@ func (r *AgentRun) recoverStart(ctx workflow.Context, err error) error {
 		return r.recoverStart(ctx, err)
 	case !asteroid.IsNotFound(lookupErr):
 		workflow.GetLogger(ctx).Error("Could not look up what an execute of unknown outcome may have started",
-			"executionKey", r.request.IdempotencyKey, "error", lookupErr)
+			"executionKey", r.executionKey(), "error", lookupErr)
 	}
 	if cancelled {
-		err = temporal.NewCanceledError(asteroid.ErrorDetails{ExecutionKey: r.request.IdempotencyKey, UnknownOutcomes: r.request.Internal.UnknownOutcomes})
+		details, _ := asteroid.DetailsOf(lookupErr)
+		err = temporal.NewCanceledError(asteroid.ErrorDetails{
+			ExecutionKey: cmp.Or(r.executionKey(), details.ExecutionKey), UnknownOutcomes: r.request.Internal.UnknownOutcomes,
+			LastUnknown: r.request.Internal.LastUnknown,
+		})
 	}
 	return err
 }
@@ -82,39 +97,4 @@ func (r *AgentRun) adoptExecution(ctx workflow.Context) error {
 		r.recordExecution(ctx, *found)
 	}
 	return err
-}
-
-const (
-	sweepTimeout = 5 * time.Minute // a sweep must not delay a result for long
-	// A cancelled start kept no grace period: its duplicates are swept during cancelledSweepWindow.
-	cancelledSweepWindow = 150 * time.Second
-	sweepInterval        = 30 * time.Second
-)
-
-// sweepDuplicates cancels late duplicates of executes that may have been carried out twice.
-func (r *AgentRun) sweepDuplicates(ctx workflow.Context) {
-	if len(r.pendingSweeps) == 0 {
-		return
-	}
-	until := workflow.Now(ctx)
-	if ctx.Err() != nil {
-		until = r.started.Add(cancelledSweepWindow)
-	}
-	ctx, done := workflow.NewDisconnectedContext(ctx)
-	defer done()
-	for _, in := range r.pendingSweeps {
-		for {
-			swept, err := SweepDuplicates(workflow.WithScheduleToCloseTimeout(ctx, sweepTimeout), in)
-			if err != nil {
-				workflow.GetLogger(ctx).Error("Could not sweep late duplicates", "executionKey", in.ExecutionKey, "error", err)
-			} else {
-				r.executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, swept.Cancelled...)
-			}
-			left := until.Sub(workflow.Now(ctx))
-			if left <= 0 {
-				break
-			}
-			_ = workflow.Sleep(ctx, min(left, sweepInterval)) // nothing cancels this context
-		}
-	}
 }

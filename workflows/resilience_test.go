@@ -320,7 +320,7 @@ func TestRunAgentInAnUpdateHandlerSharesStateAndKeys(t *testing.T) {
 	require.NoError(t, value.Get(&state))
 	require.Len(t, state.Agents, 2)
 	for i, e := range b.api.Executions() {
-		require.True(t, strings.HasSuffix(e.Metadata[asteroid.MetadataExecutionKey], "/agent-"+string(rune('1'+i))), e.Metadata)
+		require.True(t, strings.HasSuffix(e.Metadata[asteroid.MetadataExecutionKey], "/"+string(rune('1'+i))), e.Metadata)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 )
 
 // RunAgentResult is the result of an agent's run.
@@ -18,10 +19,13 @@ type RunAgentResult struct {
 	// Outputs are the files that Collect selected.
 	Outputs []asteroid.OutputFile `json:"outputs,omitempty"`
 	// ExecutionKey, Adopted and DuplicatesCancelled are documented at
-	// [asteroid.ExecuteAgentResult]. DuplicatesCancelled includes what the final sweep cancelled.
+	// [asteroid.ExecuteAgentResult]. DuplicatesCancelled includes what a later sweep cancelled.
 	ExecutionKey        string   `json:"executionKey,omitempty"`
 	Adopted             bool     `json:"adopted,omitempty"`
 	DuplicatesCancelled []string `json:"duplicatesCancelled,omitempty"`
+	// Differences and Superseded are documented at [asteroid.ExecuteAgentResult], too.
+	Differences []string `json:"differences,omitempty"`
+	Superseded  []string `json:"superseded,omitempty"`
 	// FailedExecutions are the ids of executions that failed and were followed by another one.
 	FailedExecutions []string `json:"failedExecutions,omitempty"`
 }
@@ -42,21 +46,31 @@ type RunAgentResult struct {
 //
 // # One agent run
 //
-// The intent to run the agent has a key, made of the workflow's original run id and the agent's
-// number in the workflow. So activity retries, another staging, a wait for capacity and a reset of
-// the workflow mean the same run, and adopt it if it is active or has completed. A new run of the
-// workflow, its retry or its continuation as new mean a new one. With an IdempotencyKey these share
-// the run too. See [activities.Activities.ExecuteAgent] for the whole table and the remaining
-// risks.
+// The intent to run the agent has a key, made of the workflow's original run id, the request, and a
+// number among equal requests of the workflow. So activity retries, another staging, a wait for
+// capacity and a reset of the workflow mean the same run, and adopt it if it is active or has
+// completed. A reset that corrects an input means a new run, and so do a new run of the workflow,
+// its retry and its continuation as new. With an IdempotencyKey these share the run too. See
+// [activities.Activities.ExecuteAgent] for the whole table and the remaining risks.
 //
-// If an execute may have been carried out twice, RunAgent sweeps late duplicates once more at its
-// end. After an execute of unknown outcome it first looks up what that may have started, for up to
-// a quarter of an hour (three minutes in a cancelled workflow), and goes on with what it finds.
+// As a child workflow RunAgent needs a key from its parent: a parent that is reset starts a new
+// child while the old one goes on. [ExecuteRunAgent] gives it one. From another language, give an
+// IdempotencyKey that the parent's reset does not change.
+//
+// When a workflow ends that was reset, agents of the replaced runs that it did not adopt are
+// cancelled. AbandonExecution leaves them alone.
+//
+// If an execute may have been carried out twice, RunAgent sweeps late duplicates when the grace
+// period after the start is over, and once more at its end. After an execute of unknown outcome it
+// first looks up what that may have started, for up to a quarter of an hour (three minutes in a
+// cancelled workflow), and goes on with what it finds.
 //
 // # No capacity
 //
 // An execute that is refused for lack of capacity is repeated for CapacityTimeoutSeconds. The
-// details show since when. Files that approach their expiry meanwhile are staged again.
+// details show since when. Files that approach their expiry meanwhile are staged again. The whole
+// start, with staging and lookups, takes at most six hours, or CapacityTimeoutSeconds if that is
+// longer.
 //
 // # Errors
 //
@@ -96,7 +110,7 @@ type AgentRun struct {
 	executed         asteroid.ExecuteAgentResult
 	started          time.Time // when the execution id was known
 	failedExecutions []string  // those that were followed by another one
-	pendingSweeps    []asteroid.SweepDuplicatesInput
+	sweeps           []*lateSweep
 
 	changedAt       time.Time // Execution.StatusChangedAt of the state's status
 	afterQuestion   bool      // the agent waited for a person before it came to the state's status
@@ -121,13 +135,7 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 		return nil, run.finalError(err, nil)
 	}
 	run.request.Signal = agents.workflowWide // else no coroutine receives events for all agents of the workflow
-	if run.request.IdempotencyKey == "" {
-		run.request.IdempotencyKey = agents.intentKey(ctx)
-		run.request.Internal.FreshKey = run.request.IdempotencyKey != "" && !wasReset(ctx)
-		if wasReset(ctx) {
-			run.request.Internal.UnknownOutcomes = 1 // an execute that the reset run may have had under way
-		}
-	}
+	agents.identify(ctx, &run.request, intent.OfFiles(in.Files))
 	err := run.checkDestination(routingOptions(ctx))
 	if err == nil {
 		err = run.start(routingOptions(ctx))
@@ -137,13 +145,6 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 		return nil, run.finalError(err, nil)
 	}
 	return run, nil
-}
-
-// wasReset reports whether this run repeats a part of another one, which may have executed the
-// agent.
-func wasReset(ctx workflow.Context) bool {
-	info := workflow.GetInfo(ctx)
-	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID
 }
 
 // ExecutionID returns the id of the agent's latest execution.
@@ -156,7 +157,7 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	if err == nil && execution.Status == asteroid.StatusCompleted {
 		outputs, err = r.collect(routingOptions(ctx))
 	}
-	r.sweepDuplicates(routingOptions(ctx))
+	r.finishSweeps(routingOptions(ctx))
 	r.drainUpdates(ctx)
 	r.enterFinalPhase(ctx, err)
 	if err != nil {
@@ -165,7 +166,7 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	return &RunAgentResult{
 		Execution: *execution, Files: r.staged, Outputs: outputs,
 		ExecutionKey: r.executed.ExecutionKey, Adopted: r.executed.Adopted, DuplicatesCancelled: r.executed.DuplicatesCancelled,
-		FailedExecutions: r.failedExecutions,
+		FailedExecutions: r.failedExecutions, Differences: r.executed.Differences, Superseded: r.executed.Superseded,
 	}, nil
 }
 
@@ -186,7 +187,7 @@ func (r *AgentRun) awaitFinalExecution(ctx workflow.Context) (*asteroid.Executio
 			return execution, err
 		}
 		r.failedExecutions = append(r.failedExecutions, r.executed.ExecutionID)
-		r.request.Internal.FreshKey, r.request.Internal.ExcludeExecutions = false, r.failedExecutions
+		r.request.Internal.Reexecution, r.request.Internal.ExcludeExecutions = len(r.failedExecutions), r.failedExecutions
 		r.enterPhase(ctx, PhaseBackoff)
 		if err := workflow.Sleep(ctx, r.in.Reexecution.backoff(len(r.failedExecutions))); err != nil {
 			return nil, err

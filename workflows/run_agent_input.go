@@ -19,8 +19,8 @@ type RunAgentInput struct {
 	Head               bool                       `json:"head,omitempty"`
 	OnCapacityLimit    asteroid.OnCapacityLimit   `json:"onCapacityLimit,omitempty"`
 	// IdempotencyKey identifies an intent that outlives the workflow run, such as an order number.
-	// When empty, it is made of the workflow's original run id and the agent's number in the
-	// workflow.
+	// Another request with the same key is refused. When empty, the key is made of the workflow's
+	// original run id and the request.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 
 	// Files are staged directly before the agent is executed, and again if they expire first.
@@ -53,6 +53,14 @@ type RunAgentInput struct {
 	Collect   *Collect  `json:"collect,omitempty"`
 	OnFailure OnFailure `json:"onFailure,omitempty"` // FailureIsError when empty
 	OnCancel  OnCancel  `json:"onCancel,omitempty"`  // CancelExecution when empty
+	// Internal is for ExecuteRunAgent. Leave it empty.
+	Internal RunAgentInternal `json:"internal,omitzero"`
+}
+
+// RunAgentInternal is what ExecuteRunAgent tells the child workflow. Other callers leave it empty.
+type RunAgentInternal struct {
+	// Intent is the parent's.
+	Intent asteroid.Intent `json:"intent,omitzero"`
 }
 
 // OnMissingFiles says what to do when a run has started without a file that was staged for it. The
@@ -116,5 +124,6 @@ func (in *RunAgentInput) executeInput() asteroid.ExecuteAgentInput {
 		AgentProfileID: in.AgentProfileID, AgentProfilePoolID: in.AgentProfilePoolID,
 		Inputs: in.Inputs, Metadata: in.Metadata, ExecutionOptions: in.ExecutionOptions,
 		OnCapacityLimit: in.OnCapacityLimit, IdempotencyKey: in.IdempotencyKey,
+		Internal: asteroid.ExecuteAgentInternal{Intent: in.Internal.Intent},
 	}
 }

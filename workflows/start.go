@@ -22,16 +22,19 @@ const (
 func (r *AgentRun) start(ctx workflow.Context) error {
 	refusals := 0
 	var waitingSince time.Time // of the first refusal for lack of capacity
+	deadline := workflow.Now(ctx).Add(max(defaultTimeout, r.capacityTimeout()))
 	for {
-		if err := r.stage(ctx); err != nil {
+		if err := r.stage(ctx, deadline); err != nil {
 			return r.recoverStart(ctx, err)
 		}
 		fresh := !r.filesStale(ctx)
-		executed, err := r.execute(ctx, waitingSince)
+		executed, err := r.execute(ctx, waitingSince, deadline)
 		switch {
 		case err == nil:
 			r.recordExecution(ctx, *executed)
 			return nil
+		case !workflow.Now(ctx).Before(deadline):
+			return r.recoverStart(ctx, err)
 		case asteroid.IsStagedFileExpired(err) && (fresh && r.filesStale(ctx) || refusals < maxFileRefusals):
 			refusals++ // files that expired in a wait for capacity are staged again however often
 			r.expiresAt = time.Time{}
@@ -48,14 +51,20 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 	}
 }
 
+// timeUntil returns the time until a deadline as a timeout. It is never 0, which means the default.
+func timeUntil(ctx workflow.Context, deadline time.Time) time.Duration {
+	return max(deadline.Sub(workflow.Now(ctx)), time.Second)
+}
+
 // stage stages the files, unless they are staged and not stale.
-func (r *AgentRun) stage(ctx workflow.Context) error {
+func (r *AgentRun) stage(ctx workflow.Context, deadline time.Time) error {
 	if len(r.in.Files) == 0 || !r.filesStale(ctx) {
 		return nil
 	}
 	r.enterPhase(ctx, PhaseStaging)
 	stagingSince := workflow.Now(ctx)
-	staged, err := StageFiles(ctx, asteroid.StageFilesInput{Connection: r.in.Connection, Files: r.in.Files})
+	stageCtx := workflow.WithScheduleToCloseTimeout(ctx, timeUntil(ctx, deadline))
+	staged, err := StageFiles(stageCtx, asteroid.StageFilesInput{Connection: r.in.Connection, Files: r.in.Files})
 	if err != nil {
 		return err
 	}
@@ -72,8 +81,9 @@ func (r *AgentRun) filesStale(ctx workflow.Context) bool {
 }
 
 // execute runs one ExecuteAgent activity.
-func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*asteroid.ExecuteAgentResult, error) {
+func (r *AgentRun) execute(ctx workflow.Context, waitingSince, deadline time.Time) (*asteroid.ExecuteAgentResult, error) {
 	options := workflow.GetActivityOptions(ctx)
+	options.ScheduleToCloseTimeout = timeUntil(ctx, deadline)
 	if waitingSince.IsZero() {
 		// The first refusal for lack of capacity is not retried, so that the details can show it.
 		// Later the activity's retries are the queue.
@@ -81,8 +91,7 @@ func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*aster
 		options.RetryPolicy = &temporal.RetryPolicy{NonRetryableErrorTypes: []string{asteroid.ErrorTypeAtCapacity}}
 	} else {
 		r.showWaitingForCapacity(ctx, waitingSince)
-		// Never 0, which means the default: staging may have taken the rest of the time.
-		options.ScheduleToCloseTimeout = max(r.capacityTimeLeft(ctx, waitingSince), time.Second)
+		options.ScheduleToCloseTimeout = min(options.ScheduleToCloseTimeout, timeUntil(ctx, waitingSince.Add(r.capacityTimeout())))
 		if len(r.in.Files) > 0 {
 			left := r.expiresAt.Sub(workflow.Now(ctx))
 			if left <= 0 { // the service would refuse the files each time
@@ -94,7 +103,7 @@ func (r *AgentRun) execute(ctx workflow.Context, waitingSince time.Time) (*aster
 	scheduled := workflow.Now(ctx)
 	executed, err := ExecuteAgent(workflow.WithActivityOptions(ctx, options), r.request)
 	if err != nil {
-		r.recordUnknownOutcome(scheduled, err)
+		r.recordUnknownOutcome(ctx, scheduled, err)
 	}
 	return executed, err
 }
@@ -116,8 +125,11 @@ func (r *AgentRun) awaitCapacity(ctx workflow.Context, since time.Time, refusal 
 }
 
 func (r *AgentRun) capacityTimeLeft(ctx workflow.Context, since time.Time) time.Duration {
-	timeout := time.Duration(cmp.Or(r.in.CapacityTimeoutSeconds, int64(defaultTimeout/time.Second))) * time.Second
-	return timeout - workflow.Now(ctx).Sub(since)
+	return r.capacityTimeout() - workflow.Now(ctx).Sub(since)
+}
+
+func (r *AgentRun) capacityTimeout() time.Duration {
+	return time.Duration(cmp.Or(r.in.CapacityTimeoutSeconds, int64(defaultTimeout/time.Second))) * time.Second
 }
 
 // capacityDelay returns the delay that the service asked for, or a default.
@@ -140,13 +152,17 @@ func outOfRetryTime(err error) bool {
 
 // recordExecution begins to track the execution that an execute returned.
 func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.ExecuteAgentResult) {
-	r.request.Internal.UnknownOutcomes, r.request.Internal.UnknownSince = 0, time.Time{}
+	internal := &r.request.Internal
+	internal.UnknownOutcomes, internal.UnknownSince, internal.LastUnknown = 0, time.Time{}, time.Time{}
+	internal.ExecutionKey = executed.ExecutionKey
 	executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, executed.DuplicatesCancelled...)
+	executed.Superseded = append(r.executed.Superseded, executed.Superseded...)
 	r.executed, r.started = executed, workflow.Now(ctx)
 	if executed.MayHaveLateDuplicate {
-		r.pendingSweeps = append(r.pendingSweeps, asteroid.SweepDuplicatesInput{
-			Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
-		})
+		r.sweepLater(ctx, executed)
+	}
+	if r.in.OnCancel != AbandonExecution {
+		r.agents.supersede(r.in.Connection, executed.Superseded)
 	}
 	status := executed.Status
 	if class := status.Class(); class == asteroid.ClassNeedsHuman || class == asteroid.ClassPaused {

@@ -360,7 +360,7 @@ func TestRunAgentDoesNotCheckTheFilesOfAnotherWorkflowsRun(t *testing.T) {
 		if err := workflow.Sleep(ctx, time.Minute); err != nil {
 			return err
 		}
-		in.Files = []asteroid.FileRef{{URI: "data:,second", Name: "order-v2.txt"}}
+		in.Files = []asteroid.FileRef{{URI: "data:,first version", Name: "order-v1.txt", ContentType: "text/csv"}}
 		_, second = workflows.RunAgent(ctx, in)
 		done.Receive(ctx, nil)
 		return nil

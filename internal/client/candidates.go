@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/text"
@@ -13,21 +12,24 @@ import (
 
 // Candidate is an execution that carries an intent's execution key.
 type Candidate struct {
-	ID        string
-	Status    asteroid.Status
-	CreatedAt time.Time
-	parentID  string // of a rerun
+	Summary
 	Origin
 }
 
 // Origin identifies what started an execution, from its metadata. A member may be empty.
-type Origin struct{ Namespace, WorkflowID, RunID, ActivityID, Signal string }
+type Origin struct {
+	Key, Request                             string
+	Namespace, WorkflowID, RunID, ActivityID string
+	Signal                                   string
+}
 
 // OriginOf reads an Origin from metadata.
 func OriginOf(metadata map[string]string) Origin {
 	return Origin{
-		metadata[asteroid.MetadataNamespace], metadata[asteroid.MetadataWorkflowID], metadata[asteroid.MetadataRunID],
-		metadata[asteroid.MetadataActivityID], metadata[asteroid.MetadataSignal],
+		Key: metadata[asteroid.MetadataExecutionKey], Request: metadata[asteroid.MetadataRequest],
+		Namespace: metadata[asteroid.MetadataNamespace], WorkflowID: metadata[asteroid.MetadataWorkflowID],
+		RunID: metadata[asteroid.MetadataRunID], ActivityID: metadata[asteroid.MetadataActivityID],
+		Signal: metadata[asteroid.MetadataSignal],
 	}
 }
 
@@ -39,17 +41,41 @@ func (c Candidate) Superseded() bool {
 // maxLookupPages bounds an endless list. An intent has one execution and a handful of reruns.
 const maxLookupPages = 100
 
-// Candidates returns the executions of an agent whose metadata has exactly this key, the oldest
-// first, without reruns. earliest bounds their creation time unless it is zero. A rerun whose
-// original is not listed leads to the original.
-func (c *Client) Candidates(ctx context.Context, agentID, key string, earliest time.Time) ([]Candidate, error) {
+// Candidates returns the executions whose metadata has exactly this key, the oldest first, without
+// reruns. agentID narrows the list unless it is empty. A rerun whose original is not listed leads
+// to the original.
+func (c *Client) Candidates(ctx context.Context, agentID, key string) ([]Candidate, error) {
+	listed, err := c.listAll(ctx, ListQuery{AgentID: agentID, MetadataKey: asteroid.MetadataExecutionKey, MetadataValue: key})
+	if err != nil {
+		return nil, err
+	}
+	return c.originals(ctx, slices.DeleteFunc(listed, func(found Candidate) bool {
+		return agentID != "" && !found.IsOf(agentID)
+	}))
+}
+
+// ActiveStatuses are those of an execution that is not terminal.
+var ActiveStatuses = []asteroid.Status{
+	asteroid.StatusQueued, asteroid.StatusStarting, asteroid.StatusRunning,
+	asteroid.StatusPaused, asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation,
+}
+
+// ActiveOfChain returns the executions at work that a chain of workflow runs started, without
+// reruns.
+func (c *Client) ActiveOfChain(ctx context.Context, firstRunID string) ([]Candidate, error) {
+	listed, err := c.listAll(ctx, ListQuery{MetadataKey: asteroid.MetadataFirstRunID, MetadataValue: firstRunID, Statuses: ActiveStatuses})
+	return slices.DeleteFunc(listed, func(found Candidate) bool {
+		return found.Status.Terminal() || found.ParentExecutionID != ""
+	}), err
+}
+
+// listAll lists all executions that have the query's value of a metadata key.
+func (c *Client) listAll(ctx context.Context, query ListQuery) (found []Candidate, err error) {
 	// The organization narrows the list, and nothing else: a key that may not ask for it, or spans
 	// several, has to find an agent that is running all the same.
-	organizationID, _ := c.VisibleOrganization(ctx)
-	var candidates []Candidate
-	// In ascending order, so that new executions do not shift the pages.
-	query := ListQuery{OrganizationID: organizationID, AgentID: agentID, MetadataKey: asteroid.MetadataExecutionKey, MetadataValue: key, CreatedAfter: earliest}
+	query.OrganizationID, _ = c.VisibleOrganization(ctx)
 	listed, complete := int64(0), false
+	// In ascending order, so that new executions do not shift the pages.
 	for number := int32(1); number <= maxLookupPages && !complete; number++ {
 		page, err := c.List(ctx, query, number)
 		if err != nil {
@@ -57,8 +83,8 @@ func (c *Client) Candidates(ctx context.Context, agentID, key string, earliest t
 		}
 		for _, e := range page.Items {
 			// Filtered here too: the API does not say how exactly the service matches.
-			if e.Metadata[asteroid.MetadataExecutionKey] == key && text.PlainID(e.ID) && e.isOf(agentID) {
-				candidates = append(candidates, Candidate{e.ID, e.Status, e.CreatedAt, e.ParentExecutionID, OriginOf(e.Metadata)})
+			if e.Metadata[query.MetadataKey] == query.MetadataValue && text.PlainID(e.ID) {
+				found = append(found, Candidate{e, OriginOf(e.Metadata)})
 			}
 		}
 		listed += int64(page.Listed)
@@ -66,15 +92,15 @@ func (c *Client) Candidates(ctx context.Context, agentID, key string, earliest t
 		complete = page.Listed == 0 || listed >= page.Total && (page.Total > 0 || page.Listed < ListPageSize)
 	}
 	if !complete {
-		return nil, c.errorf(Operation{Name: "ExecutionsList"}, "returned more than %d pages for one execution key", maxLookupPages)
+		return nil, c.errorf(Operation{Name: "ExecutionsList"}, "returned more than %d pages for one value of %s", maxLookupPages, query.MetadataKey)
 	}
-	return c.originals(ctx, candidates)
+	return found, nil
 }
 
 // originals drops reruns and sorts the rest by creation. If all are reruns, it reads their
 // original.
 func (c *Client) originals(ctx context.Context, candidates []Candidate) ([]Candidate, error) {
-	originals := slices.DeleteFunc(slices.Clone(candidates), func(candidate Candidate) bool { return candidate.parentID != "" })
+	originals := slices.DeleteFunc(slices.Clone(candidates), func(candidate Candidate) bool { return candidate.ParentExecutionID != "" })
 	if len(originals) == 0 && len(candidates) > 0 {
 		original, err := c.originalOf(ctx, candidates[0])
 		if HasStatus(err, http.StatusNotFound) {
@@ -93,14 +119,17 @@ func (c *Client) originals(ctx context.Context, candidates []Candidate) ([]Candi
 
 // originalOf follows parentExecutionId to the execution that is no rerun.
 func (c *Client) originalOf(ctx context.Context, rerun Candidate) (Candidate, error) {
-	for id, steps := rerun.parentID, 0; steps < maxLookupPages; steps++ {
+	for id, steps := rerun.ParentExecutionID, 0; steps < maxLookupPages; steps++ {
 		e, err := c.Execution(ctx, id)
 		if err != nil {
 			return Candidate{}, err
 		}
 		if e.ParentExecutionID == "" {
 			// A rerun has a copy of its original's metadata.
-			return Candidate{ID: e.ExecutionID, Status: e.Status, CreatedAt: e.CreatedAt, Origin: rerun.Origin}, nil
+			return Candidate{
+				Summary: Summary{ID: e.ExecutionID, AgentID: e.AgentID, Status: e.Status, CreatedAt: e.CreatedAt, Metadata: rerun.Metadata},
+				Origin:  rerun.Origin,
+			}, nil
 		}
 		id = e.ParentExecutionID
 	}

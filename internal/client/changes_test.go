@@ -48,7 +48,7 @@ func TestCandidatesNeedNoOrganization(t *testing.T) {
 			require.Empty(t, r.URL.Query().Get("organizationId"))
 			return clienttest.ReplyText(http.StatusOK, `{"items":[{"id":"e-1","agentId":"A-1","status":"running","metadata":{"temporal_execution_key":"k"}}],"total":1}`)
 		})
-		found, err := c.Candidates(t.Context(), "a-1", "k", time.Time{})
+		found, err := c.Candidates(t.Context(), "a-1", "k")
 		require.NoError(t, err, refusal)
 		require.Len(t, found, 1)
 		require.Equal(t, "e-1", found[0].ID)

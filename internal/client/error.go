@@ -33,6 +33,7 @@ type Error struct {
 	// UnknownOutcomes counts earlier requests that may have started an agent. ExecutionKey is the
 	// metadata that finds those agents. The caller sets both.
 	UnknownOutcomes int
+	LastUnknown     time.Time
 	ExecutionKey    string
 }
 
@@ -159,14 +160,14 @@ func (e *Error) Details() asteroid.ErrorDetails {
 		HTTPStatus:      e.Status,
 		RequestID:       e.requestID,
 		ExecutionID:     e.executionID,
-		UnknownOutcomes: e.UnknownOutcomes,
-		ExecutionKey:    e.ExecutionKey,
-		ProblemType:     e.problem.kind,
-		Reason:          e.problem.reason,
-		Capability:      e.problem.capability,
-		Used:            e.problem.used,
-		Limit:           e.problem.limit,
-		Parameters:      e.problem.parameters,
+		UnknownOutcomes: e.UnknownOutcomes, LastUnknown: e.LastUnknown,
+		ExecutionKey: e.ExecutionKey,
+		ProblemType:  e.problem.kind,
+		Reason:       e.problem.reason,
+		Capability:   e.problem.capability,
+		Used:         e.problem.used,
+		Limit:        e.problem.limit,
+		Parameters:   e.problem.parameters,
 	}
 }
 

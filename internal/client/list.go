@@ -31,8 +31,8 @@ func summaryOf(m members) Summary {
 	}
 }
 
-// isOf reports whether the execution is of an agent, in either dialect.
-func (s Summary) isOf(agentID string) bool {
+// IsOf reports whether the execution is of an agent, in either dialect.
+func (s Summary) IsOf(agentID string) bool {
 	return strings.EqualFold(s.AgentID, agentID) || strings.EqualFold(s.WorkflowID, agentID)
 }
 

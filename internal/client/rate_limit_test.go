@@ -80,7 +80,7 @@ func TestClientStopsReadsButNotWritesAtRateLimit(t *testing.T) {
 			require.Equal(t, http.StatusTooManyRequests, failed.Status)
 			require.Equal(t, row.delay/2, failed.RetryAfter)
 			require.Contains(t, failed.Error(), "not sent")
-			_, err = f.c.Candidates(t.Context(), "agent", "key", time.Time{})
+			_, err = f.c.Candidates(t.Context(), "agent", "key")
 			require.Error(t, err)
 			require.Zero(t, f.wire.Take(http.MethodGet))
 

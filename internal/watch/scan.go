@@ -59,11 +59,6 @@ func (w *Watch) scan(ctx context.Context) *scan {
 	return s
 }
 
-var activeStatuses = []asteroid.Status{
-	asteroid.StatusQueued, asteroid.StatusStarting, asteroid.StatusRunning,
-	asteroid.StatusPaused, asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation,
-}
-
 var terminalStatuses = []asteroid.Status{asteroid.StatusCompleted, asteroid.StatusFailed, asteroid.StatusCancelled}
 
 // listActive lists in ascending order of creation, so that new executions do not shift the pages.
@@ -103,7 +98,7 @@ func (w *Watch) listActivePages(ctx context.Context, read, last int) ([]client.S
 	pages, errs := make([]client.SummaryPage, last-read), make([]error, last-read)
 	w.pagesRead += len(pages)
 	err := parallel.Each(ctx, maxConcurrent, len(pages), func(ctx context.Context, i int) error {
-		pages[i], errs[i] = w.list(ctx, int32(last-i), false, activeStatuses, time.Time{}) //nolint:gosec // at most maxScanPages
+		pages[i], errs[i] = w.list(ctx, int32(last-i), false, client.ActiveStatuses, time.Time{}) //nolint:gosec // at most maxScanPages
 		return nil
 	})
 	return pages, cmp.Or(err, cmp.Or(errs...))

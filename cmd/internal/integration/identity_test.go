@@ -7,9 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	common "go.temporal.io/api/common/v1"
-	history "go.temporal.io/api/history/v1"
-	workflowservice "go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -19,32 +16,12 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// resetWorkflow resets the workflow to its first workflow task, so that it schedules everything
-// again.
-func (s *stack) resetWorkflow(run client.WorkflowRun) client.WorkflowRun {
-	s.t.Helper()
-	var completed int64
-	for _, event := range s.history(run).Events {
-		if _, ok := event.Attributes.(*history.HistoryEvent_WorkflowTaskCompletedEventAttributes); ok {
-			completed = event.EventId
-			break
-		}
-	}
-	response, err := s.client.ResetWorkflowExecution(s.ctx(), &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace:         "default",
-		WorkflowExecution: &common.WorkflowExecution{WorkflowId: run.GetID(), RunId: run.GetRunID()},
-		Reason:            "test", WorkflowTaskFinishEventId: completed, RequestId: uuid.NewString(),
-	})
-	require.NoError(s.t, err)
-	return s.client.GetWorkflow(s.ctx(), run.GetID(), response.RunId)
-}
-
 func TestRunAgentAfterResetAdoptsActiveExecution(t *testing.T) {
 	s := newStack(t)
 	s.startWorker()
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 4}})
 	s.awaitState(run, phase(workflows.PhaseRunning))
-	second := s.resetWorkflow(run)
+	second := s.resetTo(run, 0)
 	var result workflows.RunAgentResult
 	require.NoError(t, second.Get(s.ctx(), &result))
 	require.True(t, result.Adopted)
@@ -53,20 +30,20 @@ func TestRunAgentAfterResetAdoptsActiveExecution(t *testing.T) {
 }
 
 func TestRunAgentAfterResetAdoptsCompletedAndReplacesFailedExecution(t *testing.T) {
-	s := newStack(t)
+	s := newResetStack(t)
 	s.startWorker()
 	failsOnce := s.api.AddAgent("fails once",
 		func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Fail("the portal is down")} },
 		func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Complete("success", "", 1)} })
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: failsOnce})
 	require.True(t, asteroid.IsExecutionFailed(run.Get(s.ctx(), nil)))
-	second := s.resetWorkflow(run)
+	second := s.resetTo(run, 0)
 	var result workflows.RunAgentResult
 	require.NoError(t, second.Get(s.ctx(), &result))
 	require.False(t, result.Adopted)
 	require.Equal(t, s.api.Executions()[0].Metadata[asteroid.MetadataExecutionKey]+"#2", result.ExecutionKey)
 
-	third := s.resetWorkflow(second)
+	third := s.resetTo(second, 0)
 	require.NoError(t, third.Get(s.ctx(), &result))
 	require.True(t, result.Adopted)
 	require.Len(t, s.api.Executions(), 2)

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
@@ -90,8 +91,12 @@ func (s *stack) startWorker(own ...any) (stop func()) {
 	plugin, err := worker.NewPlugin(s.options)
 	require.NoError(s.t, err)
 	w := sdkworker.New(s.client, s.queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}, WorkerStopTimeout: 5 * time.Second})
-	for _, workflow := range own {
-		w.RegisterWorkflow(workflow)
+	for _, function := range own {
+		if named, ok := function.(namedWorkflow); ok {
+			w.RegisterWorkflowWithOptions(named.function, workflow.RegisterOptions{Name: named.name})
+		} else {
+			w.RegisterWorkflow(function)
+		}
 	}
 	require.NoError(s.t, w.Start())
 	stop = sync.OnceFunc(w.Stop)
@@ -99,9 +104,15 @@ func (s *stack) startWorker(own ...any) (stop func()) {
 	return stop
 }
 
-func (s *stack) startWorkflow(workflow any, in any) client.WorkflowRun {
+// namedWorkflow is a workflow function that startWorker registers under a name.
+type namedWorkflow struct {
+	name     string
+	function any
+}
+
+func (s *stack) startWorkflow(function any, in any) client.WorkflowRun {
 	s.t.Helper()
-	run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{TaskQueue: s.queue}, workflow, in)
+	run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{TaskQueue: s.queue}, function, in)
 	require.NoError(s.t, err)
 	return run
 }

@@ -1,0 +1,165 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	enums "go.temporal.io/api/enums/v1"
+	workflowservice "go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+
+	"github.com/temporal-asteroid/asteroid/internal/client"
+)
+
+// promptStart is within which a first attempt begins that nobody has dispatched before. An operator
+// takes longer to reset an activity.
+const promptStart = 100 * time.Millisecond
+
+// describeTimeout bounds a question to the Temporal server.
+const describeTimeout = 5 * time.Second
+
+// inheritResets counts what this activity or an equal one may have requested before an operator
+// reset the workflow, its parent, or the activity. A reset hides such requests: attempts start
+// again at 1, without heartbeat details.
+func (e *executeAttempt) inheritResets(ctx context.Context) {
+	own, internal := e.info.WorkflowExecution, e.in.Internal
+	if !e.info.IsWorkflowActivity() {
+		if e.startedLate() {
+			e.suspect(time.Time{}) // the server does not say whether somebody reset a standalone activity
+		}
+		return
+	}
+	switch {
+	case e.wasReset():
+		e.inheritReset(ctx, own.ID, own.RunID)
+	case internal.OriginalRunID == "" && e.in.IdempotencyKey != "" && e.server:
+		// A caller that does not tell its original run id.
+		e.inheritReset(ctx, own.ID, own.RunID)
+	}
+	if e.parentWasReset() {
+		e.inheritReset(ctx, internal.Intent.WorkflowID, internal.Intent.RunID)
+	}
+	if e.startedLate() {
+		e.inheritDispatches(ctx)
+	}
+}
+
+// wasReset reports whether a reset made the workflow run of this activity.
+func (e *executeAttempt) wasReset() bool {
+	original := e.in.Internal.OriginalRunID
+	return original != "" && original != e.info.WorkflowExecution.RunID
+}
+
+// parentWasReset reports whether the intent is that of a parent workflow whose run a reset made. A
+// child that the run before it started may have the same intent, and go on.
+func (e *executeAttempt) parentWasReset() bool {
+	parent := e.in.Internal.Intent
+	return parent.WorkflowID != e.info.WorkflowExecution.ID && parent.RunID != parent.OriginalRunID
+}
+
+// startedLate reports whether this attempt may be the first only because somebody reset the
+// activity.
+func (e *executeAttempt) startedLate() bool {
+	return e.info.Attempt == 1 && e.info.StartedTime.Sub(e.info.ScheduledTime) > promptStart
+}
+
+// suspect makes this attempt look up what a request may have started that ended by this time.
+func (e *executeAttempt) suspect(ended time.Time) {
+	if e.UnknownOutcomes == 0 {
+		e.UnknownOutcomes, e.suspected = 1, true
+	}
+	if ended.After(e.LastUnknown) {
+		e.LastUnknown = ended
+	}
+}
+
+// inheritReset counts a request that a workflow run may have had under way when a reset replaced it
+// by the given run.
+func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID string) {
+	described, err := e.describe(ctx, workflowID, runID)
+	if err != nil {
+		e.suspect(e.clock())
+		return
+	}
+	if reset := described.GetWorkflowExtendedInfo().GetLastResetTime(); reset != nil {
+		e.suspect(reset.AsTime().Add(e.timeout))
+	}
+}
+
+// inheritDispatches counts a request of an earlier dispatch of this activity. The server keeps the
+// activity's first scheduled time through a reset. But the pending activity was scheduled anew, and
+// knows when an attempt of it has completed.
+func (e *executeAttempt) inheritDispatches(ctx context.Context) {
+	if !e.server {
+		e.suspect(time.Time{})
+		return
+	}
+	described, err := e.describe(ctx, e.info.WorkflowExecution.ID, e.info.WorkflowExecution.RunID)
+	if err != nil {
+		e.suspect(e.clock())
+		return
+	}
+	for _, pending := range described.GetPendingActivities() {
+		scheduled, completed := pending.GetScheduledTime().AsTime(), pending.GetLastAttemptCompleteTime()
+		switch {
+		case pending.GetActivityId() != e.info.ActivityID:
+		case completed != nil:
+			e.suspect(completed.AsTime())
+		case scheduled.After(e.info.ScheduledTime.Add(time.Millisecond)):
+			e.suspect(scheduled.Add(e.timeout)) // the earlier attempt may still be under way
+		}
+	}
+}
+
+// supersededExecutions returns the executions at work that a run of this workflow started before a
+// reset replaced it, and that this run does not adopt: the request has changed, or they belong to a
+// run that followed as a continuation. key and executionID are those of this execute.
+func (e *executeAttempt) supersededExecutions(ctx context.Context, key, executionID string) []string {
+	internal, own := e.in.Internal, e.info.WorkflowExecution
+	if internal.FirstRunID == "" || internal.FirstRunID == own.RunID || !e.server {
+		return nil // the first run of its chain
+	}
+	active, err := e.c.ActiveOfChain(ctx, internal.FirstRunID)
+	if err != nil {
+		activity.GetLogger(ctx).Warn("Executions of replaced workflow runs could not be looked up", "error", err)
+	}
+	var superseded []string
+	replaced := map[string]bool{own.RunID: false} // by run id
+	for _, found := range active {
+		if found.Origin.WorkflowID != own.ID || found.ID == executionID || numberPattern.ReplaceAllString(found.Key, "") == key {
+			continue
+		}
+		was, known := replaced[found.RunID]
+		if !known {
+			was = e.wasReplaced(ctx, found)
+			replaced[found.RunID] = was
+		}
+		if was {
+			superseded = append(superseded, found.ID)
+		}
+	}
+	return superseded
+}
+
+// wasReplaced reports whether a reset replaced the workflow run that started an execution, or one
+// before it in the chain, which then terminated it.
+func (e *executeAttempt) wasReplaced(ctx context.Context, found client.Candidate) bool {
+	described, err := e.describe(ctx, found.Origin.WorkflowID, found.RunID)
+	return err == nil && (described.GetWorkflowExtendedInfo().GetResetRunId() != "" ||
+		described.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+}
+
+func (e *executeAttempt) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	service := e.service(ctx)
+	if service == nil {
+		return nil, errNoService
+	}
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	described, err := service.DescribeWorkflowExecution(ctx, workflowID, runID)
+	if err != nil {
+		activity.GetLogger(ctx).Warn("A workflow could not be described, so an earlier request of its agents is assumed",
+			"workflowId", workflowID, "runId", runID, "error", err)
+	}
+	return described, err
+}

@@ -1,0 +1,72 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid"
+)
+
+const (
+	sweepTimeout = 5 * time.Minute // a sweep must not delay a result for long
+	// A cancelled start kept no grace period: its duplicates are swept during cancelledSweepWindow.
+	cancelledSweepWindow = 150 * time.Second
+	sweepInterval        = 30 * time.Second
+)
+
+// lateSweep cancels the duplicates of an execution that the service lists late: when the grace
+// period after the start is over, so that two agents do not work for hours, and at the end of the
+// run.
+type lateSweep struct {
+	in      asteroid.SweepDuplicatesInput
+	stop    workflow.CancelFunc // of the wait for the grace period
+	running bool
+}
+
+// sweepLater plans the sweep of an execute that may have been carried out twice.
+func (r *AgentRun) sweepLater(ctx workflow.Context, executed asteroid.ExecuteAgentResult) {
+	sweep := &lateSweep{in: asteroid.SweepDuplicatesInput{
+		Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
+	}}
+	r.sweeps = append(r.sweeps, sweep)
+	ctx, sweep.stop = workflow.NewDisconnectedContext(ctx) // the run outlives the context of its start
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		if workflow.Sleep(ctx, time.Duration(executed.SweepAfterSeconds)*time.Second) == nil {
+			r.sweep(ctx, sweep)
+		}
+	})
+}
+
+func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
+	sweep.running = true
+	defer func() { sweep.running = false }()
+	swept, err := SweepDuplicates(workflow.WithScheduleToCloseTimeout(ctx, sweepTimeout), sweep.in)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("Could not sweep late duplicates", "executionKey", sweep.in.ExecutionKey, "error", err)
+		return
+	}
+	r.executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, swept.Cancelled...)
+}
+
+// finishSweeps sweeps once more at the end of the run.
+func (r *AgentRun) finishSweeps(ctx workflow.Context) {
+	until := workflow.Now(ctx)
+	if ctx.Err() != nil {
+		until = r.started.Add(cancelledSweepWindow)
+	}
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	for _, sweep := range r.sweeps {
+		_ = workflow.Await(ctx, func() bool { return !sweep.running }) // nothing cancels this context
+		sweep.stop()
+		for {
+			r.sweep(ctx, sweep)
+			left := until.Sub(workflow.Now(ctx))
+			if left <= 0 {
+				break
+			}
+			_ = workflow.Sleep(ctx, min(left, sweepInterval))
+		}
+	}
+}
