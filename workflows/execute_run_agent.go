@@ -12,7 +12,8 @@ import (
 // Use it instead of workflow.ExecuteChildWorkflow. A parent that is reset starts a new child while
 // the old one goes on. Here both have the same intent, which is the parent's, and so they follow
 // the same execution. With a WorkflowID of your own the new child can only start if the
-// WorkflowIDReusePolicy lets it replace the old one: use WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING.
+// WorkflowIDReusePolicy lets it replace the old one: use
+// WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING.
 //
 // An IdempotencyKey in the input replaces the parent's intent.
 func ExecuteRunAgent(ctx workflow.Context, in RunAgentInput) workflow.ChildWorkflowFuture {

@@ -71,8 +71,8 @@ func now[Out any](ctx workflow.Context, function func(context.Context) (Out, err
 	return out
 }
 
-// requireNoFailedTask requires that no workflow task of a run failed. A task that the server refuses
-// because something happened meanwhile is repeated.
+// requireNoFailedTask requires that no workflow task of a run failed. A task that the server
+// refuses because something happened meanwhile is repeated.
 func (s *stack) requireNoFailedTask(run client.WorkflowRun) {
 	s.t.Helper()
 	for _, event := range s.history(run).Events {
