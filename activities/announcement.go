@@ -46,7 +46,8 @@ func (s *announcements) join(key announcementKey, now func() time.Time) (current
 	return current, true
 }
 
-// wait returns the outcome of the announcement, or why ctx ended before there was one.
+// wait returns the outcome of the announcement, even if ctx has ended, or why ctx ended before
+// there was one.
 func (a *announcement) wait(ctx context.Context) error {
 	select {
 	case <-a.done:

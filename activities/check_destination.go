@@ -11,7 +11,7 @@ import (
 //
 // Errors: asteroid.InvalidInput.
 func (a *Activities) CheckDestination(_ context.Context, in asteroid.CheckDestinationInput) (*asteroid.CheckDestinationResult, error) {
-	if _, _, err := a.sink(in.Destination); err != nil {
+	if _, _, err := a.destinationStore(in.Destination); err != nil {
 		return nil, asteroid.NewInvalidInput("destination", err.Error())
 	}
 	return &asteroid.CheckDestinationResult{}, nil

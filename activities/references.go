@@ -66,7 +66,7 @@ func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (
 	found.Field = field + ".uri"
 	found.Name = cmp.Or(ref.Name, found.Name, "file")
 	found.ContentType = cmp.Or(ref.ContentType, found.ContentType)
-	// It becomes a header of the upload, where a line break would start another header.
+	// The content type becomes a header of the upload, where a line break would start another one.
 	if !files.IsMediaType(found.ContentType) {
 		if ref.ContentType != "" {
 			return nil, asteroid.NewInvalidInput(field+".contentType",
@@ -77,26 +77,18 @@ func (f *finder) find(ctx context.Context, field string, ref asteroid.FileRef) (
 	return found, nil
 }
 
-// store returns the store of a scheme, or an error that lists the schemes of this worker.
-func (a *Activities) store(scheme string) (asteroid.Store, error) {
-	if store, ok := a.stores[scheme]; ok {
-		return store, nil
-	}
-	known := slices.AppendSeq([]string{"data", asteroid.ExecutionScheme}, maps.Keys(a.stores))
-	if len(a.roots) > 0 {
-		known = append(known, "file")
-	}
-	if !a.https.Options.Disabled {
-		known = append(known, "https")
-	}
-	slices.Sort(known)
-	return nil, fmt.Errorf("the scheme %q is not known: this worker has %s", text.Clip(scheme), strings.Join(known, ", "))
-}
-
+// findStored returns the source of a reference to one of the worker's stores.
 func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files.Source, error) {
-	store, err := a.store(scheme)
-	if err != nil {
-		return nil, err
+	store, ok := a.stores[scheme]
+	if !ok {
+		known := []string{"data", asteroid.ExecutionScheme}
+		if len(a.roots) > 0 {
+			known = append(known, "file")
+		}
+		if !a.https.Options.Disabled {
+			known = append(known, "https")
+		}
+		return nil, a.unknownScheme(scheme, known)
 	}
 	parsed, err := files.ParseURI(uri)
 	if err != nil {
@@ -122,9 +114,9 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 	}, nil
 }
 
-// sink returns the store and the base URI of a destination. The caller puts "destination: " before
-// its error.
-func (a *Activities) sink(destination string) (asteroid.Store, *url.URL, error) {
+// destinationStore returns the store that a destination names, and its base URI. The caller puts
+// "destination: " before the error.
+func (a *Activities) destinationStore(destination string) (asteroid.Store, *url.URL, error) {
 	const advice = "write file:///srv/results, or s3://bucket/results where the worker has a store for s3"
 	scheme, _, ok := strings.Cut(destination, ":")
 	switch scheme = strings.ToLower(scheme); {
@@ -139,12 +131,24 @@ func (a *Activities) sink(destination string) (asteroid.Store, *url.URL, error) 
 		base, err := url.Parse(destination)
 		return files.DiskStore{Roots: a.outputs}, base, err
 	case slices.Contains(files.BuiltinSchemes, scheme):
-		return nil, nil, fmt.Errorf("%s: is nowhere to put files: %s", scheme, advice)
+		return nil, nil, fmt.Errorf("SaveFiles cannot write to %s: URIs: %s", scheme, advice)
 	}
-	store, err := a.store(scheme)
-	if err != nil {
-		return nil, nil, err
+	store, ok := a.stores[scheme]
+	if !ok {
+		var known []string
+		if len(a.outputs) > 0 {
+			known = append(known, "file")
+		}
+		return nil, nil, a.unknownScheme(scheme, known)
 	}
 	base, err := files.ParseURI(destination)
 	return store, base, err
+}
+
+// unknownScheme returns an error that lists the schemes that the worker has: the built-in ones that
+// the caller takes, and those of its stores.
+func (a *Activities) unknownScheme(scheme string, builtin []string) error {
+	known := slices.AppendSeq(builtin, maps.Keys(a.stores))
+	slices.Sort(known)
+	return fmt.Errorf("the scheme %q is not known: this worker has %s", text.Clip(scheme), cmp.Or(strings.Join(known, ", "), "none"))
 }

@@ -36,7 +36,7 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 	if err != nil {
 		return nil, err
 	}
-	store, base, err := a.sink(in.Destination)
+	store, base, err := a.destinationStore(in.Destination)
 	if err != nil {
 		return nil, asteroid.NewInvalidInput("destination", err.Error())
 	}

@@ -113,11 +113,11 @@ func TestSaveFilesRejectsDestinationBeforeReading(t *testing.T) {
 	root := t.TempDir()
 	before := len(api.Requests())
 	for destination, message := range map[string]string{
-		"": "is required", "/srv/results": "no scheme", "srv?topsecret": "no scheme", "s3://bucket/x?topsecret": `"s3" is not known`, "https://example.com/?topsecret": "nowhere to put files",
-		"http://example.com/": "nowhere to put files", "data:,x": "nowhere to put files", "asteroid-execution://e/downloads": "nowhere to put files",
+		"": "is required", "/srv/results": "no scheme", "srv?topsecret": "no scheme", "s3://bucket/x?topsecret": `"s3" is not known: this worker has file, mem`, "https://example.com/?topsecret": "cannot write to",
+		"http://example.com/": "cannot write to", "data:,x": "cannot write to", "asteroid-execution://e/downloads": "cannot write to",
 		"file:///": "OutputRoots", "file:///etc": "OutputRoots", "file://" + root + "/..": "OutputRoots", "file://" + root + "/%2e%2e/x": "OutputRoots",
 		"file://" + root + "x": "OutputRoots", "file://host" + root: "must be absolute", "file:" + filepath.Base(root): "must be absolute",
-		"file://" + root + "/%zz": "not a URI", "file://" + root + "/%00": "zero byte", "file://" + root + "#x": "fragment", "mem:x": "mem://place",
+		"file://" + root + "/%zz": "not a URI", "file://" + root + "/%00": "zero byte", "file://" + root + "#x": "fragment", "mem:x": "mem://host/path",
 		"mem://user:topsecret@x/": "user name", "mem://%zz?topsecret": "not a URI",
 	} {
 		env := newEnv(t, worker.Options{Connections: connect(api), OutputRoots: []string{root}, Stores: map[string]asteroid.Store{"mem": newMemoryStore()}})

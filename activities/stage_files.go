@@ -26,10 +26,11 @@ const stagedReserve = 20 * time.Minute
 // finished file. A later attempt keeps the files that were finished and have 20 minutes left to
 // live. A cancellation ends an upload in mid-body.
 //
-// Errors name files[i].uri where they are about a reference: asteroid.InvalidInput where it is
-// malformed, leads where it must not, or the files are too large; asteroid.NotFound where there is
-// no such file; asteroid.Unauthorized where the worker may not read it; asteroid.Unavailable,
-// retried, where it cannot be read now or changes during the upload; and those of the API.
+// An error about a reference names files[i].uri. Errors: asteroid.InvalidInput if a reference is
+// malformed, if the worker's options do not allow it, or if the files are too large;
+// asteroid.NotFound if there is no such file; asteroid.Unauthorized if the worker may not read it;
+// asteroid.Unavailable, retried, if it cannot be read now or changes during the upload; and those
+// of the API.
 func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput) (*asteroid.StageFilesResult, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {

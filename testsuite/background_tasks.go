@@ -11,19 +11,19 @@ type backgroundTasks struct {
 
 // start runs do in the background. It returns false, and runs nothing, once the API is being
 // closed.
-func (l *backgroundTasks) start(do func()) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.stopped {
-		l.running.Go(do)
+func (b *backgroundTasks) start(do func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopped {
+		b.running.Go(do)
 	}
-	return !l.stopped
+	return !b.stopped
 }
 
 // stop waits for the running tasks. The caller has told them to end.
-func (l *backgroundTasks) stop() {
-	l.mu.Lock()
-	l.stopped = true
-	l.mu.Unlock()
-	l.running.Wait()
+func (b *backgroundTasks) stop() {
+	b.mu.Lock()
+	b.stopped = true
+	b.mu.Unlock()
+	b.running.Wait()
 }

@@ -172,7 +172,7 @@ func patientAgent(run Run) []Step {
 	}))
 }
 
-// secondsInput returns the input seconds, or what it is without one.
+// secondsInput returns the value of the input seconds, or otherwise if there is none.
 func secondsInput(value any, otherwise float64) (float64, error) {
 	seconds := otherwise
 	switch value := value.(type) {

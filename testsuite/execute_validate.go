@@ -50,10 +50,8 @@ func validateExecute(body api.ExecuteAgentRequest) []api.FieldError {
 	}
 	faults = append(faults, validateInputNames("inputs", body.Inputs)...)
 	faults = append(faults, validateInputNames("dynamicData", body.DynamicData)...)
-	if options := body.ExecutionOptions; options != nil {
-		if options.SoftTimeoutMins != nil && *options.SoftTimeoutMins < 1 {
-			fault("executionOptions.softTimeoutMins", "must be at least 1")
-		}
+	if o := body.ExecutionOptions; o != nil && o.SoftTimeoutMins != nil && *o.SoftTimeoutMins < 1 {
+		fault("executionOptions.softTimeoutMins", "must be at least 1")
 	}
 	if body.OnCapacityLimit != nil {
 		if !body.OnCapacityLimit.Valid() {

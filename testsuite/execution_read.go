@@ -69,11 +69,7 @@ func (e *execution) wire(links linker, now time.Time) api.Execution {
 		body.Inputs = &e.inputs
 	}
 	if e.metadata != nil {
-		metadata := map[string]any{}
-		for name, value := range e.metadata {
-			metadata[name] = value
-		}
-		body.Metadata = &metadata
+		body.Metadata = e.wireMetadata()
 	}
 	if e.parent != "" {
 		body.ParentExecutionID = &e.parent
@@ -104,6 +100,15 @@ func (e *execution) wire(links linker, now time.Time) api.Execution {
 		body.BrowserRecordingURL = body.RecordingURL
 	}
 	return body
+}
+
+// wireMetadata returns the metadata in the contract's form.
+func (e *execution) wireMetadata() *map[string]any {
+	metadata := map[string]any{}
+	for name, value := range e.metadata {
+		metadata[name] = value
+	}
+	return &metadata
 }
 
 // snapshot returns the execution in the form that tests read.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -125,13 +126,9 @@ func (a *API) Inject(operation string, fault Fault, times int) {
 
 // validateOperation returns an error for an unknown operation, whose fault would never happen.
 func validateOperation(operation string) error {
-	if operation == "" || operation == operationDownload {
+	known := slices.AppendSeq([]string{"", operationDownload}, maps.Values(operations))
+	if slices.Contains(known, operation) {
 		return nil
-	}
-	for _, known := range operations {
-		if operation == known {
-			return nil
-		}
 	}
 	return fmt.Errorf("no operation has the id %q; use an operation id of the contract, or Download", operation)
 }

@@ -36,7 +36,6 @@ func newPage(number, size *int32) (page, *reply) {
 	return p, nil
 }
 
-// pageOf returns the rows of a page.
 func pageOf[T any](p page, rows []T) []T {
 	from := min((p.number-1)*p.size, int64(len(rows)))
 	return rows[from:min(from+p.size, int64(len(rows)))]

@@ -95,11 +95,7 @@ func (e *execution) notification(at time.Time, event string, payload any) []byte
 		notification.Info.Payload[name] = member
 	}
 	if len(e.metadata) > 0 {
-		metadata := map[string]any{}
-		for key, value := range e.metadata {
-			metadata[key] = value
-		}
-		notification.Info.Metadata = &metadata
+		notification.Info.Metadata = e.wireMetadata()
 	}
 	body, _ := json.Marshal(notification)
 	return body

@@ -13,8 +13,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// StageFiles runs [activities.Activities.StageFiles]. By default an
-// attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
+// StageFiles runs [activities.Activities.StageFiles]. By default an attempt may take an hour with a
+// heartbeat every minute, and it is retried for six hours.
 func StageFiles(ctx workflow.Context, in asteroid.StageFilesInput) (*asteroid.StageFilesResult, error) {
 	return runActivity[asteroid.StageFilesResult](ctx, asteroid.StageFilesName, in, transferDefaults(), "Stage "+fileLabels(in.Files))
 }
@@ -44,8 +44,8 @@ func GetExecution(ctx workflow.Context, in asteroid.GetExecutionInput) (*asteroi
 	return runActivity[asteroid.Execution](ctx, asteroid.GetExecutionName, in, callDefaults(attemptTimeout), "Read execution "+in.ExecutionID)
 }
 
-// SetExecutionStatus runs asteroid.SetExecutionStatus; see
-// [activities.Activities.SetExecutionStatus]. By default it is retried for an hour.
+// SetExecutionStatus runs [activities.Activities.SetExecutionStatus], retried for an hour by
+// default.
 func SetExecutionStatus(ctx workflow.Context, in asteroid.SetExecutionStatusInput) (*asteroid.SetExecutionStatusResult, error) {
 	text := fmt.Sprintf("Set execution %s to %s", in.ExecutionID, in.Status)
 	return runActivity[asteroid.SetExecutionStatusResult](ctx, asteroid.SetExecutionStatusName, in, callDefaults(attemptTimeout), text)
@@ -66,21 +66,21 @@ func CheckUploads(ctx workflow.Context, in asteroid.CheckUploadsInput) (*asteroi
 	return runActivity[asteroid.CheckUploadsResult](ctx, asteroid.CheckUploadsName, in, callDefaults(attemptTimeout), "Check the files of execution "+in.ExecutionID)
 }
 
-// AttachFiles runs [activities.Activities.AttachFiles]. By default an
-// attempt may take an hour with a heartbeat every minute, and it is retried for six hours.
+// AttachFiles runs [activities.Activities.AttachFiles]. By default an attempt may take an hour with
+// a heartbeat every minute, and it is retried for six hours.
 func AttachFiles(ctx workflow.Context, in asteroid.AttachFilesInput) (*asteroid.AttachFilesResult, error) {
 	text := "Attach " + fileLabels(in.Files) + " to execution " + in.ExecutionID
 	return runActivity[asteroid.AttachFilesResult](ctx, asteroid.AttachFilesName, in, transferDefaults(), text)
 }
 
-// ListFiles runs [activities.Activities.ListFiles]. By default an attempt
-// may take five minutes, and it is retried for an hour.
+// ListFiles runs [activities.Activities.ListFiles]. By default an attempt may take five minutes,
+// and it is retried for an hour.
 func ListFiles(ctx workflow.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
 	return runActivity[asteroid.ListFilesResult](ctx, asteroid.ListFilesName, in, callDefaults(5*time.Minute), "List the files of execution "+in.ExecutionID)
 }
 
-// SaveFiles runs [activities.Activities.SaveFiles]. By default an attempt
-// may take an hour with a heartbeat every minute, and it is retried for six hours.
+// SaveFiles runs [activities.Activities.SaveFiles]. By default an attempt may take an hour with a
+// heartbeat every minute, and it is retried for six hours.
 func SaveFiles(ctx workflow.Context, in asteroid.SaveFilesInput) (*asteroid.SaveFilesResult, error) {
 	return runActivity[asteroid.SaveFilesResult](ctx, asteroid.SaveFilesName, in, transferDefaults(), "Save the files of execution "+in.ExecutionID)
 }

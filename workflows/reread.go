@@ -13,7 +13,8 @@ const (
 	maxRepeats    = 2           // of a reread that did not show what its hint announced
 )
 
-// rereads tracks the reads that hints lead to. The zero value has none to make.
+// rereads tracks the reads of the execution that hints cause. A hint is an event or an update after
+// which the execution may have changed. The zero value has no read to make.
 type rereads struct {
 	pending   bool            // a hint asks for a read
 	expected  asteroid.Status // the status that the hint announced, if any
@@ -88,8 +89,8 @@ func (r *AgentRun) reasonPending(e *asteroid.Execution) bool {
 	return unsuccessful && e.Reason == "" && r.rereads.repeats < maxRepeats
 }
 
-// endsPoll reports whether the poll would only return the same, or waits for another change. One
-// that expects events does not return for the step from starting to running.
+// endsPoll reports whether the execution has changed so that the poll is over. With events, the
+// poll goes on after a change from starting to running.
 func (r *AgentRun) endsPoll(e *asteroid.Execution) bool {
 	processing := e.Status.Class() == asteroid.ClassProcessing
 	if e.Status == r.state.Status {

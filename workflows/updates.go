@@ -138,8 +138,8 @@ func (a *agents) handleSendMessage(ctx workflow.Context, in MessageInput) (*Stee
 	return r.sendMessage(ctx, in.Message, r.state.Status, r.changedAt)
 }
 
-// sendMessage sends a message. It resumes a run that was paused by its agent at changedAt and asks
-// on: the API does not say whether a message alone resumes it.
+// sendMessage sends a message. If the agent paused the run at changedAt and the message alone does
+// not resume it, sendMessage resumes it: the API does not say whether a message does.
 func (r *AgentRun) sendMessage(ctx workflow.Context, message string, status asteroid.Status, changedAt time.Time) (*SteerResult, error) {
 	updateCtx, done := r.beginUpdate(ctx)
 	defer done()

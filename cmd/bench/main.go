@@ -4,7 +4,7 @@
 //	go run ./cmd/bench upload                      1 GiB through StageFiles, curl -F and plain TCP
 //	go run ./cmd/bench upload --size 256MiB --rounds 5
 //	go run ./cmd/bench upload --json               one JSON object at the end
-//	go run ./cmd/bench wait                        10,000 open runs each way; about two hours
+//	go run ./cmd/bench wait                        10,000 open runs each way; one to two hours
 //	go run ./cmd/bench wait --runs 200 --ways webhooks,blocking --json
 //
 // Each client and server is a process of its own, so that its CPU and memory are measured apart.
@@ -20,11 +20,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
 func main() {
-	if code, child := runChild(os.Args[1:]); child {
+	if code, isChild := child.Run(os.Args[1:], childRoles); isChild {
 		os.Exit(code)
 	}
 	program.Main(run)

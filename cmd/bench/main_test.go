@@ -10,11 +10,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 )
 
 // TestMain lets the test binary run as a child process of the program.
 func TestMain(m *testing.M) {
-	if code, child := runChild(os.Args[1:]); child {
+	if code, isChild := child.Run(os.Args[1:], childRoles); isChild {
 		os.Exit(code)
 	}
 	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // each process would wait a second for reports of the race detector

@@ -12,10 +12,10 @@ import (
 
 const contentName = "content.bin"
 
-// smallSize is the size of the file that memory growth is measured against.
+// smallSize bounds the small file. The growth of StageFiles' memory is the difference between the
+// large file and the small one.
 const smallSize = 1 << 20
 
-// upload runs bench upload.
 func upload(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	settings, err := parseUpload(args, stderr)
 	if err != nil {
@@ -34,8 +34,11 @@ func upload(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 
 // uploads are the transfers of all rounds, by client.
 type uploads struct {
-	size                    int64
-	raw, curl, stage, small []transfer
+	size  int64      // of the large file, in bytes
+	raw   []transfer // plain TCP copies of the large file
+	curl  []transfer // of the large file; none if curl is not installed
+	stage []transfer // StageFiles with the large file
+	small []transfer // StageFiles with the small file
 }
 
 // measureUploads sends a file through each client, round by round, so that other load on the
@@ -56,13 +59,13 @@ func measureUploads(ctx context.Context, settings uploadSettings, stderr io.Writ
 	if err != nil {
 		return nil, err
 	}
-	defer apiServer.stop()
+	defer stopServer(apiServer)
 	var sink string
 	sinkServer, err := startServer(ctx, sinkChild, &sink)
 	if err != nil {
 		return nil, err
 	}
-	defer sinkServer.stop()
+	defer stopServer(sinkServer)
 	environment := []string{
 		"ASTEROID_BASE_URL=" + api.BaseURL, "ASTEROID_ORGANIZATION_ID=" + api.OrganizationID, "ASTEROID_API_KEY=" + api.APIKey, "ASTEROID_DIALECT=",
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -33,7 +32,7 @@ func copyFile(ctx context.Context, path string, args []string) (time.Duration, e
 	if len(args) != 1 {
 		return 0, errors.New("name the address of the sink")
 	}
-	file, err := os.Open(path) //nolint:gosec // the parent's own file
+	file, err := os.Open(path)
 	if err != nil {
 		return 0, err
 	}
@@ -44,20 +43,9 @@ func copyFile(ctx context.Context, path string, args []string) (time.Duration, e
 		return 0, err
 	}
 	defer func() { _ = conn.Close() }()
-	var sent int64
-	buffer := make([]byte, copyBufferSize)
-	for {
-		n, err := file.Read(buffer)
-		if _, err := conn.Write(buffer[:n]); err != nil {
-			return 0, err
-		}
-		sent += int64(n)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
+	sent, err := copyPlainly(conn, file)
+	if err != nil {
+		return 0, err
 	}
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		return 0, err
@@ -72,7 +60,7 @@ func copyFile(ctx context.Context, path string, args []string) (time.Duration, e
 // stageFile sends the file through the StageFiles activity, as a worker does, to the API that the
 // environment names.
 func stageFile(_ context.Context, path string, _ []string) (time.Duration, error) {
-	info, err := os.Stat(path) //nolint:gosec // the parent's own file
+	info, err := os.Stat(path)
 	if err != nil {
 		return 0, err
 	}

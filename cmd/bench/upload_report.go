@@ -9,41 +9,6 @@ import (
 	"text/tabwriter"
 )
 
-// median returns the median of the values, or 0 if there are none.
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	switch middle := len(sorted) / 2; {
-	case len(sorted) == 0:
-		return 0
-	case len(sorted)%2 == 1:
-		return sorted[middle]
-	default:
-		return (sorted[middle-1] + sorted[middle]) / 2
-	}
-}
-
-// medianOf returns the median of one property of the transfers.
-func medianOf(transfers []transfer, property func(transfer) float64) float64 {
-	values := make([]float64, len(transfers))
-	for i, t := range transfers {
-		values[i] = property(t)
-	}
-	return median(values)
-}
-
-// ratio returns a/b, or 0 if b is 0: there is nothing to compare with.
-func ratio(a, b float64) float64 {
-	if b == 0 {
-		return 0
-	}
-	return a / b
-}
-
-func rounded(value float64, digits int) float64 {
-	shift := math.Pow10(digits)
-	return math.Round(value*shift) / shift
-}
-
 const (
 	mib = 1 << 20
 	gib = 1 << 30
@@ -52,16 +17,19 @@ const (
 // mbps returns the speed in 10^6 bytes per second.
 func (u *uploads) mbps(t transfer) float64 { return ratio(float64(u.size)/1e6, t.Seconds) }
 
+// cpuPerGiB returns the client's CPU time per GiB in seconds.
 func (u *uploads) cpuPerGiB(t transfer) float64 { return t.CPU.Seconds() * gib / float64(u.size) }
 
-func memoryMiB(t transfer) float64 { return float64(t.PeakMemory) / mib }
+func peakMiB(t transfer) float64 { return float64(t.PeakMemory) / mib }
 
+// lastRound returns the speeds of the last round as one line.
 func (u *uploads) lastRound() string {
-	text := fmt.Sprintf("plain copy %.0f MB/s, ", u.mbps(u.raw[len(u.raw)-1]))
+	last := func(transfers []transfer) float64 { return u.mbps(transfers[len(transfers)-1]) }
+	text := fmt.Sprintf("plain copy %.0f MB/s, ", last(u.raw))
 	if len(u.curl) > 0 {
-		text += fmt.Sprintf("curl -F %.0f MB/s, ", u.mbps(u.curl[len(u.curl)-1]))
+		text += fmt.Sprintf("curl -F %.0f MB/s, ", last(u.curl))
 	}
-	return text + fmt.Sprintf("StageFiles %.0f MB/s", u.mbps(u.stage[len(u.stage)-1]))
+	return text + fmt.Sprintf("StageFiles %.0f MB/s", last(u.stage))
 }
 
 // printJSON writes one object. Programs parse its members, so they do not change.
@@ -77,13 +45,12 @@ func (u *uploads) printJSON(out io.Writer) error {
 		MemoryGrowthMiB  float64 `json:"memoryGrowthMiB"`
 	}{
 		rounded(raw, 1), rounded(curl, 1), rounded(stage, 1), rounded(ratio(stage, raw), 3), rounded(ratio(stage, curl), 3),
-		rounded(medianOf(u.stage, u.cpuPerGiB), 3), rounded(medianOf(u.stage, memoryMiB)-medianOf(u.small, memoryMiB), 2),
+		rounded(medianOf(u.stage, u.cpuPerGiB), 3), rounded(medianOf(u.stage, peakMiB)-medianOf(u.small, peakMiB), 2),
 	})
 }
 
-// print writes a table for people, with the CPU time of every client and both memory peaks.
+// print writes a table for people, with the CPU time of every client, and the memory of StageFiles.
 func (u *uploads) print(out io.Writer) {
-	stage := medianOf(u.stage, u.mbps)
 	fmt.Fprintf(out, "%d bytes over loopback, the median of %d rounds:\n\n", u.size, len(u.stage))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\tMB/s\tStageFiles is\tclient CPU, s/GiB\t")
@@ -96,9 +63,47 @@ func (u *uploads) print(out io.Writer) {
 			continue
 		}
 		speed := medianOf(client.transfers, u.mbps)
-		fmt.Fprintf(table, "%s\t%.0f\t%.2f times as fast\t%.2f\t\n", client.name, speed, ratio(stage, speed), medianOf(client.transfers, u.cpuPerGiB))
+		relative := ratio(medianOf(u.stage, u.mbps), speed)
+		fmt.Fprintf(table, "%s\t%.0f\t%.2f times as fast\t%.2f\t\n", client.name, speed, relative, medianOf(client.transfers, u.cpuPerGiB))
 	}
 	_ = table.Flush() // a closed standard output does not fail the measurement
-	few, many := medianOf(u.small, memoryMiB), medianOf(u.stage, memoryMiB)
-	fmt.Fprintf(out, "\nStageFiles used at most %.1f MiB, and %.1f MiB for a file of %d KiB: it grew by %.1f MiB.\n", many, few, min(smallSize, u.size)>>10, many-few)
+	large, small := medianOf(u.stage, peakMiB), medianOf(u.small, peakMiB)
+	fmt.Fprintf(out, "\nStageFiles used %.1f MiB of memory at its peak. With a file of %d KiB it used %.1f MiB, %.1f MiB less.\n",
+		large, min(smallSize, u.size)>>10, small, large-small)
+}
+
+// medianOf returns the median of one property of the transfers, or 0 if there are none.
+func medianOf(transfers []transfer, property func(transfer) float64) float64 {
+	values := make([]float64, len(transfers))
+	for i, t := range transfers {
+		values[i] = property(t)
+	}
+	return median(values)
+}
+
+// median returns the median of the values, or 0 if there are none.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	switch middle := len(sorted) / 2; {
+	case len(sorted) == 0:
+		return 0
+	case len(sorted)%2 == 1:
+		return sorted[middle]
+	default:
+		return (sorted[middle-1] + sorted[middle]) / 2
+	}
+}
+
+// ratio returns a/b, or 0 if b is 0.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// rounded rounds to a number of digits after the decimal point.
+func rounded(value float64, digits int) float64 {
+	shift := math.Pow10(digits)
+	return math.Round(value*shift) / shift
 }

@@ -11,10 +11,10 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
-// wait runs bench wait.
 func wait(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	settings, err := parseWait(args, stderr)
 	if err != nil {
@@ -46,7 +46,9 @@ func wait(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // measurement measures one way. It starts its own servers, so that no way is slowed by the data of
-// another.
+// another. First it parks all runs: a parked run is a workflow that waits for an agent at work.
+// Then it measures the steady state, the window. At last it ends some runs, the samples, and
+// measures how long their workflows take to notice.
 type measurement struct {
 	way      way
 	timing   timing
@@ -54,12 +56,12 @@ type measurement struct {
 	stderr   io.Writer
 	began    time.Time
 
-	temporal, api, worker *server
+	temporal, api, worker *child.Process
 	client                client.Client
 	workerControl         string // URL of the worker process's control server
 	apiInfo               parkingAPIInfo
-	idle                  snapshot // before the first run
-	parkDuration          time.Duration
+	idle                  snapshot      // before the first run
+	parkDuration          time.Duration // from idle until all runs were parked
 }
 
 func (m *measurement) run(ctx context.Context) (result waitResult, err error) {
@@ -85,9 +87,9 @@ func (m *measurement) run(ctx context.Context) (result waitResult, err error) {
 	}
 	if ctx.Err() == nil {
 		// A server that has exited may be the cause of err.
-		for _, s := range []*server{m.temporal, m.api, m.worker} {
+		for _, s := range []*child.Process{m.temporal, m.api, m.worker} {
 			if err != nil && s != nil {
-				err = errors.Join(err, s.exitError())
+				err = errors.Join(err, s.ExitError())
 			}
 		}
 	}
@@ -120,7 +122,7 @@ func (m *measurement) start(ctx context.Context) (err error) {
 		return err
 	}
 	if _, err = callChild[struct{}](ctx, m.workerControl+"/begin", workerConfig{
-		Way: m.way, Runs: m.settings.runs, Temporal: address, API: m.apiInfo, Interval: m.timing.interval,
+		Way: m.way, Runs: m.settings.runs, Temporal: address, API: m.apiInfo,
 	}); err != nil {
 		return err
 	}
@@ -132,9 +134,9 @@ func (m *measurement) stop() {
 	if m.client != nil {
 		m.client.Close()
 	}
-	for _, s := range []*server{m.worker, m.api, m.temporal} {
+	for _, s := range []*child.Process{m.worker, m.api, m.temporal} {
 		if s != nil {
-			s.stop()
+			stopServer(s)
 		}
 	}
 }

@@ -29,7 +29,6 @@ func (c *requestCounter) counts() counts {
 	return counts{c.reads.Load(), c.attempts.Load(), c.executed.Load(), c.running.Load()}
 }
 
-// InterceptActivity implements interceptor.WorkerInterceptor.
 func (c *requestCounter) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	counting := &countingActivity{counter: c}
 	counting.Next = next

@@ -15,28 +15,20 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// handWritten holds the dependencies of poll. Both hand-written ways start the agent through the
-// library, so that only the wait differs.
-type handWritten struct {
-	api      parkingAPIInfo
-	http     *http.Client
-	interval time.Duration
-}
-
-const pollActivity = "benchPoll"
-
-func registerHandWritten(w sdkworker.Registry, h *handWritten) {
+// registerHandWritten registers the hand-written workflows and their activity. They start the agent
+// through the library, so that only the wait differs.
+func registerHandWritten(w sdkworker.Registry, r *statusReader) {
 	w.RegisterWorkflowWithOptions(waitBlocking, workflow.RegisterOptions{Name: string(wayBlocking)})
 	w.RegisterWorkflowWithOptions(waitSleeping, workflow.RegisterOptions{Name: string(waySleep)})
-	w.RegisterActivityWithOptions(h.poll, activity.RegisterOptions{Name: pollActivity})
+	w.RegisterActivityWithOptions(r.awaitTerminal, activity.RegisterOptions{Name: awaitTerminalName})
 }
 
 // handWrittenInput is the input of both hand-written workflows.
 type handWrittenInput struct {
 	AgentID  string        `json:"agentId"`
-	Interval time.Duration `json:"interval"`
-	// FirstRead is the time of a sleeping workflow's first read. Earlier reads could keep a small
-	// server so busy that the other workflows never start their agents.
+	Interval time.Duration `json:"interval"` // between two reads
+	// FirstRead is the time of the first read; only waitSleeping uses it. Earlier reads could keep
+	// a small server so busy that the other workflows never start their agents.
 	FirstRead time.Time `json:"firstRead,omitzero"`
 }
 
@@ -47,19 +39,27 @@ func waitBlocking(ctx workflow.Context, in handWrittenInput) error {
 		return err
 	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: parkedFor, HeartbeatTimeout: time.Minute})
-	return workflow.ExecuteActivity(ctx, pollActivity, executed.ExecutionID).Get(ctx, nil)
+	return workflow.ExecuteActivity(ctx, awaitTerminalName, executed.ExecutionID, in.Interval).Get(ctx, nil)
 }
 
-// poll is the activity of waitBlocking.
-func (h *handWritten) poll(ctx context.Context, executionID string) error {
+// statusReader reads executions without the library.
+type statusReader struct {
+	api  parkingAPIInfo
+	http *http.Client
+}
+
+const awaitTerminalName = "benchAwaitTerminal"
+
+// awaitTerminal is the activity of waitBlocking.
+func (r *statusReader) awaitTerminal(ctx context.Context, executionID string, interval time.Duration) error {
 	for {
-		status, err := h.status(ctx, executionID)
+		status, err := r.read(ctx, executionID)
 		if err != nil || status.Terminal() {
 			return err
 		}
 		activity.RecordHeartbeat(ctx, status)
 		select {
-		case <-time.After(h.interval):
+		case <-time.After(interval):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -68,13 +68,13 @@ func (h *handWritten) poll(ctx context.Context, executionID string) error {
 
 const keyHeader = "X-Asteroid-Agents-Api-Key"
 
-func (h *handWritten) status(ctx context.Context, executionID string) (asteroid.Status, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.api.BaseURL+"/agents/v2/executions/"+executionID, http.NoBody)
+func (r *statusReader) read(ctx context.Context, executionID string) (asteroid.Status, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.api.BaseURL+"/agents/v2/executions/"+executionID, http.NoBody)
 	if err != nil {
 		return "", err
 	}
-	request.Header.Set(keyHeader, h.api.APIKey)
-	response, err := h.http.Do(request)
+	request.Header.Set(keyHeader, r.api.APIKey)
+	response, err := r.http.Do(request)
 	if err != nil {
 		return "", err
 	}
@@ -89,7 +89,7 @@ func (h *handWritten) status(ctx context.Context, executionID string) (asteroid.
 	return execution.Status, err
 }
 
-// waitSleeping waits with a workflow timer between two reads.
+// waitSleeping reads the execution and waits for a workflow timer in turn.
 func waitSleeping(ctx workflow.Context, in handWrittenInput) error {
 	executed, err := workflows.ExecuteAgent(ctx, asteroid.ExecuteAgentInput{AgentID: in.AgentID})
 	if err != nil {

@@ -25,14 +25,14 @@ const (
 	progressInterval = 15 * time.Second
 )
 
-// maxStarting bounds the workflows that are started and not yet parked, because an overloaded
-// server is slow. It grows with the runs: where parked workflows keep the server busy, a few
-// starting ones would rarely get a task.
+// maxStarting returns the bound of the workflows that are started and not yet parked: too many
+// would overload the server. It grows with the runs, because parked workflows keep the server busy
+// too, and a few starting ones among them would rarely get a task.
 func maxStarting(runs int) int { return max(minStarting, runs/4) }
 
 func workflowID(i int) string { return fmt.Sprintf("bench-%06d", i) }
 
-// expectedParkTime is the time to park all runs at minParkRate.
+// expectedParkTime returns the time to park all runs at minParkRate.
 func expectedParkTime(runs int) time.Duration { return time.Duration(runs) * time.Second / minParkRate }
 
 // park starts all workflows and returns when all are parked: each has an agent that runs.

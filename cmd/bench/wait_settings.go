@@ -12,14 +12,14 @@ import (
 type waitSettings struct {
 	runs    int
 	ways    []way
-	samples int
-	spacing time.Duration
+	samples int           // runs that are ended, to measure how fast their workflows notice
+	spacing time.Duration // mean time between two of these ends
 	json    bool
 
-	window, settle, interval time.Duration // 0: the default of each way
+	settle, window, interval time.Duration // as in timing; 0 means the default of the way
 }
 
-// defaultSamples is the default of --samples. With fewer runs, all of them are sampled.
+// defaultSamples is the default of --samples, unless --runs is less.
 const defaultSamples = 50
 
 func parseWait(args []string, stderr io.Writer) (waitSettings, error) {
@@ -30,11 +30,11 @@ func parseWait(args []string, stderr io.Writer) (waitSettings, error) {
 		s.ways, err = parseWays(text)
 		return err
 	})
-	flags.DurationVar(&s.window, "window", 0, "measure the steady state for this `duration` (default 10m for watcher and webhooks, which read each run once in ten minutes; 2m for the others)")
-	flags.DurationVar(&s.settle, "settle", 0, "once all runs are open, let their first reads pass for this `duration` (default 2m for poll, 1m for watcher and webhooks, 30s for the others)")
-	flags.IntVar(&s.samples, "samples", defaultSamples, "then end this `many` runs, to measure how long their workflows take to notice")
-	flags.DurationVar(&s.spacing, "spacing", 2*time.Second, "end them one after another, at random intervals that average this `duration`")
-	flags.DurationVar(&s.interval, "interval", 0, "the hand-written ways read each execution at this interval (default 10s for blocking, 30s for sleep)")
+	flags.DurationVar(&s.settle, "settle", 0, "wait for this `duration` between the start of the last agent and the measurement (default 2m for poll, 1m for watcher and webhooks, 30s for the others)")
+	flags.DurationVar(&s.window, "window", 0, "measure the steady state for this `duration` (default 10m for watcher and webhooks, which read each execution once in ten minutes; 2m for the others)")
+	flags.IntVar(&s.samples, "samples", defaultSamples, "after the measurement, end this `many` runs and measure how long their workflows take to notice")
+	flags.DurationVar(&s.spacing, "spacing", 2*time.Second, "end the samples at random intervals that average this `duration`")
+	flags.DurationVar(&s.interval, "interval", 0, "read each execution at intervals of this `duration` in the hand-written ways (default 10s for blocking, 30s for sleep)")
 	flags.BoolVar(&s.json, "json", false, "print one JSON object at the end; progress goes to the standard error output")
 	if err := program.ParseFlags(flags, args, stderr,
 		"Keep many runs open on an embedded Temporal server, each way in turn, and measure what the wait costs."); err != nil {

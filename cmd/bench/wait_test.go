@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 )
 
 func TestBenchWaitMeasuresEveryWay(t *testing.T) {
@@ -77,8 +79,8 @@ func TestBenchWaitStopsServersOnInterrupt(t *testing.T) {
 	m := &measurement{way: wayPoll, timing: timing{settle: time.Hour}, settings: waitSettings{runs: 1}, stderr: interruptOnWrite, began: time.Now()}
 	_, err := m.run(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	for _, s := range []*server{m.temporal, m.api, m.worker} {
-		require.NotNil(t, s.command.ProcessState, s.role)
+	for _, s := range []*child.Process{m.temporal, m.api, m.worker} {
+		require.Error(t, s.ExitError())
 	}
 
 	code, stdout, stderr := bench(ctx, t, "wait", "--runs", "1")
@@ -95,15 +97,14 @@ func TestServerExitErrorNamesRole(t *testing.T) {
 	var control string
 	s, err := startServer(t.Context(), workerChild, &control)
 	require.NoError(t, err)
-	require.NoError(t, s.exitError())
+	require.NoError(t, s.ExitError())
 	_, err = callChild[struct{}](t.Context(), control+"/begin", workerConfig{Temporal: "127.0.0.1:1"})
 	require.ErrorContains(t, err, control+"/begin: ")
 	_, err = callChild[counts](t.Context(), control+"/absent", struct{}{})
 	require.ErrorContains(t, err, "404")
-	require.NoError(t, s.command.Process.Kill())
-	<-s.exited
-	require.ErrorContains(t, s.exitError(), workerChild+" exited")
-	s.stop()
+	s.Kill()
+	require.ErrorContains(t, s.ExitError(), workerChild+" exited")
+	stopServer(s)
 	_, err = callChild[counts](t.Context(), control+"/counts", struct{}{})
 	require.Error(t, err)
 }

@@ -23,7 +23,7 @@ const (
 	waySleep    way = "sleep"
 )
 
-// allWays lists the library's own ways first.
+// allWays begins with the library's own ways.
 var allWays = []way{wayWatcher, wayWebhooks, wayPoll, wayBlocking, waySleep}
 
 func (w way) handWritten() bool { return w == wayBlocking || w == waySleep }
@@ -34,10 +34,11 @@ func (w way) description() string {
 		wayWebhooks: "RunAgent, signalled by webhooks",
 		wayPoll:     "RunAgent, polling",
 		wayBlocking: "hand-written: one activity that polls and heartbeats",
-		waySleep:    "hand-written: a workflow that sleeps and reads in turn",
+		waySleep:    "hand-written: a workflow that reads and sleeps in turn",
 	}[w]
 }
 
+// events returns the worker's option Events, which only RunAgent follows.
 func (w way) events() asteroid.Events {
 	switch w {
 	case wayWatcher:
@@ -51,16 +52,16 @@ func (w way) events() asteroid.Events {
 
 // timing is the timing of one way's measurement.
 type timing struct {
-	settle   time.Duration // from the last parked run to the window
-	window   time.Duration // the steady state that is measured
-	interval time.Duration // between two reads of a hand-written way
+	settle   time.Duration // between the parking of the last run and the window
+	window   time.Duration // how long the steady state is measured
+	interval time.Duration // between two reads of an execution in a hand-written way
 }
 
-// timing returns the timing of the command line, with the way's defaults for what it leaves open.
+// timing returns the durations of the command line, and the way's defaults where those are 0.
 //
-// With events, RunAgent reads each run every ten minutes from the run's own start. A window of ten
-// minutes therefore holds exactly one read of each run. The intervals of the poll grow for a minute
-// and a half, to half a minute.
+// With the watch or webhooks, RunAgent reads its execution every ten minutes, counted from its
+// start. A window of ten minutes therefore holds one read of each execution. Without them, the
+// intervals between reads grow for a minute and a half, up to half a minute.
 func (w way) timing(s waitSettings) timing {
 	defaults := map[way]timing{
 		wayWatcher:  {settle: time.Minute, window: 10 * time.Minute},
@@ -72,8 +73,8 @@ func (w way) timing(s waitSettings) timing {
 	return timing{cmp.Or(s.settle, defaults.settle), cmp.Or(s.window, defaults.window), cmp.Or(s.interval, defaults.interval)}
 }
 
-// workflow returns the type and the input of the way's workflow. allParked is the expected time at
-// which all runs are parked.
+// workflow returns the type and the input of the way's workflow. allParked is when all runs are
+// expected to be parked.
 func (w way) workflow(agentID string, interval time.Duration, allParked time.Time) (name string, in any) {
 	if w.handWritten() {
 		in := handWrittenInput{AgentID: agentID, Interval: interval}

@@ -67,9 +67,9 @@ func (m *measurement) readUsage(ctx context.Context) (now snapshot, err error) {
 		return now, err
 	}
 	now.at = time.Now()
-	now.worker, err = usageOf(m.worker.command.Process.Pid)
+	now.worker, err = usageOf(m.worker.Pid())
 	if err == nil {
-		now.server, err = usageOf(m.temporal.command.Process.Pid)
+		now.server, err = usageOf(m.temporal.Pid())
 	}
 	if errors.Is(err, errNoUsage) {
 		err = nil // the counts are still valid

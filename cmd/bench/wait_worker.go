@@ -25,13 +25,11 @@ const (
 	webhookPath   = "/webhooks"
 )
 
-// workerConfig configures the worker process.
 type workerConfig struct {
 	Way      way            `json:"way"`
 	Runs     int            `json:"runs"`
 	Temporal string         `json:"temporal"`
 	API      parkingAPIInfo `json:"api"`
-	Interval time.Duration  `json:"interval"` // between two reads of a hand-written way
 }
 
 // serveWorker serves the control server of a worker that starts with the request /begin: the API
@@ -79,7 +77,7 @@ func startWorker(mux *http.ServeMux, counter *requestCounter, c workerConfig) er
 		options.MaxConcurrentActivityExecutionSize = c.Runs + 100 // every run holds a slot
 	}
 	w := sdkworker.New(temporal, waitQueue, options)
-	registerHandWritten(w, &handWritten{api: c.API, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}, interval: c.Interval})
+	registerHandWritten(w, &statusReader{c.API, &http.Client{Transport: transport, Timeout: 30 * time.Second}})
 	return w.Start()
 }
 

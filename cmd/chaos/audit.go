@@ -20,49 +20,45 @@ const (
 	stateCancelled state = "cancelled"
 )
 
-// outcome is what the plan expects of an intent's workflow, and what Temporal says about it.
+// outcome is what the plan expects of an intent's workflow, and how the workflow ended.
 type outcome struct {
 	workflowID    string
 	expectFailure bool // the agent is scripted to fail
 	cancelPlanned bool
-	state         state
-	closedAt      time.Time // set for a cancelled workflow
-	// executionID comes from the result or the error. It is empty when an error names none.
-	executionID                string
-	errorType, reason, message string
 
-	adopted bool
+	state       state
+	closedAt    time.Time // set for a cancelled workflow
+	executionID string    // from the result or the error; empty if an error names none
+	adopted     bool      // the result says that an earlier attempt started the execution
+
+	errorType, reason, message string // of a workflow that did not complete
 }
 
-// auditResult holds the totals of an audit. Created does not count reruns.
+// auditResult holds the totals of an audit.
 type auditResult struct {
-	Intents             int
-	Created             int
-	AliveDuplicates     int
-	CancelledDuplicates int
-	Reruns              int
-	Lost                int
-	Stuck               int
+	Intents int
+	Created int // executions, without reruns
+	// UncancelledDuplicates is n-1 for each intent with n executions that were not cancelled,
+	// whatever their status: the agent may have done the work n times.
+	UncancelledDuplicates int
+	CancelledDuplicates   int
+	Reruns                int
+	// Mismatches are workflows that disagree with the ledger or the plan, executions of an unknown
+	// workflow, and people's reruns that were cancelled or adopted.
+	Mismatches int
+	Stuck      int // workflows that did not close, and executions that did not become terminal
 
-	// Duplicated is the number of intents with more than one execution. Adopted is the number of
-	// workflows that report an adopted execution.
-	Duplicated int
-	Adopted    int
+	Duplicated int // intents with more than one execution
+	Adopted    int // workflows that report an adopted execution
 	ByState    map[state]int
+	Failures   map[string]int // unexpected workflow failures by error type
 
-	// Failures counts unexpected workflow failures by error type.
-	Failures map[string]int
-
-	// Findings has a line for each intent with alive duplicates, and for each lost and stuck item.
+	// Findings has a line for each intent with uncancelled duplicates, each mismatch and each stuck
+	// item.
 	Findings []string
 }
 
 // audit compares the outcomes in Temporal with the fake API's ledger of executions.
-//
-// An intent with n executions that were not cancelled has n-1 alive duplicates, whatever their
-// status: the agent may have done the work twice. Lost is a workflow that disagrees with the ledger
-// or the plan, an execution of an unknown workflow, or a person's rerun that was cancelled or
-// adopted. Stuck is a workflow that did not close, or an execution that did not become terminal.
 func audit(outcomes []outcome, ledger []testsuite.Execution) *auditResult {
 	r := &auditResult{Intents: len(outcomes), ByState: map[state]int{}, Failures: map[string]int{}}
 	own := map[string][]testsuite.Execution{}
@@ -80,14 +76,14 @@ func audit(outcomes []outcome, ledger []testsuite.Execution) *auditResult {
 			r.Reruns++
 			reruns[e.ID] = true
 			if e.Status == "cancelled" {
-				r.addLost("execution %s of %s is a person's rerun and was cancelled", e.ID, workflowID)
+				r.addMismatch("execution %s of %s is a person's rerun and was cancelled", e.ID, workflowID)
 			}
 			continue
 		}
 		r.Created++
 		own[workflowID] = append(own[workflowID], e)
 		if !known[workflowID] {
-			r.addLost("execution %s names the workflow %q, which was not started", e.ID, workflowID)
+			r.addMismatch("execution %s names the workflow %q, which was not started", e.ID, workflowID)
 		}
 	}
 	for _, o := range outcomes {
@@ -95,25 +91,25 @@ func audit(outcomes []outcome, ledger []testsuite.Execution) *auditResult {
 		if o.adopted {
 			r.Adopted++
 		}
-		r.duplicates(o, own[o.workflowID])
+		r.checkDuplicates(o, own[o.workflowID])
 		switch {
 		case reruns[o.executionID]:
-			r.addLost("%s adopted execution %s, which is a person's rerun", o.workflowID, o.executionID)
+			r.addMismatch("%s adopted execution %s, which is a person's rerun", o.workflowID, o.executionID)
 		case o.state == stateOpen:
 			r.addStuck("%s is still open", o.workflowID)
 		case o.state == stateCompleted:
-			r.completed(o, own[o.workflowID])
+			r.checkCompleted(o, own[o.workflowID])
 		case o.state == stateFailed:
-			r.failed(o, own[o.workflowID])
+			r.checkFailed(o, own[o.workflowID])
 		case o.state == stateCancelled:
-			r.cancelled(o, own[o.workflowID])
+			r.checkCancelled(o, own[o.workflowID])
 		}
 	}
 	return r
 }
 
-// duplicates counts an intent's executions beyond the first.
-func (r *auditResult) duplicates(o outcome, executions []testsuite.Execution) {
+// checkDuplicates counts an intent's executions beyond the first.
+func (r *auditResult) checkDuplicates(o outcome, executions []testsuite.Execution) {
 	var cancelled, others []string
 	for _, e := range executions {
 		if e.Status == "cancelled" {
@@ -127,40 +123,41 @@ func (r *auditResult) duplicates(o outcome, executions []testsuite.Execution) {
 		r.CancelledDuplicates += min(len(cancelled), len(executions)-1)
 	}
 	if len(others) > 1 {
-		r.AliveDuplicates += len(others) - 1
-		r.addFinding("alive duplicate: %s ran %d times: %v", o.workflowID, len(others), others)
+		r.UncancelledDuplicates += len(others) - 1
+		r.addFinding("uncancelled duplicate: %s ran %d times: %v", o.workflowID, len(others), others)
 	}
 }
 
-func (r *auditResult) completed(o outcome, executions []testsuite.Execution) {
+// checkCompleted requires that the execution of the result has completed, too.
+func (r *auditResult) checkCompleted(o outcome, executions []testsuite.Execution) {
 	switch e, ok := namedExecution(o, executions); {
 	case !ok:
-		r.addLost("%s completed with execution %q, which the ledger does not list for it", o.workflowID, o.executionID)
+		r.addMismatch("%s completed with execution %q, which the ledger does not list for it", o.workflowID, o.executionID)
 	case e.Status != "completed":
-		r.addLost("%s completed with execution %s, which is %s", o.workflowID, e.ID, e.Status)
+		r.addMismatch("%s completed with execution %s, which is %s", o.workflowID, e.ID, e.Status)
 	case o.expectFailure:
-		r.addLost("%s completed, although its agent is scripted to fail", o.workflowID)
+		r.addMismatch("%s completed, although its agent is scripted to fail", o.workflowID)
 	}
 }
 
-// failed accepts only the scripted failures.
-func (r *auditResult) failed(o outcome, executions []testsuite.Execution) {
+// checkFailed accepts only the scripted failures.
+func (r *auditResult) checkFailed(o outcome, executions []testsuite.Execution) {
 	e, ok := namedExecution(o, executions)
 	expected := o.expectFailure && o.errorType == asteroid.ErrorTypeExecutionFailed && o.reason == plannedFailure && ok && e.Status == "failed"
 	if !expected {
 		r.Failures[cmp.Or(o.errorType, "an error without a type")]++
-		r.addLost("%s failed with %s: %s", o.workflowID, cmp.Or(o.errorType, "an error without a type"), o.message)
+		r.addMismatch("%s failed with %s: %s", o.workflowID, cmp.Or(o.errorType, "an error without a type"), o.message)
 	}
 }
 
-// cancelled requires that every execution was cancelled, or terminal when the workflow closed.
-func (r *auditResult) cancelled(o outcome, executions []testsuite.Execution) {
+// checkCancelled requires that every execution was cancelled, or terminal when the workflow closed.
+func (r *auditResult) checkCancelled(o outcome, executions []testsuite.Execution) {
 	if !o.cancelPlanned {
-		r.addLost("%s was cancelled, although no cancellation was planned", o.workflowID)
+		r.addMismatch("%s was cancelled, although no cancellation was planned", o.workflowID)
 	}
 	for _, e := range executions {
 		if e.Status != "cancelled" && (e.TerminalAt.IsZero() || e.TerminalAt.After(o.closedAt)) {
-			r.addLost("%s was cancelled and closed at %s, but execution %s, created at %s, ran on and is %s", o.workflowID,
+			r.addMismatch("%s was cancelled and closed at %s, but execution %s, created at %s, ran on and is %s", o.workflowID,
 				o.closedAt.Format(clock), e.ID, e.CreatedAt.Format(clock), e.Status)
 		}
 	}
@@ -177,9 +174,9 @@ func namedExecution(o outcome, executions []testsuite.Execution) (testsuite.Exec
 	return executions[i], true
 }
 
-func (r *auditResult) addLost(format string, args ...any) {
-	r.Lost++
-	r.addFinding("lost: "+format, args...)
+func (r *auditResult) addMismatch(format string, args ...any) {
+	r.Mismatches++
+	r.addFinding("mismatch: "+format, args...)
 }
 
 func (r *auditResult) addStuck(format string, args ...any) {

@@ -58,42 +58,42 @@ func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 		{"a duplicate that was cancelled", completed, []testsuite.Execution{completedOnce, inLedger("f", "w", "cancelled")},
 			auditResult{Created: 2, CancelledDuplicates: 1, Duplicated: 1}, ""},
 		{"a duplicate that completed", completed, []testsuite.Execution{completedOnce, inLedger("f", "w", "completed")},
-			auditResult{Created: 2, AliveDuplicates: 1, Duplicated: 1}, "w ran 2 times: [e (completed) f (completed)]"},
+			auditResult{Created: 2, UncancelledDuplicates: 1, Duplicated: 1}, "w ran 2 times: [e (completed) f (completed)]"},
 		{"a duplicate that failed", completed, []testsuite.Execution{completedOnce, inLedger("f", "w", "failed")},
-			auditResult{Created: 2, AliveDuplicates: 1, Duplicated: 1}, "alive duplicate"},
-		{"two alive duplicates and one that was cancelled", completed,
+			auditResult{Created: 2, UncancelledDuplicates: 1, Duplicated: 1}, "uncancelled duplicate"},
+		{"two uncancelled duplicates and one that was cancelled", completed,
 			[]testsuite.Execution{completedOnce, inLedger("f", "w", "completed"), inLedger("g", "w", "cancelled"), inLedger("h", "w", "completed")},
-			auditResult{Created: 4, AliveDuplicates: 2, CancelledDuplicates: 1, Duplicated: 1}, "ran 3 times"},
+			auditResult{Created: 4, UncancelledDuplicates: 2, CancelledDuplicates: 1, Duplicated: 1}, "ran 3 times"},
 		{"a rerun", completed, []testsuite.Execution{completedOnce, rerun(inLedger("r", "w", "completed"))}, auditResult{Created: 1, Reruns: 1}, ""},
 		{"a rerun that was cancelled", completed, []testsuite.Execution{completedOnce, rerun(inLedger("r", "w", "cancelled"))},
-			auditResult{Created: 1, Reruns: 1, Lost: 1}, "a person's rerun and was cancelled"},
+			auditResult{Created: 1, Reruns: 1, Mismatches: 1}, "a person's rerun and was cancelled"},
 		{"a rerun that was adopted", with(completed, func(o *outcome) { o.executionID = "r" }),
-			[]testsuite.Execution{completedOnce, rerun(inLedger("r", "w", "completed"))}, auditResult{Created: 1, Reruns: 1, Lost: 1}, "adopted execution r"},
-		{"completed without an execution", completed, nil, auditResult{Lost: 1}, "the ledger does not list"},
+			[]testsuite.Execution{completedOnce, rerun(inLedger("r", "w", "completed"))}, auditResult{Created: 1, Reruns: 1, Mismatches: 1}, "adopted execution r"},
+		{"completed without an execution", completed, nil, auditResult{Mismatches: 1}, "the ledger does not list"},
 		{"completed with another workflow's execution", with(completed, func(o *outcome) { o.executionID = "x" }),
-			[]testsuite.Execution{completedOnce}, auditResult{Created: 1, Lost: 1}, "the ledger does not list"},
-		{"completed with an execution that was cancelled", completed, []testsuite.Execution{cancelledOnce}, auditResult{Created: 1, Lost: 1}, "which is cancelled"},
+			[]testsuite.Execution{completedOnce}, auditResult{Created: 1, Mismatches: 1}, "the ledger does not list"},
+		{"completed with an execution that was cancelled", completed, []testsuite.Execution{cancelledOnce}, auditResult{Created: 1, Mismatches: 1}, "which is cancelled"},
 		{"completed where the agent fails", with(completed, func(o *outcome) { o.expectFailure = true }),
-			[]testsuite.Execution{completedOnce}, auditResult{Created: 1, Lost: 1}, "scripted to fail"},
+			[]testsuite.Execution{completedOnce}, auditResult{Created: 1, Mismatches: 1}, "scripted to fail"},
 		{"an execution of no workflow", completed, []testsuite.Execution{completedOnce, inLedger("x", "other", "completed")},
-			auditResult{Created: 2, Lost: 1}, "which was not started"},
+			auditResult{Created: 2, Mismatches: 1}, "which was not started"},
 		{"failed as planned", failed, []testsuite.Execution{failedOnce}, auditResult{Created: 1}, ""},
 		{"failed without a plan", with(failed, func(o *outcome) { o.expectFailure = false }), []testsuite.Execution{failedOnce},
-			auditResult{Created: 1, Lost: 1}, "w failed with asteroid.ExecutionFailed"},
+			auditResult{Created: 1, Mismatches: 1}, "w failed with asteroid.ExecutionFailed"},
 		{"failed for another reason", with(failed, func(o *outcome) { o.reason = "it was started without its file" }),
-			[]testsuite.Execution{failedOnce}, auditResult{Created: 1, Lost: 1}, "w failed with"},
+			[]testsuite.Execution{failedOnce}, auditResult{Created: 1, Mismatches: 1}, "w failed with"},
 		{"failed with another error", with(failed, func(o *outcome) { o.errorType = asteroid.ErrorTypeUnavailable }),
-			[]testsuite.Execution{failedOnce}, auditResult{Created: 1, Lost: 1}, "asteroid.Unavailable"},
-		{"failed, but not in the ledger", failed, []testsuite.Execution{completedOnce}, auditResult{Created: 1, Lost: 1}, "w failed with"},
+			[]testsuite.Execution{failedOnce}, auditResult{Created: 1, Mismatches: 1}, "asteroid.Unavailable"},
+		{"failed, but not in the ledger", failed, []testsuite.Execution{completedOnce}, auditResult{Created: 1, Mismatches: 1}, "w failed with"},
 		{"cancelled with its execution", cancelled, []testsuite.Execution{cancelledOnce}, auditResult{Created: 1}, ""},
 		{"cancelled before anything was started", cancelled, nil, auditResult{}, ""},
 		{"cancelled when the agent had just completed", cancelled, []testsuite.Execution{completedOnce}, auditResult{Created: 1}, ""},
 		{"cancelled, and both executions with it", cancelled, []testsuite.Execution{cancelledOnce, inLedger("f", "w", "cancelled")},
 			auditResult{Created: 2, CancelledDuplicates: 1, Duplicated: 1}, ""},
 		{"cancelled, but the agent works on", cancelled, []testsuite.Execution{endedAt(noon.Add(time.Second), completedOnce)},
-			auditResult{Created: 1, Lost: 1}, "ran on and is completed"},
+			auditResult{Created: 1, Mismatches: 1}, "ran on and is completed"},
 		{"cancelled without a request", with(cancelled, func(o *outcome) { o.cancelPlanned = false }), []testsuite.Execution{cancelledOnce},
-			auditResult{Created: 1, Lost: 1}, "no cancellation was planned"},
+			auditResult{Created: 1, Mismatches: 1}, "no cancellation was planned"},
 		{"a workflow that is open", outcome{workflowID: "w"}, []testsuite.Execution{completedOnce}, auditResult{Created: 1, Stuck: 1}, "still open"},
 		{"an execution that does not end", completed, []testsuite.Execution{completedOnce, rerun(inLedger("r", "w", "running"))},
 			auditResult{Created: 1, Reruns: 1, Stuck: 1}, "still running"},
@@ -105,7 +105,7 @@ func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 			row.want.Intents = 1
 			row.want.ByState, row.want.Failures, row.want.Findings = got.ByState, got.Failures, findings
 			require.Equal(t, row.want, *got)
-			require.Equal(t, got.Lost+got.AliveDuplicates+got.Stuck > 0, (&report{auditResult: got}).bad())
+			require.Equal(t, got.Mismatches+got.UncancelledDuplicates+got.Stuck > 0, (&report{auditResult: got}).bad())
 			if row.finding == "" {
 				require.Empty(t, findings)
 			} else {
@@ -125,19 +125,19 @@ func TestAuditCountsIntentsSeparately(t *testing.T) {
 		{workflowID: "d", state: stateFailed, errorType: asteroid.ErrorTypeUnavailable},
 	}, []testsuite.Execution{inLedger("1", "a", "completed"), inLedger("2", "b", "completed"), inLedger("3", "a", "cancelled")})
 	require.Equal(t, auditResult{
-		Intents: 4, Created: 3, CancelledDuplicates: 1, Lost: 1, Stuck: 1, Duplicated: 1, Adopted: 1,
+		Intents: 4, Created: 3, CancelledDuplicates: 1, Mismatches: 1, Stuck: 1, Duplicated: 1, Adopted: 1,
 		ByState: map[state]int{stateCompleted: 2, stateOpen: 1, stateFailed: 1}, Failures: map[string]int{"asteroid.Unavailable": 1}, Findings: got.Findings,
 	}, *got)
 }
 
-func TestReportTableNamesMembersOfJSON(t *testing.T) {
+func TestReportPrintsTableAndJSON(t *testing.T) {
 	t.Parallel()
 	r := &report{auditResult: audit(nil, nil), seed: 7, kills: 3, elapsed: 1234 * time.Millisecond}
 	var table, object strings.Builder
 	r.print(&table)
 	require.NoError(t, r.printJSON(&object))
 	require.JSONEq(t, `{"seed":7,"intents":0,"created":0,"aliveDuplicates":0,"cancelledDuplicates":0,"reruns":0,"lost":0,"stuck":0,"workerKills":3,"seconds":1.2}`, object.String())
-	for _, name := range []string{"seed", "intents", "created", "alive duplicates", "cancelled duplicates", "reruns", "lost", "stuck", "worker kills", "seconds"} {
+	for _, name := range []string{"seed", "intents", "created", "uncancelled duplicates", "cancelled duplicates", "reruns", "mismatches", "stuck", "worker kills", "seconds"} {
 		require.Contains(t, table.String(), name)
 	}
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strconv"
 	"time"
 
@@ -16,17 +13,15 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-// This program starts itself for the processes that it kills. The first argument is the role:
+// The roles of the child processes, and their arguments:
 //
 //	chaos-server PORT FILE   a Temporal server with a database file
 //	chaos-worker ADDRESS     a worker of the server at ADDRESS; the environment names the API
-//
-// A child writes a line on its standard output when it is ready. It exits when its standard input,
-// a pipe from its parent, closes. So it cannot outlive a killed parent.
 const (
 	serverChild = "chaos-server"
 	workerChild = "chaos-worker"
@@ -39,48 +34,21 @@ const (
 	logFileEnv = "CHAOS_LOG_FILE"
 )
 
-// runChild runs the role that the arguments name, if any, and returns its exit code.
-func runChild(args []string) (code int, child bool) {
-	if len(args) == 0 || args[0] != serverChild && args[0] != workerChild {
-		return 0, false
-	}
-	signal.Ignore(os.Interrupt) // Ctrl-C reaches the whole process group, but the parent stops its children
-	var err error
-	switch {
-	case args[0] == serverChild && len(args) == 3:
-		err = runServer(args[1], args[2])
-	case args[0] == workerChild && len(args) == 2:
-		err = runWorker(args[1])
-	default:
-		err = fmt.Errorf("chaos starts %s itself; it does not take the arguments %q", args[0], args[1:])
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", args[0], err)
-		return 1, true
-	}
-	return 0, true
-}
-
-// parentExited returns a context that is cancelled when the parent closes the pipe or exits.
-func parentExited() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
-	return ctx
-}
+var childRoles = map[string]func(args []string) error{serverChild: runServer, workerChild: runWorker}
 
 // stopTimeout bounds a graceful stop of the Temporal server.
 const stopTimeout = 10 * time.Second
 
-func runServer(port, file string) error {
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return fmt.Errorf("port %q: %w", port, err)
+func runServer(args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("%s takes a port and a file, not %q", serverChild, args)
 	}
-	parent := parentExited()
-	server, err := devserver.Start(parent, devserver.Options{Port: number, DatabaseFile: file, Logger: childLogger(slog.LevelWarn)})
+	port, err := strconv.Atoi(args[0])
+	if err != nil {
+		return fmt.Errorf("port %q: %w", args[0], err)
+	}
+	parent := child.ParentExited()
+	server, err := devserver.Start(parent, devserver.Options{Port: port, DatabaseFile: args[1], Logger: childLogger(slog.LevelWarn)})
 	if err != nil {
 		return err
 	}
@@ -91,8 +59,11 @@ func runServer(port, file string) error {
 	return server.Stop()
 }
 
-func runWorker(temporalAddress string) error {
-	parent := parentExited()
+func runWorker(args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s takes the address of the Temporal server, not %q", workerChild, args)
+	}
+	parent := child.ParentExited()
 	connection := asteroid.ConnectionFromEnv()
 	connection.Transport = transport()
 	newer := connection
@@ -108,7 +79,7 @@ func runWorker(temporalAddress string) error {
 	logger := sdklog.NewStructuredLogger(childLogger(slog.LevelInfo))
 	failed := make(chan error, 1)
 	for {
-		stop, err := startWorker(temporalAddress, plugin, logger, failed)
+		stop, err := startWorker(args[0], plugin, logger, failed)
 		if err == nil {
 			fmt.Println("ready")
 			select {

@@ -19,12 +19,13 @@ type disruptor struct {
 	plan      *plan
 	processes *processes
 	api       *testsuite.API
-	closed    func() int // number of closed workflows
 	logf      func(format string, args ...any)
+	// closedWorkflows returns the number of workflows that are closed so far.
+	closedWorkflows func() int
 
-	// quiet is read-locked by a late intent until its second request is sent. A server restart, and
-	// a limit that answers 503, lock it: they could delay the second request until the API carries
-	// out the first, and both agents would start together.
+	// quiet is read-locked by a late intent until its second request is sent. A server restart
+	// locks it, and so does a capacity limit that answers 503: both could delay the second request
+	// until the API carries out the first, and both agents would start together.
 	quiet sync.RWMutex
 	// capacityMu is held while capacity is limited, because a person's rerun would be refused.
 	capacityMu sync.Mutex
@@ -37,7 +38,7 @@ type disruptor struct {
 func (d *disruptor) run(ctx context.Context) error {
 	var all sync.WaitGroup
 	errs := make([]error, 3)
-	for i, disrupt := range []func(context.Context) error{d.killWorkers, d.restartServer, d.limitCapacity} {
+	for i, disrupt := range []func(context.Context) error{d.killWorkers, d.restartServers, d.limitCapacity} {
 		all.Go(func() { errs[i] = disrupt(ctx) })
 	}
 	all.Wait()
@@ -53,13 +54,13 @@ func (d *disruptor) killWorkers(ctx context.Context) error {
 		}
 		slot := d.plan.kills.IntN(len(d.processes.workers))
 		w := d.processes.worker(slot)
-		if w.hasExited() {
+		if err := w.ExitError(); err != nil {
 			if unexpectedExits++; unexpectedExits > 10 {
-				return fmt.Errorf("workers keep exiting without being killed: %s", w.stderr.text())
+				return fmt.Errorf("workers keep exiting without being killed: %w", err)
 			}
-			d.logf("%s exited without being killed: %s", w.name, w.stderr.text())
+			d.logf("without being killed, %v", err)
 		} else {
-			w.kill()
+			w.Kill()
 			d.kills.Add(1)
 		}
 		if err := d.processes.startWorker(slot); err != nil && !errors.Is(err, errClosed) {
@@ -68,15 +69,14 @@ func (d *disruptor) killWorkers(ctx context.Context) error {
 	}
 }
 
-// restartServer kills or stops the Temporal server as often as planned, and starts it again on the
-// same database.
-func (d *disruptor) restartServer(ctx context.Context) error {
+// restartServers restarts the Temporal server as often as planned.
+func (d *disruptor) restartServers(ctx context.Context) error {
 	for _, planned := range d.plan.restarts {
-		if !d.awaitClosed(ctx, planned.closed) {
+		if !d.awaitClosed(ctx, planned.afterClosed) {
 			return nil
 		}
 		d.quiet.Lock()
-		err := d.restart(ctx, planned.kill)
+		err := d.restartServer(ctx, planned.kill)
 		d.quiet.Unlock()
 		if err != nil && ctx.Err() == nil {
 			return err
@@ -85,13 +85,14 @@ func (d *disruptor) restartServer(ctx context.Context) error {
 	return nil
 }
 
-func (d *disruptor) restart(ctx context.Context, kill bool) error {
+// restartServer kills or stops the Temporal server, and starts it again on the same database.
+func (d *disruptor) restartServer(ctx context.Context, kill bool) error {
 	how := "stopped"
 	if kill {
 		how = "killed"
-		d.processes.server.kill()
-	} else if err := d.processes.server.stop(2 * stopTimeout); err != nil {
-		d.logf("%v", err)
+		d.processes.server.Kill()
+	} else if err := d.processes.server.Stop(2 * stopTimeout); err != nil {
+		how = "killed, because it did not stop,"
 	}
 	if !program.Sleep(ctx, 500*time.Millisecond) { // long enough for workers to lose the connection
 		return nil
@@ -107,11 +108,11 @@ func (d *disruptor) restart(ctx context.Context, kill bool) error {
 // limitCapacity makes the fake API refuse most executes for a while, as often as planned.
 func (d *disruptor) limitCapacity(ctx context.Context) error {
 	for _, planned := range d.plan.capacityLimits {
-		if !d.awaitClosed(ctx, planned.closed) {
+		if !d.awaitClosed(ctx, planned.afterClosed) {
 			return nil
 		}
-		ambiguous := d.plan.capacityStatus == http.StatusServiceUnavailable
-		if ambiguous { // each such response restarts the grace period
+		unknownOutcome := d.plan.capacityStatus == http.StatusServiceUnavailable
+		if unknownOutcome { // each such response restarts the grace period
 			d.quiet.Lock()
 		}
 		d.capacityMu.Lock()
@@ -120,17 +121,16 @@ func (d *disruptor) limitCapacity(ctx context.Context) error {
 		program.Sleep(ctx, planned.length)
 		d.api.SetConcurrencyLimit(0)
 		d.capacityMu.Unlock()
-		if ambiguous {
+		if unknownOutcome {
 			d.quiet.Unlock()
 		}
 	}
 	return nil
 }
 
-// awaitClosed returns when that many workflows are closed. It returns false if ctx is cancelled
-// first.
-func (d *disruptor) awaitClosed(ctx context.Context, closed int) bool {
-	for d.closed() < closed {
+// awaitClosed returns when n workflows are closed. It returns false if ctx is cancelled first.
+func (d *disruptor) awaitClosed(ctx context.Context, n int) bool {
+	for d.closedWorkflows() < n {
 		if !program.Sleep(ctx, 100*time.Millisecond) {
 			return false
 		}

@@ -61,7 +61,6 @@ const (
 
 const gatewayPage = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
-// startAPI starts the fake API with its faults.
 func startAPI(s settings, p *plan, log func(string)) (*testsuite.API, error) {
 	options := []testsuite.Option{
 		testsuite.WithSeed(s.seed),

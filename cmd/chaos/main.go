@@ -31,18 +31,19 @@ import (
 	"io"
 	"os"
 
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
 func main() {
-	if code, child := runChild(os.Args[1:]); child {
+	if code, isChild := child.Run(os.Args[1:], childRoles); isChild {
 		os.Exit(code)
 	}
 	program.Main(run)
 }
 
-// run returns the exit code: 1 also when the audit finds an alive duplicate, a lost or a stuck run,
-// otherwise that of program.ExitCode. Every process that it started has exited by then.
+// run returns the exit code: 1 if the audit finds an uncancelled duplicate, a mismatch or something
+// stuck, otherwise that of program.ExitCode. Every process that it started has exited by then.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	bad, err := runAndReport(ctx, args, stdout, stderr)
 	if err == nil && bad {

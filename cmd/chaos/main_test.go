@@ -8,16 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 )
 
 // TestMain lets the test binary run as a child process of the program.
 func TestMain(m *testing.M) {
-	if code, child := runChild(os.Args[1:]); child {
+	if code, isChild := child.Run(os.Args[1:], childRoles); isChild {
 		os.Exit(code)
 	}
 	os.Exit(m.Run())
@@ -86,22 +87,14 @@ func TestChaosStopsEverythingOnInterrupt(t *testing.T) {
 	}
 }
 
-func TestProcessExitsWhenPipeCloses(t *testing.T) {
+func TestWorkerChildExitsWhenPipeCloses(t *testing.T) {
 	t.Parallel()
 	// A worker without a server retries until the pipe closes.
-	w, err := startProcess("worker", "", []string{"ASTEROID_API_KEY=none"}, workerChild, "127.0.0.1:1")
+	w, err := child.Start("worker", []string{"ASTEROID_API_KEY=none"}, workerChild, "127.0.0.1:1")
 	require.NoError(t, err)
-	require.NoError(t, w.command.Process.Signal(syscall.Signal(0)))
-	require.False(t, w.hasExited())
-	require.NoError(t, w.stop(30*time.Second))
-	require.True(t, w.hasExited())
-}
-
-func TestProcessAwaitReadyReturnsErrorOutput(t *testing.T) {
-	t.Parallel()
-	s, err := startProcess("temporal", "", nil, serverChild, "none", "file")
-	require.NoError(t, err)
-	require.ErrorContains(t, s.awaitReady(t.Context(), time.Minute), `temporal exited before it was ready: chaos-server: port "none"`)
+	require.NoError(t, w.ExitError())
+	require.NoError(t, w.Stop(30*time.Second))
+	require.Error(t, w.ExitError())
 }
 
 func TestChaosRejectsWrongCommandLineWithOneLine(t *testing.T) {

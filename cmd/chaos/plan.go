@@ -17,36 +17,35 @@ import (
 type plan struct {
 	intents        []*intent
 	kills          *rand.Rand // draws the time and the slot of each worker kill
-	restarts       []restart
+	restarts       []serverRestart
 	capacityLimits []capacityLimit
 	capacityStatus int
 }
 
-// intent is one agent run that must happen exactly once.
+// intent is an agent run that must happen exactly once.
 type intent struct {
 	workflowID string
 	work       time.Duration
 	content    string // of the staged file; empty: no file
-	longPoll   int32
-	ownKey     bool // has an IdempotencyKey, so its first attempt looks up executions, too
-	fails      bool // the agent is scripted to fail
-	late       bool // its first request is carried out after the grace period
+	longPoll   int32  // RunAgentInput.LongPollSeconds
+	ownKey     bool   // has an IdempotencyKey, so its first attempt looks up executions, too
+	fails      bool   // the agent is scripted to fail
+	late       bool   // the API carries out its first request after the grace period
 	// cancelAfter and rerunAfter count from the start of the workflow; 0: never.
 	cancelAfter time.Duration
 	rerunAfter  time.Duration
 }
 
-// restart restarts the Temporal server.
-type restart struct {
-	closed int // begins when this many workflows are closed
-	kill   bool
+type serverRestart struct {
+	afterClosed int  // begins when this many workflows are closed
+	kill        bool // instead of stopping the server gracefully
 }
 
 // capacityLimit limits the capacity of the API for a while.
 type capacityLimit struct {
-	closed int // begins when this many workflows are closed
-	limit  int
-	length time.Duration
+	afterClosed int // begins when this many workflows are closed
+	limit       int // executions at a time
+	length      time.Duration
 }
 
 const (
@@ -94,15 +93,17 @@ func newPlan(s settings) *plan {
 	}
 
 	draw = random(s.seed, "trouble") // the purpose is part of the seed: another name draws another plan
-	// Spreads n items over the run, one in each nth of it.
-	parts := func(n int, add func(closed int)) {
+	// spread spreads n items over the run, one in each nth of it.
+	spread := func(n int, add func(afterClosed int)) {
 		for i := range n {
 			add(int(float64(s.runs) / float64(n) * (float64(i) + 0.1 + 0.8*draw.Float64())))
 		}
 	}
-	parts(2+s.runs/300, func(closed int) { p.restarts = append(p.restarts, restart{closed, draw.IntN(3) > 0}) })
-	parts(1+s.runs/400, func(closed int) {
-		p.capacityLimits = append(p.capacityLimits, capacityLimit{closed, max(1, s.concurrency/8), between(draw, 4*time.Second, 8*time.Second)})
+	spread(2+s.runs/300, func(afterClosed int) {
+		p.restarts = append(p.restarts, serverRestart{afterClosed, draw.IntN(3) > 0})
+	})
+	spread(1+s.runs/400, func(afterClosed int) {
+		p.capacityLimits = append(p.capacityLimits, capacityLimit{afterClosed, max(1, s.concurrency/8), between(draw, 4*time.Second, 8*time.Second)})
 	})
 	p.capacityStatus = []int{http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}[draw.IntN(3)]
 	return p
@@ -118,8 +119,8 @@ func between(draw *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(draw.Int64N(int64(most-least)))
 }
 
-// pollInterval bounds the delay, in seconds, when the event of a terminal execution is lost with a
-// worker. The default is longer than most runs of this program.
+// pollInterval, in seconds, bounds how late a workflow learns that its execution is terminal if the
+// event is lost with a worker. The default is longer than most runs of this program.
 const pollInterval = 10
 
 // input returns the input of the intent's workflow.

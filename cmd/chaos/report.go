@@ -21,9 +21,10 @@ type report struct {
 }
 
 // bad reports whether an intent was not carried out exactly once.
-func (r *report) bad() bool { return r.AliveDuplicates+r.Lost+r.Stuck > 0 }
+func (r *report) bad() bool { return r.UncancelledDuplicates+r.Mismatches+r.Stuck > 0 }
 
-// printJSON writes one object. Programs parse its members, so they do not change.
+// printJSON writes one object. Programs parse its members, so two keep names that differ from those
+// of the table: aliveDuplicates counts the uncancelled duplicates, and lost the mismatches.
 func (r *report) printJSON(out io.Writer) error {
 	return json.NewEncoder(out).Encode(struct {
 		Seed                uint64  `json:"seed"`
@@ -37,7 +38,7 @@ func (r *report) printJSON(out io.Writer) error {
 		WorkerKills         int     `json:"workerKills"`
 		Seconds             float64 `json:"seconds"`
 	}{
-		r.seed, r.Intents, r.Created, r.AliveDuplicates, r.CancelledDuplicates, r.Reruns, r.Lost, r.Stuck, r.kills,
+		r.seed, r.Intents, r.Created, r.UncancelledDuplicates, r.CancelledDuplicates, r.Reruns, r.Mismatches, r.Stuck, r.kills,
 		r.elapsed.Round(100 * time.Millisecond).Seconds(),
 	})
 }
@@ -50,10 +51,10 @@ func (r *report) print(out io.Writer) {
 	row("intents", r.Intents, fmt.Sprintf("workflows, of which %d completed, %d failed, %d were cancelled",
 		r.ByState[stateCompleted], r.ByState[stateFailed], r.ByState[stateCancelled]))
 	row("created", r.Created, fmt.Sprintf("executions, by %d requests; %d workflows adopted theirs", r.requests, r.Adopted))
-	row("alive duplicates", r.AliveDuplicates, "executions that did an intent's work again")
+	row("uncancelled duplicates", r.UncancelledDuplicates, "executions that may have done an intent's work again")
 	row("cancelled duplicates", r.CancelledDuplicates, fmt.Sprintf("surplus executions, of %d intents, that were cancelled", r.Duplicated))
 	row("reruns", r.Reruns, "made by people; no workflow may adopt or cancel them")
-	row("lost", r.Lost, "results, cancellations or reruns that went wrong")
+	row("mismatches", r.Mismatches, "results, cancellations or reruns that differ from the plan or the ledger")
 	row("stuck", r.Stuck, "workflows that did not close, or executions that are not terminal")
 	row("worker kills", r.kills, fmt.Sprintf("and %d restarts of the Temporal server", r.restarts))
 	row("seconds", r.elapsed.Round(100*time.Millisecond).Seconds(), "")
@@ -62,7 +63,7 @@ func (r *report) print(out io.Writer) {
 	if r.Created > r.Intents-r.ByState[stateCancelled] || r.CancelledDuplicates > 0 {
 		fmt.Fprintln(out, "The API has no idempotency key. After a lost response to an execute, the activity looks up the execution for a grace period")
 		fmt.Fprintln(out, "before it sends another request. A request that is carried out after that creates a duplicate; this plan contains some.")
-		fmt.Fprintln(out, "The activity's next lookup or the sweep at the end of RunAgent cancels the younger execution. None may be left alive.")
+		fmt.Fprintln(out, "The activity's next lookup or the sweep at the end of RunAgent cancels the younger execution. None may stay uncancelled.")
 	}
 	if !adoption {
 		fmt.Fprintln(out, "The workers of this build adopt nothing (-tags noadoption), so duplicates are expected.")

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
 
@@ -56,41 +57,36 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	defer temporal.Close()
 
 	w := &workload{plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID}
-	w.disruptor = &disruptor{plan: p, processes: all, api: api, logf: logf, closed: func() int { return int(w.closed.Load()) }}
+	w.disruptor = &disruptor{plan: p, processes: all, api: api, logf: logf, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) }}
 
-	disrupted, stopDisruptor := context.WithCancelCause(ctx)
-	defer stopDisruptor(nil)
-	loaded, stopLoad := context.WithCancelCause(ctx)
+	disruption, stopDisruption := context.WithCancel(ctx)
+	defer stopDisruption()
+	load, stopLoad := context.WithCancelCause(ctx)
 	defer stopLoad(nil)
 	var background sync.WaitGroup
 	background.Go(func() {
-		if err := w.disruptor.run(disrupted); err != nil {
+		if err := w.disruptor.run(disruption); err != nil {
 			stopLoad(err)
 		}
 	})
 	background.Go(func() {
-		for program.Sleep(disrupted, 10*time.Second) {
+		for program.Sleep(disruption, 10*time.Second) {
 			logf("%s", w.progress())
 		}
 	})
-	outcomes := w.run(loaded)
-	stopDisruptor(nil)
+	outcomes := w.run(load)
+	stopDisruption()
 	background.Wait()
-	if err := context.Cause(loaded); err != nil {
+	if err := context.Cause(load); err != nil {
 		return nil, err
 	}
 	logf("%s; waiting for late requests and open executions", w.progress())
 	ledger := w.awaitLedger(ctx)
-	result := &report{
+	return &report{
 		auditResult: audit(outcomes, ledger), seed: s.seed,
-		kills: int(w.disruptor.kills.Load()), restarts: int(w.disruptor.restarts.Load()), elapsed: time.Since(began),
-	}
-	for _, r := range api.Requests() {
-		if r.Operation == executeOperation || r.Operation == lateExecuteOperation {
-			result.requests++
-		}
-	}
-	return result, nil
+		kills: int(w.disruptor.kills.Load()), restarts: int(w.disruptor.restarts.Load()),
+		requests: w.countRequests(executeOperation, lateExecuteOperation), elapsed: time.Since(began),
+	}, nil
 }
 
 // startAll starts the Temporal server and the workers. The returned function stops them, and
@@ -117,11 +113,12 @@ func (p *processes) startAll(ctx context.Context) (_ func(), err error) {
 	if err := p.startServer(ctx); err != nil {
 		return nil, err
 	}
-	p.workers = make([]*process, p.settings.workers)
+	p.workers = make([]*child.Process, p.settings.workers)
 	for slot := range p.workers {
 		if err := p.startWorker(slot); err != nil {
 			return nil, err
 		}
 	}
-	return end, p.worker(0).awaitReady(ctx, readyTimeout)
+	_, err = p.worker(0).AwaitReady(ctx)
+	return end, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,8 @@ type workload struct {
 	agentID     string
 	disruptor   *disruptor
 
-	reruns sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
-	closed atomic.Int64   // number of closed workflows
+	reruns          sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
+	closedWorkflows atomic.Int64
 }
 
 const (
@@ -83,9 +84,9 @@ func (w *workload) run(ctx context.Context) []outcome {
 
 // watch calls abort when no workflow closes for stallTimeout.
 func (w *workload) watch(ctx context.Context, abort func()) {
-	last, since := w.closed.Load(), time.Now()
+	last, since := w.closedWorkflows.Load(), time.Now()
 	for program.Sleep(ctx, time.Second) {
-		if now := w.closed.Load(); now != last {
+		if now := w.closedWorkflows.Load(); now != last {
 			last, since = now, time.Now()
 		}
 		if time.Since(since) > stallTimeout {
@@ -104,14 +105,14 @@ func (w *workload) runIntent(ctx context.Context, in *intent) outcome {
 	if !w.start(ctx, in) {
 		return o
 	}
-	untilClosed, closed := context.WithCancel(ctx)
+	whileOpen, noteClosed := context.WithCancel(ctx)
 	var cancels sync.WaitGroup
 	defer cancels.Wait()
-	defer closed()
+	defer noteClosed()
 	if in.cancelAfter > 0 {
 		cancels.Go(func() {
-			if program.Sleep(untilClosed, in.cancelAfter) {
-				w.cancel(untilClosed, in)
+			if program.Sleep(whileOpen, in.cancelAfter) {
+				w.cancel(whileOpen, in)
 			}
 		})
 	}
@@ -124,7 +125,7 @@ func (w *workload) runIntent(ctx context.Context, in *intent) outcome {
 	}
 	w.awaitClose(ctx, in, &o)
 	if o.state != stateOpen {
-		w.closed.Add(1)
+		w.closedWorkflows.Add(1)
 	}
 	return o
 }
@@ -134,12 +135,12 @@ func (w *workload) runIntent(ctx context.Context, in *intent) outcome {
 func (w *workload) injectLateCommit(ctx context.Context, in *intent) (release func()) {
 	w.disruptor.quiet.RLock()
 	release = sync.OnceFunc(w.disruptor.quiet.RUnlock)
-	sent := w.lateRequests()
+	sent := w.countRequests(lateExecuteOperation)
 	w.api.Inject(lateExecuteOperation, testsuite.CommitLate(tooLateTime), 1)
 	go func() {
 		defer release()
 		for range 300 {
-			if !program.Sleep(ctx, 100*time.Millisecond) || w.lateRequests() >= sent+2 {
+			if !program.Sleep(ctx, 100*time.Millisecond) || w.countRequests(lateExecuteOperation) >= sent+2 {
 				return
 			}
 		}
@@ -148,10 +149,10 @@ func (w *workload) injectLateCommit(ctx context.Context, in *intent) (release fu
 	return release
 }
 
-func (w *workload) lateRequests() int {
-	n := 0
+// countRequests returns how many requests of the operations the fake API has received.
+func (w *workload) countRequests(operations ...string) (n int) {
 	for _, r := range w.api.Requests() {
-		if r.Operation == lateExecuteOperation {
+		if slices.Contains(operations, r.Operation) {
 			n++
 		}
 	}
@@ -271,5 +272,5 @@ func (w *workload) awaitLedger(ctx context.Context) []testsuite.Execution {
 }
 
 func (w *workload) progress() string {
-	return fmt.Sprintf("%d of %d closed, %d workers killed", w.closed.Load(), len(w.plan.intents), w.disruptor.kills.Load())
+	return fmt.Sprintf("%d of %d closed, %d workers killed", w.closedWorkflows.Load(), len(w.plan.intents), w.disruptor.kills.Load())
 }

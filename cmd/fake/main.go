@@ -31,7 +31,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return program.ExitCode(ctx, "fake", serve(ctx, args, stdout, stderr), stderr)
 }
 
-// serve serves until ctx is done.
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("fake", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:8765", "`address` to serve on; port 0 takes a free port")

@@ -11,8 +11,15 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
-// maxLogEntries is how many of the newest entries of an execution's log are read.
-const maxLogEntries = 50
+const (
+	// maxLogEntries is how many of the newest entries of an execution's log are read.
+	maxLogEntries = 50
+	// maxLogEntriesUntil bounds the search for an entry that is not among them.
+	maxLogEntriesUntil = 2000
+)
+
+// ClockSkew is the tolerated difference between the service's clock and Temporal's.
+const ClockSkew = 5 * time.Second
 
 // FillReason sets e.Reason, e.Questions and e.StatusChangedAt where the status has a reason and
 // they are not set yet. Only the execution's log holds them. When the service refuses the log, they
@@ -63,11 +70,8 @@ type logEntry struct {
 	members
 }
 
-// maxLogEntriesUntil is how many entries are read for one that is not among the newest.
-const maxLogEntriesUntil = 2000
-
-// logUntil returns the newest entries of an execution's log, the newest first, so many that one of
-// them is wanted. Where none is, it returns the newest only.
+// logUntil returns the newest entries of an execution's log, the newest first. If none of
+// maxLogEntries is wanted, it returns up to maxLogEntriesUntil, provided that one of those is.
 func (c *Client) logUntil(ctx context.Context, executionID string, wanted func(logEntry) bool) ([]logEntry, error) {
 	newest, err := c.log(ctx, executionID, maxLogEntries)
 	if err != nil || len(newest) < maxLogEntries || slices.ContainsFunc(newest, wanted) {
@@ -129,6 +133,3 @@ func questions(asked members) []asteroid.Question {
 	}
 	return questions
 }
-
-// ClockSkew is the tolerated difference between the service's clock and Temporal's.
-const ClockSkew = 5 * time.Second

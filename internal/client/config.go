@@ -46,10 +46,4 @@ func normalized(c asteroid.Connection) (asteroid.Connection, *url.URL, error) {
 	return c, base, nil
 }
 
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
+func loopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }

@@ -62,9 +62,9 @@ func (m members) flag(name string) bool {
 // time returns a time in RFC 3339, with a blank in place of the T or without a zone (then UTC), or
 // in seconds or milliseconds since 1970.
 func (m members) time(name string) time.Time {
-	said := strings.Replace(strings.TrimSpace(m.text(name)), " ", "T", 1)
+	value := strings.Replace(strings.TrimSpace(m.text(name)), " ", "T", 1)
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
-		if t, err := time.Parse(layout, said); err == nil {
+		if t, err := time.Parse(layout, value); err == nil {
 			return t
 		}
 	}

@@ -13,10 +13,14 @@ import (
 // usable key.
 var ErrNoKey = errors.New("no API key")
 
-// ErrShortKey marks one that was not sent, because the key is too short to be one of the service.
+// ErrShortKey marks a request that was not sent, because the key has fewer than minKeyLength bytes.
 var ErrShortKey = errors.New("its APIKey function returned too short a key")
 
-// sentKey is the API key that a request carried. The request's context holds it under
+// minKeyLength is below the length of every key of the service. A shorter key is a mistake, and
+// removing it from text would remove parts of words.
+const minKeyLength = 8
+
+// sentKey is the API key that a request carried. The request's context holds it under the key
 // sentKeyContext.
 type sentKey struct{ atomic.Pointer[string] }
 
@@ -43,7 +47,3 @@ func escapedForms(key string) []string {
 		html.EscapeString(key), url.QueryEscape(key), url.PathEscape(key),
 	}
 }
-
-// minKeyLength is below the length of every key of the service. Something shorter is a mistake, and
-// could not be removed from text without removing parts of words.
-const minKeyLength = 8

@@ -14,11 +14,10 @@ import (
 // members is a JSON object whose values are not decoded.
 type members map[string]json.RawMessage
 
-// notJSONError is the error of text that is not JSON. It names the member at fault, if there is
-// one, in quotes, and has what follows its name.
+// notJSONError is the error of text that is not JSON.
 type notJSONError struct {
-	member string
-	value  []byte
+	member string // the name of the member at fault, in quotes; empty if it is not known
+	value  []byte // the text from the member's value on
 }
 
 func (e *notJSONError) Error() string {
@@ -47,8 +46,8 @@ func splitObject(raw []byte) (members, error) {
 	return found, onlySpace(raw[end:])
 }
 
-// innermost names the member in the member at fault, such as the result in executionResult. It
-// looks a few levels deep only: each costs a scan of the rest.
+// innermost returns the error of the innermost member at fault, such as result in executionResult.
+// It descends three levels at most, because each costs a scan of the rest.
 func innermost(err error) error {
 	for range 3 {
 		outer, ok := errors.AsType[*notJSONError](err)
@@ -99,15 +98,12 @@ func eachElement(raw []byte, open, closing byte, visit func(name, value []byte) 
 	for {
 		var name []byte
 		if open == '{' {
-			nameEnd, ok := skipString(raw, i)
+			colonEnd, ok := skipName(raw, i)
 			if !ok {
 				return 0, errNotJSON
 			}
-			name = raw[i:nameEnd]
-			if i = skipSpace(raw, nameEnd); i >= len(raw) || raw[i] != ':' {
-				return 0, errNotJSON
-			}
-			i = skipSpace(raw, i+1)
+			name = bytes.TrimRight(raw[i:colonEnd-1], " \t\r\n")
+			i = skipSpace(raw, colonEnd)
 		}
 		valueEnd, ok := skipValue(raw, i)
 		if !ok {

@@ -14,11 +14,11 @@
 // interruption and fails if the file changes meanwhile. Other schemes belong to an
 // [asteroid.Store].
 //
-// # Sinks
+// # Destinations
 //
-// A sink is an [asteroid.Store] that SaveFiles writes to. [DiskStore] is the worker's own disk: a
-// file appears under its name only when it is complete. [SafePath] and [PathSet] turn the names
-// that an agent chose into paths that stay beneath the destination and do not collide.
+// A destination is an [asteroid.Store] that SaveFiles writes to. [DiskStore] is the worker's own
+// disk: a file appears under its name only when it is complete. [SafePath] and [PathSet] turn the
+// names that an agent chose into paths that stay beneath the destination and do not collide.
 //
 // # Uploads
 //

@@ -15,14 +15,6 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 )
 
-func (e *blockedError) Unwrap() error { return e.error }
-
-// probeTimeout bounds the request for the first bytes of a file.
-const probeTimeout = 30 * time.Second
-
-// blockedError is a refusal by this worker: the reference is invalid, and no retry helps.
-type blockedError struct{ error }
-
 // Remote is a file that is fetched over HTTP.
 type Remote struct {
 	Client *http.Client
@@ -36,6 +28,9 @@ type Remote struct {
 	timeout   time.Duration // of a whole download; 0 means none
 	maxBytes  int64         // 0 means unbounded
 }
+
+// probeTimeout bounds the request for the first bytes of a file.
+const probeTimeout = 30 * time.Second
 
 // probe requests the first bytes. It sets the size to the one that the response states, and returns
 // the response's content type.
@@ -93,6 +88,11 @@ func (r *Remote) get(ctx context.Context, byteRange, validator string) (*http.Re
 	}
 	return response, nil
 }
+
+// blockedError is a refusal by this worker: the reference is invalid, and no retry helps.
+type blockedError struct{ error }
+
+func (e *blockedError) Unwrap() error { return e.error }
 
 // fetchError returns the error of a request that failed or of a body that broke off. Its text
 // leaves out the URL, which may hold a signature.

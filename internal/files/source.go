@@ -72,32 +72,33 @@ func Unauthorized(format string, args ...any) error {
 }
 
 // StoreError classifies an error of a Store or a file system as [asteroid.Store] documents. The
-// text begins with what, which names the file.
-func StoreError(what string, err error) error {
+// text begins with the name of the file.
+func StoreError(name string, err error) error {
 	switch classified := (*Error)(nil); {
 	case errors.As(err, &classified):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return NotFound("%s does not exist", what)
+		return NotFound("%s does not exist", name)
 	case errors.Is(err, fs.ErrPermission):
-		return Unauthorized("%s is not accessible to this worker: %w", what, err)
+		return Unauthorized("%s is not accessible to this worker: %w", name, err)
 	case errors.Is(err, fs.ErrInvalid):
-		return Invalid("%s is refused: %w", what, err)
+		return Invalid("%s is refused: %w", name, err)
 	default:
-		return Unavailable("%s cannot be accessed: %w", what, err)
+		return Unavailable("%s cannot be accessed: %w", name, err)
 	}
 }
 
-// ParseURI parses a URI that names a place, such as s3://bucket/key.
+// ParseURI parses a URI of the form scheme://host/path. It refuses a user name, a fragment and a
+// zero byte. Its errors quote neither a password nor a query.
 func ParseURI(uri string) (*url.URL, error) {
 	parsed, err := url.Parse(uri)
 	switch {
-	case err != nil: // err would repeat the whole URI, and a password in it cannot be located
-		return nil, errors.New("it is not a URI: percent-encode its special characters")
+	case err != nil: // err would quote the whole URI, and a password in it cannot be located
+		return nil, errors.New("this is not a URI: percent-encode its special characters")
 	case parsed.User != nil:
-		return nil, errors.New("the URI has a user name or password, which would enter history: give the worker access instead")
+		return nil, errors.New("the URI has a user name or password, which would enter history: configure credentials in the worker instead")
 	case parsed.Opaque != "":
-		return nil, fmt.Errorf("it is not a URI like %s://place/name", parsed.Scheme)
+		return nil, fmt.Errorf("the URI must have the form %s://host/path", parsed.Scheme)
 	case parsed.Fragment != "", strings.HasSuffix(uri, "#"):
 		return nil, fmt.Errorf("%q has a fragment: write # as %%23 where it is part of the name", RedactURL(parsed))
 	case strings.Contains(parsed.Path, "\x00"):

@@ -128,7 +128,8 @@ func (w *Watch) listTerminal(ctx context.Context, s *scan) error {
 	return nil
 }
 
-// lately returns the time since which created executions count, though only seen when terminal.
+// lately returns the earliest creation time of terminal executions that a list may have lacked so
+// far.
 func lately(serviceTime time.Time) time.Time { return serviceTime.Add(-listLag) }
 
 func (w *Watch) list(ctx context.Context, number int32, newestFirst bool, statuses []asteroid.Status, after time.Time) (client.SummaryPage, error) {

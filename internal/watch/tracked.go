@@ -102,7 +102,8 @@ func unpack(packed []byte) (serviceTime time.Time, executions map[string]*tracke
 	return serviceTime, executions
 }
 
-// unpackIDs decodes so many UUIDs and then the other ids. It returns nil for what it cannot decode.
+// unpackIDs decodes that number of UUIDs, then the other ids. It returns nil for what it cannot
+// decode.
 func unpackIDs(uuids uint32, rest []byte) map[string]*tracked {
 	if uuids > maxPacked || 17*int(uuids) > len(rest) {
 		return nil

@@ -32,10 +32,10 @@ func TestRunAgentAfterResetAdoptsActiveExecution(t *testing.T) {
 func TestRunAgentAfterResetAdoptsCompletedAndReplacesFailedExecution(t *testing.T) {
 	s := newResetStack(t)
 	s.startWorker()
-	fails := s.api.AddAgent("fails once",
+	failsOnce := s.api.AddAgent("fails once",
 		func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Fail("the portal is down")} },
 		func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Complete("success", "", 1)} })
-	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: fails})
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: failsOnce})
 	require.True(t, asteroid.IsExecutionFailed(run.Get(s.ctx(), nil)))
 	second := s.resetTo(run, 0)
 	var result workflows.RunAgentResult
@@ -81,16 +81,16 @@ func runAgentAndFail(ctx workflow.Context, in workflows.RunAgentInput) error {
 	return nil
 }
 
-// The scenarios are in the table of [activities.Activities.ExecuteAgent]. Resets, other attempts
-// and standalone activities have their own tests.
+// The scenarios are rows of the table in the comment of [activities.Activities.ExecuteAgent]. Its
+// other rows (another attempt, a reset, a standalone activity) have tests of their own.
 func TestExecuteAgentIdentityByScenario(t *testing.T) {
 	type scenario func(s *stack, agent, key string) (run client.WorkflowRun)
 	runAgent := func(agent, key string) workflows.RunAgentInput {
 		return workflows.RunAgentInput{AgentID: agent, Inputs: asteroid.Inputs{"seconds": 0}, IdempotencyKey: key}
 	}
 	for name, row := range map[string]struct {
-		scenario       scenario
-		runs, runsWith int // executions without and with an IdempotencyKey
+		scenario            scenario
+		withoutKey, withKey int // executions without and with an IdempotencyKey
 	}{
 		"another activity of the same run": {func(s *stack, agent, key string) client.WorkflowRun {
 			return s.startWorkflow(executeTwice, asteroid.ExecuteAgentInput{AgentID: agent, IdempotencyKey: key})
@@ -110,12 +110,12 @@ func TestExecuteAgentIdentityByScenario(t *testing.T) {
 			return run
 		}, 2, 1},
 	} {
-		for key, runs := range map[string]int{"": row.runs, "order-42": row.runsWith} {
+		for key, executions := range map[string]int{"": row.withoutKey, "order-42": row.withKey} {
 			t.Run(name+" "+key, func(t *testing.T) {
 				s := newStack(t)
 				s.startWorker(executeTwice, runAgentAndContinue, runAgentAndFail)
 				require.NoError(t, row.scenario(s, s.api.AgentID("patient"), key).Get(s.ctx(), nil))
-				require.Len(t, s.api.Executions(), runs)
+				require.Len(t, s.api.Executions(), executions)
 			})
 		}
 	}
@@ -141,7 +141,7 @@ func TestExecuteAgentStandaloneHasOwnIdentity(t *testing.T) {
 
 func TestRunAgentAdoptsExecutionAfterLostResponse(t *testing.T) {
 	s := newStack(t)
-	s.options.LookupGrace = 1 // 1 ns: the fake lists an execution at once
+	s.options.LookupGrace = time.Nanosecond // the fake lists an execution at once
 	s.startWorker()
 	s.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 1}})
@@ -151,27 +151,27 @@ func TestRunAgentAdoptsExecutionAfterLostResponse(t *testing.T) {
 	require.Len(t, s.api.Executions(), 1)
 }
 
-// A RetryPolicy of the workflow must not file the claim twice because the files of the agent that
-// has filed it cannot be listed.
+// The agent completes, then the workflow fails because the agent's files cannot be listed. The
+// workflow's RetryPolicy must not run the agent again.
 func TestWorkflowRetryPolicyRunsNoSecondAgent(t *testing.T) {
 	s := newStack(t)
-	wrapping := func(ctx workflow.Context, agentID string) error {
+	wrapsError := func(ctx workflow.Context, agentID string) error {
 		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: agentID, Collect: &workflows.Collect{}})
 		return fmt.Errorf("file the claim: %w", err)
 	}
-	s.startWorker(wrapping)
+	s.startWorker(wrapsError)
 	s.api.Inject("ExecutionFilesGet", testsuite.Answer(403, "{}"), 100)
 	echo := s.api.AgentID("echo")
 	for _, start := range []struct{ workflow, in any }{
 		{workflows.RunAgentName, workflows.RunAgentInput{AgentID: echo, Collect: &workflows.Collect{}}},
-		{wrapping, echo},
+		{wrapsError, echo},
 	} {
 		before := len(s.api.Executions())
 		run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{
 			TaskQueue: s.queue, RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Millisecond, MaximumAttempts: 3},
 		}, start.workflow, start.in)
 		require.NoError(t, err)
-		err = run.Get(s.ctx(), nil) // of the last attempt
+		err = run.Get(s.ctx(), nil) // of the last attempt, if there are several
 		require.True(t, asteroid.IsUnauthorized(err), "%v", err)
 		details, _ := asteroid.DetailsOf(err)
 		executions := s.api.Executions()
