@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enums "go.temporal.io/api/enums/v1"
 	history "go.temporal.io/api/history/v1"
+	workflowservice "go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
@@ -82,7 +84,30 @@ func newStack(t *testing.T, options ...testsuite.Option) *stack {
 	s.client, err = server.Client(client.Options{Logger: log.NewStructuredLogger(slog.New(slog.NewTextHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})))})
 	require.NoError(t, err)
 	t.Cleanup(s.client.Close)
+	t.Cleanup(s.requireNoFailedTask)
 	return s
+}
+
+// requireNoFailedTask requires that no workflow task failed of all the workflows on the test's task
+// queue. A task that the server refuses because something happened meanwhile is repeated.
+func (s *stack) requireNoFailedTask() {
+	harmless := []enums.WorkflowTaskFailedCause{
+		enums.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW, enums.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+		enums.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,
+	}
+	listed, err := s.client.ListWorkflow(s.ctx(), &workflowservice.ListWorkflowExecutionsRequest{
+		Query: fmt.Sprintf("TaskQueue = %q", s.queue),
+	})
+	require.NoError(s.t, err)
+	for _, found := range listed.Executions {
+		run := s.client.GetWorkflow(s.ctx(), found.Execution.WorkflowId, found.Execution.RunId)
+		for _, event := range s.history(run).Events {
+			failed := event.GetWorkflowTaskFailedEventAttributes()
+			if failed != nil && !slices.Contains(harmless, failed.Cause) {
+				s.t.Errorf("a task of workflow %s failed: %s", found.Type.Name, failed)
+			}
+		}
+	}
 }
 
 // startWorker starts a worker with the plugin and the test's own workflows.
