@@ -99,7 +99,8 @@
 // # Statuses
 //
 // A [Status] is the API's own word, and its [StatusClass] says what it means for a caller. A status
-// that this version does not know is [ClassUnknown], which does not count as terminal.
+// that this version does not know is [ClassUnknown]. An execution with such a status goes on,
+// unless it has a TerminalAt or a result ([Execution.Terminal]).
 //
 //	class            statuses                                 means
 //	ClassPending     queued                                   waits for capacity
@@ -144,9 +145,9 @@
 //	asteroid.StillRunning        IsStillRunning        AwaitExecution: the wait goes on;   yes
 //	                                                   CheckUploads: a file is not listed
 //	                                                   yet
-//	asteroid.UnknownStatus       IsUnknownStatus       the execution stayed for an hour    no
-//	                                                   in a status that this version does
-//	                                                   not know
+//	asteroid.UnknownStatus       IsUnknownStatus       workflows.RunAgent: the execution   no
+//	                                                   ended with a status that this
+//	                                                   version does not know
 //	asteroid.ExecutionFailed     IsExecutionFailed     workflows.RunAgent: the execution   no
 //	                                                   failed, or the service ended it
 //	asteroid.ExecutionCancelled  IsExecutionCancelled  workflows.RunAgent: a user          no

@@ -191,7 +191,7 @@ func (e *attachAttempt) uploadFailed(ctx context.Context, err error) error {
 	if !ok || failed.Status != http.StatusBadRequest {
 		return e.forgiveEarlyNotFound(ctx, err)
 	}
-	if now, readErr := e.c.Execution(ctx, e.executionID); readErr == nil && now.Status.Terminal() {
+	if now, readErr := e.c.Execution(ctx, e.executionID); readErr == nil && now.Terminal() {
 		failed.Message += fmt.Sprintf("; the execution is %s and takes no more files", now.Status)
 	}
 	return activityError(ctx, failed)

@@ -28,8 +28,6 @@ const (
 	// reasonPatience is how long the activities of a failed or cancelled run, readable or refused,
 	// may lack the reason.
 	reasonPatience = 8 * time.Second
-	// unknownStatusPatience is how long a run may have a status that this version does not know.
-	unknownStatusPatience = time.Hour
 )
 
 // The caller's retry policy may poll a run in progress only every ten minutes. These conditions
@@ -48,11 +46,11 @@ type awaitProgress struct {
 	// Seen says that a poll before the streak read the execution.
 	Seen bool `json:"seen,omitempty"`
 	// Malformed is the digest of the malformed response that so many polls in a row got.
-	Malformed      string          `json:"malformed,omitempty"`
-	MalformedReads int             `json:"malformedReads,omitempty"`
-	NoResultSince  time.Time       `json:"noResultSince,omitzero"`
-	UnknownSince   time.Time       `json:"unknownSince,omitzero"`
-	UnknownStatus  asteroid.Status `json:"unknownStatus,omitempty"`
+	Malformed      string    `json:"malformed,omitempty"`
+	MalformedReads int       `json:"malformedReads,omitempty"`
+	NoResultSince  time.Time `json:"noResultSince,omitzero"`
+	// UnknownStatus is the status that this version does not know and has warned of.
+	UnknownStatus asteroid.Status `json:"unknownStatus,omitempty"`
 }
 
 // AwaitExecution waits until an execution is terminal, or until the condition in Input.Until holds,
@@ -93,7 +91,9 @@ type awaitProgress struct {
 // # When it ends
 //
 // A completed run that has no result yet is polled for up to a minute, then returned without one. A
-// failed run is a result here, not an error: check the Status.
+// failed run is a result here, not an error: check the Status. A run with a status that this
+// version does not know goes on, until it has a TerminalAt or a result. The worker logs a warning
+// once.
 //
 // Once a poll has read the execution, polls may fail for six hours in a row, whatever the service
 // answers: a gateway's error page, a key that expired and a 404 do not end the wait for an agent
@@ -102,8 +102,7 @@ type awaitProgress struct {
 //
 // Errors: asteroid.StillRunning; before the first successful poll asteroid.NotFound, retryable
 // during the first minute (a new execution may not be readable everywhere yet), then final: there
-// is no such execution; asteroid.UnknownStatus after an hour in a status that this version does not
-// know; and those of the API.
+// is no such execution; and those of the API.
 func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecutionInput) (*asteroid.Execution, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
@@ -145,12 +144,8 @@ func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 	if err != nil {
 		return nil, p.failed(ctx, err)
 	}
-	if e.Status.Class() == asteroid.ClassUnknown {
-		if err := p.unknownStatus(e); err != nil {
-			return nil, err
-		}
-	}
-	if !waitOver(p.in, e.Status) && !p.haltedAgain(ctx, e) {
+	p.warnOfUnknownStatus(ctx, e)
+	if !waitOver(p.in, e) && !p.haltedAgain(ctx, e) {
 		if longPolled && e.Status.Class() == asteroid.ClassProcessing {
 			return nil, runGoesOn(e, time.Second) // the long poll was the interval
 		}
@@ -164,17 +159,18 @@ func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 	return e, nil
 }
 
-// waitOver reports whether a wait for in ends with this status.
-func waitOver(in asteroid.AwaitExecutionInput, s asteroid.Status) bool {
-	switch in.Until {
-	case asteroid.UntilChange:
+// waitOver reports whether a wait for in ends with this execution.
+func waitOver(in asteroid.AwaitExecutionInput, e *asteroid.Execution) bool {
+	s := e.Status
+	switch {
+	case e.Terminal():
+		return true
+	case in.Until == asteroid.UntilChange:
 		return s != in.KnownStatus
-	case asteroid.UntilSignificantChange:
+	case in.Until == asteroid.UntilSignificantChange:
 		return s != in.KnownStatus && (s.Class() != asteroid.ClassProcessing || in.KnownStatus.Class() != asteroid.ClassProcessing)
-	case asteroid.UntilNeedsHuman:
-		return s.Terminal() || s.NeedsHuman()
 	default:
-		return s.Terminal()
+		return in.Until == asteroid.UntilNeedsHuman && s.NeedsHuman()
 	}
 }
 
@@ -187,21 +183,16 @@ func (p *poll) haltedAgain(ctx context.Context, e *asteroid.Execution) bool {
 	return p.c.FillReason(ctx, e) == nil && e.StatusChangedAt.After(p.in.Internal.KnownSince)
 }
 
-// unknownStatus records since when the execution has an unknown status, and fails when that is
-// too long.
-func (p *poll) unknownStatus(e *asteroid.Execution) error {
-	p.after.UnknownStatus, p.after.UnknownSince = e.Status, p.now()
-	if p.before.UnknownStatus == e.Status {
-		p.after.UnknownSince = p.before.UnknownSince
+// warnOfUnknownStatus logs a status that this version does not know, once.
+func (p *poll) warnOfUnknownStatus(ctx context.Context, e *asteroid.Execution) {
+	if e.Status.Class() != asteroid.ClassUnknown {
+		return
 	}
-	if p.now().Sub(p.after.UnknownSince) < unknownStatusPatience {
-		return nil
+	p.after.UnknownStatus = e.Status
+	if p.before.UnknownStatus != e.Status {
+		activity.GetLogger(ctx).Warn("The execution has a status that this version of the library does not know: update the library",
+			"executionId", e.ExecutionID, "status", e.Status)
 	}
-	return temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("execution %s has been %q for %s, a status that this version of the library does not know: "+
-			"check the execution, and update the library", e.ExecutionID, e.Status, unknownStatusPatience),
-		asteroid.ErrorTypeUnknownStatus, nil,
-		asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
 }
 
 // incomplete reports whether the execution lacks its result or reason and may still get it.

@@ -98,9 +98,9 @@ func withDefaults(ctx workflow.Context, defaults workflow.ActivityOptions, summa
 // left of the caller's bounds is the ScheduleToCloseTimeout.
 func keepProtocol(ctx workflow.Context, defaults workflow.ActivityOptions) workflow.Context {
 	set := workflow.GetActivityOptions(ctx)
-	// An attempt without the time for its requests is repeated without end, or has an unknown outcome.
+	// Without the time for its requests an attempt is repeated for ever, or its outcome is unknown.
 	set.StartToCloseTimeout = max(set.StartToCloseTimeout, defaults.StartToCloseTimeout)
-	set.ScheduleToStartTimeout = 0 // it is never retried, so a deployment of the workers would end the wait
+	set.ScheduleToStartTimeout = 0 // it is never retried: a deployment of the workers would end the wait
 	if set.RetryPolicy != nil {
 		policy := *set.RetryPolicy
 		policy.MaximumAttempts = 0

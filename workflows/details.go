@@ -56,7 +56,7 @@ func (s *AgentState) markdown() string {
 		line("Reason", inlineCode(s.Reason))
 	}
 	line("Time", s.times())
-	if !s.Status.Terminal() {
+	if !s.terminal() {
 		line("Live view", link("watch the agent work", s.LiveViewURL))
 	} else {
 		line("Recording", link("watch what the agent did", s.RecordingURL))
@@ -78,8 +78,11 @@ func (s *AgentState) activity() string {
 	case PhaseWaitingForCapacity:
 		return "is **waiting for capacity** since " + s.Since.UTC().Format(clockTime)
 	case PhaseRunning:
-		if s.Status.Terminal() {
+		switch {
+		case s.terminal():
 			return "is finished: " + string(s.Status)
+		case s.Status.Class() == asteroid.ClassUnknown && s.Status != "":
+			return "is " + inlineCode(string(s.Status)) + ", a status that this version of the library does not know"
 		}
 		return "is at work"
 	case PhasePaused:
@@ -101,7 +104,7 @@ func (s *AgentState) activity() string {
 		}
 		return "completed"
 	default:
-		if s.Status.Terminal() && s.Status != asteroid.StatusCompleted {
+		if s.terminal() && s.Status != asteroid.StatusCompleted {
 			return "is finished: " + string(s.Status)
 		}
 		return "failed"

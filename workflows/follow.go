@@ -26,9 +26,10 @@ func (a *agents) receiveEvents(ctx workflow.Context) {
 }
 
 // handleEvent takes an event as a hint to read the execution. It ignores a status that is already
-// known, unless the agent waits for a person: its question may be another one.
+// known, unless more can have changed: the question of an agent that waits for a person, or whether
+// a run of unknown status has ended.
 func (r *AgentRun) handleEvent(event asteroid.ExecutionEvent) {
-	if event.Status == "" || event.Status != r.state.Status || event.Status.NeedsHuman() {
+	if event.Status != r.state.Status || event.Status.NeedsHuman() || event.Status.Class() == asteroid.ClassUnknown {
 		r.rereads.request(event.Status)
 	}
 }
@@ -50,7 +51,7 @@ func (r *AgentRun) follow(ctx workflow.Context) (*asteroid.Execution, error) {
 			r.rereads.repeat("") // the question may not be readable yet
 		}
 		// A poll waits for the result of a completed run. A reread may lack it.
-		if execution.Status.Terminal() && (polled || execution.Status != asteroid.StatusCompleted || execution.ExecutionResult != nil) {
+		if execution.Terminal() && (polled || execution.Status != asteroid.StatusCompleted || execution.ExecutionResult != nil) {
 			return execution, nil
 		}
 	}
@@ -135,10 +136,10 @@ func (r *AgentRun) pollInput() asteroid.AwaitExecutionInput {
 			in.Until = asteroid.UntilSignificantChange
 		}
 	}
-	switch r.state.Status.Class() {
-	case asteroid.ClassTerminal: // adopted, or read after a hint: only the result is missing
+	switch class := r.state.Status.Class(); {
+	case r.state.terminal(): // adopted, or read after a hint: only the result is missing
 		in.Until, in.KnownStatus = asteroid.UntilTerminal, ""
-	case asteroid.ClassNeedsHuman, asteroid.ClassPaused:
+	case class == asteroid.ClassNeedsHuman, class == asteroid.ClassPaused:
 		in.Internal.KnownSince = r.changedAt
 		if in.Internal.KnownSince.IsZero() {
 			in.Internal.KnownSince = time.Unix(0, 0).UTC() // any readable time is a change

@@ -92,6 +92,9 @@ func (r *AgentRun) reasonPending(e *asteroid.Execution) bool {
 // that expects events does not return for the step from starting to running.
 func (r *AgentRun) endsPoll(e *asteroid.Execution) bool {
 	processing := e.Status.Class() == asteroid.ClassProcessing
+	if e.Terminal() != r.state.terminal() {
+		return true
+	}
 	if e.Status == r.state.Status {
 		return !processing && e.StatusChangedAt.After(r.changedAt)
 	}

@@ -66,6 +66,7 @@ type RunAgentResult struct {
 //
 //   - asteroid.ExecutionFailed: the agent failed, or the service ended its run (worker_lost, ...)
 //   - asteroid.ExecutionCancelled: somebody else cancelled the agent's run
+//   - asteroid.UnknownStatus: the agent's run ended with a status that this version does not know
 //   - asteroid.ExecutionTimedOut: TimeoutSeconds passed, or HumanTimeoutSeconds without an answer
 //   - asteroid.StagedFileExpired: the agent started without a file, see OnMissingFiles
 //   - asteroid.InvalidInput, and any other error of the activities. If the wait itself fails
@@ -180,7 +181,8 @@ func (r *AgentRun) awaitFinalExecution(ctx workflow.Context) (*asteroid.Executio
 			err = r.terminalError(execution)
 		}
 		if err == nil || !r.shouldReexecute(execution, err) {
-			if r.in.OnFailure == FailureIsResult && (asteroid.IsExecutionFailed(err) || asteroid.IsExecutionCancelled(err)) {
+			unsuccessful := asteroid.IsExecutionFailed(err) || asteroid.IsExecutionCancelled(err) || asteroid.IsUnknownStatus(err)
+			if r.in.OnFailure == FailureIsResult && unsuccessful {
 				err = nil
 			}
 			return execution, err

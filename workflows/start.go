@@ -149,8 +149,8 @@ func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.Execu
 		})
 	}
 	status := executed.Status
-	if class := status.Class(); class == asteroid.ClassNeedsHuman || class == asteroid.ClassPaused {
-		status = asteroid.StatusStarting // adopted: the first read has to show the question
+	if class := status.Class(); class == asteroid.ClassNeedsHuman || class == asteroid.ClassPaused || class == asteroid.ClassUnknown {
+		status = asteroid.StatusStarting // adopted: the first read has to show the question, or whether it has ended
 	}
 	r.rereads = rereads{last: r.rereads.last}
 	r.changedAt, r.afterQuestion = time.Time{}, false

@@ -72,6 +72,7 @@ type AgentState struct {
 
 	requested []string // labels of the files, until they are staged
 	result    []byte
+	ended     bool // with whatever status
 }
 
 // StatusTime is a status and since when the execution has had it. Since is the service's time if
@@ -111,12 +112,16 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	if changed {
 		r.afterQuestion = s.Status.NeedsHuman() && !e.Status.NeedsHuman()
 		s.addStatus(e.Status, statusSince(e, workflow.Now(ctx)))
+		if e.Status.Class() == asteroid.ClassUnknown {
+			workflow.GetLogger(ctx).Warn("The execution has a status that this version of the library does not know: update the library",
+				"executionId", e.ExecutionID, "status", e.Status)
+		}
 	}
 	// A read whose activities failed keeps the known question.
 	if changed || e.Reason != "" || len(e.Questions) > 0 {
 		s.Reason, s.Questions = e.Reason, e.Questions
 	}
-	s.AgentName, s.Status = e.AgentName, e.Status
+	s.AgentName, s.Status, s.ended = e.AgentName, e.Status, e.Terminal()
 	s.PlatformURL, s.LiveViewURL, s.RecordingURL = e.PlatformURL, e.LiveViewURL, e.RecordingURL
 	if e.ExecutionResult != nil {
 		s.Outcome, s.result = e.ExecutionResult.Outcome, e.ExecutionResult.Result
@@ -130,6 +135,10 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	r.enterPhase(ctx, phase)
 }
 
+// terminal reports whether the execution has ended. A status that this version does not know tells
+// nothing by itself.
+func (s *AgentState) terminal() bool { return s.ended || s.Status.Terminal() }
+
 // phaseOfStatus returns the phase that follows from the status. A terminal run keeps
 // PhaseCancelling and PhaseBackoff.
 func (s *AgentState) phaseOfStatus() Phase {
@@ -138,7 +147,7 @@ func (s *AgentState) phaseOfStatus() Phase {
 		return PhaseNeedsHuman
 	case s.Status.Class() == asteroid.ClassPaused:
 		return PhasePaused
-	case s.Status.Terminal() && (s.Phase == PhaseCancelling || s.Phase == PhaseBackoff):
+	case s.terminal() && (s.Phase == PhaseCancelling || s.Phase == PhaseBackoff):
 		return s.Phase
 	default:
 		return PhaseRunning
@@ -150,7 +159,7 @@ func statusSince(e *asteroid.Execution, now time.Time) time.Time {
 	switch {
 	case !e.StatusChangedAt.IsZero():
 		return e.StatusChangedAt
-	case e.Status.Terminal() && e.TerminalAt != nil:
+	case e.Terminal() && e.TerminalAt != nil:
 		return *e.TerminalAt
 	default:
 		return now

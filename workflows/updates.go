@@ -74,7 +74,7 @@ func (a *agents) findRun(executionID string) (*AgentRun, error) {
 	var only *AgentRun
 	for _, r := range a.runs {
 		id := r.executed.ExecutionID
-		open := id != "" && !r.finished && !r.state.Status.Terminal()
+		open := id != "" && !r.finished && !r.state.terminal()
 		switch {
 		case executionID != "" && id == executionID && open:
 			return r, nil
@@ -165,7 +165,7 @@ const resumeDelay = 5 * time.Second // the time for a message to resume a run by
 
 // resumeUnlessChanged resumes a run after resumeDelay, if it still asks the answered question.
 func (r *AgentRun) resumeUnlessChanged(ctx workflow.Context, executionID string, status asteroid.Status, changedAt time.Time) {
-	obsolete := func() bool { return r.executed.ExecutionID != executionID || r.finished || r.state.Status.Terminal() }
+	obsolete := func() bool { return r.executed.ExecutionID != executionID || r.finished || r.state.terminal() }
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	timer := workflow.NewTimer(timerCtx, resumeDelay)
 	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || obsolete() }) // nothing cancels this context

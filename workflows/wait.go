@@ -200,6 +200,9 @@ func (r *AgentRun) terminalError(e *asteroid.Execution) error {
 	}
 	errorType, outcome := asteroid.ErrorTypeExecutionFailed, "failed"
 	switch {
+	case e.Status.Class() == asteroid.ClassUnknown:
+		errorType = asteroid.ErrorTypeUnknownStatus
+		outcome = fmt.Sprintf("ended as %q, a status that this version of the library does not know: update the library", e.Status)
 	case e.Status == asteroid.StatusCancelled && e.Reason == asteroid.ReasonUserRequested:
 		errorType, outcome = asteroid.ErrorTypeExecutionCancelled, "was cancelled"
 	case e.Status == asteroid.StatusCancelled && e.Reason == "":
