@@ -149,9 +149,9 @@ func (e *attachAttempt) lookUp(ctx context.Context, unknown []int) error {
 	}
 	began := e.progress.Looking
 	if began.IsZero() {
-		began = e.now()
+		began = e.attemptTime(ctx)
 	}
-	if len(missing) == 0 || e.now().Sub(began) >= attachGrace {
+	if len(missing) == 0 || e.attemptTime(ctx).Sub(began) >= attachGrace {
 		e.progress.recordSending(nil, time.Time{})
 		return nil
 	}

@@ -49,6 +49,9 @@ func (s *AgentState) markdown() string {
 	line("Files", s.fileList())
 	line("Execution", s.execution())
 	line("Status", s.statusHistory())
+	if !s.UnreadableSince.IsZero() {
+		line("Problem", "cannot be read since "+s.UnreadableSince.UTC().Format(clockTime)+"; what is shown is from before")
+	}
 	line("Earlier attempts", joinLimited(s.FailedExecutions, inlineCode))
 	line("Output files", joinLimited(s.Outputs, func(f asteroid.OutputFile) string { return fileWithSize(f.Name, f.ContentType, f.Size) }))
 	line("Asked", s.question())

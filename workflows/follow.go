@@ -43,8 +43,16 @@ func (r *AgentRun) follow(ctx workflow.Context) (*asteroid.Execution, error) {
 		poll, stop := r.startPoll(ctx)
 		execution, polled, err := r.nextExecution(ctx, poll)
 		stop()
+		if details, ok := asteroid.DetailsOf(err); ok && asteroid.IsStillRunning(err) && !details.UnreadableSince.IsZero() {
+			r.state.UnreadableSince = details.UnreadableSince
+			r.agents.renderDetails(ctx)
+			continue
+		}
 		if err != nil {
 			return nil, err
+		}
+		if polled && execution.Status == r.state.Status {
+			r.lateDetails++
 		}
 		r.observe(ctx, execution)
 		if execution.Status.NeedsHuman() && r.state.questionUnknown() {
@@ -125,6 +133,10 @@ func (r *AgentRun) startPoll(ctx workflow.Context) (workflow.Future, workflow.Ca
 	return startActivity(ctx, asteroid.AwaitExecutionName, in, awaitDefaults(), "Await execution "+in.ExecutionID), stop
 }
 
+// maxLateDetails bounds the polls that return because of a name or a link: the service may change a
+// link at each read.
+const maxLateDetails = 10
+
 func (r *AgentRun) pollInput() asteroid.AwaitExecutionInput {
 	in := asteroid.AwaitExecutionInput{
 		Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID,
@@ -136,8 +148,13 @@ func (r *AgentRun) pollInput() asteroid.AwaitExecutionInput {
 			in.Until = asteroid.UntilSignificantChange
 		}
 	}
-	switch class := r.state.Status.Class(); {
-	case r.state.terminal(): // adopted, or read after a hint: only the result is missing
+	s := r.state
+	in.Internal.ReportUnreadable, in.Internal.UnreadableSince = true, s.UnreadableSince
+	if r.lateDetails < maxLateDetails {
+		in.Internal.Shown = &asteroid.ShownExecution{AgentName: s.AgentName, PlatformURL: s.PlatformURL, LiveViewURL: s.LiveViewURL}
+	}
+	switch class := s.Status.Class(); {
+	case s.terminal(): // adopted, or read after a hint: only the result is missing
 		in.Until, in.KnownStatus = asteroid.UntilTerminal, ""
 	case class == asteroid.ClassNeedsHuman, class == asteroid.ClassPaused:
 		in.Internal.KnownSince = r.changedAt

@@ -106,8 +106,8 @@ func (r *AgentRun) recordReread(ctx workflow.Context, e *asteroid.Execution, exp
 	changed := e.Status != r.state.Status
 	if changed {
 		r.rereads.unchanged = 0
-		r.observe(ctx, e)
 	}
+	r.observe(ctx, e) // a name or a link may be known later than the status
 	switch {
 	case expected != "" && expected != e.Status:
 		r.rereads.repeat(expected)

@@ -102,6 +102,7 @@ type AgentRun struct {
 	changedAt       time.Time // Execution.StatusChangedAt of the state's status
 	afterQuestion   bool      // the agent waited for a person before it came to the state's status
 	rereads         rereads
+	lateDetails     int // polls that returned without another status
 	deadline        humanDeadline
 	updatesInFlight int
 	finished        bool // nothing waits for the run any more

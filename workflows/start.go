@@ -153,7 +153,7 @@ func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.Execu
 		status = asteroid.StatusStarting // adopted: the first read has to show the question, or whether it has ended
 	}
 	r.rereads = rereads{last: r.rereads.last}
-	r.changedAt, r.afterQuestion = time.Time{}, false
+	r.changedAt, r.afterQuestion, r.lateDetails = time.Time{}, false, 0
 	s := r.state
 	*s = AgentState{
 		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested,

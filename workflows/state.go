@@ -58,13 +58,16 @@ type AgentState struct {
 	Reason           string   `json:"reason,omitempty"`
 	// Questions are what the agent asks; empty when it only gave a Reason. AskedSince is when the
 	// workflow learned of it. Overdue says that HumanTimeoutSeconds have passed since.
-	Questions  []asteroid.Question   `json:"questions,omitempty"`
-	AskedSince time.Time             `json:"askedSince,omitzero"`
-	Overdue    bool                  `json:"overdue,omitempty"`
-	Outcome    string                `json:"outcome,omitempty"`
-	Files      []asteroid.StagedFile `json:"files,omitempty"`
-	Outputs    []asteroid.OutputFile `json:"outputs,omitempty"` // the collected files
-	Error      string                `json:"error,omitempty"`
+	Questions  []asteroid.Question `json:"questions,omitempty"`
+	AskedSince time.Time           `json:"askedSince,omitzero"`
+	Overdue    bool                `json:"overdue,omitempty"`
+	// UnreadableSince is since when the service does not let the execution be read. What the state
+	// says of the execution is older.
+	UnreadableSince time.Time             `json:"unreadableSince,omitzero"`
+	Outcome         string                `json:"outcome,omitempty"`
+	Files           []asteroid.StagedFile `json:"files,omitempty"`
+	Outputs         []asteroid.OutputFile `json:"outputs,omitempty"` // the collected files
+	Error           string                `json:"error,omitempty"`
 
 	PlatformURL  string `json:"platformUrl,omitempty"`
 	LiveViewURL  string `json:"liveViewUrl,omitempty"`
@@ -104,6 +107,7 @@ func (r *AgentRun) enterFinalPhase(ctx workflow.Context, err error) {
 // observe updates the state to an execution that was read.
 func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	s := r.state
+	s.UnreadableSince = time.Time{}
 	// A status time that becomes readable late is no change: the question is the same.
 	changed := e.Status != s.Status || !r.changedAt.IsZero() && e.StatusChangedAt.After(r.changedAt)
 	if changed || r.changedAt.IsZero() {
