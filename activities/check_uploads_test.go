@@ -36,7 +36,7 @@ func TestCheckUploadsMatchesByNameThenSize(t *testing.T) {
 	require.Equal(t, []string{"d.csv"}, checked.Missing)
 }
 
-// The patience begins when the run has started, and no clock of the worker is compared with another.
+// The patience begins when the run has started, whatever the worker's clock says.
 func TestCheckUploadsCountsFromTheStartOfTheRun(t *testing.T) {
 	t.Parallel()
 	for name, offset := range map[string]time.Duration{

@@ -74,6 +74,8 @@ func (s *AgentState) markdown() string {
 // activity returns what the agent does, as the rest of a sentence that its name begins.
 func (s *AgentState) activity() string {
 	switch s.Phase {
+	case PhaseWaitingForTurn:
+		return "**waits for its turn**: other agents of the workflow go first"
 	case PhaseStaging:
 		return "gets its files staged"
 	case PhaseExecuting:

@@ -58,6 +58,15 @@ type RunAgentResult struct {
 // An execute that is refused for lack of capacity is repeated for CapacityTimeoutSeconds. The
 // details show since when. Files that approach their expiry meanwhile are staged again.
 //
+// # Many agents
+//
+// At most 1,000 agents of one workflow are under way: the server admits 2,000 pending activities,
+// and updates, reads and cancellations need some. Further calls of RunAgent and StartAgent wait for
+// their turn, in [PhaseWaitingForTurn]. So does Result for an agent that StartAgent has started. An
+// agent takes some 15 events of the 51,200 that a history may have, and a few of the 10,000 signals
+// that a run may receive. So a workflow of more than 2,000 agents should continue as new, or give
+// them to child workflows.
+//
 // # Errors
 //
 // Each is an ApplicationError that is not retryable, so a RetryPolicy of the workflow runs no
@@ -130,15 +139,24 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 			run.request.Internal.UnknownOutcomes = 1 // an execute that the reset run may have had under way
 		}
 	}
-	err := run.checkDestination(routingOptions(ctx))
+	err := run.takeTurn(ctx)
 	if err == nil {
-		err = run.start(routingOptions(ctx))
+		err = run.startInTurn(routingOptions(ctx))
 	}
 	if err != nil {
 		run.enterFinalPhase(ctx, err)
 		return nil, run.finalError(err, nil)
 	}
 	return run, nil
+}
+
+// startInTurn starts the agent and ends its turn.
+func (r *AgentRun) startInTurn(ctx workflow.Context) error {
+	defer r.endTurn()
+	if err := r.checkDestination(ctx); err != nil {
+		return err
+	}
+	return r.start(ctx)
 }
 
 // wasReset reports whether this run repeats a part of another one, which may have executed the
@@ -153,6 +171,8 @@ func (r *AgentRun) ExecutionID() string { return r.executed.ExecutionID }
 
 // Result waits for the agent's run and returns its result, or an error of [RunAgent]. Call it once.
 func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
+	r.resumeTurn(ctx)
+	defer r.endTurn()
 	execution, err := r.awaitFinalExecution(routingOptions(ctx))
 	var outputs []asteroid.OutputFile
 	if err == nil && execution.Status == asteroid.StatusCompleted {

@@ -25,6 +25,7 @@ type Phase string
 
 // The phases, in the order in which an agent passes through them. An agent may skip some.
 const (
+	PhaseWaitingForTurn     Phase = "waitingForTurn"     // too many agents of the workflow are under way
 	PhaseStaging            Phase = "staging"            // its files are uploaded to the service
 	PhaseExecuting          Phase = "executing"          // it is being started
 	PhaseWaitingForCapacity Phase = "waitingForCapacity" // the service has no capacity; Since is the first refusal
