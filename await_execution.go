@@ -62,6 +62,8 @@ type AwaitExecutionInternal struct {
 	UnreadableSince  time.Time `json:"unreadableSince,omitzero"`
 	// EnsureWatch makes each attempt start the connection's watch unless it runs.
 	EnsureWatch bool `json:"ensureWatch,omitempty"`
+
+	decoded *decodedInput
 }
 
 // ShownExecution holds members of an [Execution] that may become known later than its status.
@@ -74,6 +76,9 @@ type ShownExecution struct {
 // Validate checks the execution id, and that Until, KnownStatus and LongPollSeconds go together.
 // Its error is asteroid.InvalidInput and names the field.
 func (in *AwaitExecutionInput) Validate() error {
+	if err := in.Internal.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}

@@ -74,6 +74,11 @@
 //	  }
 //	}
 //
+// Inputs are strict. A member that is unknown, of another letter case, given twice or of another
+// type is an asteroid.InvalidInput that names it, so that a misspelled inputs does not run an agent
+// without them. null counts as absent. The values in inputs may be any JSON. A worker retries an
+// input whose member schema, a number, says that it is of a newer version of this package.
+//
 // The retry policy of asteroid.AwaitExecution is its poll schedule. Set its maximum interval (the
 // server's default is 100 seconds) and leave its maximum attempts unlimited; bound the wait with
 // the schedule-to-close timeout. Cancelling the activity does not cancel the agent. Cancelling the

@@ -56,12 +56,12 @@ func (a *agents) registerUpdates(ctx workflow.Context) {
 			workflow.GetLogger(ctx).Error("Could not register the update", "update", name, "error", err)
 		}
 	}
-	register(AnswerUpdate, "Answers the agent's question.", a.handleAnswer, a.validateAnswer)
-	register(SendMessageUpdate, "Sends the agent a message.", a.handleSendMessage, a.validateMessage)
+	register(AnswerUpdate, "Answers the agent's question.", strictHandler(a.handleAnswer), strictValidator(a.validateAnswer))
+	register(SendMessageUpdate, "Sends the agent a message.", strictHandler(a.handleSendMessage), strictValidator(a.validateMessage))
 	registerStatus := func(name, description string, status asteroid.Status) {
-		register(name, description, func(ctx workflow.Context, in SteerInput) (*SteerResult, error) {
+		register(name, description, strictHandler(func(ctx workflow.Context, in SteerInput) (*SteerResult, error) {
 			return a.handleSetStatus(ctx, in, status)
-		}, func(in SteerInput) error { _, err := a.findRun(in.ExecutionID); return err })
+		}), strictValidator(func(in SteerInput) error { _, err := a.findRun(in.ExecutionID); return err }))
 	}
 	registerStatus(PauseUpdate, "Pauses the agent's run.", asteroid.StatusPaused)
 	registerStatus(ResumeUpdate, "Resumes the agent's run.", asteroid.StatusRunning)

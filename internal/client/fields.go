@@ -27,9 +27,9 @@ func (m members) text(name string) string {
 	return ""
 }
 
-// status returns a status. White space around it and its letter case do not make it another one.
-func (m members) status(name string) asteroid.Status {
-	said := strings.TrimSpace(m.text(name))
+// status returns the status. White space around it and its letter case do not make it another one.
+func (m members) status() asteroid.Status {
+	said := strings.TrimSpace(m.text("status"))
 	if known := asteroid.Status(strings.ToLower(said)); known.Class() != asteroid.ClassUnknown {
 		return known
 	}

@@ -26,7 +26,7 @@ type Summary struct {
 }
 
 func summaryOf(m members) Summary {
-	status := m.status("status")
+	status := m.status()
 	return Summary{
 		ID: m.text("id"), AgentID: m.text("agentId"), WorkflowID: m.text("workflowId"), Status: status, Terminal: m.terminal(status),
 		CreatedAt: m.time("createdAt"), ParentExecutionID: m.text("parentExecutionId"), Metadata: m.strings("metadata"),
