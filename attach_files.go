@@ -9,11 +9,16 @@ type AttachFilesInput struct {
 	ExecutionID string `json:"executionId"`
 	// Files are at least one and at most MaxFiles.
 	Files []FileRef `json:"files"`
+
+	decoded *decodedInput
 }
 
 // Validate checks the execution id and the number of files. Its error is asteroid.InvalidInput and
 // names the field. Only the activity checks the references, since each worker opens others.
 func (in *AttachFilesInput) Validate() error {
+	if err := in.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}

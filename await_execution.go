@@ -52,13 +52,33 @@ type AwaitExecutionInternal struct {
 	// Each poll reads the execution's activities too. The zero time means that only another status
 	// is a change.
 	KnownSince time.Time `json:"knownSince,omitzero"`
+	// Shown is what the caller shows of the execution. Something else then counts as a change; a
+	// run that starts has some ten polls before. nil means that only the status counts.
+	Shown *ShownExecution `json:"shown,omitempty"`
+	// ReportUnreadable ends the wait with an asteroid.StillRunning that is final and has
+	// ErrorDetails.UnreadableSince, once polls have failed for five minutes. With that time as
+	// UnreadableSince the next wait goes on, and ends with the first poll that succeeds.
+	ReportUnreadable bool      `json:"reportUnreadable,omitempty"`
+	UnreadableSince  time.Time `json:"unreadableSince,omitzero"`
 	// EnsureWatch makes each attempt start the connection's watch unless it runs.
 	EnsureWatch bool `json:"ensureWatch,omitempty"`
+
+	decoded *decodedInput
+}
+
+// ShownExecution holds members of an [Execution] that may become known later than its status.
+type ShownExecution struct {
+	AgentName   string `json:"agentName,omitempty"`
+	PlatformURL string `json:"platformUrl,omitempty"`
+	LiveViewURL string `json:"liveViewUrl,omitempty"`
 }
 
 // Validate checks the execution id, and that Until, KnownStatus and LongPollSeconds go together.
 // Its error is asteroid.InvalidInput and names the field.
 func (in *AwaitExecutionInput) Validate() error {
+	if err := in.Internal.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}

@@ -1,5 +1,7 @@
 package asteroid
 
+import "cmp"
+
 // CheckUploadsInput is the input of asteroid.CheckUploads
 // (https://docs.asteroid.ai/api-reference/files/get-execution-files).
 type CheckUploadsInput struct {
@@ -10,10 +12,14 @@ type CheckUploadsInput struct {
 	// Files are the ExecuteAgentInput.TempFiles with which the agent was executed. They may be
 	// empty.
 	Files []StagedFile `json:"files"`
+
+	decoded *decodedInput
 }
 
 // Validate checks the execution id. Its error is asteroid.InvalidInput and names the field.
-func (in *CheckUploadsInput) Validate() error { return checkID("executionId", in.ExecutionID) }
+func (in *CheckUploadsInput) Validate() error {
+	return cmp.Or(in.decoded.check(), checkID("executionId", in.ExecutionID))
+}
 
 // CheckUploadsResult is the result of asteroid.CheckUploads.
 type CheckUploadsResult struct {

@@ -74,6 +74,11 @@
 //	  }
 //	}
 //
+// Inputs are strict. A member that is unknown, of another letter case, given twice or of another
+// type is an asteroid.InvalidInput that names it, so that a misspelled inputs does not run an agent
+// without them. null counts as absent. The values in inputs may be any JSON. A worker retries an
+// input whose member schema, a number, says that it is of a newer version of this package.
+//
 // The retry policy of asteroid.AwaitExecution is its poll schedule. Set its maximum interval (the
 // server's default is 100 seconds) and leave its maximum attempts unlimited; bound the wait with
 // the schedule-to-close timeout. Cancelling the activity does not cancel the agent. Cancelling the
@@ -99,7 +104,8 @@
 // # Statuses
 //
 // A [Status] is the API's own word, and its [StatusClass] says what it means for a caller. A status
-// that this version does not know is [ClassUnknown], which does not count as terminal.
+// that this version does not know is [ClassUnknown]. An execution with such a status goes on,
+// unless it has a TerminalAt or a result ([Execution.Terminal]).
 //
 //	class            statuses                                 means
 //	ClassPending     queued                                   waits for capacity
@@ -144,9 +150,9 @@
 //	asteroid.StillRunning        IsStillRunning        AwaitExecution: the wait goes on;   yes
 //	                                                   CheckUploads: a file is not listed
 //	                                                   yet
-//	asteroid.UnknownStatus       IsUnknownStatus       the execution stayed for an hour    no
-//	                                                   in a status that this version does
-//	                                                   not know
+//	asteroid.UnknownStatus       IsUnknownStatus       workflows.RunAgent: the execution   no
+//	                                                   ended with a status that this
+//	                                                   version does not know
 //	asteroid.ExecutionFailed     IsExecutionFailed     workflows.RunAgent: the execution   no
 //	                                                   failed, or the service ended it
 //	asteroid.ExecutionCancelled  IsExecutionCancelled  workflows.RunAgent: a user          no

@@ -34,6 +34,8 @@ type ErrorDetails struct {
 	// UnknownStatus, and in every other error of workflows.RunAgent about what became of the
 	// execution, if that could be read.
 	Execution *Execution `json:"execution,omitempty"`
+	// UnreadableSince is since when no poll of a wait could read the execution.
+	UnreadableSince time.Time `json:"unreadableSince,omitzero"`
 	// Field is the input field that broke a rule, such as executionOptions.softTimeoutMins.
 	Field string `json:"field,omitempty"`
 	// Parameters are the parameters that the service rejected, if it names them.

@@ -85,6 +85,8 @@ type ExecuteAgentInternal struct {
 	// ExcludeExecutions are ids of executions that are neither adopted nor cancelled, whatever
 	// their status.
 	ExcludeExecutions []string `json:"excludeExecutions,omitempty"`
+
+	decoded *decodedInput
 }
 
 // Intent identifies an intent to run an agent by the workflow that has it. All of it survives a
@@ -138,6 +140,9 @@ type ExecuteAgentResult struct {
 
 // Validate checks every rule of the fields. Its error is asteroid.InvalidInput and names the field.
 func (in *ExecuteAgentInput) Validate() error {
+	if err := in.Internal.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("agentId", in.AgentID); err != nil {
 		return err
 	}

@@ -76,6 +76,13 @@ type QuestionOption struct {
 	Description string `json:"description,omitempty"`
 }
 
+// Terminal reports whether the run never changes again. Besides the terminal statuses, a status
+// that this version does not know is terminal when the run has a TerminalAt or an ExecutionResult.
+func (e *Execution) Terminal() bool {
+	ended := e.TerminalAt != nil || e.ExecutionResult != nil
+	return e.Status.Terminal() || e.Status.Class() == ClassUnknown && ended
+}
+
 // Result returns the JSON value that the agent was told to produce, or nil when there is none.
 func (e *Execution) Result() json.RawMessage {
 	if e.ExecutionResult == nil {

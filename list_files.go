@@ -8,11 +8,16 @@ type ListFilesInput struct {
 	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
 	FileSelection
+
+	decoded *decodedInput
 }
 
 // Validate checks the execution id and the selection. Its error is asteroid.InvalidInput and names
 // the field.
 func (in *ListFilesInput) Validate() error {
+	if err := in.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}

@@ -12,11 +12,16 @@ type SaveFilesInput struct {
 	// file:///srv/results, below one of the worker's OutputRoots, or a URI of one of the worker's
 	// Stores, such as s3://bucket/results.
 	Destination string `json:"destination"`
+
+	decoded *decodedInput
 }
 
 // Validate checks the execution id and the selection. Its error is asteroid.InvalidInput and names
 // the field. Only the activity checks Destination, since each worker accepts others.
 func (in *SaveFilesInput) Validate() error {
+	if err := in.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}

@@ -12,11 +12,16 @@ type SendMessageInput struct {
 	// Message is required. To choose a suggested answer to a question, send its
 	// QuestionOption.Label. The message enters the workflow's history: it must hold no secrets.
 	Message string `json:"message"`
+
+	decoded *decodedInput
 }
 
 // Validate checks the execution id, and that the message is more than white space. Its error is
 // asteroid.InvalidInput and names the field.
 func (in *SendMessageInput) Validate() error {
+	if err := in.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}

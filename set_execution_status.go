@@ -16,11 +16,16 @@ type SetExecutionStatusInput struct {
 	// Status is required: StatusPaused pauses the execution, StatusRunning resumes it,
 	// StatusCancelled ends it.
 	Status Status `json:"status"`
+
+	decoded *decodedInput
 }
 
 // Validate checks the execution id, and that the status is one that can be set. Its error is
 // asteroid.InvalidInput and names the field.
 func (in *SetExecutionStatusInput) Validate() error {
+	if err := in.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("executionId", in.ExecutionID); err != nil {
 		return err
 	}

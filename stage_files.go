@@ -1,5 +1,7 @@
 package asteroid
 
+import "cmp"
+
 // StageFilesInput is the input of asteroid.StageFiles
 // (https://docs.asteroid.ai/api-reference/files/stage-a-file-for-an-execution).
 type StageFilesInput struct {
@@ -7,11 +9,15 @@ type StageFilesInput struct {
 	Connection string `json:"connection,omitempty"`
 	// Files are at least one and at most MaxFiles.
 	Files []FileRef `json:"files"`
+
+	decoded *decodedInput
 }
 
 // Validate checks the number of files. Its error is asteroid.InvalidInput and names the field. Only
 // the activity checks the references, since each worker opens others.
-func (in *StageFilesInput) Validate() error { return checkFiles(in.Files) }
+func (in *StageFilesInput) Validate() error {
+	return cmp.Or(in.decoded.check(), checkFiles(in.Files))
+}
 
 // StageFilesResult is the result of asteroid.StageFiles.
 type StageFilesResult struct {

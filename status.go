@@ -25,7 +25,8 @@ type StatusClass string
 
 // The classes of statuses.
 const (
-	// ClassUnknown is a status that this version does not know. It does not count as terminal.
+	// ClassUnknown is a status that this version does not know. By itself it does not count as
+	// terminal; see [Execution.Terminal].
 	ClassUnknown StatusClass = "unknown"
 	// ClassPending is an execution that waits for capacity.
 	ClassPending StatusClass = "pending"
@@ -60,7 +61,8 @@ func (s Status) Class() StatusClass {
 	return ClassUnknown
 }
 
-// Terminal reports whether s never changes again: completed, failed or cancelled.
+// Terminal reports whether s never changes again: completed, failed or cancelled. Of an execution,
+// [Execution.Terminal] tells more.
 func (s Status) Terminal() bool { return s.Class() == ClassTerminal }
 
 // NeedsHuman reports whether the agent stopped to ask a person: paused_by_agent or

@@ -13,11 +13,16 @@ type SweepDuplicatesInput struct {
 	// Keep is the id of the execution that is not cancelled. Empty means that every execution of
 	// the intent is cancelled.
 	Keep string `json:"keep,omitempty"`
+
+	decoded *decodedInput
 }
 
 // Validate checks that agent id and execution key are given. Its error is asteroid.InvalidInput and
 // names the field.
 func (in *SweepDuplicatesInput) Validate() error {
+	if err := in.decoded.check(); err != nil {
+		return err
+	}
 	if err := checkID("agentId", in.AgentID); err != nil {
 		return err
 	}

@@ -10,7 +10,12 @@ type WatchExecutionsInput struct {
 	// Known is the Known of the [WatchExecutionsResult] before this run. Empty means that there was
 	// none.
 	Known []byte `json:"known,omitempty"`
+
+	decoded *decodedInput
 }
+
+// Validate checks the form of the input. Its error is asteroid.InvalidInput and names the field.
+func (in *WatchExecutionsInput) Validate() error { return in.decoded.check() }
 
 // WatchExecutionsResult is the result of asteroid.WatchExecutions.
 type WatchExecutionsResult struct {

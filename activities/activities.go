@@ -70,6 +70,7 @@ const DefaultMaxUploadBytes = 200 * 1000 * 1000
 type Activities struct {
 	connections   map[string]*client.Client
 	now           func() time.Time
+	virtualTime   bool // now is not the time of attempts
 	lookupGrace   time.Duration
 	timeout       time.Duration // of a request
 	events        asteroid.Events
@@ -102,7 +103,7 @@ func New(options Options) (*Activities, error) {
 		maxUploadBytes: cmp.Or(options.MaxUploadBytes, DefaultMaxUploadBytes),
 		settleInterval: cmp.Or(options.SettleInterval, DefaultSettleInterval),
 	}
-	if a.now == nil {
+	if a.virtualTime = a.now != nil; !a.virtualTime {
 		a.now = time.Now
 	}
 	for name, settings := range options.Connections {

@@ -112,10 +112,27 @@ const (
 	tooNewInterval = 2 * time.Second
 )
 
+// attemptTime returns the time of the attempt, which a later attempt on another machine compares
+// with its own. It is the Temporal server's, or that of Options.Now in a test with virtual time.
+func (a *Activities) attemptTime(ctx context.Context) time.Time {
+	if a.virtualTime {
+		return a.now()
+	}
+	return activity.GetInfo(ctx).StartedTime
+}
+
+// waited returns how long an activity has been attempted that is retried at an interval. It needs
+// no clock but the Temporal server's. The attempts count where that stands still: in the SDK's test
+// environments.
+func waited(ctx context.Context, interval time.Duration) time.Duration {
+	info := activity.GetInfo(ctx)
+	return max(info.StartedTime.Sub(info.ScheduledTime), time.Duration(info.Attempt-1)*interval)
+}
+
 // forgiveEarlyNotFound makes a 404 retryable while the execution may be too new to be read.
 func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*client.Error](err)
-	if ok && failed.Status == http.StatusNotFound && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < replicaLag {
+	if ok && failed.Status == http.StatusNotFound && waited(ctx, tooNewInterval) < replicaLag {
 		return temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
 			asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewInterval, Details: []any{failed.Details()}})
 	}

@@ -149,9 +149,9 @@ func (e *attachAttempt) lookUp(ctx context.Context, unknown []int) error {
 	}
 	began := e.progress.Looking
 	if began.IsZero() {
-		began = e.now()
+		began = e.attemptTime(ctx)
 	}
-	if len(missing) == 0 || e.now().Sub(began) >= attachGrace {
+	if len(missing) == 0 || e.attemptTime(ctx).Sub(began) >= attachGrace {
 		e.progress.recordSending(nil, time.Time{})
 		return nil
 	}
@@ -191,7 +191,7 @@ func (e *attachAttempt) uploadFailed(ctx context.Context, err error) error {
 	if !ok || failed.Status != http.StatusBadRequest {
 		return e.forgiveEarlyNotFound(ctx, err)
 	}
-	if now, readErr := e.c.Execution(ctx, e.executionID); readErr == nil && now.Status.Terminal() {
+	if now, readErr := e.c.Execution(ctx, e.executionID); readErr == nil && now.Terminal() {
 		failed.Message += fmt.Sprintf("; the execution is %s and takes no more files", now.Status)
 	}
 	return activityError(ctx, failed)

@@ -22,14 +22,14 @@ const (
 	// malformedReads is how many polls in a row have to get the same malformed response before that
 	// is final. A proxy that cuts a response short does not do so three times at the same byte.
 	malformedReads = 3
+	// reportPatience is how long polls fail before RunAgent is told.
+	reportPatience = 5 * time.Minute
 	// resultPatience is how long a completed run may lack its result, and the activities of a
 	// failed or cancelled one may be unreadable.
 	resultPatience = time.Minute
 	// reasonPatience is how long the activities of a failed or cancelled run, readable or refused,
 	// may lack the reason.
 	reasonPatience = 8 * time.Second
-	// unknownStatusPatience is how long a run may have a status that this version does not know.
-	unknownStatusPatience = time.Hour
 )
 
 // The caller's retry policy may poll a run in progress only every ten minutes. These conditions
@@ -48,11 +48,11 @@ type awaitProgress struct {
 	// Seen says that a poll before the streak read the execution.
 	Seen bool `json:"seen,omitempty"`
 	// Malformed is the digest of the malformed response that so many polls in a row got.
-	Malformed      string          `json:"malformed,omitempty"`
-	MalformedReads int             `json:"malformedReads,omitempty"`
-	NoResultSince  time.Time       `json:"noResultSince,omitzero"`
-	UnknownSince   time.Time       `json:"unknownSince,omitzero"`
-	UnknownStatus  asteroid.Status `json:"unknownStatus,omitempty"`
+	Malformed      string    `json:"malformed,omitempty"`
+	MalformedReads int       `json:"malformedReads,omitempty"`
+	NoResultSince  time.Time `json:"noResultSince,omitzero"`
+	// UnknownStatus is the status that this version does not know and has warned of.
+	UnknownStatus asteroid.Status `json:"unknownStatus,omitempty"`
 }
 
 // AwaitExecution waits until an execution is terminal, or until the condition in Input.Until holds,
@@ -93,7 +93,9 @@ type awaitProgress struct {
 // # When it ends
 //
 // A completed run that has no result yet is polled for up to a minute, then returned without one. A
-// failed run is a result here, not an error: check the Status.
+// failed run is a result here, not an error: check the Status. A run with a status that this
+// version does not know goes on, until it has a TerminalAt or a result. The worker logs a warning
+// once.
 //
 // Once a poll has read the execution, polls may fail for six hours in a row, whatever the service
 // answers: a gateway's error page, a key that expired and a 404 do not end the wait for an agent
@@ -102,8 +104,7 @@ type awaitProgress struct {
 //
 // Errors: asteroid.StillRunning; before the first successful poll asteroid.NotFound, retryable
 // during the first minute (a new execution may not be readable everywhere yet), then final: there
-// is no such execution; asteroid.UnknownStatus after an hour in a status that this version does not
-// know; and those of the API.
+// is no such execution; and those of the API.
 func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecutionInput) (*asteroid.Execution, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
@@ -117,6 +118,9 @@ func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecut
 	}
 	p := &poll{Activities: a, c: c, in: in}
 	p.before, _ = heartbeatDetails[awaitProgress](ctx)
+	if since := in.Internal.UnreadableSince; p.before.FailingSince.IsZero() && !since.IsZero() {
+		p.before.FailingSince, p.before.Seen = since, true // the first poll that succeeds ends this wait
+	}
 	execution, err := p.run(ctx)
 	if p.after != p.before {
 		activity.RecordHeartbeat(ctx, p.after)
@@ -145,36 +149,33 @@ func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 	if err != nil {
 		return nil, p.failed(ctx, err)
 	}
-	if e.Status.Class() == asteroid.ClassUnknown {
-		if err := p.unknownStatus(e); err != nil {
-			return nil, err
-		}
-	}
-	if !waitOver(p.in, e.Status) && !p.haltedAgain(ctx, e) {
+	p.warnOfUnknownStatus(ctx, e)
+	if !waitOver(p.in, e) && p.in.Internal.UnreadableSince.IsZero() && !p.haltedAgain(ctx, e) && !p.showsMore(ctx, e) {
 		if longPolled && e.Status.Class() == asteroid.ClassProcessing {
 			return nil, runGoesOn(e, time.Second) // the long poll was the interval
 		}
-		return nil, runGoesOn(e, 0)
+		return nil, runGoesOn(e, p.missingInterval(ctx, e))
 	}
 	reasonErr := p.c.FillReason(ctx, e)
-	if p.incomplete(e, reasonErr) {
+	if p.incomplete(ctx, e, reasonErr) {
 		return nil, runGoesOn(e, resultInterval)
 	}
 	activity.GetLogger(ctx).Info("Execution read", "executionId", e.ExecutionID, "status", e.Status, "reason", e.Reason)
 	return e, nil
 }
 
-// waitOver reports whether a wait for in ends with this status.
-func waitOver(in asteroid.AwaitExecutionInput, s asteroid.Status) bool {
-	switch in.Until {
-	case asteroid.UntilChange:
+// waitOver reports whether a wait for in ends with this execution.
+func waitOver(in asteroid.AwaitExecutionInput, e *asteroid.Execution) bool {
+	s := e.Status
+	switch {
+	case e.Terminal():
+		return true
+	case in.Until == asteroid.UntilChange:
 		return s != in.KnownStatus
-	case asteroid.UntilSignificantChange:
+	case in.Until == asteroid.UntilSignificantChange:
 		return s != in.KnownStatus && (s.Class() != asteroid.ClassProcessing || in.KnownStatus.Class() != asteroid.ClassProcessing)
-	case asteroid.UntilNeedsHuman:
-		return s.Terminal() || s.NeedsHuman()
 	default:
-		return s.Terminal()
+		return in.Until == asteroid.UntilNeedsHuman && s.NeedsHuman()
 	}
 }
 
@@ -187,25 +188,53 @@ func (p *poll) haltedAgain(ctx context.Context, e *asteroid.Execution) bool {
 	return p.c.FillReason(ctx, e) == nil && e.StatusChangedAt.After(p.in.Internal.KnownSince)
 }
 
-// unknownStatus records since when the execution has an unknown status, and fails when that is
-// too long.
-func (p *poll) unknownStatus(e *asteroid.Execution) error {
-	p.after.UnknownStatus, p.after.UnknownSince = e.Status, p.now()
-	if p.before.UnknownStatus == e.Status {
-		p.after.UnknownSince = p.before.UnknownSince
+// startingPolls is how many polls a run that starts has before what it shows ends the wait: soon it
+// runs, and then both are told together.
+const startingPolls = 10
+
+// showsMore reports whether the caller shows something else of the execution than was read.
+func (p *poll) showsMore(ctx context.Context, e *asteroid.Execution) bool {
+	shown := p.in.Internal.Shown
+	if shown == nil || *shown == (asteroid.ShownExecution{AgentName: e.AgentName, PlatformURL: e.PlatformURL, LiveViewURL: e.LiveViewURL}) {
+		return false
 	}
-	if p.now().Sub(p.after.UnknownSince) < unknownStatusPatience {
-		return nil
+	starting := e.Status == asteroid.StatusStarting || e.Status.Class() == asteroid.ClassPending
+	return !starting || activity.GetInfo(ctx).Attempt > startingPolls
+}
+
+// missingInterval returns the time to the next poll where the caller's policy polls seldom and the
+// live view, which should soon exist, is missing. It grows from five seconds to two minutes, then
+// the policy decides. 0 leaves it to the policy.
+func (p *poll) missingInterval(ctx context.Context, e *asteroid.Execution) time.Duration {
+	policy, attempt := activity.GetInfo(ctx).RetryPolicy, activity.GetInfo(ctx).Attempt
+	if p.in.Internal.Shown == nil || p.in.Until != asteroid.UntilSignificantChange ||
+		e.LiveViewURL != "" || e.Status.Class() != asteroid.ClassProcessing || attempt > 15 {
+		return 0
 	}
-	return temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("execution %s has been %q for %s, a status that this version of the library does not know: "+
-			"check the execution, and update the library", e.ExecutionID, e.Status, unknownStatusPatience),
-		asteroid.ErrorTypeUnknownStatus, nil,
-		asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
+	interval := 5 * time.Second
+	for range attempt - 1 {
+		interval = interval * 5 / 4
+	}
+	if policy != nil && policy.InitialInterval > 0 {
+		interval = min(interval, policy.InitialInterval)
+	}
+	return interval
+}
+
+// warnOfUnknownStatus logs a status that this version does not know, once.
+func (p *poll) warnOfUnknownStatus(ctx context.Context, e *asteroid.Execution) {
+	if e.Status.Class() != asteroid.ClassUnknown {
+		return
+	}
+	p.after.UnknownStatus = e.Status
+	if p.before.UnknownStatus != e.Status {
+		activity.GetLogger(ctx).Warn("The execution has a status that this version of the library does not know: update the library",
+			"executionId", e.ExecutionID, "status", e.Status)
+	}
 }
 
 // incomplete reports whether the execution lacks its result or reason and may still get it.
-func (p *poll) incomplete(e *asteroid.Execution, reasonErr error) bool {
+func (p *poll) incomplete(ctx context.Context, e *asteroid.Execution, reasonErr error) bool {
 	completed := e.Status == asteroid.StatusCompleted
 	noReason := e.Status.Terminal() && !completed && e.StatusChangedAt.IsZero()
 	if reasonErr == nil && !noReason && (!completed || e.ExecutionResult != nil) {
@@ -213,13 +242,13 @@ func (p *poll) incomplete(e *asteroid.Execution, reasonErr error) bool {
 	}
 	p.after.NoResultSince = p.before.NoResultSince
 	if p.after.NoResultSince.IsZero() {
-		p.after.NoResultSince = p.now()
+		p.after.NoResultSince = p.attemptTime(ctx)
 	}
 	patience := resultPatience
 	if noReason && reasonErr == nil {
 		patience = reasonPatience
 	}
-	return p.now().Sub(p.after.NoResultSince) < patience
+	return p.attemptTime(ctx).Sub(p.after.NoResultSince) < patience
 }
 
 func runGoesOn(e *asteroid.Execution, next time.Duration) error {
@@ -232,23 +261,27 @@ func runGoesOn(e *asteroid.Execution, next time.Duration) error {
 func (p *poll) failed(ctx context.Context, err error) error {
 	p.after = p.before
 	if p.after.FailingSince.IsZero() {
-		p.after.FailingSince = p.now()
+		p.after.FailingSince = p.attemptTime(ctx)
 		// An attempt before this one that has recorded no streak has read the execution.
 		p.after.Seen = p.in.KnownStatus != "" || activity.GetInfo(ctx).Attempt > 1
 	}
-	streak := p.now().Sub(p.after.FailingSince)
+	streak := p.attemptTime(ctx).Sub(p.after.FailingSince)
 	interval := min(max(streak/10, failingInterval), maxFailingInterval)
 	failed, isResponse := errors.AsType[*client.Error](err)
 	if isResponse {
 		failed.RetryAfter = cmp.Or(failed.RetryAfter, interval)
 		interval = failed.RetryAfter
 	}
-	err = p.forgiveEarlyNotFound(ctx, err)
+	if streak < replicaLag && (!p.after.Seen || p.in.KnownStatus != "") { // else a poll has read it
+		err = p.forgiveEarlyNotFound(ctx, err)
+	}
+	err = activityError(ctx, err)
 	said, ok := errors.AsType[*temporal.ApplicationError](err)
 	if !ok {
 		return err // the activity is cancelled
 	}
 	details, _ := asteroid.DetailsOf(err)
+	details.ExecutionID, details.UnreadableSince = p.in.ExecutionID, p.after.FailingSince
 	message := said.Message()
 	if p.after.Seen && p.before.NoResultSince.IsZero() { // else it was terminal, without its result
 		message = fmt.Sprintf("execution %s was not terminal when it was last read, and may still be running: %s", p.in.ExecutionID, message)
@@ -260,6 +293,8 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	case streak >= failingPatience:
 		return temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), message), said.Type(), nil, details)
+	case streak >= reportPatience && p.after.Seen && p.in.Internal.ReportUnreadable && p.in.Internal.UnreadableSince.IsZero():
+		return temporal.NewNonRetryableApplicationError(message+"; the wait goes on", asteroid.ErrorTypeStillRunning, nil, details)
 	case !p.after.Seen || !said.NonRetryable():
 		return err
 	default:

@@ -176,24 +176,45 @@ func TestAwaitExecutionRetriesEarly404Only(t *testing.T) {
 	require.True(t, applicationError(t, err).NonRetryable())
 }
 
-func TestAwaitExecutionToleratesUnknownStatusForAnHour(t *testing.T) {
+func TestAwaitExecutionWaitsThroughAnUnknownStatus(t *testing.T) {
 	t.Parallel()
-	clock := clienttest.NewClock()
-	var status atomic.Value
-	status.Store("hibernating")
-	wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, executionJSON(status.Load().(string)))
+	for name, end := range map[string]string{
+		"ends with a time":   `,"terminalAt":"2026-01-02T04:04:05Z"`,
+		"ends with a result": `,"executionResult":{"outcome":"partial"}`,
+	} {
+		for _, until := range []asteroid.AwaitUntil{asteroid.UntilTerminal, asteroid.UntilNeedsHuman, asteroid.UntilChange, asteroid.UntilSignificantChange} {
+			t.Run(name+", until "+string(until), func(t *testing.T) {
+				t.Parallel()
+				clock := clienttest.NewClock()
+				body := executionJSON("hibernating")
+				in := asteroid.AwaitExecutionInput{ExecutionID: "e-1", Until: until}
+				if until == asteroid.UntilChange || until == asteroid.UntilSignificantChange {
+					in.KnownStatus = "hibernating"
+				}
+				wait := newAwaitExecution(t, worker.Options{Now: clock.Now, Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = io.WriteString(w, body)
+				})}, in)
+				for range 3 {
+					require.True(t, asteroid.IsStillRunning(wait.nextErr()))
+					clock.Advance(24 * time.Hour)
+				}
+				body = strings.TrimSuffix(body, "}") + end + "}"
+				execution, err := wait.next()
+				require.NoError(t, err)
+				require.True(t, execution.Terminal())
+			})
+		}
+	}
+}
+
+func TestAwaitExecutionKnowsAStatusOfAnotherLetterCase(t *testing.T) {
+	t.Parallel()
+	wait := newAwaitExecution(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Replace(executionJSON(" Completed"), "}", `,"executionResult":{"outcome":"done"}}`, 1))
 	})}, asteroid.AwaitExecutionInput{ExecutionID: "e-1"})
-	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
-	clock.Advance(50 * time.Minute)
-	status.Store("dreaming") // another status starts the hour again
-	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
-	clock.Advance(50 * time.Minute)
-	require.True(t, asteroid.IsStillRunning(wait.nextErr()))
-	clock.Advance(11 * time.Minute)
-	err := wait.nextErr()
-	require.True(t, asteroid.IsUnknownStatus(err), "%v", err)
-	require.Contains(t, err.Error(), "dreaming")
+	execution, err := wait.next()
+	require.NoError(t, err)
+	require.Equal(t, asteroid.StatusCompleted, execution.Status)
 }
 
 func TestAwaitExecutionUntilChangeReturnsUnknownStatus(t *testing.T) {

@@ -11,6 +11,9 @@ import (
 //
 // Errors: asteroid.InvalidInput.
 func (a *Activities) CheckDestination(_ context.Context, in asteroid.CheckDestinationInput) (*asteroid.CheckDestinationResult, error) {
+	if err := in.Validate(); err != nil {
+		return nil, err
+	}
 	if _, _, err := a.destinationStore(in.Destination); err != nil {
 		return nil, asteroid.NewInvalidInput("destination", err.Error())
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -18,7 +19,8 @@ import (
 // as present when an upload has its name or, since the service may change names, its size.
 //
 // The service may list uploads late. While one is missing the activity fails with
-// asteroid.StillRunning, which is retried, for two minutes; then the missing ones are the result.
+// asteroid.StillRunning, which is retried: until the run has started, whatever its status says by
+// then, and for two minutes more. Then the missing ones are the result.
 //
 // Errors: asteroid.StillRunning; asteroid.NotFound, retryable during the first minute; and those of
 // the API.
@@ -32,11 +34,37 @@ func (a *Activities) CheckUploads(ctx context.Context, in asteroid.CheckUploadsI
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
 	missing := missingFiles(in.Files, client.InDirectory(listed, client.UploadsDirectory))
-	if len(missing) > 0 && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < listingPatience {
-		return nil, stillRunning(fmt.Sprintf("execution %s does not list %s yet", in.ExecutionID, strings.Join(missing, ", ")),
-			0, asteroid.ErrorDetails{ExecutionID: in.ExecutionID})
+	if len(missing) == 0 {
+		return &asteroid.CheckUploadsResult{}, nil
+	}
+	execution, err := c.Execution(ctx, in.ExecutionID)
+	if err != nil {
+		return nil, a.forgiveEarlyNotFound(ctx, err)
+	}
+	if a.listsUploadsLater(ctx, execution) {
+		return nil, stillRunning(fmt.Sprintf("execution %s is %s and does not list %s yet", in.ExecutionID, execution.Status, strings.Join(missing, ", ")),
+			0, asteroid.ErrorDetails{ExecutionID: in.ExecutionID, Status: execution.Status})
 	}
 	return &asteroid.CheckUploadsResult{Missing: missing}, nil
+}
+
+// uploadsProgress is the state that one attempt of CheckUploads passes to the next.
+type uploadsProgress struct {
+	StartedSince time.Time `json:"startedSince,omitzero"` // the first attempt that saw the run started
+}
+
+// listsUploadsLater reports whether an execution may still list uploads that it lacks.
+func (a *Activities) listsUploadsLater(ctx context.Context, e *asteroid.Execution) bool {
+	pending := e.Status == asteroid.StatusStarting || e.Status.Class() == asteroid.ClassPending || e.Status.Class() == asteroid.ClassUnknown
+	if pending && !e.Terminal() {
+		return true
+	}
+	progress, _ := heartbeatDetails[uploadsProgress](ctx)
+	if progress.StartedSince.IsZero() {
+		progress.StartedSince = a.attemptTime(ctx)
+		activity.RecordHeartbeat(ctx, progress)
+	}
+	return a.attemptTime(ctx).Sub(progress.StartedSince) < listingPatience
 }
 
 // missingFiles returns the names of the files without an upload of their own.

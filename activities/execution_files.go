@@ -16,15 +16,19 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// listingPatience is how long the service may take to list a file of an execution.
-const listingPatience = 2 * time.Minute
+const (
+	// listingPatience is how long the service may take to list a file of an execution.
+	listingPatience = 2 * time.Minute
+	// listingInterval is the time between reads of a list that lacks a file.
+	listingInterval = 5 * time.Second
+)
 
 // finder finds the files that the references of one activity call name. It reads the listing of
 // each execution once.
 type finder struct {
 	*Activities
 	connection *client.Client
-	scheduled  time.Time
+	waited     time.Duration // for files that are not listed
 
 	mu       sync.Mutex
 	listings map[string]func() ([]client.File, error) // by execution id
@@ -48,8 +52,8 @@ func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Sour
 	file := fileNamed(listed, directory, name)
 	if file == nil {
 		message := fmt.Sprintf("execution %s has no file %s", executionID, text.Clip(filePath))
-		if f.now().Sub(f.scheduled) < listingPatience {
-			return nil, files.Unavailable("%s yet", message) // the service lists files some time after they were written
+		if f.waited < listingPatience { // the service lists files some time after they were written
+			return nil, files.UnavailableFor(listingInterval, "%s yet", message)
 		}
 		return nil, files.NotFound("%s; it has %s", message, describeFiles(listed))
 	}

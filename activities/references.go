@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
@@ -24,7 +22,7 @@ import (
 // findSources returns the sources of those references that are wanted. The others stay nil.
 func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []asteroid.FileRef,
 	wanted func(i int) bool) ([]*files.Source, error) {
-	f := &finder{Activities: a, connection: c, scheduled: activity.GetInfo(ctx).ScheduledTime,
+	f := &finder{Activities: a, connection: c, waited: waited(ctx, listingInterval),
 		listings: map[string]func() ([]client.File, error){}}
 	sources := make([]*files.Source, len(refs))
 	err := parallel.Each(ctx, concurrentFiles, len(refs), func(ctx context.Context, i int) (err error) {

@@ -81,7 +81,7 @@ func newFuzzedFinder(f *testing.F) *finder {
 		}
 		return body(r, http.StatusOK, http.Header{"Content-Type": {r.URL.Query().Get("type")}}, "abc"), nil
 	})
-	return &finder{Activities: a, connection: a.connections[asteroid.DefaultConnection], scheduled: time.Now().Add(-time.Hour), listings: map[string]func() ([]client.File, error){}}
+	return &finder{Activities: a, connection: a.connections[asteroid.DefaultConnection], waited: time.Hour, listings: map[string]func() ([]client.File, error){}}
 }
 
 // FuzzReferences opens arbitrary references. The finder never panics, never reads outside of the

@@ -22,10 +22,10 @@ func (a *Activities) SetExecutionStatus(ctx context.Context, in asteroid.SetExec
 	if err != nil {
 		return nil, err
 	}
-	status, err := c.SetStatus(ctx, in.ExecutionID, in.Status)
+	execution, err := c.SetStatus(ctx, in.ExecutionID, in.Status)
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
-	activity.GetLogger(ctx).Info("Execution status set", "executionId", in.ExecutionID, "asked", in.Status, "status", status)
-	return &asteroid.SetExecutionStatusResult{ExecutionID: in.ExecutionID, Status: status}, nil
+	activity.GetLogger(ctx).Info("Execution status set", "executionId", in.ExecutionID, "asked", in.Status, "status", execution.Status)
+	return &asteroid.SetExecutionStatusResult{ExecutionID: in.ExecutionID, Status: execution.Status}, nil
 }

@@ -174,24 +174,28 @@ func TestStageFilesWaitsForUnlistedExecutionFile(t *testing.T) {
 	require.NoError(t, err)
 	_, err = stageFiles(t, options, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "never.txt")})
 	requireErrorType(t, unavailable, err)
-	clock.Advance(2 * time.Minute)
-	_, err = stageFiles(t, options, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "downloads", "never.txt")})
-	requireErrorType(t, notFound, err)
-	require.ErrorContains(t, err, "it has downloads/late.txt")
-	_, err = stageFiles(t, options, asteroid.FileRef{URI: asteroid.ExecutionFileURI(id, "workspace", "late.txt")})
-	requireErrorType(t, notFound, err)
+	for _, never := range []string{asteroid.ExecutionFileURI(id, "downloads", "never.txt"), asteroid.ExecutionFileURI(id, "workspace", "late.txt")} {
+		late := &attempts[asteroid.StageFilesResult]{
+			t: t, name: asteroid.StageFilesName, in: asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: never}}},
+			options: options, startDelay: 2 * time.Minute,
+		}
+		err = late.nextErr()
+		requireErrorType(t, notFound, err)
+		require.ErrorContains(t, err, "it has downloads/late.txt")
+	}
 }
 
 func TestStageFilesReportsUnknownExecution(t *testing.T) {
 	t.Parallel()
-	api, clock := testsuite.NewAPI(t), clienttest.NewClock()
-	options := worker.Options{Connections: connect(api), Now: clock.Now}
-	for _, final := range []bool{false, true} {
-		_, err := stageFiles(t, options, asteroid.FileRef{URI: asteroid.ExecutionFileURI("11111111-1111-4111-8111-111111111111", "downloads", "x")})
+	uri := asteroid.ExecutionFileURI("11111111-1111-4111-8111-111111111111", "downloads", "x")
+	for startDelay, final := range map[time.Duration]bool{0: false, 2 * time.Minute: true} {
+		stage := &attempts[asteroid.StageFilesResult]{
+			t: t, name: asteroid.StageFilesName, in: asteroid.StageFilesInput{Files: []asteroid.FileRef{{URI: uri}}},
+			options: worker.Options{Connections: connect(testsuite.NewAPI(t))}, startDelay: startDelay,
+		}
+		err := stage.nextErr()
 		requireErrorType(t, notFound, err)
-		application := applicationError(t, err)
-		require.Equal(t, final, application.NonRetryable())
-		clock.Advance(2 * time.Minute)
+		require.Equal(t, final, applicationError(t, err).NonRetryable())
 	}
 }
 

@@ -29,7 +29,7 @@ import (
 // Errors: asteroid.InvalidInput for an unknown connection; asteroid.Unavailable, retryable, when
 // the worker stops. When it is cancelled it returns its state.
 func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecutionsInput) (*asteroid.WatchExecutionsResult, error) {
-	c, err := a.connection(in.Connection)
+	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
 		return nil, err
 	}

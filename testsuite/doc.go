@@ -54,7 +54,8 @@
 // are not mocked call the fake. Mock by name: OnActivity with the activity's function mocks another
 // name, without an error. Mocks return what the activity returns, a pointer to its result. Without
 // the plugin, register the activities on env first, then mock them. The workflow asteroid.RunAgent,
-// run as a child, needs no registration: env.OnWorkflow with its name works in any order.
+// run as a child, needs no registration: env.OnWorkflow with its name works in any order. There a
+// function that replaces it takes a workflows.Input[workflows.RunAgentInput].
 //
 // # Webhooks
 //

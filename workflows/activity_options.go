@@ -3,10 +3,14 @@ package workflows
 import (
 	"cmp"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // defaultTimeout bounds the retries while the service is down, limits the rate or is full.
@@ -86,6 +90,26 @@ func withDefaults(ctx workflow.Context, defaults workflow.ActivityOptions, summa
 		policy.MaximumInterval = max(policy.MaximumInterval, policy.InitialInterval)
 	}
 	set.RetryPolicy = &policy
+	return workflow.WithActivityOptions(ctx, set)
+}
+
+// keepProtocol removes from the context's activity options what would end an activity whose failed
+// attempts are a part of its work: they wait, or look up what an earlier one has started. What is
+// left of the caller's bounds is the ScheduleToCloseTimeout.
+func keepProtocol(ctx workflow.Context, defaults workflow.ActivityOptions) workflow.Context {
+	set := workflow.GetActivityOptions(ctx)
+	// Without the time for its requests an attempt is repeated for ever, or its outcome is unknown.
+	set.StartToCloseTimeout = max(set.StartToCloseTimeout, defaults.StartToCloseTimeout)
+	set.ScheduleToStartTimeout = 0 // it is never retried: a deployment of the workers would end the wait
+	if set.RetryPolicy != nil {
+		policy := *set.RetryPolicy
+		policy.MaximumAttempts = 0
+		policy.NonRetryableErrorTypes = slices.DeleteFunc(slices.Clone(policy.NonRetryableErrorTypes), func(errorType string) bool {
+			ours := strings.HasPrefix(errorType, "asteroid.") && errorType != asteroid.ErrorTypeAtCapacity
+			return ours || strings.HasPrefix(errorType, "TemporalTimeout:")
+		})
+		set.RetryPolicy = &policy
+	}
 	return workflow.WithActivityOptions(ctx, set)
 }
 

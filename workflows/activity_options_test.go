@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"net/http"
 	"reflect"
 	"testing"
 	"time"
@@ -84,6 +85,70 @@ func TestGetExecutionFillsOnlyUnsetActivityOptions(t *testing.T) {
 	require.Equal(t, time.Minute, some.RetryPolicy.MaximumInterval)
 	require.Equal(t, int32(2), some.RetryPolicy.MaximumAttempts)
 	require.Equal(t, own.RetryPolicy.NonRetryableErrorTypes, some.RetryPolicy.NonRetryableErrorTypes)
+}
+
+// The retries of these activities are their protocol: what people usually set must not end it.
+func TestProtocolCallsSurviveUsualActivityOptions(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]workflow.ActivityOptions{
+		"short attempts":          {StartToCloseTimeout: 10 * time.Second},
+		"attempts below requests": {StartToCloseTimeout: time.Millisecond},
+		"heartbeats":              {StartToCloseTimeout: time.Minute, HeartbeatTimeout: time.Second},
+		"one attempt":             {StartToCloseTimeout: 10 * time.Second, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}},
+		"three attempts":          {RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumAttempts: 3}},
+		"a queue's bound":         {ScheduleToStartTimeout: time.Minute},
+		"final errors": {RetryPolicy: &temporal.RetryPolicy{NonRetryableErrorTypes: []string{
+			"mine", asteroid.ErrorTypeStillRunning, asteroid.ErrorTypeUnavailable, asteroid.ErrorTypeNotFound, "TemporalTimeout:StartToClose",
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spy := &optionsSpy{}
+			b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{spy}})
+			agent := b.workingAgent(time.Hour)
+			b.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
+			b.api.Inject("ExecutionGet", testsuite.Answer(http.StatusServiceUnavailable, ""), 2)
+			b.ExecuteWorkflow(func(ctx workflow.Context) error {
+				ctx = workflow.WithActivityOptions(ctx, options)
+				executed, err := workflows.ExecuteAgent(ctx, asteroid.ExecuteAgentInput{AgentID: agent})
+				if err != nil {
+					return err
+				}
+				missing := []asteroid.StagedFile{{ID: "1", Name: "missing.pdf"}}
+				if _, err := workflows.CheckUploads(ctx, asteroid.CheckUploadsInput{ExecutionID: executed.ExecutionID, Files: missing}); err != nil {
+					return err
+				}
+				_, err = workflows.AwaitExecution(ctx, asteroid.AwaitExecutionInput{ExecutionID: executed.ExecutionID})
+				return err
+			})
+			require.NoError(t, b.GetWorkflowError())
+			require.Len(t, b.api.Executions(), 1)
+			require.GreaterOrEqual(t, spy.seen.StartToCloseTimeout, 2*time.Minute)
+			require.Zero(t, spy.seen.ScheduleToStartTimeout)
+			require.Subset(t, []string{"mine"}, spy.seen.RetryPolicy.NonRetryableErrorTypes)
+		})
+	}
+}
+
+func TestExecuteAgentKeepsTheCallersBounds(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]workflow.ActivityOptions{
+		"no queue":  {RetryPolicy: &temporal.RetryPolicy{NonRetryableErrorTypes: []string{asteroid.ErrorTypeAtCapacity}}},
+		"ten hours": {ScheduleToCloseTimeout: 10 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			agent, began := b.workingAgent(time.Hour), b.Now()
+			b.api.Inject("AgentExecutePost", testsuite.Answer(http.StatusTooManyRequests, ""), 100_000)
+			b.ExecuteWorkflow(func(ctx workflow.Context) error {
+				_, err := workflows.ExecuteAgent(workflow.WithActivityOptions(ctx, options), asteroid.ExecuteAgentInput{AgentID: agent})
+				return err
+			})
+			require.Error(t, b.GetWorkflowError())
+			require.InDelta(t, options.ScheduleToCloseTimeout.Hours(), b.Now().Sub(began).Hours(), 0.5)
+		})
+	}
 }
 
 func TestRunAgentIgnoresTimeoutsAndRetryPolicyOfItsContext(t *testing.T) {

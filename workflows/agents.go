@@ -15,9 +15,10 @@ import (
 // agents are the agents of one workflow.
 type agents struct {
 	runs             []*AgentRun
-	workflowWide     bool                               // the interceptor made it, for all agents of the workflow
-	registered       bool                               // the handlers are
-	rendered         string                             // what these agents last put into the current details
+	workflowWide     bool   // the interceptor made it, for all agents of the workflow
+	registered       bool   // the handlers are
+	rendered         string // what these agents last put into the current details
+	turns            turns
 	searchAttributes map[string]string                  // the values that were last set, by name
 	ordinals         map[string]int                     // how many requests were made, by their identity
 	executions       []string                           // the ids that executes have returned

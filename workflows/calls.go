@@ -23,9 +23,13 @@ func StageFiles(ctx workflow.Context, in asteroid.StageFilesInput) (*asteroid.St
 // attempt may take two minutes, and it is retried for six hours, also while there is no capacity.
 // If the workflow is cancelled, the call still returns the outcome of the attempt in progress. The
 // agent runs once for this call, also when the workflow is reset.
+//
+// An attempt after one of unknown outcome looks up what that has started, so MaximumAttempts has no
+// effect; see [AwaitExecution].
 func ExecuteAgent(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
 	agents := agentsOf(ctx)
 	agents.identify(ctx, &in, intent.OfStaged(in.TempFiles))
+	ctx = keepProtocol(ctx, executeDefaults())
 	executed, err := runActivity[asteroid.ExecuteAgentResult](ctx, asteroid.ExecuteAgentName, in, executeDefaults(), "Execute agent "+in.AgentID)
 	if err == nil {
 		agents.executions = append(agents.executions, executed.ExecutionID)
@@ -34,8 +38,16 @@ func ExecuteAgent(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*asteroi
 }
 
 // AwaitExecution runs [activities.Activities.AwaitExecution]. By default it polls every one to
-// thirty seconds, without end. ScheduleToCloseTimeout bounds it.
+// thirty seconds, without end.
+//
+// The retries of AwaitExecution, [ExecuteAgent] and [CheckUploads] are the way in which they work.
+// Of the context's activity options these three take a ScheduleToCloseTimeout, which bounds the
+// whole call, and the intervals of the retry policy. A StartToCloseTimeout below the default is
+// raised to it. MaximumAttempts, ScheduleToStartTimeout and HeartbeatTimeout have no effect, nor
+// have NonRetryableErrorTypes that name timeouts or errors of this module, except for
+// asteroid.AtCapacity.
 func AwaitExecution(ctx workflow.Context, in asteroid.AwaitExecutionInput) (*asteroid.Execution, error) {
+	ctx = keepProtocol(ctx, awaitDefaults())
 	return runActivity[asteroid.Execution](ctx, asteroid.AwaitExecutionName, in, awaitDefaults(), "Await execution "+in.ExecutionID)
 }
 
@@ -61,8 +73,11 @@ func SweepDuplicates(ctx workflow.Context, in asteroid.SweepDuplicatesInput) (*a
 	return runActivity[asteroid.SweepDuplicatesResult](ctx, asteroid.SweepDuplicatesName, in, callDefaults(attemptTimeout), "Sweep duplicates of agent "+in.AgentID)
 }
 
-// CheckUploads runs [activities.Activities.CheckUploads], retried for an hour by default.
+// CheckUploads runs [activities.Activities.CheckUploads], retried for an hour by default. While it
+// waits for the execution to list its files, its attempts fail, so MaximumAttempts has no effect;
+// see [AwaitExecution].
 func CheckUploads(ctx workflow.Context, in asteroid.CheckUploadsInput) (*asteroid.CheckUploadsResult, error) {
+	ctx = keepProtocol(ctx, callDefaults(attemptTimeout))
 	return runActivity[asteroid.CheckUploadsResult](ctx, asteroid.CheckUploadsName, in, callDefaults(attemptTimeout), "Check the files of execution "+in.ExecutionID)
 }
 

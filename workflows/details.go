@@ -49,6 +49,9 @@ func (s *AgentState) markdown() string {
 	line("Files", s.fileList())
 	line("Execution", s.execution())
 	line("Status", s.statusHistory())
+	if !s.UnreadableSince.IsZero() {
+		line("Problem", "cannot be read since "+s.UnreadableSince.UTC().Format(clockTime)+"; what is shown is from before")
+	}
 	line("Earlier attempts", joinLimited(s.FailedExecutions, inlineCode))
 	line("Output files", joinLimited(s.Outputs, func(f asteroid.OutputFile) string { return fileWithSize(f.Name, f.ContentType, f.Size) }))
 	line("Asked", s.question())
@@ -56,7 +59,7 @@ func (s *AgentState) markdown() string {
 		line("Reason", inlineCode(s.Reason))
 	}
 	line("Time", s.times())
-	if !s.Status.Terminal() {
+	if !s.terminal() {
 		line("Live view", link("watch the agent work", s.LiveViewURL))
 	} else {
 		line("Recording", link("watch what the agent did", s.RecordingURL))
@@ -71,6 +74,8 @@ func (s *AgentState) markdown() string {
 // activity returns what the agent does, as the rest of a sentence that its name begins.
 func (s *AgentState) activity() string {
 	switch s.Phase {
+	case PhaseWaitingForTurn:
+		return "**waits for its turn**: other agents of the workflow go first"
 	case PhaseStaging:
 		return "gets its files staged"
 	case PhaseExecuting:
@@ -78,8 +83,11 @@ func (s *AgentState) activity() string {
 	case PhaseWaitingForCapacity:
 		return "is **waiting for capacity** since " + s.Since.UTC().Format(clockTime)
 	case PhaseRunning:
-		if s.Status.Terminal() {
+		switch {
+		case s.terminal():
 			return "is finished: " + string(s.Status)
+		case s.Status.Class() == asteroid.ClassUnknown && s.Status != "":
+			return "is " + inlineCode(string(s.Status)) + ", a status that this version of the library does not know"
 		}
 		return "is at work"
 	case PhasePaused:
@@ -101,7 +109,7 @@ func (s *AgentState) activity() string {
 		}
 		return "completed"
 	default:
-		if s.Status.Terminal() && s.Status != asteroid.StatusCompleted {
+		if s.terminal() && s.Status != asteroid.StatusCompleted {
 			return "is finished: " + string(s.Status)
 		}
 		return "failed"

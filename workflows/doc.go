@@ -26,9 +26,11 @@
 //
 // A typed call takes the activity options of its context and sets defaults for those that are
 // unset: timeouts, retry policy field by field, heartbeat timeout, summary. Set others as usual,
-// with workflow.WithActivityOptions. AwaitExecution polls by being retried: a RetryPolicy with
-// MaximumAttempts ends the wait after that many polls. RunAgent, StartAgent and Pipeline compose
-// several activities, so of the context's options they keep only the task queue and the priority.
+// with workflow.WithActivityOptions. Three activities work by being retried: [AwaitExecution]
+// polls, [ExecuteAgent] looks up what it may have started, [CheckUploads] waits for a list.
+// MaximumAttempts and whatever else would end them early has no effect there;
+// ScheduleToCloseTimeout has. RunAgent, StartAgent and Pipeline compose several activities, so of
+// the context's options they keep only the task queue and the priority.
 //
 // # Events and people
 //

@@ -26,9 +26,10 @@ func (a *agents) receiveEvents(ctx workflow.Context) {
 }
 
 // handleEvent takes an event as a hint to read the execution. It ignores a status that is already
-// known, unless the agent waits for a person: its question may be another one.
+// known, unless more can have changed: the question of an agent that waits for a person, or whether
+// a run of unknown status has ended.
 func (r *AgentRun) handleEvent(event asteroid.ExecutionEvent) {
-	if event.Status == "" || event.Status != r.state.Status || event.Status.NeedsHuman() {
+	if event.Status != r.state.Status || event.Status.NeedsHuman() || event.Status.Class() == asteroid.ClassUnknown {
 		r.rereads.request(event.Status)
 	}
 }
@@ -42,15 +43,23 @@ func (r *AgentRun) follow(ctx workflow.Context) (*asteroid.Execution, error) {
 		poll, stop := r.startPoll(ctx)
 		execution, polled, err := r.nextExecution(ctx, poll)
 		stop()
+		if details, ok := asteroid.DetailsOf(err); ok && asteroid.IsStillRunning(err) && !details.UnreadableSince.IsZero() {
+			r.state.UnreadableSince = details.UnreadableSince
+			r.agents.renderDetails(ctx)
+			continue
+		}
 		if err != nil {
 			return nil, err
+		}
+		if polled && execution.Status == r.state.Status {
+			r.lateDetails++
 		}
 		r.observe(ctx, execution)
 		if execution.Status.NeedsHuman() && r.state.questionUnknown() {
 			r.rereads.repeat("") // the question may not be readable yet
 		}
 		// A poll waits for the result of a completed run. A reread may lack it.
-		if execution.Status.Terminal() && (polled || execution.Status != asteroid.StatusCompleted || execution.ExecutionResult != nil) {
+		if execution.Terminal() && (polled || execution.Status != asteroid.StatusCompleted || execution.ExecutionResult != nil) {
 			return execution, nil
 		}
 	}
@@ -124,6 +133,10 @@ func (r *AgentRun) startPoll(ctx workflow.Context) (workflow.Future, workflow.Ca
 	return startActivity(ctx, asteroid.AwaitExecutionName, in, awaitDefaults(), "Await execution "+in.ExecutionID), stop
 }
 
+// maxLateDetails bounds the polls that return because of a name or a link: the service may change a
+// link at each read.
+const maxLateDetails = 10
+
 func (r *AgentRun) pollInput() asteroid.AwaitExecutionInput {
 	in := asteroid.AwaitExecutionInput{
 		Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID,
@@ -135,10 +148,15 @@ func (r *AgentRun) pollInput() asteroid.AwaitExecutionInput {
 			in.Until = asteroid.UntilSignificantChange
 		}
 	}
-	switch r.state.Status.Class() {
-	case asteroid.ClassTerminal: // adopted, or read after a hint: only the result is missing
+	s := r.state
+	in.Internal.ReportUnreadable, in.Internal.UnreadableSince = true, s.UnreadableSince
+	if r.lateDetails < maxLateDetails {
+		in.Internal.Shown = &asteroid.ShownExecution{AgentName: s.AgentName, PlatformURL: s.PlatformURL, LiveViewURL: s.LiveViewURL}
+	}
+	switch class := s.Status.Class(); {
+	case s.terminal(): // adopted, or read after a hint: only the result is missing
 		in.Until, in.KnownStatus = asteroid.UntilTerminal, ""
-	case asteroid.ClassNeedsHuman, asteroid.ClassPaused:
+	case class == asteroid.ClassNeedsHuman, class == asteroid.ClassPaused:
 		in.Internal.KnownSince = r.changedAt
 		if in.Internal.KnownSince.IsZero() {
 			in.Internal.KnownSince = time.Unix(0, 0).UTC() // any readable time is a change

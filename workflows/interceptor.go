@@ -12,7 +12,7 @@ func agentsOf(ctx workflow.Context) *agents {
 	if shared, ok := ctx.Value(agentsKey{}).(*agents); ok {
 		return shared
 	}
-	return &agents{}
+	return &agents{turns: turns{limit: maxUnderWay}}
 }
 
 // NewInterceptor returns the interceptor that shows all agents of a workflow in one state and in
@@ -27,7 +27,7 @@ func agentsOf(ctx workflow.Context) *agents {
 // an error that is not retryable, however its code wrapped the agent's error: a RetryPolicy of the
 // workflow would run the agent a second time. InterceptorOptions.RetryableErrors turns that off.
 func NewInterceptor(options InterceptorOptions) interceptor.WorkerInterceptor {
-	return &workerInterceptor{options: options}
+	return &workerInterceptor{options: options, maxUnderWay: maxUnderWay}
 }
 
 // InterceptorOptions are the options of [NewInterceptor].
@@ -38,11 +38,12 @@ type InterceptorOptions struct {
 
 type workerInterceptor struct {
 	interceptor.WorkerInterceptorBase
-	options InterceptorOptions
+	options     InterceptorOptions
+	maxUnderWay int
 }
 
 func (i *workerInterceptor) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}, agents{workflowWide: true}, i.options.RetryableErrors}
+	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}, agents{workflowWide: true, turns: turns{limit: i.maxUnderWay}}, i.options.RetryableErrors}
 }
 
 // workflowInterceptor puts the agents into the context of all workflow code that can start one.

@@ -28,9 +28,9 @@ func Register(registry Registry, options workflow.RegisterOptions) {
 		options.VersioningBehavior = workflow.VersioningBehaviorPinned
 	}
 	options.Name = RunAgentName
-	registry.RegisterWorkflowWithOptions(RunAgent, options)
+	registry.RegisterWorkflowWithOptions(strict{}.RunAgent, options)
 	options.Name = PipelineName
-	registry.RegisterWorkflowWithOptions(Pipeline, options)
+	registry.RegisterWorkflowWithOptions(strict{}.Pipeline, options)
 	options.Name, options.VersioningBehavior = WatchName, workflow.VersioningBehaviorAutoUpgrade
 	registry.RegisterWorkflowWithOptions(Watch, options)
 }

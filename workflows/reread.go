@@ -93,6 +93,9 @@ func (r *AgentRun) reasonPending(e *asteroid.Execution) bool {
 // poll goes on after a change from starting to running.
 func (r *AgentRun) endsPoll(e *asteroid.Execution) bool {
 	processing := e.Status.Class() == asteroid.ClassProcessing
+	if e.Terminal() != r.state.terminal() {
+		return true
+	}
 	if e.Status == r.state.Status {
 		return !processing && e.StatusChangedAt.After(r.changedAt)
 	}
@@ -104,8 +107,8 @@ func (r *AgentRun) recordReread(ctx workflow.Context, e *asteroid.Execution, exp
 	changed := e.Status != r.state.Status
 	if changed {
 		r.rereads.unchanged = 0
-		r.observe(ctx, e)
 	}
+	r.observe(ctx, e) // a name or a link may be known later than the status
 	switch {
 	case expected != "" && expected != e.Status:
 		r.rereads.repeat(expected)

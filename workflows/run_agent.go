@@ -72,6 +72,15 @@ type RunAgentResult struct {
 // start, with staging and lookups, takes at most six hours, or CapacityTimeoutSeconds if that is
 // longer.
 //
+// # Many agents
+//
+// At most 1,000 agents of one workflow are under way: the server admits 2,000 pending activities,
+// and updates, reads and cancellations need some. Further calls of RunAgent and StartAgent wait for
+// their turn, in [PhaseWaitingForTurn]. So does Result for an agent that StartAgent has started. An
+// agent takes some 15 events of the 51,200 that a history may have, and a few of the 10,000 signals
+// that a run may receive. So a workflow of more than 2,000 agents should continue as new, or give
+// them to child workflows.
+//
 // # Errors
 //
 // Each is an ApplicationError that is not retryable, so a RetryPolicy of the workflow runs no
@@ -80,6 +89,7 @@ type RunAgentResult struct {
 //
 //   - asteroid.ExecutionFailed: the agent failed, or the service ended its run (worker_lost, ...)
 //   - asteroid.ExecutionCancelled: somebody else cancelled the agent's run
+//   - asteroid.UnknownStatus: the agent's run ended with a status that this version does not know
 //   - asteroid.ExecutionTimedOut: TimeoutSeconds passed, or HumanTimeoutSeconds without an answer
 //   - asteroid.StagedFileExpired: the agent started without a file, see OnMissingFiles
 //   - asteroid.InvalidInput, and any other error of the activities. If the wait itself fails
@@ -115,6 +125,7 @@ type AgentRun struct {
 	changedAt       time.Time // Execution.StatusChangedAt of the state's status
 	afterQuestion   bool      // the agent waited for a person before it came to the state's status
 	rereads         rereads
+	lateDetails     int // polls that returned without another status
 	deadline        humanDeadline
 	updatesInFlight int
 	finished        bool // nothing waits for the run any more
@@ -136,9 +147,9 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	}
 	run.request.Signal = agents.workflowWide // else no coroutine receives events for all agents of the workflow
 	agents.identify(ctx, &run.request, intent.OfFiles(in.Files))
-	err := run.checkDestination(routingOptions(ctx))
+	err := run.takeTurn(ctx)
 	if err == nil {
-		err = run.start(routingOptions(ctx))
+		err = run.startInTurn(routingOptions(ctx))
 	}
 	if err != nil {
 		run.enterFinalPhase(ctx, err)
@@ -147,11 +158,22 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	return run, nil
 }
 
+// startInTurn starts the agent and ends its turn.
+func (r *AgentRun) startInTurn(ctx workflow.Context) error {
+	defer r.endTurn()
+	if err := r.checkDestination(ctx); err != nil {
+		return err
+	}
+	return r.start(ctx)
+}
+
 // ExecutionID returns the id of the agent's latest execution.
 func (r *AgentRun) ExecutionID() string { return r.executed.ExecutionID }
 
 // Result waits for the agent's run and returns its result, or an error of [RunAgent]. Call it once.
 func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
+	r.resumeTurn(ctx)
+	defer r.endTurn()
 	execution, err := r.awaitFinalExecution(routingOptions(ctx))
 	var outputs []asteroid.OutputFile
 	if err == nil && execution.Status == asteroid.StatusCompleted {
@@ -181,7 +203,8 @@ func (r *AgentRun) awaitFinalExecution(ctx workflow.Context) (*asteroid.Executio
 			err = r.terminalError(execution)
 		}
 		if err == nil || !r.shouldReexecute(execution, err) {
-			if r.in.OnFailure == FailureIsResult && (asteroid.IsExecutionFailed(err) || asteroid.IsExecutionCancelled(err)) {
+			unsuccessful := asteroid.IsExecutionFailed(err) || asteroid.IsExecutionCancelled(err) || asteroid.IsUnknownStatus(err)
+			if r.in.OnFailure == FailureIsResult && unsuccessful {
 				err = nil
 			}
 			return execution, err

@@ -98,8 +98,8 @@ type Reexecution struct {
 type OnFailure string
 
 const (
-	// FailureIsError makes RunAgent fail with asteroid.ExecutionFailed or
-	// asteroid.ExecutionCancelled.
+	// FailureIsError makes RunAgent fail with asteroid.ExecutionFailed, asteroid.ExecutionCancelled
+	// or asteroid.UnknownStatus.
 	FailureIsError OnFailure = "error"
 	// FailureIsResult makes RunAgent return the run as its result. Check Execution.Status.
 	FailureIsResult OnFailure = "result"

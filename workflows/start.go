@@ -178,11 +178,11 @@ func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.Execu
 		r.agents.supersede(r.in.Connection, executed.Superseded)
 	}
 	status := executed.Status
-	if class := status.Class(); class == asteroid.ClassNeedsHuman || class == asteroid.ClassPaused {
-		status = asteroid.StatusStarting // adopted: the first read has to show the question
+	if class := status.Class(); class == asteroid.ClassNeedsHuman || class == asteroid.ClassPaused || class == asteroid.ClassUnknown {
+		status = asteroid.StatusStarting // adopted: the first read has to show the question, or whether it has ended
 	}
 	r.rereads = rereads{last: r.rereads.last}
-	r.changedAt, r.afterQuestion = time.Time{}, false
+	r.changedAt, r.afterQuestion, r.lateDetails = time.Time{}, false, 0
 	s := r.state
 	*s = AgentState{
 		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested,

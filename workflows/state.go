@@ -25,6 +25,7 @@ type Phase string
 
 // The phases, in the order in which an agent passes through them. An agent may skip some.
 const (
+	PhaseWaitingForTurn     Phase = "waitingForTurn"     // too many agents of the workflow are under way
 	PhaseStaging            Phase = "staging"            // its files are uploaded to the service
 	PhaseExecuting          Phase = "executing"          // it is being started
 	PhaseWaitingForCapacity Phase = "waitingForCapacity" // the service has no capacity; Since is the first refusal
@@ -58,13 +59,16 @@ type AgentState struct {
 	Reason           string   `json:"reason,omitempty"`
 	// Questions are what the agent asks; empty when it only gave a Reason. AskedSince is when the
 	// workflow learned of it. Overdue says that HumanTimeoutSeconds have passed since.
-	Questions  []asteroid.Question   `json:"questions,omitempty"`
-	AskedSince time.Time             `json:"askedSince,omitzero"`
-	Overdue    bool                  `json:"overdue,omitempty"`
-	Outcome    string                `json:"outcome,omitempty"`
-	Files      []asteroid.StagedFile `json:"files,omitempty"`
-	Outputs    []asteroid.OutputFile `json:"outputs,omitempty"` // the collected files
-	Error      string                `json:"error,omitempty"`
+	Questions  []asteroid.Question `json:"questions,omitempty"`
+	AskedSince time.Time           `json:"askedSince,omitzero"`
+	Overdue    bool                `json:"overdue,omitempty"`
+	// UnreadableSince is since when the service does not let the execution be read. What the state
+	// says of the execution is older.
+	UnreadableSince time.Time             `json:"unreadableSince,omitzero"`
+	Outcome         string                `json:"outcome,omitempty"`
+	Files           []asteroid.StagedFile `json:"files,omitempty"`
+	Outputs         []asteroid.OutputFile `json:"outputs,omitempty"` // the collected files
+	Error           string                `json:"error,omitempty"`
 
 	PlatformURL  string `json:"platformUrl,omitempty"`
 	LiveViewURL  string `json:"liveViewUrl,omitempty"`
@@ -72,6 +76,7 @@ type AgentState struct {
 
 	requested []string // labels of the files, until they are staged
 	result    []byte
+	ended     bool // with whatever status
 }
 
 // StatusTime is a status and since when the execution has had it. Since is the service's time if
@@ -103,6 +108,7 @@ func (r *AgentRun) enterFinalPhase(ctx workflow.Context, err error) {
 // observe updates the state to an execution that was read.
 func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	s := r.state
+	s.UnreadableSince = time.Time{}
 	// A status time that becomes readable late is no change: the question is the same.
 	changed := e.Status != s.Status || !r.changedAt.IsZero() && e.StatusChangedAt.After(r.changedAt)
 	if changed || r.changedAt.IsZero() {
@@ -111,12 +117,16 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	if changed {
 		r.afterQuestion = s.Status.NeedsHuman() && !e.Status.NeedsHuman()
 		s.addStatus(e.Status, statusSince(e, workflow.Now(ctx)))
+		if e.Status.Class() == asteroid.ClassUnknown {
+			workflow.GetLogger(ctx).Warn("The execution has a status that this version of the library does not know: update the library",
+				"executionId", e.ExecutionID, "status", e.Status)
+		}
 	}
 	// A read whose activities failed keeps the known question.
 	if changed || e.Reason != "" || len(e.Questions) > 0 {
 		s.Reason, s.Questions = e.Reason, e.Questions
 	}
-	s.AgentName, s.Status = e.AgentName, e.Status
+	s.AgentName, s.Status, s.ended = e.AgentName, e.Status, e.Terminal()
 	s.PlatformURL, s.LiveViewURL, s.RecordingURL = e.PlatformURL, e.LiveViewURL, e.RecordingURL
 	if e.ExecutionResult != nil {
 		s.Outcome, s.result = e.ExecutionResult.Outcome, e.ExecutionResult.Result
@@ -130,6 +140,10 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	r.enterPhase(ctx, phase)
 }
 
+// terminal reports whether the execution has ended. A status that this version does not know tells
+// nothing by itself.
+func (s *AgentState) terminal() bool { return s.ended || s.Status.Terminal() }
+
 // phaseOfStatus returns the phase that follows from the status. A terminal run keeps
 // PhaseCancelling and PhaseBackoff.
 func (s *AgentState) phaseOfStatus() Phase {
@@ -138,7 +152,7 @@ func (s *AgentState) phaseOfStatus() Phase {
 		return PhaseNeedsHuman
 	case s.Status.Class() == asteroid.ClassPaused:
 		return PhasePaused
-	case s.Status.Terminal() && (s.Phase == PhaseCancelling || s.Phase == PhaseBackoff):
+	case s.terminal() && (s.Phase == PhaseCancelling || s.Phase == PhaseBackoff):
 		return s.Phase
 	default:
 		return PhaseRunning
@@ -150,7 +164,7 @@ func statusSince(e *asteroid.Execution, now time.Time) time.Time {
 	switch {
 	case !e.StatusChangedAt.IsZero():
 		return e.StatusChangedAt
-	case e.Status.Terminal() && e.TerminalAt != nil:
+	case e.Terminal() && e.TerminalAt != nil:
 		return *e.TerminalAt
 	default:
 		return now

@@ -56,12 +56,12 @@ func (a *agents) registerUpdates(ctx workflow.Context) {
 			workflow.GetLogger(ctx).Error("Could not register the update", "update", name, "error", err)
 		}
 	}
-	register(AnswerUpdate, "Answers the agent's question.", a.handleAnswer, a.validateAnswer)
-	register(SendMessageUpdate, "Sends the agent a message.", a.handleSendMessage, a.validateMessage)
+	register(AnswerUpdate, "Answers the agent's question.", strictHandler(a.handleAnswer), strictValidator(a.validateAnswer))
+	register(SendMessageUpdate, "Sends the agent a message.", strictHandler(a.handleSendMessage), strictValidator(a.validateMessage))
 	registerStatus := func(name, description string, status asteroid.Status) {
-		register(name, description, func(ctx workflow.Context, in SteerInput) (*SteerResult, error) {
+		register(name, description, strictHandler(func(ctx workflow.Context, in SteerInput) (*SteerResult, error) {
 			return a.handleSetStatus(ctx, in, status)
-		}, func(in SteerInput) error { _, err := a.findRun(in.ExecutionID); return err })
+		}), strictValidator(func(in SteerInput) error { _, err := a.findRun(in.ExecutionID); return err }))
 	}
 	registerStatus(PauseUpdate, "Pauses the agent's run.", asteroid.StatusPaused)
 	registerStatus(ResumeUpdate, "Resumes the agent's run.", asteroid.StatusRunning)
@@ -74,7 +74,7 @@ func (a *agents) findRun(executionID string) (*AgentRun, error) {
 	var only *AgentRun
 	for _, r := range a.runs {
 		id := r.executed.ExecutionID
-		open := id != "" && !r.finished && !r.state.Status.Terminal()
+		open := id != "" && !r.finished && !r.state.terminal()
 		switch {
 		case executionID != "" && id == executionID && open:
 			return r, nil
@@ -165,7 +165,7 @@ const resumeDelay = 5 * time.Second // the time for a message to resume a run by
 
 // resumeUnlessChanged resumes a run after resumeDelay, if it still asks the answered question.
 func (r *AgentRun) resumeUnlessChanged(ctx workflow.Context, executionID string, status asteroid.Status, changedAt time.Time) {
-	obsolete := func() bool { return r.executed.ExecutionID != executionID || r.finished || r.state.Status.Terminal() }
+	obsolete := func() bool { return r.executed.ExecutionID != executionID || r.finished || r.state.terminal() }
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	timer := workflow.NewTimer(timerCtx, resumeDelay)
 	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || obsolete() }) // nothing cancels this context

@@ -52,7 +52,8 @@ func (r *AgentRun) wait(ctx workflow.Context, stop workflow.CancelFunc) waitOutc
 	execution, err := r.follow(ctx)
 	if err == nil && execution.Status == asteroid.StatusCompleted && uploads.running {
 		// A run that completed quickly may have done so without its files.
-		if workflow.Await(ctx, func() bool { return !uploads.running }) != nil && len(uploads.missing) == 0 {
+		_, err := workflow.AwaitWithTimeout(ctx, uploadCheckGrace, func() bool { return !uploads.running })
+		if (err != nil || uploads.running) && len(uploads.missing) == 0 {
 			return waitOutcome{execution: execution} // a later deadline or cancellation does not change it
 		}
 	}
@@ -86,7 +87,10 @@ func (r *AgentRun) startTimeout(ctx workflow.Context, stop workflow.CancelFunc) 
 	return func() bool { return timedOut }
 }
 
-const uploadCheckTimeout = 5 * time.Minute // the run's result may have to wait for the check
+const (
+	uploadCheckTimeout = time.Hour       // from the execute: a run may take long to start
+	uploadCheckGrace   = 5 * time.Minute // the time for which the run's result waits for the check
+)
 
 // uploadCheck finds out whether the run started with its files.
 type uploadCheck struct {
@@ -200,6 +204,9 @@ func (r *AgentRun) terminalError(e *asteroid.Execution) error {
 	}
 	errorType, outcome := asteroid.ErrorTypeExecutionFailed, "failed"
 	switch {
+	case e.Status.Class() == asteroid.ClassUnknown:
+		errorType = asteroid.ErrorTypeUnknownStatus
+		outcome = fmt.Sprintf("ended as %q, a status that this version of the library does not know: update the library", e.Status)
 	case e.Status == asteroid.StatusCancelled && e.Reason == asteroid.ReasonUserRequested:
 		errorType, outcome = asteroid.ErrorTypeExecutionCancelled, "was cancelled"
 	case e.Status == asteroid.StatusCancelled && e.Reason == "":

@@ -19,6 +19,9 @@ const recentAnnouncement = 15 * time.Second
 // workflow id for each connection. It ends when there has been nothing to watch for a while.
 // Terminating it costs only latency: the workflows poll, and the next agent starts it again.
 func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
+	if err := in.Validate(); err != nil {
+		return err
+	}
 	in.Connection = cmp.Or(in.Connection, asteroid.DefaultConnection)
 	workflow.SetCurrentDetails(ctx, fmt.Sprintf("Lists the executions of connection %q every few seconds and signals the workflows whose execution has changed.", in.Connection))
 	announced := workflow.GetSignalChannel(ctx, asteroid.WatchSignal)

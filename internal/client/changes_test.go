@@ -31,9 +31,9 @@ func TestSetStatusAcceptsAnySuccessAndReadsTheStatus(t *testing.T) {
 			}
 			return clienttest.ReplyText(success, "")
 		})
-		status, err := c.SetStatus(t.Context(), "e-1", asteroid.StatusCancelled)
+		changed, err := c.SetStatus(t.Context(), "e-1", asteroid.StatusCancelled)
 		require.NoError(t, err, success)
-		require.Equal(t, asteroid.StatusCancelled, status)
+		require.Equal(t, asteroid.StatusCancelled, changed.Status)
 		require.Equal(t, 1, wire.Take(http.MethodGet))
 	}
 }

@@ -27,7 +27,7 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 		AgentID:           cmp.Or(e.text("agentId"), e.text("workflowId")),
 		AgentName:         cmp.Or(e.text("agentName"), e.text("workflowName")),
 		WorkflowVersion:   int(e.integer("workflowVersion")),
-		Status:            asteroid.Status(e.text("status")),
+		Status:            e.status(),
 		CreatedAt:         e.time("createdAt"),
 		StartedAt:         e.timePointer("startedAt"),
 		TerminalAt:        e.timePointer("terminalAt"),
@@ -63,26 +63,26 @@ func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32
 	return err == nil, err
 }
 
-// SetStatus requests a status, then reads and returns the status that the execution has
+// SetStatus requests a status, then reads and returns the execution
 // (https://docs.asteroid.ai/api-reference/execution/update-execution-status).
-func (c *Client) SetStatus(ctx context.Context, executionID string, status asteroid.Status) (asteroid.Status, error) {
+func (c *Client) SetStatus(ctx context.Context, executionID string, status asteroid.Status) (*asteroid.Execution, error) {
 	op := Operation{Name: "ExecutionStatusUpdate", executionID: executionID}
 	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionStatusUpdate(ctx, executionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(status)})
 	}, anySuccess)
 	illegal := HasStatus(err, http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity)
 	if err != nil && !illegal {
-		return "", err
+		return nil, err
 	}
 	e, readErr := c.Execution(ctx, executionID)
 	if readErr != nil {
-		return "", readErr
+		return nil, readErr
 	}
 	// The API does not say how the service answers an illegal change, so the status decides.
-	if illegal && !e.Status.Terminal() && e.Status != status {
-		return "", err
+	if illegal && !e.Terminal() && e.Status != status {
+		return nil, err
 	}
-	return e.Status, nil
+	return e, nil
 }
 
 // SendMessage sends one message to the agent

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/temporal-asteroid/asteroid"
 )
 
 // The methods of this file read one member each. A member that is missing, null or of another form
@@ -23,6 +25,24 @@ func (m members) text(name string) string {
 		return n.String()
 	}
 	return ""
+}
+
+// status returns the status. White space around it and its letter case do not make it another one.
+func (m members) status() asteroid.Status {
+	said := strings.TrimSpace(m.text("status"))
+	if known := asteroid.Status(strings.ToLower(said)); known.Class() != asteroid.ClassUnknown {
+		return known
+	}
+	return asteroid.Status(said)
+}
+
+// terminal reports whether an execution of this status has ended.
+func (m members) terminal(status asteroid.Status) bool {
+	e := asteroid.Execution{Status: status, TerminalAt: m.timePointer("terminalAt")}
+	if m.object("executionResult") != nil {
+		e.ExecutionResult = &asteroid.ExecutionResult{}
+	}
+	return e.Terminal()
 }
 
 // number returns a number, or a string that holds one.

@@ -19,14 +19,16 @@ type Summary struct {
 	AgentID           string
 	WorkflowID        string
 	Status            asteroid.Status
+	Terminal          bool // see asteroid.Execution.Terminal
 	CreatedAt         time.Time
 	ParentExecutionID string
 	Metadata          map[string]string
 }
 
 func summaryOf(m members) Summary {
+	status := m.status()
 	return Summary{
-		ID: m.text("id"), AgentID: m.text("agentId"), WorkflowID: m.text("workflowId"), Status: asteroid.Status(m.text("status")),
+		ID: m.text("id"), AgentID: m.text("agentId"), WorkflowID: m.text("workflowId"), Status: status, Terminal: m.terminal(status),
 		CreatedAt: m.time("createdAt"), ParentExecutionID: m.text("parentExecutionId"), Metadata: m.strings("metadata"),
 	}
 }

@@ -56,6 +56,11 @@ func Unavailable(format string, args ...any) error {
 	return &Error{Type: asteroid.ErrorTypeUnavailable, error: fmt.Errorf(format, args...)}
 }
 
+// UnavailableFor is Unavailable with the time after which the activity tries again.
+func UnavailableFor(retryAfter time.Duration, format string, args ...any) error {
+	return &Error{Type: asteroid.ErrorTypeUnavailable, RetryAfter: retryAfter, error: fmt.Errorf(format, args...)}
+}
+
 // Invalid returns an Error about a reference, or the file that it names, that no retry corrects.
 func Invalid(format string, args ...any) error {
 	return &Error{Type: asteroid.ErrorTypeInvalidInput, error: fmt.Errorf(format, args...)}

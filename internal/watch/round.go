@@ -84,10 +84,10 @@ func (w *Watch) compare(s *scan) (notifications []*notification) {
 		}
 		t.workflowID, t.createdAt = o.workflowID, o.createdAt
 		switch {
-		case t.status == o.status:
+		case t.status == o.status && !o.terminal:
 			t.resetBackOff()
 		case t.due(now):
-			notifications = append(notifications, &notification{executionID: id, status: o.status, final: o.status.Terminal()})
+			notifications = append(notifications, &notification{executionID: id, status: o.status, final: o.terminal})
 		}
 	}
 	return notifications
@@ -96,7 +96,7 @@ func (w *Watch) compare(s *scan) (notifications []*notification) {
 // track starts to track an execution that is listed for the first time. It returns nil for a
 // terminal one that was reported, or that was created before since.
 func (w *Watch) track(id string, o observation, since time.Time) *tracked {
-	if _, reported := w.reported[id]; o.status.Terminal() && (reported || o.createdAt.Before(since)) {
+	if _, reported := w.reported[id]; o.terminal && (reported || o.createdAt.Before(since)) {
 		return nil
 	}
 	t := &tracked{}
@@ -167,14 +167,13 @@ func (w *Watch) compareRead(t *tracked, e client.Summary) *notification {
 		return nil
 	}
 	t.workflowID, t.createdAt = o.workflowID, o.createdAt
-	final := o.status.Terminal()
-	if !final {
+	if !o.terminal {
 		t.backOff(w.now()) // the list is wrong or does not cover this status: no read in the next round
 	}
-	if t.status == o.status {
+	if t.status == o.status && !o.terminal {
 		return nil
 	}
-	return &notification{executionID: e.ID, status: o.status, final: final}
+	return &notification{executionID: e.ID, status: o.status, final: o.terminal}
 }
 
 // notify signals the workflows and updates what they know. What was not delivered is due again

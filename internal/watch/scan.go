@@ -27,7 +27,7 @@ func (w *Watch) observe(e client.Summary) (observation, bool) {
 	origin := client.OriginOf(e.Metadata)
 	ours := text.PlainID(e.ID) && e.Status != "" && e.ParentExecutionID == "" &&
 		origin.Namespace == w.namespace && origin.WorkflowID != "" && origin.Signal == asteroid.ExecutionEventSignal
-	return observation{e.Status, origin.WorkflowID, e.CreatedAt}, ours
+	return observation{e.Status, e.Terminal, origin.WorkflowID, e.CreatedAt}, ours
 }
 
 // scan is what the lists returned at one time.

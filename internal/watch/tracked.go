@@ -13,6 +13,7 @@ import (
 // observation is the state of an execution whose workflow is notified of changes.
 type observation struct {
 	status     asteroid.Status
+	terminal   bool
 	workflowID string
 	createdAt  time.Time
 }
@@ -52,8 +53,8 @@ const (
 	maxPackedBytes = 700 << 10
 )
 
-// packedStatuses numbers every status that is not terminal. It only ever grows at its end. Another
-// status has no number, so a hand-over forgets its execution.
+// packedStatuses numbers every status that is not terminal. It only ever grows at its end. A status
+// without a number is packed as the empty one, so a hand-over notifies of it once more.
 var packedStatuses = []asteroid.Status{
 	"", asteroid.StatusQueued, asteroid.StatusStarting, asteroid.StatusRunning,
 	asteroid.StatusPaused, asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation,
@@ -68,10 +69,7 @@ func pack(serviceTime time.Time, executions map[string]*tracked) []byte {
 	}
 	var uuids, others []byte
 	for id, t := range executions {
-		number := slices.Index(packedStatuses, t.status)
-		if number < 0 {
-			continue
-		}
+		number := max(slices.Index(packedStatuses, t.status), 0)
 		status := byte(number) //nolint:gosec // packedStatuses is short
 		if raw, ok := uuidBytes(id); ok {
 			uuids = append(append(uuids, raw...), status)

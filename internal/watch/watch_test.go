@@ -369,21 +369,25 @@ func TestWatchSignalsUnknownStatusOnceAndReadsItSeldom(t *testing.T) {
 	h.rounds(2, 2*time.Second)
 	h.takeSignals()
 	created := h.now()
-	status := "hibernating"
+	status, ended := "hibernating", any(nil)
 	h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
 		if kind == "list" {
 			return clienttest.Reply(200, clienttest.EmptyPage)
 		}
-		return clienttest.Reply(200, map[string]any{"id": id, "status": status, "createdAt": created, "metadata": map[string]string{
+		return clienttest.Reply(200, map[string]any{"id": id, "status": status, "terminalAt": ended, "createdAt": created, "metadata": map[string]string{
 			asteroid.MetadataNamespace: "ns", asteroid.MetadataWorkflowID: "wf", asteroid.MetadataSignal: asteroid.ExecutionEventSignal,
 		}})
 	})
 	h.rounds(300, 2*time.Second)
 	require.Equal(t, []string{"wf a hibernating"}, h.takeSignals())
 	require.Less(t, h.wire.Take("get"), 20)
-	status = "failed"
+	h.takeOver()
 	h.rounds(1, time.Minute)
-	require.Equal(t, []string{"wf a failed"}, h.takeSignals())
+	require.Equal(t, []string{"wf a hibernating"}, h.takeSignals(), "a hand-over does not lose it")
+	ended = created.Add(time.Hour)
+	h.rounds(1, time.Minute)
+	require.Equal(t, []string{"wf a hibernating"}, h.takeSignals(), "it has ended")
+	require.Empty(t, h.tracked)
 }
 
 func TestWatchIgnoresOldExecutionsWhenServiceIgnoresFilter(t *testing.T) {
