@@ -10,12 +10,13 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 // Execution reads an execution without its reason; see [Client.FillReason]
 // (https://docs.asteroid.ai/api-reference/execution/get-execution).
 func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution, error) {
-	op := Operation{Name: "ExecutionGet", executionID: id}
+	op := Operation{Name: "ExecutionGet", executionID: id, maxResponse: budget.ExecutionResponse}
 	e, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
 	}, http.StatusOK)
