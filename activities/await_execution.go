@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
@@ -93,7 +94,8 @@ type awaitProgress struct {
 // # When it ends
 //
 // A completed run that has no result yet is polled for up to a minute, then returned without one. A
-// failed run is a result here, not an error: check the Status.
+// failed run is a result here, not an error: check the Status. A result of more than
+// Options.MaxInlineResultBytes is left out; see [asteroid.Execution.ResultOmitted].
 //
 // Once a poll has read the execution, polls may fail for six hours in a row, whatever the service
 // answers: a gateway's error page, a key that expired and a 404 do not end the wait for an agent
@@ -160,6 +162,7 @@ func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 	if p.incomplete(e, reasonErr) {
 		return nil, runGoesOn(e, resultInterval)
 	}
+	bound.Execution(e, p.inlineResult)
 	activity.GetLogger(ctx).Info("Execution read", "executionId", e.ExecutionID, "status", e.Status, "reason", e.Reason)
 	return e, nil
 }
