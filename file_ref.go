@@ -73,5 +73,5 @@ func checkFiles(files []FileRef) error {
 		return NewInvalidInput("files", fmt.Sprintf(
 			"are %d, more than %d: put them into an archive", len(files), MaxFiles))
 	}
-	return nil
+	return checkSize("files", files)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -23,6 +24,20 @@ func (in *Inputs) UnmarshalJSON(data []byte) error {
 // inputNamePattern matches the names that a placeholder in a prompt can have
 // (https://docs.asteroid.ai/fundamentals/nodes/ai-task).
 var inputNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// checkSize returns an asteroid.InvalidInput about the field if an activity cannot be scheduled with
+// the input.
+func checkSize(field string, input any) error {
+	encoded, err := json.Marshal(input)
+	switch {
+	case err != nil:
+		return NewInvalidInput(field, "cannot be encoded as JSON: "+err.Error())
+	case len(encoded) > budget.ActivityInput:
+		return NewInvalidInput(field, fmt.Sprintf("make an input of %d bytes, more than %d: "+
+			"pass large content as a file by reference", len(encoded), budget.ActivityInput))
+	}
+	return nil
+}
 
 func (in Inputs) validate(field string) error {
 	for _, name := range sortedKeys(in) {

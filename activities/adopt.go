@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
@@ -30,10 +31,10 @@ func (e *executeAttempt) adopt(ctx context.Context, key string) (result *asteroi
 	case e.UnknownOutcomes > 0 && e.now().Sub(e.LastUnknown) < e.lookupGrace:
 		return nil, "", e.notFoundYet(ctx, next)
 	case e.in.AdoptOnly:
-		return nil, "", temporal.NewNonRetryableApplicationError(
+		return nil, "", bound.Error(temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("no execution of agent %s has the metadata %s=%s", e.in.AgentID, asteroid.MetadataExecutionKey, next),
 			asteroid.ErrorTypeNotFound, nil,
-			asteroid.ErrorDetails{Operation: "ExecutionsList", ExecutionKey: next, UnknownOutcomes: e.UnknownOutcomes})
+			asteroid.ErrorDetails{Operation: "ExecutionsList", ExecutionKey: next, UnknownOutcomes: e.UnknownOutcomes}))
 	}
 	return nil, next, nil
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
 )
@@ -73,7 +74,7 @@ func applicationError(f *client.Error) error {
 	if retry {
 		options.NextRetryDelay = f.RetryAfter
 	}
-	return temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options)
+	return bound.Error(temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options))
 }
 
 // referenceError returns the error with which an activity fails because of a reference:
@@ -100,11 +101,11 @@ func transferError(ctx context.Context, what string, details asteroid.ErrorDetai
 	if retry {
 		message += "; it is tried again"
 	}
-	return temporal.NewApplicationErrorWithOptions(message, cause.Type, temporal.ApplicationErrorOptions{
+	return bound.Error(temporal.NewApplicationErrorWithOptions(message, cause.Type, temporal.ApplicationErrorOptions{
 		NonRetryable:   !retry,
 		NextRetryDelay: cause.RetryAfter,
 		Details:        []any{details},
-	})
+	}))
 }
 
 const (
@@ -118,8 +119,8 @@ const (
 func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*client.Error](err)
 	if ok && failed.Status == http.StatusNotFound && a.now().Sub(activity.GetInfo(ctx).ScheduledTime) < replicaLag {
-		return temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
-			asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewInterval, Details: []any{failed.Details()}})
+		return bound.Error(temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
+			asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewInterval, Details: []any{failed.Details()}}))
 	}
 	return activityError(ctx, err)
 }
@@ -127,7 +128,7 @@ func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error 
 // stillRunning returns the error of a wait that goes on. It is benign: the SDK logs it at debug
 // level and does not count it. The retry policy sets the next attempt if next is 0.
 func stillRunning(message string, next time.Duration, details asteroid.ErrorDetails) error {
-	return temporal.NewApplicationErrorWithOptions(message, asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
+	return bound.Error(temporal.NewApplicationErrorWithOptions(message, asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
 		Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: next, Details: []any{details},
-	})
+	}))
 }

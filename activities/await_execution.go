@@ -200,11 +200,11 @@ func (p *poll) unknownStatus(e *asteroid.Execution) error {
 	if p.now().Sub(p.after.UnknownSince) < unknownStatusPatience {
 		return nil
 	}
-	return temporal.NewNonRetryableApplicationError(
+	return bound.Error(temporal.NewNonRetryableApplicationError(
 		fmt.Sprintf("execution %s has been %q for %s, a status that this version of the library does not know: "+
 			"check the execution, and update the library", e.ExecutionID, e.Status, unknownStatusPatience),
 		asteroid.ErrorTypeUnknownStatus, nil,
-		asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e})
+		asteroid.ErrorDetails{ExecutionID: e.ExecutionID, Status: e.Status, Execution: e}))
 }
 
 // incomplete reports whether the execution lacks its result or reason and may still get it.
@@ -258,16 +258,16 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	}
 	switch {
 	case isResponse && p.malformed(failed):
-		return temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, message), said.Type(), nil, details)
+		return bound.Error(temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, message), said.Type(), nil, details))
 	case streak >= failingPatience:
-		return temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), message), said.Type(), nil, details)
+		return bound.Error(temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), message), said.Type(), nil, details))
 	case !p.after.Seen || !said.NonRetryable():
 		return err
 	default:
-		return temporal.NewApplicationErrorWithOptions(message+"; it is tried again", said.Type(),
-			temporal.ApplicationErrorOptions{NextRetryDelay: interval, Details: []any{details}})
+		return bound.Error(temporal.NewApplicationErrorWithOptions(message+"; it is tried again", said.Type(),
+			temporal.ApplicationErrorOptions{NextRetryDelay: interval, Details: []any{details}}))
 	}
 }
 

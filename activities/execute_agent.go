@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
@@ -131,9 +132,9 @@ func (e *executeAttempt) checkFresh() error {
 	for i, file := range e.in.TempFiles {
 		if !file.ExpiresAt.IsZero() && !e.now().Before(file.ExpiresAt) {
 			field := fmt.Sprintf("tempFiles[%d]", i)
-			return temporal.NewNonRetryableApplicationError(
+			return bound.Error(temporal.NewNonRetryableApplicationError(
 				fmt.Sprintf("%s (%s) expired: stage the files again and execute with the new handles", field, file.Name),
-				asteroid.ErrorTypeStagedFileExpired, nil, asteroid.ErrorDetails{Field: field, UnknownOutcomes: e.UnknownOutcomes})
+				asteroid.ErrorTypeStagedFileExpired, nil, asteroid.ErrorDetails{Field: field, UnknownOutcomes: e.UnknownOutcomes}))
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 )
 
 // SweepDuplicates cancels every execution of an intent except Keep: duplicates that the service
@@ -52,9 +53,9 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 		key = in.ExecutionKey + "#" + strconv.Itoa(number)
 	}
 	if uncancelled != nil {
-		return nil, temporal.NewApplicationErrorWithOptions(
+		return nil, bound.Error(temporal.NewApplicationErrorWithOptions(
 			"a duplicate could not be cancelled: "+uncancelled.Error()+" (it is tried again)", asteroid.ErrorTypeUnavailable,
-			temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: in.ExecutionKey}}})
+			temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: in.ExecutionKey}}}))
 	}
 	return &result, nil
 }

@@ -83,7 +83,8 @@ func TestGetExecutionFillsOnlyUnsetActivityOptions(t *testing.T) {
 	require.Equal(t, 1.5, some.RetryPolicy.BackoffCoefficient)
 	require.Equal(t, time.Minute, some.RetryPolicy.MaximumInterval)
 	require.Equal(t, int32(2), some.RetryPolicy.MaximumAttempts)
-	require.Equal(t, own.RetryPolicy.NonRetryableErrorTypes, some.RetryPolicy.NonRetryableErrorTypes)
+	require.Equal(t, []string{"payloadSizeError"}, none.RetryPolicy.NonRetryableErrorTypes)
+	require.Equal(t, []string{asteroid.ErrorTypeNotFound, "payloadSizeError"}, some.RetryPolicy.NonRetryableErrorTypes)
 }
 
 func TestRunAgentIgnoresTimeoutsAndRetryPolicyOfItsContext(t *testing.T) {
