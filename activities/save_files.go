@@ -125,7 +125,7 @@ func expectedOutputs(listed []client.File, targets []*url.URL, progress *reporte
 	return expected
 }
 
-func outputName(file client.File) string { return text.Line(file.Name, budget.Name) }
+func outputName(file client.File) string { return text.Prose(file.Name, budget.Name) }
 
 func outputType(file client.File) string {
 	return files.ContentTypeOf(mediaType(file), file.Name, nil)
