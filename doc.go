@@ -99,13 +99,13 @@
 // # Sizes
 //
 // Nothing enters history without a bound in bytes. An agent's result of up to 256 KiB is in
-// [Execution.Result] (the worker's option MaxInlineResultBytes). A larger one, or one that is nested
-// more than 1000 levels deep, stays at the service: [Execution.ResultOmitted] has its size, its
-// digest and a reference, asteroid-execution://<execution id>/result, which is a [FileRef] for the
-// next agent. [FileSelection].Result saves it. Texts of the service are truncated, visibly.
+// [Execution.Result] (the worker's option MaxInlineResultBytes). A larger one, or one that is
+// nested more than 1000 levels deep, stays at the service: [Execution.ResultOmitted] has its size,
+// its digest and a reference, asteroid-execution://<execution id>/result, which is a [FileRef] for
+// the next agent. [FileSelection].Result saves it. Texts of the service are truncated, visibly.
 //
-// An input of more than 1.75 MiB is refused with asteroid.InvalidInput before anything is sent: pass
-// large content as a file.
+// An input of more than 1.75 MiB is refused with asteroid.InvalidInput before anything is sent:
+// pass large content as a file.
 //
 // # Statuses
 //

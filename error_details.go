@@ -88,8 +88,8 @@ func decodeDetails(decode func(...any) error) (details ErrorDetails, ok bool) {
 }
 
 // NewInvalidInput returns an asteroid.InvalidInput, which is final, with the field in its details.
-// Its message is the field, a colon and the rule that the field breaks, cut at 1000 bytes. It exists
-// for the other packages of this module.
+// Its message is the field, a colon and the rule that the field breaks, cut at 1000 bytes. It
+// exists for the other packages of this module.
 func NewInvalidInput(field, rule string) error {
 	field = text.Line(field, budget.Name)
 	return temporal.NewApplicationErrorWithOptions(

@@ -93,8 +93,8 @@ type Question struct {
 	Options []QuestionOption `json:"options,omitempty"`
 }
 
-// QuestionOption is a suggested answer. To choose it, send its Label as the message. A Label of more
-// than 500 bytes is cut, so it is the beginning of the agent's own.
+// QuestionOption is a suggested answer. To choose it, send its Label as the message. A Label of
+// more than 500 bytes is cut, so it is the beginning of the agent's own.
 type QuestionOption struct {
 	Label string `json:"label"`
 	// Description explains the option. It may be empty.
@@ -111,8 +111,8 @@ func (e *Execution) Result() json.RawMessage {
 }
 
 // DecodeResult unmarshals the run's result into v. It fails with asteroid.ResultTooLarge, which is
-// final, when the result was left out. Its other errors have no error type of this package: there is
-// no result, or it does not fit v.
+// final, when the result was left out. Its other errors have no error type of this package: there
+// is no result, or it does not fit v.
 func (e *Execution) DecodeResult(v any) error {
 	if o := e.ResultOmitted; o != nil {
 		return temporal.NewNonRetryableApplicationError(fmt.Sprintf(

@@ -49,8 +49,8 @@ func ExecutionFileURI(executionID, directory, name string) string {
 
 // ExecutionResultURI returns the reference to an execution's result: the file result.json, of the
 // type application/json, in the compact form that [ExecutionResult] describes. Every file of an
-// execution lies in a directory, so the path /result, which names none, is no file of the agent. The
-// activity that opens the reference reads the execution through its own connection.
+// execution lies in a directory, so the path /result, which names none, is no file of the agent.
+// The activity that opens the reference reads the execution through its own connection.
 func ExecutionResultURI(executionID string) string {
 	return ExecutionScheme + "://" + executionID + "/" + ExecutionResultPath
 }

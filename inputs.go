@@ -25,8 +25,8 @@ func (in *Inputs) UnmarshalJSON(data []byte) error {
 // (https://docs.asteroid.ai/fundamentals/nodes/ai-task).
 var inputNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// checkSize returns an asteroid.InvalidInput about the field if an activity cannot be scheduled with
-// the input.
+// checkSize returns an asteroid.InvalidInput about the field if an activity cannot be scheduled
+// with the input.
 func checkSize(field string, input any) error {
 	encoded, err := json.Marshal(input)
 	switch {

@@ -14,8 +14,8 @@ type SendMessageInput struct {
 	Connection string `json:"connection,omitempty"`
 	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
-	// Message is required and has at most 256 KiB. To choose a suggested answer to a question, send its
-	// QuestionOption.Label. The message enters the workflow's history: it must hold no secrets.
+	// Message is required and has at most 256 KiB. To choose a suggested answer to a question, send
+	// its QuestionOption.Label. The message enters the workflow's history: it must hold no secrets.
 	Message string `json:"message"`
 }
 

@@ -32,8 +32,9 @@ const (
 // as added. For a run that is in progress the result is a snapshot.
 //
 // Errors: asteroid.InvalidInput for an invalid pattern, or a selection of more than a thousand
-// files or of more than 384 KiB of names; asteroid.Unavailable, retried, when the listing still changes after two minutes;
-// asteroid.NotFound, retryable during the first minute; and those of the API.
+// files or of more than 384 KiB of names; asteroid.Unavailable, retried, when the listing still
+// changes after two minutes; asteroid.NotFound, retryable during the first minute; and those of the
+// API.
 func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
@@ -62,8 +63,8 @@ func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) 
 	return &asteroid.ListFilesResult{Files: outputs}, nil
 }
 
-// selectedFiles returns the selected files, the execution's result first. result is nil unless it is
-// selected and exists.
+// selectedFiles returns the selected files, the execution's result first. result is nil unless it
+// is selected and exists.
 func (a *Activities) selectedFiles(ctx context.Context, c *client.Client, executionID string,
 	selection asteroid.FileSelection) (listed []client.File, result *resultFile, err error) {
 	if selection.Result {

@@ -24,8 +24,8 @@ import (
 // SaveFiles copies files of an execution to a destination of your own, because the service deletes
 // them after a while. It selects and lists them as [Activities.ListFiles] does, and writes each to
 // <destination>/<execution id>/<directory>/<name>, so that runs do not overwrite each other's
-// files. It makes names safe for a disk and unique, and keeps the agent's folders. The result, if it
-// is selected, is <destination>/<execution id>/result.json.
+// files. It makes names safe for a disk and unique, and keeps the agent's folders. The result, if
+// it is selected, is <destination>/<execution id>/result.json.
 //
 // Files are streamed, a few at a time. The size must equal the listed one, and the checksum must
 // equal the one that the service or the link's host gives. A file appears under its name once it is

@@ -247,8 +247,8 @@ func codeSpan(foreign string, limit int) string {
 	return "`" + strings.ReplaceAll(shown, "`", "'") + "`"
 }
 
-// fencedJSON renders the beginning of a JSON value so that it fits a fenced block. Its time does not
-// depend on the size and depth of the value.
+// fencedJSON renders the beginning of a JSON value so that it fits a fenced block. Its time does
+// not depend on the size and depth of the value.
 func fencedJSON(raw []byte) string {
 	cut := raw[:min(len(raw), budget.ShownResult)]
 	indented := indentJSON(cut)

@@ -37,8 +37,8 @@ type PipelineStep struct {
 // [PipelineStep].ResultInput.
 const PreviousResultName = "previous-result.json"
 
-// PipelineResult has a result for each step. Where the steps together are too large for a workflow's
-// result (1.8 MiB), the results of the earliest are left out, with a reference in
+// PipelineResult has a result for each step. Where the steps together are too large for a
+// workflow's result (1.8 MiB), the results of the earliest are left out, with a reference in
 // [asteroid.Execution.ResultOmitted]. If that does not suffice, the earliest steps lose their lists
 // of files and their texts too.
 type PipelineResult struct {

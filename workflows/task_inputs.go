@@ -13,9 +13,9 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
-// taskInputs counts the bytes of the inputs that one workflow task schedules. All commands of a task
-// are one message to the server. It terminates a workflow whose message is too large, and no bound
-// on a single input prevents that.
+// taskInputs counts the bytes of the inputs that one workflow task schedules. All commands of a
+// task are one message to the server. It terminates a workflow whose message is too large, and no
+// bound on a single input prevents that.
 type taskInputs struct {
 	historyLength int // tells the task, together with its time
 	now           time.Time

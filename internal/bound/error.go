@@ -13,8 +13,8 @@ import (
 // wrapping is what a failure adds to the texts in it: type, encoding, field tags.
 const wrapping = 200
 
-// Error returns an ApplicationError of an asteroid type so that message, details and causes together
-// have at most budget.Error bytes, encoded. It returns any other error unchanged.
+// Error returns an ApplicationError of an asteroid type so that message, details and causes
+// together have at most budget.Error bytes, encoded. It returns any other error unchanged.
 func Error(err error) error {
 	app, ok := err.(*temporal.ApplicationError) //nolint:errorlint // a wrapper around it is the caller's own error
 	if !ok || asteroid.ErrorTypeOf(err) != app.Type() || errorSize(err) <= budget.Error {

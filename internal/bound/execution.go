@@ -34,8 +34,8 @@ func URL(address string, limit int) string {
 	return address
 }
 
-// Questions returns the questions with bounded texts, the first ones that have limit bytes together.
-// The last text says how many questions, or options of its question, are left out.
+// Questions returns the questions with bounded texts, the first ones that have limit bytes
+// together. The last text says how many questions, or options of its question, are left out.
 func Questions(asked []asteroid.Question, limit int) []asteroid.Question {
 	var kept []asteroid.Question
 	left := limit

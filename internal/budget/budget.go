@@ -6,8 +6,8 @@ package budget
 
 // The limits are those of a Temporal server with its default settings.
 const (
-	// PayloadLimit is the largest input, result or query result (limit.blobSize.error). PayloadWarning
-	// is the size at which SDK and server begin to warn (limit.blobSize.warn).
+	// PayloadLimit is the largest input, result or query result (limit.blobSize.error).
+	// PayloadWarning is the size at which SDK and server begin to warn (limit.blobSize.warn).
 	PayloadLimit   = 2 << 20
 	PayloadWarning = 512 << 10
 	// MessageLimit is the largest gRPC message, such as all commands of one workflow task.
@@ -25,12 +25,12 @@ const (
 // Results and lists. A result of RunAgent holds one inline result and two lists of files, so all
 // three together stay below PayloadLimit.
 const (
-	// InlineResult is the default for the largest result of an agent that enters history, as history
-	// encodes it. Each result enters two or three times. MaxInlineResult bounds the option.
+	// InlineResult is the default for the largest result of an agent that enters history, as
+	// history encodes it. Each result enters two or three times. MaxInlineResult bounds the option.
 	InlineResult    = PayloadWarning / 2
 	MaxInlineResult = PayloadLimit / 2
-	// ResultLevels is how deeply an inline result may be nested. encoding/json refuses 10,000 levels,
-	// those around the result included.
+	// ResultLevels is how deeply an inline result may be nested. encoding/json refuses 10,000
+	// levels, those around the result included.
 	ResultLevels = 1000
 	// InputResult is the largest result that a Pipeline passes to the next agent as an input.
 	InputResult = 64 << 10

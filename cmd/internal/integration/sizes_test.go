@@ -124,8 +124,8 @@ func TestWorkflowExecutesTenAgentsWithLargeInputsAtOnce(t *testing.T) {
 	s.requireNoFailedTask(run)
 }
 
-// A result that is too large for the server is a failure whose type the SDK chooses. The typed calls
-// name it among the errors that are not retried. This test notices if the SDK renames it.
+// A result that is too large for the server is a failure whose type the SDK chooses. The typed
+// calls name it among the errors that are not retried. This test notices if the SDK renames it.
 func TestTypedCallsDoNotRetryAResultThatTheSDKRefuses(t *testing.T) {
 	s := newStack(t)
 	attempts := 0
