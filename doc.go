@@ -166,7 +166,9 @@
 //	                                                   for the execution or for an answer
 //	                                                   passed
 //	asteroid.ResultTooLarge      IsResultTooLarge      DecodeResult: the result was too    no
-//	                                                   large for history; see Sizes
+//	                                                   large for history, see Sizes; or the
+//	                                                   service described an execution in
+//	                                                   more than 72 MiB
 //
 // (1) An activity that reads or steers an execution retries a 404 during the first minute, because
 // a new execution may not be readable everywhere yet.

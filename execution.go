@@ -102,7 +102,8 @@ type QuestionOption struct {
 }
 
 // Result returns the JSON value that the agent was told to produce, or nil when there is none or it
-// was left out; see [Execution.ResultOmitted].
+// was left out; see [Execution.ResultOmitted]. workflows.RunAgentInput.AddResult passes a result of
+// any size to another agent.
 func (e *Execution) Result() json.RawMessage {
 	if e.ExecutionResult == nil {
 		return nil

@@ -46,6 +46,11 @@ func (in Inputs) validate(field string) error {
 				"the name %q fits no prompt: use a letter or _ first, then letters, digits and _",
 				text.Clip(name)))
 		}
+		if raw, ok := in[name].(json.RawMessage); ok && len(raw) == 0 {
+			return NewInvalidInput(field, fmt.Sprintf(
+				"%q is an empty json.RawMessage: the run had no result, or one that is too large "+
+					"(Execution.ResultOmitted): pass a result with RunAgentInput.AddResult", text.Clip(name)))
+		}
 	}
 	return nil
 }

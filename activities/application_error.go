@@ -41,7 +41,7 @@ func applicationError(f *client.Error) error {
 	case status == 0 && f.NeverSent:
 		advice = fmt.Sprintf("the service was not reached and nothing was sent; check the base URL of connection %q, the proxy, and that this worker trusts the certificate", f.Connection)
 	case errors.Is(f.Cause, client.ErrTooLarge):
-		retry, advice = false, "it would be as large again"
+		errorType, retry, advice = asteroid.ErrorTypeResultTooLarge, false, "it would be as large again"
 	case status == 0:
 		advice = "no usable response came; it is tried again"
 	case status == http.StatusUnauthorized:

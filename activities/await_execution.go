@@ -251,6 +251,9 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	if !ok {
 		return err // the activity is cancelled
 	}
+	if said.Type() == asteroid.ErrorTypeResultTooLarge {
+		return err // no later poll gets less
+	}
 	details, _ := asteroid.DetailsOf(err)
 	message := said.Message()
 	if p.after.Seen && p.before.NoResultSince.IsZero() { // else it was terminal, without its result

@@ -224,3 +224,46 @@ func TestGetExecutionBoundsTheTextsOfTheService(t *testing.T) {
 	require.Empty(t, e.PlatformURL)
 	require.Empty(t, e.LiveViewURL)
 }
+
+func TestAwaitExecutionEndsWithResultsOfAnySize(t *testing.T) {
+	t.Parallel()
+	body := strings.Replace(executionJSON("completed"), "{", `{"executionResult":{"outcome":"ok","result":"`+strings.Repeat("x", 20<<20)+`"},`, 1)
+	for name, row := range map[string]struct {
+		size int // of white space, in MiB
+		want string
+	}{"20 MiB": {0, ""}, "more than can be read": {60, asteroid.ErrorTypeResultTooLarge}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			padding := strings.Repeat(" ", row.size<<20)
+			a := &attempts[asteroid.Execution]{
+				t: t, name: asteroid.AwaitExecutionName, attempt: 5,
+				in: asteroid.AwaitExecutionInput{ExecutionID: "e-1", LongPollSeconds: 1}, options: worker.Options{
+					Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, padding+body) }),
+				},
+			}
+			e, err := a.next()
+			if row.want == "" {
+				require.NoError(t, err)
+				require.NotNil(t, e.ResultOmitted)
+				return
+			}
+			requireErrorType(t, row.want, err)
+			require.True(t, applicationError(t, err).NonRetryable())
+			require.NotContains(t, err.Error(), "still be running")
+		})
+	}
+}
+
+func TestAwaitExecutionBoundsAStatusThatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	a := &attempts[asteroid.Execution]{
+		t: t, name: asteroid.AwaitExecutionName, in: asteroid.AwaitExecutionInput{ExecutionID: "e-1"},
+		options: worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, executionJSON(strings.Repeat("s", 3<<20)))
+		})},
+	}
+	require.True(t, asteroid.IsStillRunning(a.nextErr()))
+	recorded, err := json.Marshal(a.details)
+	require.NoError(t, err)
+	require.Less(t, len(recorded), 1000)
+}

@@ -25,17 +25,12 @@ type PipelineStep struct {
 	// ExecutionIDInput names the input for the execution id of the step before; empty for none.
 	ExecutionIDInput string `json:"executionIdInput,omitempty"`
 	// ResultInput names the input for the result of the step before; empty for none. A result of
-	// more than 64 KiB is passed as a file of this step, and the input holds its name,
-	// PreviousResultName. The connection of this step reads it. OnCapacityLimit is CapacityReject
-	// then, since a queued execution takes no files.
+	// more than 64 KiB is passed as a file, and the input holds the file's name; see
+	// [RunAgentInput.AddResult].
 	ResultInput string `json:"resultInput,omitempty"`
 	// TakeFiles adds the files that the step before collected to this step's files.
 	TakeFiles bool `json:"takeFiles,omitempty"`
 }
-
-// PreviousResultName is the name of the file with the result of the step before. See
-// [PipelineStep].ResultInput.
-const PreviousResultName = "previous-result.json"
 
 // PipelineResult has a result for each step. Where the steps together are too large for a
 // workflow's result (1.8 MiB), the results of the earliest are left out, with a reference in
@@ -130,17 +125,10 @@ func (s *PipelineStep) addPrevious(previous RunAgentResult) {
 	if s.ExecutionIDInput != "" {
 		inputs[s.ExecutionIDInput] = previous.ExecutionID
 	}
-	switch result := previous.Result(); {
-	case s.ResultInput == "":
-	case previous.ResultOmitted != nil || len(result) > budget.InputResult:
-		inputs[s.ResultInput] = PreviousResultName
-		// The first file: it keeps its name if another one has the same.
-		s.Files = append([]asteroid.FileRef{{URI: asteroid.ExecutionResultURI(previous.ExecutionID), Name: PreviousResultName}}, s.Files...)
-		s.OnCapacityLimit = asteroid.CapacityReject
-	default:
-		inputs[s.ResultInput] = result
-	}
 	s.Inputs = inputs
+	if s.ResultInput != "" {
+		s.AddResult(s.ResultInput, &previous.Execution)
+	}
 	if s.TakeFiles {
 		s.Files = append(slices.Clone(s.Files), asteroid.References(previous.Outputs)...)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -141,4 +142,44 @@ func TestRunAgentShowsWhereAnOmittedResultIs(t *testing.T) {
 	require.Len(t, result.Outputs, 1)
 	require.Equal(t, result.ResultOmitted.URI, result.Outputs[0].URI)
 	require.Equal(t, result.ExecutionResult.SHA256, result.Outputs[0].SHA256)
+}
+
+func TestAddResultPassesAResultOfAnySize(t *testing.T) {
+	t.Parallel()
+	small := &asteroid.Execution{ExecutionID: "e-1", ExecutionResult: &asteroid.ExecutionResult{Result: json.RawMessage(`1`)}}
+	large := &asteroid.Execution{ExecutionID: "e-1", ExecutionResult: &asteroid.ExecutionResult{Result: json.RawMessage(`"` + strings.Repeat("x", 64<<10) + `"`)}}
+	given := asteroid.Inputs{"own": true}
+	for name, row := range map[string]struct {
+		of    *asteroid.Execution
+		input any
+		files int
+	}{
+		"none":    {&asteroid.Execution{ExecutionID: "e-1"}, nil, 1},
+		"small":   {small, json.RawMessage(`1`), 1},
+		"large":   {large, workflows.PreviousResultName, 2},
+		"omitted": {&asteroid.Execution{ExecutionID: "e-1", ResultOmitted: &asteroid.OmittedResult{}}, workflows.PreviousResultName, 2},
+	} {
+		in := workflows.RunAgentInput{Inputs: given, Files: []asteroid.FileRef{{URI: "data:,x"}}}
+		in.AddResult("result", row.of)
+		require.Equal(t, asteroid.Inputs{"own": true, "result": row.input}, in.Inputs, name)
+		require.Len(t, in.Files, row.files, name)
+		if row.files == 2 {
+			require.Equal(t, asteroid.FileRef{URI: "asteroid-execution://e-1/result", Name: workflows.PreviousResultName}, in.Files[0])
+		}
+	}
+	require.Len(t, given, 1, "the caller's map is left alone")
+}
+
+func TestRunAgentRefusesAnEmptyResultAsAnInput(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	omitted := &asteroid.Execution{ResultOmitted: &asteroid.OmittedResult{}}
+	var err error
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		_, err = workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"result": omitted.Result()}})
+		return nil
+	})
+	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+	require.ErrorContains(t, err, "AddResult")
+	require.Empty(t, b.api.Requests())
 }

@@ -94,6 +94,6 @@ const (
 const (
 	// Response bounds a response.
 	Response = 16 << 20
-	// ExecutionResponse bounds a response that holds one execution, with a result of 64 MiB.
+	// ExecutionResponse bounds a response about one execution, which may hold a result of 64 MiB.
 	ExecutionResponse = 72 << 20
 )

@@ -27,7 +27,7 @@ func (c *Client) FillReason(ctx context.Context, e *asteroid.Execution) error {
 		return nil
 	}
 	changed := func(entry logEntry) bool {
-		return entry.kind == "status_changed" && asteroid.Status(entry.text("status")) == e.Status
+		return entry.kind == "status_changed" && entry.status() == e.Status
 	}
 	entries, err := c.logUntil(ctx, e.ExecutionID, changed)
 	if rejected(err) {

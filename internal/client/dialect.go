@@ -51,7 +51,7 @@ func (c *Client) Execute(ctx context.Context, in asteroid.ExecuteAgentInput, met
 	if err != nil {
 		return Accepted{}, err
 	}
-	return Accepted{accepted.text("executionId"), asteroid.Status(cmp.Or(accepted.text("status"), string(asteroid.StatusStarting)))}, nil
+	return Accepted{accepted.text("executionId"), cmp.Or(accepted.status(), asteroid.StatusStarting)}, nil
 }
 
 // executeRequest returns the body of an execute in the dialect's field names.

@@ -23,8 +23,8 @@ type Error struct {
 	Cause      error  // what the network reported
 	RetryAfter time.Duration
 	NeverSent  bool // the service certainly saw nothing of the request
-	// Malformed identifies a response that is not JSON of the contract, by its SHA-256 in hex, or
-	// that is too large. Two reads with one value got the same response.
+	// Malformed is the SHA-256 of a complete response that is not JSON of the contract, in hex. Two
+	// reads with one digest got the same response.
 	Malformed   string
 	contentType string
 	requestID   string

@@ -6,6 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // The methods of this file read one member each. A member that is missing, null or of another form
@@ -23,6 +27,11 @@ func (m members) text(name string) string {
 		return n.String()
 	}
 	return ""
+}
+
+// status returns the execution's status. It enters heartbeats and errors, so its length is bounded.
+func (m members) status() asteroid.Status {
+	return asteroid.Status(text.Prose(m.text("status"), budget.Name))
 }
 
 // number returns a number, or a string that holds one.

@@ -28,7 +28,7 @@ type Summary struct {
 
 func summaryOf(m members) Summary {
 	return Summary{
-		ID: m.text("id"), AgentID: m.text("agentId"), WorkflowID: m.text("workflowId"), Status: asteroid.Status(m.text("status")),
+		ID: m.text("id"), AgentID: m.text("agentId"), WorkflowID: m.text("workflowId"), Status: m.status(),
 		CreatedAt: m.time("createdAt"), ParentExecutionID: m.text("parentExecutionId"), Metadata: m.strings("metadata"),
 	}
 }

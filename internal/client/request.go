@@ -116,7 +116,6 @@ func (c *Client) responseError(op Operation, key *sentKey, received *http.Respon
 	case errors.Is(readErr, ErrTooLarge):
 		most := cmp.Or(op.maxResponse, budget.Response)
 		failed.Cause, failed.Message = ErrTooLarge, fmt.Sprintf("answered %d with more than %d bytes", status, most)
-		failed.Malformed = failed.Message // as final as one that is not JSON
 	case readErr != nil:
 		failed.Cause, failed.Message = readErr, fmt.Sprintf("answered %d, then broke off: %s", status, key.redact(readErr.Error()))
 	}
