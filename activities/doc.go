@@ -38,6 +38,9 @@
 //	...
 //	acts.Register(worker)
 //
+// [NewInterceptor] is the last net for results and errors that are too large for history. Give it
+// to the worker too; the plugin does.
+//
 // # Connections
 //
 // An input never holds an API key. It names a connection ("default" if empty), and the worker that

@@ -115,8 +115,8 @@ const (
 // PreviousResultName is the name of the file with a result that is too large for an input.
 const PreviousResultName = "previous-result.json"
 
-// AddResult passes the result of an execution to the agent as an input, which is null if there is no
-// result. A result of more than 64 KiB becomes the first of Files instead, by reference, and the
+// AddResult passes the result of an execution to the agent as an input, which is null if there is
+// no result. A result of more than 64 KiB becomes the first of Files instead, by reference, and the
 // input holds its name, PreviousResultName. The agent's own connection reads it, so both have to
 // belong to one organization. OnCapacityLimit becomes CapacityReject then, since a queued execution
 // takes no files: the workflow waits for capacity.

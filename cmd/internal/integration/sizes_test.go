@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -122,6 +123,13 @@ func TestWorkflowExecutesTenAgentsWithLargeInputsAtOnce(t *testing.T) {
 	require.Equal(t, 10, started)
 	require.Len(t, s.api.Executions(), 10)
 	s.requireNoFailedTask(run)
+
+	plugin, err := worker.NewPlugin(s.options)
+	require.NoError(t, err)
+	replayer, err := sdkworker.NewWorkflowReplayerWithOptions(sdkworker.WorkflowReplayerOptions{Plugins: []sdkworker.Plugin{plugin}})
+	require.NoError(t, err)
+	replayer.RegisterWorkflow(executeTen)
+	require.NoError(t, replayer.ReplayWorkflowHistory(nil, s.history(run)))
 }
 
 // A result that is too large for the server is a failure whose type the SDK chooses. The typed
