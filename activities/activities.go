@@ -51,9 +51,10 @@ type Options struct {
 	LookupGrace time.Duration
 	// Events is asteroid.EventsWatch when empty. Workers of one task queue should agree.
 	Events asteroid.Events
-	// MaxInlineResultBytes is the size up to which an agent's result enters the workflow's history.
-	// A larger one stays at the service, and [asteroid.Execution.ResultOmitted] refers to it. Each
-	// result enters history two or three times. 0 means DefaultMaxInlineResultBytes; at most 1 MiB.
+	// MaxInlineResultBytes is the size, as Temporal's data converter encodes it, up to which an
+	// agent's result enters the workflow's history. A larger one stays at the service, and
+	// [asteroid.Execution.ResultOmitted] refers to it. Each result enters history two or three
+	// times. 0 means DefaultMaxInlineResultBytes; at most 1 MiB.
 	MaxInlineResultBytes int
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.

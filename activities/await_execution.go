@@ -200,6 +200,7 @@ func (p *poll) unknownStatus(e *asteroid.Execution) error {
 	if p.now().Sub(p.after.UnknownSince) < unknownStatusPatience {
 		return nil
 	}
+	bound.Execution(e, p.inlineResult)
 	return bound.Error(temporal.NewNonRetryableApplicationError(
 		fmt.Sprintf("execution %s has been %q for %s, a status that this version of the library does not know: "+
 			"check the execution, and update the library", e.ExecutionID, e.Status, unknownStatusPatience),

@@ -23,9 +23,8 @@ func (a *agents) markdown() string {
 	const inFull, most = 10, 50
 	var shown []string // the newest first
 	left := budget.Details
-	for age, r := range slices.Backward(a.runs) {
-		age = len(a.runs) - age
-		part := r.page
+	for i, r := range slices.Backward(a.runs) {
+		age, part := len(a.runs)-i, r.page
 		if age > inFull && !r.state.Ended.IsZero() || len(part) > left {
 			part = r.state.headline() + ", execution " + inlineCode(r.state.ExecutionID) + "\n"
 		}

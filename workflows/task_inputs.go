@@ -59,18 +59,40 @@ type inputsInterceptor struct {
 
 func (o *inputsInterceptor) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	size := inputSize(args)
-	if strings.HasPrefix(name, "asteroid.") && size > budget.ActivityInput {
-		future, settable := workflow.NewFuture(ctx)
-		settable.SetError(asteroid.NewInvalidInput("input", fmt.Sprintf("%s has %d bytes, more than %d: pass large content as a file by reference",
-			name, size, budget.ActivityInput)))
-		return future
+	if refusal := refuseInput(ctx, name, size); refusal != nil {
+		return refusal
 	}
 	o.inputs.admit(ctx, size)
 	return o.Next.ExecuteActivity(ctx, name, args...)
 }
 
+// refuseInput returns an asteroid.InvalidInput for an input of this module's activities and
+// workflows that the server would not take. The workflow task would fail again and again.
+func refuseInput(ctx workflow.Context, name string, size int) workflow.Future {
+	if !strings.HasPrefix(name, "asteroid.") || size <= budget.ActivityInput {
+		return nil
+	}
+	future, settable := workflow.NewFuture(ctx)
+	settable.SetError(asteroid.NewInvalidInput("input", fmt.Sprintf("%s has %d bytes, more than %d: pass large content as a file by reference",
+		name, size, budget.ActivityInput)))
+	return future
+}
+
+// refusedChild is the future of a child workflow that is not started.
+type refusedChild struct{ workflow.Future }
+
+func (c refusedChild) GetChildWorkflowExecution() workflow.Future { return c.Future }
+
+func (c refusedChild) SignalChildWorkflow(workflow.Context, string, any) workflow.Future {
+	return c.Future
+}
+
 func (o *inputsInterceptor) ExecuteChildWorkflow(ctx workflow.Context, name string, args ...any) workflow.ChildWorkflowFuture {
-	o.inputs.admit(ctx, inputSize(args))
+	size := inputSize(args)
+	if refusal := refuseInput(ctx, name, size); refusal != nil {
+		return refusedChild{refusal}
+	}
+	o.inputs.admit(ctx, size)
 	return o.Next.ExecuteChildWorkflow(ctx, name, args...)
 }
 

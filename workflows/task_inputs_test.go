@@ -93,6 +93,18 @@ func TestTypedCallsRefuseInputsThatAreTooLarge(t *testing.T) {
 	require.Empty(t, b.api.Requests())
 }
 
+func TestRunAgentAsAChildRefusesInputsThatAreTooLarge(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		in := workflows.RunAgentInput{AgentID: "a", Inputs: asteroid.Inputs{"x": strings.Repeat("x", 3<<20)}}
+		child := workflow.ExecuteChildWorkflow(ctx, workflows.RunAgentName, in)
+		require.True(t, asteroid.IsInvalidInput(child.GetChildWorkflowExecution().Get(ctx, nil)))
+		return child.Get(ctx, nil)
+	})
+	require.True(t, asteroid.IsInvalidInput(b.GetWorkflowError()), "%v", b.GetWorkflowError())
+}
+
 func dataFiles(n, bytes int) []asteroid.FileRef {
 	files := make([]asteroid.FileRef, n)
 	for i := range files {
