@@ -127,7 +127,8 @@ func linkError(err error) error {
 	if !ok {
 		return err
 	}
-	if (failed.Cause != nil || failed.Status >= 500) && failed.RetryAfter == 0 {
+	passing := failed.Cause != nil && !errors.Is(failed.Cause, client.ErrTooLarge) || failed.Status >= 500
+	if passing && failed.RetryAfter == 0 {
 		return files.Unavailable("%w", failed)
 	}
 	return files.Invalid("%w", failed)
