@@ -23,6 +23,7 @@ const (
 	ErrorTypeExecutionFailed    = "asteroid.ExecutionFailed"
 	ErrorTypeExecutionCancelled = "asteroid.ExecutionCancelled"
 	ErrorTypeExecutionTimedOut  = "asteroid.ExecutionTimedOut"
+	ErrorTypeResultTooLarge     = "asteroid.ResultTooLarge"
 )
 
 // IsInvalidInput reports whether err, or an error that it wraps, is an asteroid.InvalidInput.
@@ -66,6 +67,9 @@ func IsExecutionCancelled(err error) bool { return hasType(err, ErrorTypeExecuti
 // IsExecutionTimedOut reports whether err, or an error that it wraps, is an
 // asteroid.ExecutionTimedOut.
 func IsExecutionTimedOut(err error) bool { return hasType(err, ErrorTypeExecutionTimedOut) }
+
+// IsResultTooLarge reports whether err, or an error that it wraps, is an asteroid.ResultTooLarge.
+func IsResultTooLarge(err error) bool { return hasType(err, ErrorTypeResultTooLarge) }
 
 // hasType reports whether any ApplicationError in the chain has the type: an error of this package
 // may be the cause of an error of the user's.

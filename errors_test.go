@@ -26,6 +26,7 @@ var predicates = map[string]func(error) bool{
 	asteroid.ErrorTypeExecutionFailed:    asteroid.IsExecutionFailed,
 	asteroid.ErrorTypeExecutionCancelled: asteroid.IsExecutionCancelled,
 	asteroid.ErrorTypeExecutionTimedOut:  asteroid.IsExecutionTimedOut,
+	asteroid.ErrorTypeResultTooLarge:     asteroid.IsResultTooLarge,
 }
 
 func TestPredicatesReportTheirOwnTypeHoweverItIsWrapped(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
@@ -93,9 +94,10 @@ type awaitProgress struct {
 // # When it ends
 //
 // A completed run that has no result yet is polled for up to a minute, then returned without one. A
-// failed run is a result here, not an error: check the Status. A run with a status that this
-// version does not know goes on, until it has a TerminalAt or a result. The worker logs a warning
-// once.
+// failed run is a result here, not an error: check the Status. A result of more than
+// Options.MaxInlineResultBytes is left out; see [asteroid.Execution.ResultOmitted]. A run with a
+// status that this version does not know goes on, until it has a TerminalAt or a result. The worker
+// logs a warning once.
 //
 // Once a poll has read the execution, polls may fail for six hours in a row, whatever the service
 // answers: a gateway's error page, a key that expired and a 404 do not end the wait for an agent
@@ -160,6 +162,7 @@ func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 	if p.incomplete(ctx, e, reasonErr) {
 		return nil, runGoesOn(e, resultInterval)
 	}
+	bound.Execution(e, p.inlineResult)
 	activity.GetLogger(ctx).Info("Execution read", "executionId", e.ExecutionID, "status", e.Status, "reason", e.Reason)
 	return e, nil
 }
@@ -195,7 +198,9 @@ const startingPolls = 10
 // showsMore reports whether the caller shows something else of the execution than was read.
 func (p *poll) showsMore(ctx context.Context, e *asteroid.Execution) bool {
 	shown := p.in.Internal.Shown
-	if shown == nil || *shown == (asteroid.ShownExecution{AgentName: e.AgentName, PlatformURL: e.PlatformURL, LiveViewURL: e.LiveViewURL}) {
+	read := asteroid.Execution{AgentName: e.AgentName, PlatformURL: e.PlatformURL, LiveViewURL: e.LiveViewURL}
+	bound.Execution(&read, p.inlineResult) // as the caller got it
+	if shown == nil || *shown == (asteroid.ShownExecution{AgentName: read.AgentName, PlatformURL: read.PlatformURL, LiveViewURL: read.LiveViewURL}) {
 		return false
 	}
 	starting := e.Status == asteroid.StatusStarting || e.Status.Class() == asteroid.ClassPending
@@ -280,6 +285,9 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	if !ok {
 		return err // the activity is cancelled
 	}
+	if said.Type() == asteroid.ErrorTypeResultTooLarge {
+		return err // no later poll gets less
+	}
 	details, _ := asteroid.DetailsOf(err)
 	details.ExecutionID, details.UnreadableSince = p.in.ExecutionID, p.after.FailingSince
 	message := said.Message()
@@ -288,18 +296,18 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	}
 	switch {
 	case isResponse && p.malformed(failed):
-		return temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, message), said.Type(), nil, details)
+		return bound.Error(temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, message), said.Type(), nil, details))
 	case streak >= failingPatience:
-		return temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), message), said.Type(), nil, details)
+		return bound.Error(temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), message), said.Type(), nil, details))
 	case streak >= reportPatience && p.after.Seen && p.in.Internal.ReportUnreadable && p.in.Internal.UnreadableSince.IsZero():
-		return temporal.NewNonRetryableApplicationError(message+"; the wait goes on", asteroid.ErrorTypeStillRunning, nil, details)
+		return bound.Error(temporal.NewNonRetryableApplicationError(message+"; the wait goes on", asteroid.ErrorTypeStillRunning, nil, details))
 	case !p.after.Seen || !said.NonRetryable():
 		return err
 	default:
-		return temporal.NewApplicationErrorWithOptions(message+"; it is tried again", said.Type(),
-			temporal.ApplicationErrorOptions{NextRetryDelay: interval, Details: []any{details}})
+		return bound.Error(temporal.NewApplicationErrorWithOptions(message+"; it is tried again", said.Type(),
+			temporal.ApplicationErrorOptions{NextRetryDelay: interval, Details: []any{details}}))
 	}
 }
 

@@ -9,7 +9,10 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // agents are the agents of one workflow.
@@ -29,7 +32,7 @@ type agents struct {
 func (a *agents) add(ctx workflow.Context, r *AgentRun) {
 	a.register(ctx)
 	now := workflow.Now(ctx)
-	r.state = &AgentState{AgentID: r.in.AgentID, Started: now, Since: now}
+	r.state = &AgentState{AgentID: text.Prose(r.in.AgentID, budget.ID), Started: now, Since: now}
 	for _, ref := range r.in.Files {
 		r.state.requested = append(r.state.requested, fileLabel(ref))
 	}
@@ -56,10 +59,22 @@ func (a *agents) register(ctx workflow.Context) {
 	workflow.Go(ctx, a.receiveEvents)
 }
 
+// snapshot returns the state. Of more agents than a query can return it leaves out the lists of the
+// earliest, then their texts, then the earliest themselves.
 func (a *agents) snapshot() (State, error) {
 	state := State{Agents: make([]AgentState, len(a.runs))}
 	for i, r := range a.runs {
 		state.Agents[i] = *r.state
+	}
+	fits := bound.Fit(state.Agents, budget.State, (*AgentState).leaveOutLists, (*AgentState).leaveOutTexts)
+	if !fits {
+		left := budget.State
+		for i := range slices.Backward(state.Agents) {
+			if left -= bound.Size(state.Agents[i]); left < 0 {
+				state.Omitted, state.Agents = i+1, state.Agents[i+1:]
+				break
+			}
+		}
 	}
 	return state, nil
 }
@@ -131,6 +146,15 @@ func (a *agents) supersede(connection string, ids []string) {
 	}
 }
 
+// show shows the agent's state where people see it. It costs little when nothing has changed.
+func (r *AgentRun) show(ctx workflow.Context) {
+	if page := r.state.markdown(); page != r.page {
+		r.page = page
+		r.agents.renderDetails(ctx)
+	}
+	r.agents.updateSearchAttributes(ctx)
+}
+
 // renderDetails replaces the agents' part of the current details, or appends it to the author's.
 func (a *agents) renderDetails(ctx workflow.Context) {
 	details, before := workflow.GetCurrentDetails(ctx), a.rendered
@@ -141,7 +165,6 @@ func (a *agents) renderDetails(ctx workflow.Context) {
 		details += a.rendered
 	}
 	workflow.SetCurrentDetails(ctx, details)
-	a.updateSearchAttributes(ctx)
 }
 
 // updateSearchAttributes sets each QuestionSearchAttribute to the first question, or unsets it.
@@ -154,19 +177,19 @@ func (a *agents) updateSearchAttributes(ctx workflow.Context) {
 	}
 	for _, r := range a.runs { // not over the map: its order differs on replay
 		name := r.in.QuestionSearchAttribute
-		text, used := questions[name]
-		if !used || text == a.searchAttributes[name] {
+		question, used := questions[name]
+		if !used || question == a.searchAttributes[name] {
 			continue
 		}
 		key := temporal.NewSearchAttributeKeyKeyword(name)
 		update := key.ValueUnset()
-		if text != "" {
-			update = key.ValueSet(text)
+		if question != "" {
+			update = key.ValueSet(question)
 		}
 		if err := workflow.UpsertTypedSearchAttributes(ctx, update); err != nil {
 			workflow.GetLogger(ctx).Error("Could not set the search attribute", "name", name, "error", err)
 			continue
 		}
-		a.searchAttributes[name] = text
+		a.searchAttributes[name] = question
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 // finalError returns the error with which RunAgent or StartAgent fails: an ApplicationError of an
@@ -28,7 +30,7 @@ func (r *AgentRun) finalError(err error, execution *asteroid.Execution) error {
 		if details.ExecutionID == "" && details.ExecutionKey == "" {
 			return err
 		}
-		return temporal.NewCanceledError(details)
+		return temporal.NewCanceledError(bound.Details(details, budget.Error))
 	}
 	if isFinal(err) && (known || r.executed.ExecutionID == "") {
 		return err
@@ -37,7 +39,7 @@ func (r *AgentRun) finalError(err error, execution *asteroid.Execution) error {
 	if cause, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		message = cause.Message()
 	}
-	return temporal.NewNonRetryableApplicationError(message, finalType(err), err, details)
+	return bound.Error(temporal.NewNonRetryableApplicationError(message, finalType(err), err, details))
 }
 
 // isFinal reports whether the server does not retry a workflow that fails with err.
@@ -61,5 +63,5 @@ func keepFinal(ctx workflow.Context, err error) error {
 	if !ok || details.ExecutionID == "" && details.UnknownOutcomes == 0 {
 		return err
 	}
-	return temporal.NewNonRetryableApplicationError(err.Error(), finalType(err), err, details)
+	return bound.Error(temporal.NewNonRetryableApplicationError(err.Error(), finalType(err), err, details))
 }

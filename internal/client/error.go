@@ -178,4 +178,5 @@ type Operation struct {
 	executionID string
 	Execute     bool          // starts an agent: it can fail for capacity or for staged files
 	timeout     time.Duration // Client.requestTimeout when 0, none when negative
+	maxResponse int           // in bytes; budget.Response when 0
 }

@@ -10,12 +10,13 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 // Execution reads an execution without its reason; see [Client.FillReason]
 // (https://docs.asteroid.ai/api-reference/execution/get-execution).
 func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution, error) {
-	op := Operation{Name: "ExecutionGet", executionID: id}
+	op := Operation{Name: "ExecutionGet", executionID: id, maxResponse: budget.ExecutionResponse}
 	e, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
 	}, http.StatusOK)
@@ -60,7 +61,17 @@ func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
 		return false, nil
 	}
+	err = ignoreTooLarge(err)
 	return err == nil, err
+}
+
+// ignoreTooLarge returns no error for a successful response whose body, which nobody needs, is too
+// large.
+func ignoreTooLarge(err error) error {
+	if errors.Is(err, ErrTooLarge) {
+		return nil
+	}
+	return err
 }
 
 // SetStatus requests a status, then reads and returns the execution
@@ -70,6 +81,7 @@ func (c *Client) SetStatus(ctx context.Context, executionID string, status aster
 	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionStatusUpdate(ctx, executionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(status)})
 	}, anySuccess)
+	err = ignoreTooLarge(err)
 	illegal := HasStatus(err, http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity)
 	if err != nil && !illegal {
 		return nil, err
@@ -92,5 +104,5 @@ func (c *Client) SendMessage(ctx context.Context, executionID, message string) e
 	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionUserMessagesAdd(ctx, executionID, api.UserMessageRequest{Message: message})
 	}, anySuccess)
-	return err
+	return ignoreTooLarge(err)
 }

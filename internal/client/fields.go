@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // The methods of this file read one member each. A member that is missing, null or of another form
@@ -28,12 +30,13 @@ func (m members) text(name string) string {
 }
 
 // status returns the status. White space around it and its letter case do not make it another one.
+// An unknown one enters heartbeats and errors, so its length is bounded.
 func (m members) status() asteroid.Status {
 	said := strings.TrimSpace(m.text("status"))
 	if known := asteroid.Status(strings.ToLower(said)); known.Class() != asteroid.ClassUnknown {
 		return known
 	}
-	return asteroid.Status(said)
+	return asteroid.Status(text.Prose(said, budget.Name))
 }
 
 // terminal reports whether an execution of this status has ended.

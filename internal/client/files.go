@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
@@ -45,7 +46,7 @@ func (f File) RelativePath() string {
 // Files lists an execution's files, its directories in alphabetical order
 // (https://docs.asteroid.ai/api-reference/files/get-execution-files).
 func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) {
-	op := Operation{Name: "ExecutionFilesGet", executionID: executionID}
+	op := Operation{Name: "ExecutionFilesGet", executionID: executionID, maxResponse: budget.ExecutionResponse}
 	listed, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionFilesGet(ctx, executionID)
 	}, http.StatusOK)
@@ -57,7 +58,7 @@ func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) 
 	for _, directory := range slices.Sorted(maps.Keys(directories)) {
 		for _, f := range directories.objects(directory) {
 			files = append(files, File{
-				ID: f.text("id"), Directory: directory, Name: f.text("fileName"), Path: f.text("filePath"), ContentType: f.text("mimeType"),
+				ID: f.text("id"), Directory: text.Prose(directory, budget.Name), Name: f.text("fileName"), Path: f.text("filePath"), ContentType: f.text("mimeType"),
 				Size: f.integer("fileSize"), AgentID: f.text("agentId"), CreatedAt: f.time("createdAt"), UpdatedAt: f.time("updatedAt"),
 			})
 		}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -18,12 +19,10 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
-
-// maxResponse bounds in bytes what is read of a response.
-const maxResponse = 16 << 20
 
 // response is one with an accepted status.
 type response struct {
@@ -49,11 +48,27 @@ func (c *Client) send(ctx context.Context, op Operation, request func(context.Co
 	if received.StatusCode == http.StatusTooManyRequests && !op.Execute { // an execute's 429 is a lack of capacity
 		c.rateLimit.close(httphdr.RetryAfter(received.Header, time.Now()))
 	}
-	body, err := io.ReadAll(io.LimitReader(received.Body, maxResponse+1))
-	if err != nil || len(body) > maxResponse || !accepts(accept, received.StatusCode) {
+	body, err := readBody(received, cmp.Or(op.maxResponse, budget.Response))
+	if err != nil || !accepts(accept, received.StatusCode) {
 		return response{}, c.responseError(op, key, received, body, err, accept)
 	}
 	return response{received.StatusCode, body, received.Header.Get("Location")}, nil
+}
+
+// ErrTooLarge is the cause of an Error about a response that is larger than its operation's bound.
+var ErrTooLarge = errors.New("the response is too large")
+
+// readBody reads a response of at most so many bytes.
+func readBody(received *http.Response, most int) ([]byte, error) {
+	var body bytes.Buffer
+	if size := received.ContentLength; size > 0 && size <= int64(most) {
+		body.Grow(int(size) + bytes.MinRead)
+	}
+	n, err := body.ReadFrom(io.LimitReader(received.Body, int64(most)+1))
+	if err == nil && n > int64(most) {
+		err = ErrTooLarge
+	}
+	return body.Bytes(), err
 }
 
 // unansweredError returns the error of a request that got no response.
@@ -98,10 +113,11 @@ func (c *Client) responseError(op Operation, key *sentKey, received *http.Respon
 		if header.Get("Location") != "" {
 			failed.Message = "redirected; a request with an API key does not follow redirects"
 		}
+	case errors.Is(readErr, ErrTooLarge):
+		most := cmp.Or(op.maxResponse, budget.Response)
+		failed.Cause, failed.Message = ErrTooLarge, fmt.Sprintf("answered %d with more than %d bytes", status, most)
 	case readErr != nil:
 		failed.Cause, failed.Message = readErr, fmt.Sprintf("answered %d, then broke off: %s", status, key.redact(readErr.Error()))
-	default:
-		failed.Message = fmt.Sprintf("answered %d with more than %d bytes", status, maxResponse)
 	}
 	return failed
 }

@@ -1,0 +1,119 @@
+package workflows
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
+)
+
+// taskInputs counts the bytes of the inputs that one workflow task schedules. All commands of a
+// task are one message to the server. It terminates a workflow whose message is too large, and no
+// bound on a single input prevents that.
+type taskInputs struct {
+	historyLength int // tells the task, together with its time
+	now           time.Time
+	used          int
+	pause         workflow.Future // the timer that leads to the next task, if one was started
+}
+
+// admit returns at once while the task has room for an input of this size. Otherwise it lets the
+// task end and waits for the next one, by a short timer that all waiting callers share.
+func (t *taskInputs) admit(ctx workflow.Context, size int) {
+	for {
+		if length, now := workflow.GetInfo(ctx).GetCurrentHistoryLength(), workflow.Now(ctx); length != t.historyLength || !now.Equal(t.now) {
+			t.historyLength, t.now, t.used = length, now, 0
+		}
+		if t.used == 0 || t.used+size <= budget.TaskInputs {
+			t.used += size
+			return
+		}
+		t.awaitNextTask(ctx)
+	}
+}
+
+func (t *taskInputs) awaitNextTask(ctx workflow.Context) {
+	ctx, done := workflow.NewDisconnectedContext(ctx) // a cancelled caller waits too, for a moment
+	defer done()
+	if t.pause == nil {
+		t.pause = workflow.NewTimerWithOptions(ctx, time.Millisecond, workflow.TimerOptions{Summary: "Send the inputs in several tasks"})
+	}
+	pause := t.pause
+	_ = pause.Get(ctx, nil) // nothing cancels the timer
+	if t.pause == pause {
+		t.pause, t.used = nil, 0
+	}
+}
+
+// inputsInterceptor spreads large inputs over several workflow tasks.
+type inputsInterceptor struct {
+	interceptor.WorkflowOutboundInterceptorBase
+	inputs *taskInputs
+}
+
+func (o *inputsInterceptor) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	size := inputSize(args)
+	if refusal := refuseInput(ctx, name, size); refusal != nil {
+		return refusal
+	}
+	o.inputs.admit(ctx, size)
+	return o.Next.ExecuteActivity(ctx, name, args...)
+}
+
+// refuseInput returns an asteroid.InvalidInput for an input of this module's activities and
+// workflows that the server would not take. The workflow task would fail again and again.
+func refuseInput(ctx workflow.Context, name string, size int) workflow.Future {
+	if !strings.HasPrefix(name, "asteroid.") || size <= budget.ActivityInput {
+		return nil
+	}
+	future, settable := workflow.NewFuture(ctx)
+	settable.SetError(asteroid.NewInvalidInput("input", fmt.Sprintf("%s has %d bytes, more than %d: pass large content as a file by reference",
+		name, size, budget.ActivityInput)))
+	return future
+}
+
+// refusedChild is the future of a child workflow that is not started.
+type refusedChild struct{ workflow.Future }
+
+func (c refusedChild) GetChildWorkflowExecution() workflow.Future { return c.Future }
+
+func (c refusedChild) SignalChildWorkflow(workflow.Context, string, any) workflow.Future {
+	return c.Future
+}
+
+func (o *inputsInterceptor) ExecuteChildWorkflow(ctx workflow.Context, name string, args ...any) workflow.ChildWorkflowFuture {
+	size := inputSize(args)
+	if refusal := refuseInput(ctx, name, size); refusal != nil {
+		return refusedChild{refusal}
+	}
+	o.inputs.admit(ctx, size)
+	return o.Next.ExecuteChildWorkflow(ctx, name, args...)
+}
+
+func (o *inputsInterceptor) SignalExternalWorkflow(ctx workflow.Context, workflowID, runID, name string, arg any) workflow.Future {
+	o.inputs.admit(ctx, inputSize([]any{arg}))
+	return o.Next.SignalExternalWorkflow(ctx, workflowID, runID, name, arg)
+}
+
+// inputSize returns the size of an input in JSON. The worker's data converter may encode it
+// otherwise, which makes no difference of size that matters. The encoding of one input is always
+// the same.
+//
+//workflowcheck:ignore
+func inputSize(args []any) int {
+	size := 0
+	for _, arg := range args {
+		if raw, ok := arg.([]byte); ok {
+			size += len(raw)
+		} else if encoded, err := json.Marshal(arg); err == nil {
+			size += len(encoded)
+		}
+	}
+	return size
+}
