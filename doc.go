@@ -83,6 +83,8 @@
 // server's default is 100 seconds) and leave its maximum attempts unlimited; bound the wait with
 // the schedule-to-close timeout. Cancelling the activity does not cancel the agent. Cancelling the
 // workflow asteroid.RunAgent does, and a workflow in any language can call it as a child workflow.
+// A child needs a key that survives a reset of its parent: workflows.ExecuteRunAgent gives it one,
+// and other languages set idempotencyKey.
 //
 // # Connections
 //

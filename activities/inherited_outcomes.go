@@ -15,8 +15,12 @@ import (
 // takes longer to reset an activity.
 const promptStart = 100 * time.Millisecond
 
-// describeTimeout bounds a question to the Temporal server.
-const describeTimeout = 5 * time.Second
+const (
+	// describeTimeout bounds a question to the Temporal server.
+	describeTimeout = 5 * time.Second
+	// supersededTimeout bounds the search for executions of replaced runs.
+	supersededTimeout = 15 * time.Second
+)
 
 // inheritResets counts what this activity or an equal one may have requested before an operator
 // reset the workflow, its parent, or the activity. A reset hides such requests: attempts start
@@ -119,6 +123,8 @@ func (e *executeAttempt) supersededExecutions(ctx context.Context, key, executio
 	if internal.FirstRunID == "" || internal.FirstRunID == own.RunID || !e.server {
 		return nil // the first run of its chain
 	}
+	ctx, cancel := context.WithTimeout(ctx, supersededTimeout) // the agent runs: its workflow must hear of it
+	defer cancel()
 	active, err := e.c.ActiveOfChain(ctx, internal.FirstRunID)
 	if err != nil {
 		activity.GetLogger(ctx).Warn("Executions of replaced workflow runs could not be looked up", "error", err)
