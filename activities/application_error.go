@@ -29,8 +29,8 @@ func activityError(ctx context.Context, err error) error {
 	return err
 }
 
-// applicationError is the only place where an HTTP status becomes an error type and a retry
-// decision.
+// applicationError is the place where an HTTP status becomes an error type and a retry decision.
+// Only a 404 of a new execution is judged elsewhere, by forgiveEarlyNotFound.
 func applicationError(f *client.Error) error {
 	errorType, retry, advice := asteroid.ErrorTypeUnavailable, true, ""
 	switch status := f.Status; {
@@ -41,15 +41,15 @@ func applicationError(f *client.Error) error {
 	case status == 0 && f.NeverSent:
 		advice = fmt.Sprintf("the service was not reached and nothing was sent; check the base URL of connection %q, the proxy, and that this worker trusts the certificate", f.Connection)
 	case errors.Is(f.Cause, client.ErrTooLarge):
-		errorType, retry, advice = asteroid.ErrorTypeResultTooLarge, false, "it would be as large again"
+		errorType, retry, advice = asteroid.ErrorTypeResultTooLarge, false, "a retry would return the same"
 	case status == 0:
 		advice = "no usable response came; it is tried again"
 	case status == http.StatusUnauthorized:
 		errorType, retry, advice = asteroid.ErrorTypeUnauthorized, false, fmt.Sprintf("check the API key of connection %q", f.Connection)
 	case status == http.StatusForbidden:
 		errorType, retry = asteroid.ErrorTypeUnauthorized, false
-		advice = fmt.Sprintf("the API key of connection %q is valid but may not do this: "+
-			"the agent may not be open to it, or it belongs to another organization", f.Connection)
+		advice = fmt.Sprintf("the API key of connection %q is valid but not allowed to do this: "+
+			"perhaps the agent is not shared with it, or belongs to another organization", f.Connection)
 	case status == http.StatusPaymentRequired:
 		errorType, retry, advice = asteroid.ErrorTypePaymentRequired, false, "check the organization's plan and balance"
 	case f.Execute && f.LostTempFiles():

@@ -14,10 +14,10 @@ import (
 )
 
 // taskInputs counts the bytes of the inputs that one workflow task schedules. All commands of a
-// task are one message to the server. It terminates a workflow whose message is too large, and no
-// bound on a single input prevents that.
+// task are one message to the server. The server terminates a workflow whose message is too large,
+// and no bound on a single input prevents that.
 type taskInputs struct {
-	historyLength int // tells the task, together with its time
+	historyLength int // identifies the task, together with now
 	now           time.Time
 	used          int
 	pause         workflow.Future // the timer that leads to the next task, if one was started
@@ -30,7 +30,7 @@ func (t *taskInputs) admit(ctx workflow.Context, size int) {
 		if length, now := workflow.GetInfo(ctx).GetCurrentHistoryLength(), workflow.Now(ctx); length != t.historyLength || !now.Equal(t.now) {
 			t.historyLength, t.now, t.used = length, now, 0
 		}
-		if t.used == 0 || t.used+size <= budget.TaskInputs {
+		if t.used == 0 || t.used+size <= budget.TaskInputs { // one too large for any task goes alone
 			t.used += size
 			return
 		}
@@ -66,8 +66,9 @@ func (o *inputsInterceptor) ExecuteActivity(ctx workflow.Context, name string, a
 	return o.Next.ExecuteActivity(ctx, name, args...)
 }
 
-// refuseInput returns an asteroid.InvalidInput for an input of this module's activities and
-// workflows that the server would not take. The workflow task would fail again and again.
+// refuseInput returns a future that fails with asteroid.InvalidInput for an input of this module's
+// activities and workflows that is too large for the server, else nil. Without it the workflow task
+// would fail again and again.
 func refuseInput(ctx workflow.Context, name string, size int) workflow.Future {
 	if !strings.HasPrefix(name, "asteroid.") || size <= budget.ActivityInput {
 		return nil
@@ -78,7 +79,7 @@ func refuseInput(ctx workflow.Context, name string, size int) workflow.Future {
 	return future
 }
 
-// refusedChild is the future of a child workflow that is not started.
+// refusedChild is the future of a child workflow whose input was refused.
 type refusedChild struct{ workflow.Future }
 
 func (c refusedChild) GetChildWorkflowExecution() workflow.Future { return c.Future }
@@ -101,9 +102,8 @@ func (o *inputsInterceptor) SignalExternalWorkflow(ctx workflow.Context, workflo
 	return o.Next.SignalExternalWorkflow(ctx, workflowID, runID, name, arg)
 }
 
-// inputSize returns the size of an input in JSON. The worker's data converter may encode it
-// otherwise, which makes no difference of size that matters. The encoding of one input is always
-// the same.
+// inputSize returns the size of an input in JSON, or of bytes as they are. The worker's data
+// converter may encode it differently, but not to a size that matters. It is deterministic.
 //
 //workflowcheck:ignore
 func inputSize(args []any) int {
