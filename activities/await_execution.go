@@ -21,7 +21,7 @@ const (
 	// successful poll ends the streak.
 	failingPatience = 6 * time.Hour
 	// malformedReads is how many polls in a row have to get the same malformed response before that
-	// is final. A proxy that cuts a response short does not do so three times at the same byte.
+	// is final. A page of a gateway or a response that was cut short is not malformed in this sense.
 	malformedReads = 3
 	// reportPatience is how long polls fail before RunAgent is told.
 	reportPatience = 5 * time.Minute
@@ -102,7 +102,8 @@ type awaitProgress struct {
 // Once a poll has read the execution, polls may fail for six hours in a row, whatever the service
 // answers: a gateway's error page, a key that expired and a 404 do not end the wait for an agent
 // that works. The error that then ends it says that the execution was not terminal when it was last
-// read. A response that is not JSON is final after three polls that got the same one.
+// read. A response that begins and ends like JSON but is none is final after three polls that got
+// the same one.
 //
 // Errors: asteroid.StillRunning; before the first successful poll asteroid.NotFound, retryable
 // during the first minute (a new execution may not be readable everywhere yet), then final: there

@@ -85,6 +85,9 @@ func TestAwaitExecutionEndsWithAResponseThatStaysMalformed(t *testing.T) {
 	}{
 		"the same three times": {[]string{nan, nan, nan}, true},
 		"another in between":   {[]string{nan, nan, nan[:40], nan, nan}, false},
+		"a gateway's page":     {[]string{"<html>back soon</html>", "<html>back soon</html>", "<html>back soon</html>", "<html>back soon</html>"}, false},
+		"nothing":              {[]string{"", "", "", ""}, false},
+		"cut short":            {[]string{nan[:40], nan[:40], nan[:40], nan[:40]}, false},
 		"good in between":      {[]string{nan, nan, executionJSON("running"), nan, nan}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 	op := Operation{Name: "ExecutionGet", executionID: id, maxResponse: budget.ExecutionResponse}
 	e, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32
 	op := Operation{Name: "ExecutionSyncGet", executionID: executionID, timeout: time.Duration(seconds)*time.Second + c.requestTimeout}
 	_, err = c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionSyncGet(ctx, executionID, &api.ExecutionSyncGetParams{TimeoutSeconds: &seconds})
-	}, http.StatusOK, http.StatusAccepted)
+	}, anySuccess)
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
 		return false, nil
 	}

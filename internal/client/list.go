@@ -125,7 +125,7 @@ func (c *Client) listPage(ctx context.Context, query ListQuery, number, size int
 	}
 	page, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionsList(ctx, params)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return SummaryPage{}, err
 	}
@@ -145,7 +145,7 @@ func (c *Client) ReadSummary(ctx context.Context, id string) (Summary, error) {
 	op := Operation{Name: "ExecutionGet", executionID: id, maxResponse: budget.ExecutionResponse}
 	found, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return Summary{}, err
 	}
