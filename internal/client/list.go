@@ -130,7 +130,8 @@ func (c *Client) listPage(ctx context.Context, query ListQuery, number, size int
 		return SummaryPage{}, err
 	}
 	items, err := splitArray(page["items"])
-	if err != nil {
+	none := string(page["items"]) == "null" && page.text("total") == "0"
+	if err != nil && !none {
 		return SummaryPage{}, c.errorf(op, "answered with a page without items")
 	}
 	listed := SummaryPage{Listed: len(items), Total: page.integer("total")}

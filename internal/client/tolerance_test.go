@@ -127,6 +127,37 @@ func TestExecutionReadsUsualForms(t *testing.T) {
 	}
 }
 
+// An agent at work would be left alone if an empty object counted as its result.
+func TestExecutionWithAnEmptyResultHasNone(t *testing.T) {
+	t.Parallel()
+	for result, want := range map[string]bool{
+		`{}`: false, `null`: false, `{"outcome":null,"reasoning":"","result":null}`: false, `{"id":"r-1"}`: false, `[]`: false,
+		`{"result":0}`: true, `{"outcome":"success"}`: true, `{"reasoning":"because"}`: true,
+	} {
+		body := `{"id":"e-1","status":"verifying","executionResult":` + result + `}`
+		e, err := cannedClient(t, body).Execution(t.Context(), "e-1")
+		require.NoError(t, err)
+		require.Equal(t, want, e.Terminal(), result)
+		summary, err := cannedClient(t, body).ReadSummary(t.Context(), "e-1")
+		require.NoError(t, err)
+		require.Equal(t, want, summary.Terminal, result)
+	}
+}
+
+func TestExecutionResultIsUTF8(t *testing.T) {
+	t.Parallel()
+	for result, want := range map[string]string{
+		"\"caf\xe9\"":          "\"caf\ufffd\"",
+		"{\"\xff\xfe\":1e400}": "{\"\ufffd\":1e400}",
+		`"\ud800"`:             `"\ud800"`,
+		"\"é\"":                "\"é\"",
+	} {
+		e, err := cannedClient(t, `{"id":"e-1","status":"completed","executionResult":{"result":`+result+`}}`).Execution(t.Context(), "e-1")
+		require.NoError(t, err)
+		require.Equal(t, want, string(e.Result()))
+	}
+}
+
 func TestReadsTakeAnySuccess(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 201, 202, 203, 206, 226} {
@@ -202,6 +233,11 @@ func TestListCostsAnOddItemOnlyThatItem(t *testing.T) {
 	}
 	_, err := cannedClient(t, `{"total":0}`).List(t.Context(), ListQuery{}, 1)
 	require.ErrorContains(t, err, "without items", "an answer that is no page does not mean that nothing runs")
+	_, err = cannedClient(t, `{"items":null}`).List(t.Context(), ListQuery{}, 1)
+	require.ErrorContains(t, err, "without items")
+	page, err := cannedClient(t, `{"items":null,"total":0}`).List(t.Context(), ListQuery{}, 1)
+	require.NoError(t, err)
+	require.Zero(t, page.Listed)
 }
 
 func TestFillReasonReadsOddLogs(t *testing.T) {
