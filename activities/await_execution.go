@@ -269,7 +269,7 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	if p.after.FailingSince.IsZero() {
 		p.after.FailingSince = p.attemptTime(ctx)
 		// An attempt before this one that has recorded no streak has read the execution.
-		p.after.Seen = p.in.KnownStatus != "" || activity.GetInfo(ctx).Attempt > 1
+		p.after.Seen = p.in.KnownStatus != "" || p.knownEnded() || activity.GetInfo(ctx).Attempt > 1
 	}
 	streak := p.attemptTime(ctx).Sub(p.after.FailingSince)
 	interval := min(max(streak/10, failingInterval), maxFailingInterval)
@@ -292,7 +292,7 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	details, _ := asteroid.DetailsOf(err)
 	details.ExecutionID, details.UnreadableSince = p.in.ExecutionID, p.after.FailingSince
 	message := said.Message()
-	if p.after.Seen && p.before.NoResultSince.IsZero() { // else it was terminal, without its result
+	if p.after.Seen && p.before.NoResultSince.IsZero() && !p.knownEnded() { // else it was terminal, without its result
 		message = fmt.Sprintf("execution %s was not terminal when it was last read, and may still be running: %s", p.in.ExecutionID, message)
 	}
 	switch {
@@ -311,6 +311,10 @@ func (p *poll) failed(ctx context.Context, err error) error {
 			temporal.ApplicationErrorOptions{NextRetryDelay: interval, Details: []any{details}}))
 	}
 }
+
+// knownEnded reports whether RunAgent asks for an execution that has ended: it names the status of
+// any other.
+func (p *poll) knownEnded() bool { return p.in.Internal.ReportUnreadable && p.in.KnownStatus == "" }
 
 // malformed reports whether enough polls in a row got the same malformed response.
 func (p *poll) malformed(failed *client.Error) bool {

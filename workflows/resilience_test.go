@@ -353,3 +353,23 @@ func TestPipelineValidatesEveryStepBeforeTheFirstAgent(t *testing.T) {
 		})
 	}
 }
+
+// An adopted run has ended, and all that is missing is to read its result.
+func TestRunAgentToleratesRefusalsOfAnAdoptedRunThatHasEnded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := workflows.RunAgentInput{AgentID: b.workingAgent(time.Minute), IdempotencyKey: "order-42"}
+	b.ExecuteWorkflow(func(ctx workflow.Context) (*workflows.RunAgentResult, error) {
+		if _, err := workflows.RunAgent(ctx, in); err != nil {
+			return nil, err
+		}
+		b.api.Inject("ExecutionGet", testsuite.Answer(403, "<html>no</html>", "Content-Type", "text/html"), 40)
+		return workflows.RunAgent(ctx, in)
+	})
+	require.NoError(t, b.GetWorkflowError())
+	var result workflows.RunAgentResult
+	require.NoError(t, b.GetWorkflowResult(&result))
+	require.True(t, result.Adopted)
+	require.Equal(t, asteroid.StatusCompleted, result.Status)
+	require.Len(t, b.api.Executions(), 1)
+}
