@@ -298,10 +298,10 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	switch {
 	case isResponse && p.malformed(failed):
 		return bound.Error(temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, message), said.Type(), nil, details))
+			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, bound.Final(message)), said.Type(), nil, details))
 	case streak >= failingPatience:
 		return bound.Error(temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), message), said.Type(), nil, details))
+			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), bound.Final(message)), said.Type(), nil, details))
 	case streak >= reportPatience && p.after.Seen && p.in.Internal.ReportUnreadable && p.in.Internal.UnreadableSince.IsZero():
 		return bound.Error(temporal.NewNonRetryableApplicationError(message+"; the wait goes on", asteroid.ErrorTypeStillRunning, nil, details))
 	case !p.after.Seen || !said.NonRetryable():

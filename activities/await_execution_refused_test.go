@@ -60,6 +60,7 @@ func TestAwaitExecutionToleratesRefusalsOnceItHasReadTheExecution(t *testing.T) 
 			err := wait.nextErr()
 			require.True(t, applicationError(t, err).NonRetryable())
 			require.ErrorContains(t, err, "was not terminal when it was last read")
+			require.NotContains(t, err.Error(), "tried again")
 			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, "e-1", details.ExecutionID)
 		})
@@ -105,6 +106,7 @@ func TestAwaitExecutionEndsWithAResponseThatStaysMalformed(t *testing.T) {
 			require.Equal(t, row.final, applicationError(t, err).NonRetryable())
 			if row.final {
 				require.ErrorContains(t, err, `has the member "result", which is not JSON`)
+				require.NotContains(t, err.Error(), "tried again")
 			}
 		})
 	}

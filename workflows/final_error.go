@@ -43,7 +43,7 @@ func (r *AgentRun) finalError(err error, execution *asteroid.Execution) error {
 	if cause, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		message = cause.Message()
 	}
-	return bound.Error(temporal.NewNonRetryableApplicationError(message, finalType(err), err, details))
+	return bound.Error(temporal.NewNonRetryableApplicationError(bound.Final(message), finalType(err), err, details))
 }
 
 // isFinal reports whether the server does not retry a workflow that fails with err.

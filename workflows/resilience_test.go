@@ -64,6 +64,9 @@ func TestRunAgentFailsWithAtCapacityAfterItsCapacityTimeout(t *testing.T) {
 				return err
 			})
 			require.True(t, asteroid.IsAtCapacity(b.GetWorkflowError()), "%v", b.GetWorkflowError())
+			var failed *temporal.ApplicationError
+			require.ErrorAs(t, b.GetWorkflowError(), &failed)
+			require.NotContains(t, failed.Message(), "tried again")
 			require.InDelta(t, 2, b.Now().Sub(began).Hours(), 0.1)
 		})
 	}
