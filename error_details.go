@@ -62,11 +62,10 @@ type ParameterError struct {
 	Detail    string `json:"detail"`
 }
 
-// DetailsOf returns the details of the outermost error of this package in err's chain, else those
-// of the CanceledError with which workflows.RunAgent ended. It reports false when there are none.
+// DetailsOf returns the details of the error that [ErrorTypeOf] is about, else those of the
+// CanceledError with which workflows.RunAgent ended. It reports false when there are none.
 func DetailsOf(err error) (ErrorDetails, bool) {
-	app, ok := findError(err, isAsteroidType)
-	if ok && app.HasDetails() {
+	if app := outermost(err); app != nil {
 		if details, ok := decodeDetails(app.Details); ok {
 			return details, true
 		}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -144,20 +146,37 @@ func (d *decodedInput) value(target reflect.Value, raw json.RawMessage, path str
 		_ = json.Unmarshal(raw, &items)
 		target.Set(reflect.MakeSlice(t, len(items), len(items)))
 		for i, item := range items {
-			d.value(target.Index(i), item, fmt.Sprintf("%s[%d]", path, i))
+			if at := fmt.Sprintf("%s[%d]", path, i); jsonKind(item) == kindNull {
+				d.report(at, "must be %s, not null", wantedKind(t.Elem()))
+			} else {
+				d.value(target.Index(i), item, at)
+			}
 		}
 	case t.Kind() == reflect.Map:
 		target.Set(reflect.MakeMap(t))
 		_ = eachMember(raw, func(name string, value json.RawMessage) {
+			if jsonKind(value) == kindNull {
+				return
+			}
 			item := reflect.New(t.Elem()).Elem()
 			d.value(item, value, path+"."+text.Clip(name))
 			target.SetMapIndex(reflect.ValueOf(name).Convert(t.Key()), item)
 		})
 	default:
-		if json.Unmarshal(raw, target.Addr().Interface()) != nil {
+		if json.Unmarshal(whole(raw), target.Addr().Interface()) != nil {
 			d.report(path, "must be a whole number in the range of its kind, not %s", text.Clip(string(raw)))
 		}
 	}
+}
+
+// whole writes a number without a fraction as an integer. Some languages have one kind of number
+// and send 60 as 60.0.
+func whole(raw json.RawMessage) json.RawMessage {
+	const exact = 1 << 53
+	if f, err := strconv.ParseFloat(string(raw), 64); err == nil && f == math.Trunc(f) && math.Abs(f) <= exact && bytes.ContainsAny(raw, ".eE") {
+		return strconv.AppendFloat(nil, f, 'f', -1, 64)
+	}
+	return raw
 }
 
 // internalMember is the member of an input that only code of this module sets. A newer worker may

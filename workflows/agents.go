@@ -39,6 +39,14 @@ func (a *agents) add(ctx workflow.Context, r *AgentRun) {
 	a.runs = append(a.runs, r)
 }
 
+// refuse returns the error of an input, after the state shows it.
+func (a *agents) refuse(ctx workflow.Context, in RunAgentInput, err error) error {
+	run := &AgentRun{in: in, agents: a}
+	a.add(ctx, run)
+	run.enterFinalPhase(ctx, err)
+	return err
+}
+
 // register registers the query, the updates and the receiver of events, once. It comes before the
 // validation of an input, so that the state of a workflow that fails with it can be queried.
 func (a *agents) register(ctx workflow.Context) {

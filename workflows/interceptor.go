@@ -76,7 +76,7 @@ func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *intercep
 	if i.retryableErrors {
 		return result, err
 	}
-	return result, keepFinal(ctx, err)
+	return result, agentsOf(ctx).keepFinal(ctx, err)
 }
 
 func (i *workflowInterceptor) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {

@@ -44,18 +44,20 @@ type PipelineResult struct {
 // execution id, the result and the files of each to the next. It fails with the first error; see
 // [RunAgent].
 func Pipeline(ctx workflow.Context, in PipelineInput) (*PipelineResult, error) {
-	if agents := agentsOf(ctx); agents.workflowWide { // else each RunAgent registers its own
+	agents := agentsOf(ctx)
+	if agents.workflowWide { // else each RunAgent registers its own
 		agents.register(ctx)
 	}
 	if len(in.Steps) == 0 {
-		return nil, asteroid.NewInvalidInput("steps", "name at least one agent")
+		return nil, agents.refuse(ctx, RunAgentInput{}, asteroid.NewInvalidInput("steps", "name at least one agent"))
 	}
 	for i, step := range in.Steps {
-		if err := step.validate(i); err != nil {
-			return nil, err
+		err := step.validate(i)
+		if err == nil && step.TakeFiles && in.Steps[i-1].Collect == nil {
+			err = asteroid.NewInvalidInput(fmt.Sprintf("steps[%d].takeFiles", i), "needs the step before to collect files")
 		}
-		if step.TakeFiles && in.Steps[i-1].Collect == nil {
-			return nil, asteroid.NewInvalidInput(fmt.Sprintf("steps[%d].takeFiles", i), "needs the step before to collect files")
+		if err != nil {
+			return nil, agents.refuse(ctx, step.RunAgentInput, err)
 		}
 	}
 	result := &PipelineResult{}

@@ -1,7 +1,9 @@
 package workflows
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -58,8 +60,8 @@ type inputsInterceptor struct {
 }
 
 func (o *inputsInterceptor) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
-	size := inputSize(args)
-	if refusal := refuseInput(ctx, name, size); refusal != nil {
+	size, err := inputSize(args)
+	if refusal := refuseInput(ctx, name, size, err); refusal != nil {
 		return refusal
 	}
 	o.inputs.admit(ctx, size)
@@ -67,15 +69,22 @@ func (o *inputsInterceptor) ExecuteActivity(ctx workflow.Context, name string, a
 }
 
 // refuseInput returns a future that fails with asteroid.InvalidInput for an input of this module's
-// activities and workflows that is too large for the server, else nil. Without it the workflow task
-// would fail again and again.
-func refuseInput(ctx workflow.Context, name string, size int) workflow.Future {
-	if !strings.HasPrefix(name, "asteroid.") || size <= budget.ActivityInput {
+// activities and workflows that cannot be encoded, or that is too large for the server, else nil.
+// Without it the workflow task would fail again and again.
+func refuseInput(ctx workflow.Context, name string, size int, err error) workflow.Future {
+	rule := ""
+	switch {
+	case !strings.HasPrefix(name, "asteroid."):
+	case err != nil:
+		rule = fmt.Sprintf("%s cannot be encoded as JSON: %v", name, err)
+	case size > budget.ActivityInput:
+		rule = fmt.Sprintf("%s has %d bytes, more than %d: pass large content as a file by reference", name, size, budget.ActivityInput)
+	}
+	if rule == "" {
 		return nil
 	}
 	future, settable := workflow.NewFuture(ctx)
-	settable.SetError(asteroid.NewInvalidInput("input", fmt.Sprintf("%s has %d bytes, more than %d: pass large content as a file by reference",
-		name, size, budget.ActivityInput)))
+	settable.SetError(asteroid.NewInvalidInput("input", rule))
 	return future
 }
 
@@ -89,8 +98,8 @@ func (c refusedChild) SignalChildWorkflow(workflow.Context, string, any) workflo
 }
 
 func (o *inputsInterceptor) ExecuteChildWorkflow(ctx workflow.Context, name string, args ...any) workflow.ChildWorkflowFuture {
-	size := inputSize(args)
-	if refusal := refuseInput(ctx, name, size); refusal != nil {
+	size, err := inputSize(args)
+	if refusal := refuseInput(ctx, name, size, err); refusal != nil {
 		return refusedChild{refusal}
 	}
 	o.inputs.admit(ctx, size)
@@ -98,22 +107,27 @@ func (o *inputsInterceptor) ExecuteChildWorkflow(ctx workflow.Context, name stri
 }
 
 func (o *inputsInterceptor) SignalExternalWorkflow(ctx workflow.Context, workflowID, runID, name string, arg any) workflow.Future {
-	o.inputs.admit(ctx, inputSize([]any{arg}))
+	size, _ := inputSize([]any{arg})
+	o.inputs.admit(ctx, size)
 	return o.Next.SignalExternalWorkflow(ctx, workflowID, runID, name, arg)
 }
 
-// inputSize returns the size of an input in JSON, or of bytes as they are. The worker's data
-// converter may encode it differently, but not to a size that matters. It is deterministic.
+// inputSize returns the size of an input in JSON, or of bytes as they are. It returns an error if
+// the input cannot be encoded or is nested too deeply to be decoded. The worker's data converter
+// may encode the input differently, but not to a size that matters. inputSize is deterministic.
 //
 //workflowcheck:ignore
-func inputSize(args []any) int {
-	size := 0
+func inputSize(args []any) (size int, err error) {
 	for _, arg := range args {
-		if raw, ok := arg.([]byte); ok {
-			size += len(raw)
-		} else if encoded, err := json.Marshal(arg); err == nil {
-			size += len(encoded)
+		raw, ok := arg.([]byte)
+		if !ok {
+			encoded, failure := json.Marshal(arg)
+			if failure == nil && !json.Valid(encoded) {
+				failure = errors.New("it is nested too deeply")
+			}
+			raw, err = encoded, cmp.Or(err, failure)
 		}
+		size += len(raw)
 	}
-	return size
+	return size, err
 }

@@ -2,6 +2,7 @@ package bound
 
 import (
 	"errors"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -41,6 +42,11 @@ func Error(err error) error {
 		message = text.Prose(message, max(len(message)+room, budget.ErrorCauseText))
 	}
 	return temporal.NewApplicationErrorWithOptions(message, app.Type(), options)
+}
+
+// Final returns the message of an error that is final now without what retryable errors say.
+func Final(message string) string {
+	return strings.NewReplacer(" (it is tried again)", "", "; it is tried again", "").Replace(message)
 }
 
 // errorSize returns the size of an error in history.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,27 @@ func TestErrorLeavesSmallAndOtherErrorsAlone(t *testing.T) {
 		temporal.NewApplicationError("m", asteroid.ErrorTypeNotFound, asteroid.ErrorDetails{ExecutionID: id, Execution: &asteroid.Execution{ExecutionID: id}}),
 	} {
 		require.Equal(t, err, bound.Error(err))
+	}
+}
+
+func TestQuestionsAreBoundedHoweverLittleTheySay(t *testing.T) {
+	t.Parallel()
+	for name, asked := range map[string][]asteroid.Question{
+		"questions":        make([]asteroid.Question, 200_000),
+		"options":          {{Question: "Which?", Options: make([]asteroid.QuestionOption, 200_000)}},
+		"flags":            slices.Repeat([]asteroid.Question{{MultiSelect: true}}, 100_000),
+		"escaped texts":    {{Question: strings.Repeat("<", 5_000), Options: slices.Repeat([]asteroid.QuestionOption{{Label: strings.Repeat("<", 500)}}, 100)}},
+		"options of each":  slices.Repeat([]asteroid.Question{{Options: make([]asteroid.QuestionOption, 100)}}, 1_000),
+		"a single letter":  slices.Repeat([]asteroid.Question{{Question: "?"}}, 100_000),
+		"nothing at all":   nil,
+		"one that is long": {{Question: strings.Repeat("x", 5<<20)}},
+	} {
+		kept := bound.Questions(asked, budget.Questions)
+		require.LessOrEqual(t, bound.Size(kept), 2*budget.Questions, name)
+		require.Equal(t, len(asked) > 0, len(kept) > 0, name)
+		if len(kept) < len(asked) {
+			require.Contains(t, kept[len(kept)-1].Question, "more questions", name)
+		}
 	}
 }
 

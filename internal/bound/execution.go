@@ -34,7 +34,7 @@ func URL(address string, limit int) string {
 	return address
 }
 
-// Questions returns the questions with bounded texts, the first ones that have limit bytes
+// Questions returns the questions with bounded texts, the first ones that have limit bytes in JSON
 // together. The last text says how many questions, or options of its question, are left out.
 func Questions(asked []asteroid.Question, limit int) []asteroid.Question {
 	var kept []asteroid.Question
@@ -42,12 +42,14 @@ func Questions(asked []asteroid.Question, limit int) []asteroid.Question {
 	for _, q := range asked {
 		q.Question = text.Prose(q.Question, min(budget.Question, limit/2))
 		q.Header = text.Line(q.Header, budget.Name)
-		left -= len(q.Question) + len(q.Header)
+		suggested := q.Options
+		q.Options = nil
+		left -= Size(q) // not the lengths of the texts: a million empty ones are large, too
 		if len(kept) > 0 && left < 0 {
 			break
 		}
-		q.Options, left = options(q.Options, left)
-		if omitted := len(asked[len(kept)].Options) - len(q.Options); omitted > 0 {
+		q.Options, left = options(suggested, left)
+		if omitted := len(suggested) - len(q.Options); omitted > 0 {
 			q.Question += fmt.Sprintf(" (... %d more answers)", omitted)
 		}
 		kept = append(kept, q)
@@ -64,7 +66,7 @@ func options(suggested []asteroid.QuestionOption, left int) ([]asteroid.Question
 	for _, o := range suggested {
 		o.Label = text.Prose(o.Label, budget.Label)
 		o.Description = text.Prose(o.Description, budget.Description)
-		if left -= len(o.Label) + len(o.Description); left < 0 {
+		if left -= Size(o); left < 0 {
 			break
 		}
 		kept = append(kept, o)

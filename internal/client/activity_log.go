@@ -103,7 +103,7 @@ func (c *Client) readLog(ctx context.Context, executionID string, limit int32) (
 	op := Operation{Name: "ExecutionActivitiesGet", executionID: executionID, maxResponse: budget.ExecutionResponse}
 	activities, err := c.fetchItems(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionActivitiesGet(ctx, executionID, &api.ExecutionActivitiesGetParams{Order: &order, Limit: &limit})
-	}, http.StatusOK)
+	}, anySuccess)
 	entries := make([]logEntry, len(activities))
 	for i, activity := range activities {
 		payload := activity.object("payload")

@@ -1,12 +1,15 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
@@ -19,7 +22,7 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 	op := Operation{Name: "ExecutionGet", executionID: id, maxResponse: budget.ExecutionResponse}
 	e, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return nil, err
 	}
@@ -41,10 +44,19 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 	if !strings.EqualFold(execution.ExecutionID, id) || execution.Status == "" { // UUIDs have no case
 		return nil, c.errorf(op, wrongExecution)
 	}
-	if r := e.object("executionResult"); r != nil {
-		execution.ExecutionResult = &asteroid.ExecutionResult{Outcome: r.text("outcome"), Reasoning: r.text("reasoning"), Result: r["result"]}
+	if r := e.result(); r != nil {
+		execution.ExecutionResult = &asteroid.ExecutionResult{Outcome: r.text("outcome"), Reasoning: r.text("reasoning"), Result: validUTF8(r["result"])}
 	}
 	return execution, nil
+}
+
+// validUTF8 replaces what is not UTF-8 in JSON. Go decodes it, but a workflow in another language
+// fails with it.
+func validUTF8(raw json.RawMessage) json.RawMessage {
+	if utf8.Valid(raw) {
+		return raw
+	}
+	return bytes.ToValidUTF8(raw, []byte("\ufffd"))
 }
 
 // wrongExecution is the message of a response that describes another execution, or none.
@@ -57,7 +69,7 @@ func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32
 	op := Operation{Name: "ExecutionSyncGet", executionID: executionID, timeout: time.Duration(seconds)*time.Second + c.requestTimeout}
 	_, err = c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionSyncGet(ctx, executionID, &api.ExecutionSyncGetParams{TimeoutSeconds: &seconds})
-	}, http.StatusOK, http.StatusAccepted)
+	}, anySuccess)
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
 		return false, nil
 	}

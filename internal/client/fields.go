@@ -42,10 +42,20 @@ func (m members) status() asteroid.Status {
 // terminal reports whether an execution of this status has ended.
 func (m members) terminal(status asteroid.Status) bool {
 	e := asteroid.Execution{Status: status, TerminalAt: m.timePointer("terminalAt")}
-	if m.object("executionResult") != nil {
+	if m.result() != nil {
 		e.ExecutionResult = &asteroid.ExecutionResult{}
 	}
 	return e.Terminal()
+}
+
+// result returns the members of an execution's result. It returns nil where there is none, or none
+// yet: the service may have an object for it that is still empty.
+func (m members) result() members {
+	r := m.object("executionResult")
+	if value := r["result"]; r.text("outcome") == "" && r.text("reasoning") == "" && (value == nil || string(value) == "null") {
+		return nil
+	}
+	return r
 }
 
 // number returns a number, or a string that holds one.

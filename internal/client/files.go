@@ -49,7 +49,7 @@ func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) 
 	op := Operation{Name: "ExecutionFilesGet", executionID: executionID, maxResponse: budget.ExecutionResponse}
 	listed, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionFilesGet(ctx, executionID)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed
 	op := Operation{Name: "AgentSharedFilesGet", executionID: executionID}
 	stored, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.AgentSharedFilesGet(ctx, agentID)
-	}, http.StatusOK)
+	}, anySuccess)
 	if rejected(err) {
 		return nil, nil // an older service, or the agent has been deleted
 	}

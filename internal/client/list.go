@@ -125,12 +125,13 @@ func (c *Client) listPage(ctx context.Context, query ListQuery, number, size int
 	}
 	page, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionsList(ctx, params)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return SummaryPage{}, err
 	}
 	items, err := splitArray(page["items"])
-	if err != nil {
+	none := string(page["items"]) == "null" && page.text("total") == "0"
+	if err != nil && !none {
 		return SummaryPage{}, c.errorf(op, "answered with a page without items")
 	}
 	listed := SummaryPage{Listed: len(items), Total: page.integer("total")}
@@ -145,7 +146,7 @@ func (c *Client) ReadSummary(ctx context.Context, id string) (Summary, error) {
 	op := Operation{Name: "ExecutionGet", executionID: id, maxResponse: budget.ExecutionResponse}
 	found, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return Summary{}, err
 	}

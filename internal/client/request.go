@@ -142,7 +142,8 @@ func (t *sentTrace) neverSent(err error) bool {
 }
 
 // anySuccess, in the statuses that send accepts, stands for every 2xx. A read tells what a change
-// did; the service may choose which success it answers.
+// did, and the body whether a read succeeded. The service may choose which success it answers, and
+// a proxy may change it, such as to 203.
 const anySuccess = 2
 
 func accepts(accept []int, status int) bool {
@@ -177,10 +178,14 @@ func (c *Client) fetchItems(ctx context.Context, op Operation, request func(cont
 	return objectsOf(items), nil
 }
 
-// malformed returns the error of a complete response that is not the JSON of the contract.
+// malformed returns the error of a response that is not the JSON of the contract. One that does not
+// begin and end like it is a gateway's page, or was cut short, and may be good the next time.
 func (c *Client) malformed(op Operation, got response, err error) error {
-	sum := sha256.Sum256(got.body)
 	failed := c.errorf(op, "answered %d with a body that is not the contract's JSON: it %v", got.status, err)
-	failed.Cause, failed.Malformed = err, hex.EncodeToString(sum[:])
+	failed.Cause = err
+	if body := bytes.TrimSpace(got.body); len(body) > 1 && (body[0] == '{' && body[len(body)-1] == '}' || body[0] == '[' && body[len(body)-1] == ']') {
+		sum := sha256.Sum256(got.body)
+		failed.Malformed = hex.EncodeToString(sum[:])
+	}
 	return failed
 }

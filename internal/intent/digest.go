@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -184,11 +185,21 @@ func normalize(value any) any {
 	case json.Number:
 		if strings.ContainsAny(value.String(), ".eE") {
 			if f, err := value.Float64(); err == nil {
-				return json.Number(strconv.FormatFloat(f, 'f', -1, 64))
+				return json.Number(strconv.FormatFloat(f, format(f), -1, 64))
 			}
 		}
 	}
 	return value
+}
+
+// format returns the form of a number. Written out, a million numbers such as 1e308 would be 300
+// million digits.
+func format(f float64) byte {
+	const most = 1e40
+	if size := math.Abs(f); size != 0 && (size >= most || size <= 1/most) {
+		return 'e'
+	}
+	return 'f'
 }
 
 func short(text string) string { return sum(text, 8) }
