@@ -110,13 +110,8 @@ func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecut
 	if err != nil {
 		return nil, err
 	}
-	if in.Internal.EnsureWatch {
-		// Somebody may have terminated the watch. If it cannot be started, the wait polls anyway.
-		if err := a.announce(ctx, c); err != nil {
-			activity.GetLogger(ctx).Debug("The watch could not be started", "connection", c.Name, "error", err)
-		}
-	}
 	p := &poll{Activities: a, c: c, in: in}
+	p.unwatched = in.Internal.EnsureWatch && a.announce(ctx, c) != nil
 	p.before, _ = heartbeatDetails[awaitProgress](ctx)
 	if since := in.Internal.UnreadableSince; p.before.FailingSince.IsZero() && !since.IsZero() {
 		p.before.FailingSince, p.before.Seen = since, true // the first poll that succeeds ends this wait
@@ -133,6 +128,7 @@ type poll struct {
 	*Activities
 	c             *client.Client
 	in            asteroid.AwaitExecutionInput
+	unwatched     bool // no watch lives, so nothing but polls tells of changes
 	before, after awaitProgress
 }
 
@@ -154,7 +150,7 @@ func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 		if longPolled && e.Status.Class() == asteroid.ClassProcessing {
 			return nil, runGoesOn(e, time.Second) // the long poll was the interval
 		}
-		return nil, runGoesOn(e, p.missingInterval(ctx, e))
+		return nil, runGoesOn(e, p.interval(ctx, e))
 	}
 	reasonErr := p.c.FillReason(ctx, e)
 	if p.incomplete(ctx, e, reasonErr) {
@@ -202,11 +198,14 @@ func (p *poll) showsMore(ctx context.Context, e *asteroid.Execution) bool {
 	return !starting || activity.GetInfo(ctx).Attempt > startingPolls
 }
 
-// missingInterval returns the time to the next poll where the caller's policy polls seldom and the
-// live view, which should soon exist, is missing. It grows from five seconds to two minutes, then
-// the policy decides. 0 leaves it to the policy.
-func (p *poll) missingInterval(ctx context.Context, e *asteroid.Execution) time.Duration {
+// interval returns the time to the next poll where the caller's policy polls seldom. 0 leaves it to
+// the policy. While no watch lives it grows from one second to thirty. Where the live view, which
+// should soon exist, is missing, it grows from five seconds to two minutes, then the policy decides.
+func (p *poll) interval(ctx context.Context, e *asteroid.Execution) time.Duration {
 	policy, attempt := activity.GetInfo(ctx).RetryPolicy, activity.GetInfo(ctx).Attempt
+	if p.unwatched {
+		return p.unwatchedInterval(ctx)
+	}
 	if p.in.Internal.Shown == nil || p.in.Until != asteroid.UntilSignificantChange ||
 		e.LiveViewURL != "" || e.Status.Class() != asteroid.ClassProcessing || attempt > 15 {
 		return 0
@@ -219,6 +218,17 @@ func (p *poll) missingInterval(ctx context.Context, e *asteroid.Execution) time.
 		interval = min(interval, policy.InitialInterval)
 	}
 	return interval
+}
+
+func (p *poll) unwatchedInterval(ctx context.Context) time.Duration {
+	interval, most := time.Second, 30*time.Second
+	if policy := activity.GetInfo(ctx).RetryPolicy; policy != nil && policy.InitialInterval > 0 {
+		most = min(most, policy.InitialInterval)
+	}
+	for i := activity.GetInfo(ctx).Attempt; i > 1 && interval < most; i-- {
+		interval = interval * 3 / 2
+	}
+	return min(interval, most)
 }
 
 // warnOfUnknownStatus logs a status that this version does not know, once.

@@ -2,9 +2,11 @@ package workflows
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -16,8 +18,9 @@ const recentAnnouncement = 15 * time.Second
 
 // Watch tells workflows of changes to their executions; see
 // [activities.Activities.WatchExecutions]. The activity asteroid.ExecuteAgent starts it, under one
-// workflow id for each connection. It ends when there has been nothing to watch for a while.
-// Terminating it costs only latency: the workflows poll, and the next agent starts it again.
+// workflow id for each organization. It ends when there has been nothing to watch for a while. A
+// worker that relies on it starts it again when somebody has terminated it, and takes it over when
+// it has made no whole scan for a minute and a half.
 func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
 	if err := in.Validate(); err != nil {
 		return err
@@ -49,8 +52,15 @@ func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == nil:
-		in.Known = result.Known
-	case !handedOver: // after a handover, an error means that the worker died meanwhile
+		in.Known, in.ScannedAt = result.Known, result.ScannedAt
+	case handedOver: // the worker died meanwhile, and its last heartbeat is newer than the input
+		if timeout := new(temporal.TimeoutError); errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails() {
+			var known []byte
+			if timeout.LastHeartbeatDetails(&known) == nil && known != nil {
+				in.Known = known
+			}
+		}
+	default:
 		return fmt.Errorf("the executions of connection %q are not watched, so their workflows have to poll: %w", in.Connection, err)
 	}
 	for announced.ReceiveAsync(nil) {

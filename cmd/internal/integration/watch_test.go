@@ -9,6 +9,7 @@ import (
 	enums "go.temporal.io/api/enums/v1"
 	workflowservice "go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -247,8 +248,77 @@ func TestWatchContinuesAsNew(t *testing.T) {
 	require.Less(t, next.WorkflowExecutionInfo.HistoryLength, int64(20))
 }
 
+// onQueue returns the stack with another task queue.
+func (s *stack) onQueue(queue string) *stack {
+	other := *s
+	other.queue = s.t.Name() + queue
+	return &other
+}
+
+// eventsOf returns the statuses of the signals in a workflow's history, in order, and when the
+// terminal one came.
+func (s *stack) eventsOf(run client.WorkflowRun) (statuses []asteroid.Status, ended time.Time) {
+	s.t.Helper()
+	for _, e := range s.history(run).Events {
+		signal := e.GetWorkflowExecutionSignaledEventAttributes()
+		if signal.GetSignalName() != asteroid.ExecutionEventSignal {
+			continue
+		}
+		var event asteroid.ExecutionEvent
+		require.NoError(s.t, converter.GetDefaultDataConverter().FromPayloads(signal.Input, &event))
+		if statuses = append(statuses, event.Status); event.Status.Terminal() {
+			ended = e.EventTime.AsTime()
+		}
+	}
+	return statuses, ended
+}
+
+func TestWatchIsTakenOverByAnotherQueue(t *testing.T) {
+	s := newStack(t)
+	a, b := s.onQueue("-a"), s.onQueue("-b")
+	stopA := a.startWorker(collectEvents)
+	a.startCollector(time.Hour)
+	a.awaitWatch()
+	a.awaitScans(1)
+	b.startWorker(collectEvents)
+	runs := make([]client.WorkflowRun, 200)
+	for i := range runs {
+		id := s.api.AgentID("patient")
+		runs[i] = b.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: id, Inputs: asteroid.Inputs{"seconds": 10 + i/10}})
+	}
+	for _, run := range runs {
+		s.awaitState(run, phase(workflows.PhaseRunning))
+	}
+	stopA()
+	require.Empty(t, b.watches())
+	for _, run := range runs {
+		require.NoError(t, run.Get(s.ctx(), nil))
+	}
+	require.Len(t, b.watches(), 1)
+	require.Empty(t, a.watches())
+	ended := map[string]time.Time{}
+	for _, e := range s.api.Executions() {
+		ended[e.Metadata[asteroid.MetadataWorkflowID]] = e.TerminalAt
+	}
+	for _, run := range runs {
+		statuses, told := s.eventsOf(run)
+		require.Equal(t, 1, count(statuses, asteroid.StatusCompleted), "%v", statuses)
+		require.LessOrEqual(t, count(statuses, asteroid.StatusRunning), 1, "%v", statuses)
+		require.Less(t, told.Sub(ended[run.GetID()]), 40*time.Second)
+	}
+}
+
+func count(statuses []asteroid.Status, status asteroid.Status) (n int) {
+	for _, s := range statuses {
+		if s == status {
+			n++
+		}
+	}
+	return n
+}
+
 // shortenWatch shortens the times of the watch, so that it completes within a test. TestMain calls
 // it.
 func shortenWatch() {
-	watch.DefaultPace.Idle, watch.DefaultPace.Term, watch.DefaultPace.Announced = 6*time.Second, 20*time.Second, time.Second
+	watch.DefaultPace.Idle, watch.DefaultPace.Term, watch.DefaultPace.Checked, watch.DefaultPace.Stale = 6*time.Second, 20*time.Second, time.Second, 15*time.Second
 }
