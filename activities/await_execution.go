@@ -199,8 +199,8 @@ func (p *poll) showsMore(ctx context.Context, e *asteroid.Execution) bool {
 }
 
 // interval returns the time to the next poll where the caller's policy polls seldom. 0 leaves it to
-// the policy. While no watch lives it grows from one second to thirty. Where the live view, which
-// should soon exist, is missing, it grows from five seconds to two minutes, then the policy decides.
+// the policy. While no watch lives it grows from one second to thirty. While the live view, which
+// should soon exist, is missing, it grows from five seconds to two minutes.
 func (p *poll) interval(ctx context.Context, e *asteroid.Execution) time.Duration {
 	policy, attempt := activity.GetInfo(ctx).RetryPolicy, activity.GetInfo(ctx).Attempt
 	if p.unwatched {

@@ -33,7 +33,7 @@ type watchState struct {
 
 func (s *watchState) running() bool { return s.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING }
 
-// runsOn reports whether the watch runs there. Before its first heartbeat only its queues are known.
+// runsOn reports whether the watch runs there. Before the first heartbeat only its queues are known.
 func (s *watchState) runsOn(host watchHost) bool {
 	return s.host.workflowQueue == host.workflowQueue &&
 		(s.host.connection == "" || s.host.connection == host.connection) &&
@@ -65,12 +65,10 @@ func readWatch(ctx context.Context, service sdkclient.Client, id string) (*watch
 	if pending.GetHeartbeatDetails() == nil {
 		return s, nil
 	}
-	packed, proof, err := decodeBeat(pending.HeartbeatDetails)
-	if err != nil { // of another version: that it beats is all that is known
-		s.provenAt = pending.GetLastHeartbeatTime().AsTime()
-		return s, nil
+	s.provenAt = pending.GetLastHeartbeatTime().AsTime() // of another version: that it beats is all that is known
+	if packed, proof, err := decodeBeat(pending.HeartbeatDetails); err == nil {
+		s.known, s.beaten, s.provenAt, s.idle, s.host.connection = packed, true, proof.ScannedAt, proof.IdleSince, proof.Connection
 	}
-	s.known, s.beaten, s.provenAt, s.idle, s.host.connection = packed, true, proof.ScannedAt, proof.IdleSince, proof.Connection
 	return s, nil
 }
 

@@ -188,12 +188,19 @@ func (w *Watch) compareRead(t *tracked, e client.Summary) *notification {
 	return &notification{executionID: e.ID, status: o.status, final: o.terminal}
 }
 
-// notify signals the workflows and updates what they know. What was not delivered is due again
-// after a back-off. Nothing is signalled once another watch has replaced this one.
+// notify signals the workflows, some at a time, and updates what they know. What was not delivered
+// is due again after a back-off. Before each batch the fence records what the batch before has told.
+// Nothing is signalled once another watch has replaced this one.
 func (w *Watch) notify(ctx context.Context, notifications []*notification) {
-	if len(notifications) == 0 || !w.fence(ctx) {
-		return
+	for batch := range slices.Chunk(notifications, maxConcurrent) {
+		if !w.fence(ctx) {
+			return
+		}
+		w.notifyBatch(ctx, batch)
 	}
+}
+
+func (w *Watch) notifyBatch(ctx context.Context, notifications []*notification) {
 	_ = parallel.Each(ctx, maxConcurrent, len(notifications), func(ctx context.Context, i int) error {
 		notifications[i].done = w.deliver(ctx, notifications[i])
 		return nil

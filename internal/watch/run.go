@@ -68,7 +68,7 @@ func (w *Watch) Run(ctx context.Context, pace Pace, host Host) (*Result, error) 
 	ctx, stop := context.WithCancelCause(ctx)
 	beat := &heartbeat{host: host, stop: stop, now: w.now, lastBeat: w.now()}
 	beat.set(w, host.ScannedAt, time.Time{})
-	w.fence, w.signalled = beat.confirm, host.Signalled
+	w.fence, w.signalled = func(ctx context.Context) bool { return beat.confirm(ctx, w) }, host.Signalled
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop(nil)
@@ -176,8 +176,6 @@ const (
 	beatRetry    = time.Second
 	beatPatience = 24 * time.Second
 	beatTimeout  = 8 * time.Second
-	// confirmedFor is how long a heartbeat shows that no other watch has replaced this one.
-	confirmedFor = 2 * time.Second
 )
 
 // heartbeat records the newest state, from one goroutine at a time.
@@ -201,6 +199,15 @@ func (h *heartbeat) set(w *Watch, scannedAt, idleSince time.Time) {
 	h.packed, h.proof = packed, Proof{w.client.Name, scannedAt, idleSince}
 }
 
+// confirm records the state amid a round, and reports whether no other watch has replaced this one.
+func (h *heartbeat) confirm(ctx context.Context, w *Watch) bool {
+	packed := w.pack()
+	h.mu.Lock()
+	h.packed = packed
+	h.mu.Unlock()
+	return h.send(ctx)
+}
+
 // send records the state and reports whether it is recorded. It ends the run if another attempt or
 // watch is, or soon will be, in its place.
 func (h *heartbeat) send(ctx context.Context) bool {
@@ -220,15 +227,6 @@ func (h *heartbeat) send(ctx context.Context) bool {
 		h.stop(err)
 	}
 	return false
-}
-
-// confirm reports whether no other watch has replaced this one, so that none tells twice what is
-// told now.
-func (h *heartbeat) confirm(ctx context.Context) bool {
-	h.sending.Lock()
-	recent := h.now().Sub(h.lastBeat) < confirmedFor
-	h.sending.Unlock()
-	return recent || h.send(ctx)
 }
 
 // repeat records the state again and again until ctx ends: a round can outlast the heartbeat

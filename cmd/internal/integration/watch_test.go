@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -306,6 +308,107 @@ func TestWatchIsTakenOverByAnotherQueue(t *testing.T) {
 		require.LessOrEqual(t, count(statuses, asteroid.StatusRunning), 1, "%v", statuses)
 		require.Less(t, told.Sub(ended[run.GetID()]), 40*time.Second)
 	}
+}
+
+// Between scans the agents come to each status, so a watch that forgets tells of some twice, or of
+// none.
+func TestWatchTellsOnceThroughTerminationAndStops(t *testing.T) {
+	s := newStack(t)
+	stop := s.startWorker(collectEvents)
+	var runs []client.WorkflowRun
+	for i := range 60 {
+		runs = append(runs, s.startCollector(time.Duration(4+i/4)*time.Second))
+	}
+	id := s.awaitWatch()
+	s.awaitScans(2)
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), id, "", "by mistake"))
+	require.Eventually(t, func() bool { return len(s.watches()) == 1 }, 10*time.Second, 100*time.Millisecond)
+	s.awaitScans(1)
+	s.startWorker(collectEvents)
+	stop()
+	for _, run := range runs {
+		statuses := s.collectedBy(run).Statuses
+		require.LessOrEqual(t, count(statuses, asteroid.StatusRunning), 1)
+		s.requireToldOnce(run, statuses)
+	}
+}
+
+// requireToldOnce requires that no signal came after those that a collector has received.
+func (s *stack) requireToldOnce(run client.WorkflowRun, statuses []asteroid.Status) {
+	s.t.Helper()
+	told, _ := s.eventsOf(run)
+	require.Equal(s.t, statuses, told)
+}
+
+func TestWatchServesAllConnectionsOfAnOrganization(t *testing.T) {
+	s := newStack(t)
+	second := s.options.Connections[asteroid.DefaultConnection]
+	second.APIKey = asteroid.StaticAPIKey(s.api.AddAPIKey(s.api.OrganizationID()))
+	s.options.Connections["second"] = second
+	s.startWorker(collectEvents)
+	s.startCollector(0)
+	id := s.api.AgentID("works 0s")
+	var runs []client.WorkflowRun
+	for i := range 20 {
+		connection := []string{"", "second"}[i%2]
+		runs = append(runs, s.startWorkflow(collectEvents, asteroid.ExecuteAgentInput{Connection: connection, AgentID: id, Signal: true}))
+	}
+	s.awaitWatch()
+	for _, run := range runs {
+		s.requireToldOnce(run, s.collectedBy(run).Statuses)
+	}
+	s.awaitScans(2)
+	require.Len(t, s.watches(), 1)
+	for _, run := range runs {
+		told, _ := s.eventsOf(run)
+		require.Equal(t, 1, count(told, asteroid.StatusCompleted))
+	}
+}
+
+func TestWatchIsTakenOverByAnotherConnection(t *testing.T) {
+	s := newStack(t)
+	second := s.options.Connections[asteroid.DefaultConnection]
+	revoked := s.api.AddAPIKey(s.api.OrganizationID())
+	first := second
+	first.OrganizationID = s.api.OrganizationID()
+	var key atomic.Value
+	key.Store(revoked)
+	first.APIKey = func(context.Context) (string, error) { return key.Load().(string), nil }
+	s.options.Connections["first"] = first
+	s.startWorker(collectEvents)
+	agent := s.api.ServeAgent("works", func(testsuite.Run) []testsuite.Step {
+		return []testsuite.Step{testsuite.Work(35 * time.Second), testsuite.Complete("success", "", nil)}
+	})
+	s.startWorkflow(collectEvents, asteroid.ExecuteAgentInput{Connection: "first", AgentID: agent, Signal: true})
+	s.awaitWatch()
+	s.awaitScans(1)
+	run := s.startWorkflow(collectEvents, asteroid.ExecuteAgentInput{AgentID: agent, Signal: true})
+	require.Eventually(t, func() bool { return len(s.api.Executions()) == 2 }, time.Minute, 20*time.Millisecond)
+	key.Store("revoked-and-unknown")
+	statuses := s.collectedBy(run).Statuses
+	require.Equal(t, asteroid.StatusCompleted, last(statuses))
+	require.Contains(t, s.logged.String(), "the API key must be valid and allowed to list")
+	require.Contains(t, s.logged.String(), "Took over the watch")
+	s.requireToldOnce(run, statuses)
+}
+
+func TestWatchHandsOverAtOnceWhenItsWorkerStops(t *testing.T) {
+	s := newStack(t)
+	s.stopTimeout = -1
+	stop := s.startWorker(collectEvents)
+	run := s.startCollector(time.Hour)
+	id := s.awaitWatch()
+	s.awaitScans(2)
+	first, err := s.client.DescribeWorkflowExecution(s.ctx(), id, "")
+	require.NoError(t, err)
+	s.logged.Reset()
+	stop()
+	next, err := s.client.DescribeWorkflowExecution(s.ctx(), id, "")
+	require.NoError(t, err)
+	require.Empty(t, next.PendingActivities, "the activity is completed when the worker has stopped")
+	require.Equal(t, first.WorkflowExecutionInfo.Execution.RunId, next.WorkflowExecutionInfo.Execution.RunId)
+	require.NotRegexp(t, "level=(WARN|ERROR)", s.logged.String())
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), run.GetID(), "", "the test is over"))
 }
 
 func count(statuses []asteroid.Status, status asteroid.Status) (n int) {
