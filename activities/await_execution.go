@@ -85,10 +85,20 @@ type awaitProgress struct {
 //	30 seconds, then reads
 //
 // The first two are RunAgent with its poll every ten minutes. The watch itself takes one slot, one
-// attempt and some 150 heartbeats for all runs together. Webhooks, watch, poll and the two ways by
+// attempt and some 300 heartbeats for all runs together. Webhooks, watch, poll and the two ways by
 // hand were counted with cmd/bench wait. An attempt with the long poll is one of 25 seconds and a
-// read, a second apart. Heartbeats are as many as the SDK sends with a heartbeat timeout of 30
-// seconds. Each change of the status adds some ten events to RunAgent's history.
+// read, a second apart. Heartbeats by hand are as many as the SDK sends with a heartbeat timeout of
+// 30 seconds. Each change of the status adds some ten events to RunAgent's history.
+//
+// # The watch
+//
+// The heartbeat of the watch tells when its last whole scan was. A worker on which waits rely on
+// the watch reads that once a minute, by one DescribeWorkflowExecution. If there was no whole scan
+// for 90 seconds, whatever the reason, the worker makes one itself and takes the watch over: it
+// ends the dead one and starts another on its own task queue and connection, which continues from
+// the last heartbeat. Where that was of no use before, it does not start it again. While no watch
+// lives, attempts follow each other after one to thirty seconds instead of the policy's ten
+// minutes.
 //
 // # When it ends
 //

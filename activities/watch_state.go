@@ -33,7 +33,7 @@ type watchState struct {
 
 func (s *watchState) running() bool { return s.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING }
 
-// runsOn reports whether the watch runs there. Before the first heartbeat only its queues are known.
+// runsOn reports whether the watch runs there. Before the first heartbeat only queues are known.
 func (s *watchState) runsOn(host watchHost) bool {
 	return s.host.workflowQueue == host.workflowQueue &&
 		(s.host.connection == "" || s.host.connection == host.connection) &&

@@ -53,12 +53,9 @@ func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
 		return ctx.Err()
 	case err == nil:
 		in.Known, in.ScannedAt = result.Known, result.ScannedAt
-	case handedOver: // the worker died meanwhile, and its last heartbeat is newer than the input
-		if timeout := new(temporal.TimeoutError); errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails() {
-			var known []byte
-			if timeout.LastHeartbeatDetails(&known) == nil && known != nil {
-				in.Known = known
-			}
+	case handedOver: // the worker died meanwhile
+		if known := lastKnown(err); known != nil {
+			in.Known = known
 		}
 	default:
 		return fmt.Errorf("the executions of connection %q are not watched, so their workflows have to poll: %w", in.Connection, err)
@@ -70,6 +67,15 @@ func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
 		return nil
 	}
 	return workflow.NewContinueAsNewError(ctx, WatchName, in)
+}
+
+// lastKnown returns the state in the last heartbeat of an activity that timed out, or nil.
+func lastKnown(err error) (known []byte) {
+	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+	if !ok || !timeout.HasLastHeartbeatDetails() || timeout.LastHeartbeatDetails(&known) != nil {
+		return nil
+	}
+	return known
 }
 
 // watchDefaults give an attempt more time than the activity takes before it hands over to the next.

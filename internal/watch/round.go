@@ -189,7 +189,7 @@ func (w *Watch) compareRead(t *tracked, e client.Summary) *notification {
 }
 
 // notify signals the workflows, some at a time, and updates what they know. What was not delivered
-// is due again after a back-off. Before each batch the fence records what the batch before has told.
+// is due again after a back-off. Before each batch the fence records what has been told so far.
 // Nothing is signalled once another watch has replaced this one.
 func (w *Watch) notify(ctx context.Context, notifications []*notification) {
 	for batch := range slices.Chunk(notifications, maxConcurrent) {

@@ -172,7 +172,7 @@ func limited(err error) bool { return client.HasStatus(err, http.StatusTooManyRe
 const (
 	// beatInterval is the longest time between heartbeats. A failed one is repeated after
 	// beatRetry; without a successful one for beatPatience the server soon starts another attempt.
-	beatInterval = 8 * time.Second
+	beatInterval = 12 * time.Second
 	beatRetry    = time.Second
 	beatPatience = 24 * time.Second
 	beatTimeout  = 8 * time.Second
