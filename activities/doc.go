@@ -28,4 +28,8 @@
 // The counter asteroid_execute_decisions, with the label decision (posted, rejected, unknown,
 // waited, adopted, duplicate_cancelled), shows how often ExecuteAgent had to do more than send a
 // request.
+//
+// The counters asteroid_watch_failed_scans, asteroid_watch_failed_signals and
+// asteroid_watch_takeovers show trouble of the watch. Each kind of it is logged once while it
+// lasts, with what to do. Workflows poll meanwhile.
 package activities
