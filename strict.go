@@ -173,8 +173,8 @@ func (d *decodedInput) value(target reflect.Value, raw json.RawMessage, path str
 	}
 }
 
-// whole writes a number without a fraction as an integer. Some languages have one kind of number and
-// send 60 as 60.0.
+// whole writes a number without a fraction as an integer. Some languages have one kind of number
+// and send 60 as 60.0.
 func whole(raw json.RawMessage) json.RawMessage {
 	const exact = 1 << 53
 	if f, err := strconv.ParseFloat(string(raw), 64); err == nil && f == math.Trunc(f) && math.Abs(f) <= exact && bytes.ContainsAny(raw, ".eE") {

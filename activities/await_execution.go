@@ -21,7 +21,7 @@ const (
 	// successful poll ends the streak.
 	failingPatience = 6 * time.Hour
 	// malformedReads is how many polls in a row have to get the same malformed response before that
-	// is final. A page of a gateway or a response that was cut short is not malformed in this sense.
+	// is final. A gateway's page or a response that was cut short is not malformed in this sense.
 	malformedReads = 3
 	// reportPatience is how long polls fail before RunAgent is told.
 	reportPatience = 5 * time.Minute
