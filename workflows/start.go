@@ -182,10 +182,10 @@ func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.Execu
 		status = asteroid.StatusStarting // adopted: the first read has to show the question, or whether it has ended
 	}
 	r.rereads = rereads{last: r.rereads.last}
-	r.changedAt, r.afterQuestion, r.lateDetails = time.Time{}, false, 0
+	r.changedAt, r.afterQuestion, r.lateDetails, r.cancelRequested = time.Time{}, false, 0, false
 	s := r.state
 	*s = AgentState{
-		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested,
+		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested, workflow: s.workflow,
 		ExecutionID: executed.ExecutionID, Status: status, FailedExecutions: r.failedExecutions,
 	}
 	s.addStatus(status, r.started)

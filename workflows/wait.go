@@ -182,7 +182,8 @@ func (r *AgentRun) cancel(ctx workflow.Context) (*asteroid.Execution, error) {
 	ctx = workflow.WithScheduleToCloseTimeout(ctx, cancelAttemptTimeout)
 	id := r.executed.ExecutionID
 	for {
-		_, err := r.setStatus(ctx, id, asteroid.StatusCancelled)
+		r.cancelRequested = true
+		_, err := r.setStatus(ctx, id, asteroid.StatusCancelled, "")
 		if err == nil {
 			var execution *asteroid.Execution
 			execution, err = AwaitExecution(ctx, asteroid.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: id})
@@ -207,7 +208,7 @@ func (r *AgentRun) terminalError(e *asteroid.Execution) error {
 	case e.Status.Class() == asteroid.ClassUnknown:
 		errorType = asteroid.ErrorTypeUnknownStatus
 		outcome = fmt.Sprintf("ended as %q, a status that this version of the library does not know: update the library", e.Status)
-	case e.Status == asteroid.StatusCancelled && e.Reason == asteroid.ReasonUserRequested:
+	case e.Status == asteroid.StatusCancelled && (e.Reason == asteroid.ReasonUserRequested || e.Reason == "" && r.cancelRequested):
 		errorType, outcome = asteroid.ErrorTypeExecutionCancelled, "was cancelled"
 	case e.Status == asteroid.StatusCancelled && e.Reason == "":
 		outcome = "was cancelled, and the service gives no reason"
