@@ -199,8 +199,8 @@ func received(at time.Time, message string) map[string]any {
 // An operator who resets an activity takes what its attempts have recorded.
 func TestSendMessageLooksBackToItsSchedulingWithoutProgress(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	reasoning := map[string]any{"id": "r", "timestamp": now.Add(2 * time.Second), "payload": map[string]any{"activityType": "reasoning", "message": "yes, go on"}}
+	now := time.Now().Add(time.Hour) // the service's clock is ahead
+	reasoning := map[string]any{"id": "r", "timestamp": now, "payload": map[string]any{"activityType": "reasoning", "message": "yes, go on"}}
 	noise := make([]map[string]any, 700)
 	for i := range noise {
 		noise[i] = reasoning
@@ -210,12 +210,12 @@ func TestSendMessageLooksBackToItsSchedulingWithoutProgress(t *testing.T) {
 		attempt int32
 		sent    bool
 	}{
-		"received since":                  {[]map[string]any{received(now.Add(time.Second), "yes, go on")}, 2, false},
-		"with other white space":          {[]map[string]any{received(now.Add(time.Second), " yes,\r\ngo  on\n")}, 2, false},
-		"far back":                        {append(noise, received(now.Add(time.Second), "yes, go on")), 2, false},
-		"an equal one three seconds ago":  {[]map[string]any{received(now.Add(-3*time.Second), "yes, go on")}, 2, true},
-		"an equal one of somebody else's": {[]map[string]any{received(now.Add(time.Second), "yes, go on")}, 1, true},
-		"another one":                     {[]map[string]any{received(now.Add(time.Second), "no")}, 2, true},
+		"received since":                  {[]map[string]any{received(now, "yes, go on")}, 2, false},
+		"with other white space":          {[]map[string]any{received(now, " yes,\r\ngo  on\n")}, 2, false},
+		"far back":                        {append(noise, received(now, "yes, go on")), 2, false},
+		"an equal one three seconds ago":  {[]map[string]any{received(time.Now().Add(-3*time.Second), "yes, go on")}, 2, true},
+		"an equal one of somebody else's": {[]map[string]any{received(now, "yes, go on")}, 1, true},
+		"another one":                     {[]map[string]any{received(now, "no")}, 2, true},
 		"only quoted by the agent":        {[]map[string]any{reasoning}, 2, true},
 	} {
 		t.Run(name, func(t *testing.T) {
