@@ -55,7 +55,7 @@ func (r *AgentRun) follow(ctx workflow.Context) (*asteroid.Execution, error) {
 			r.lateDetails++
 		}
 		r.observe(ctx, execution)
-		if execution.Status.NeedsHuman() && r.state.Asking == "" {
+		if execution.Status.NeedsHuman() && r.changedAt.IsZero() {
 			r.rereads.repeat("") // what it asks may not be readable yet
 		}
 		// A poll waits for the result of a completed run. A reread may lack it.
