@@ -76,7 +76,7 @@ func (r *AgentRun) stage(ctx workflow.Context, deadline time.Time) error {
 	}
 	r.enterPhase(ctx, PhaseStaging)
 	stagingSince := workflow.Now(ctx)
-	stageCtx := workflow.WithScheduleToCloseTimeout(ctx, timeUntil(ctx, deadline))
+	stageCtx := workflow.WithScheduleToCloseTimeout(r.withSummary(ctx, "gets "+fileLabels(r.in.Files)), timeUntil(ctx, deadline))
 	staged, err := StageFiles(stageCtx, asteroid.StageFilesInput{Connection: r.in.Connection, Files: r.in.Files})
 	if err != nil {
 		return err

@@ -109,7 +109,7 @@ func (r *AgentRun) startUploadCheck(ctx workflow.Context, stop workflow.CancelFu
 	check.running = true
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer func() { check.running = false }()
-		ctx = workflow.WithScheduleToCloseTimeout(ctx, uploadCheckTimeout)
+		ctx = workflow.WithScheduleToCloseTimeout(r.withSummary(ctx, "has its uploads checked"), uploadCheckTimeout)
 		checked, err := CheckUploads(ctx, asteroid.CheckUploadsInput{
 			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Files: r.staged,
 		})
@@ -186,7 +186,7 @@ func (r *AgentRun) cancel(ctx workflow.Context) (*asteroid.Execution, error) {
 		_, err := r.setStatus(ctx, id, asteroid.StatusCancelled, "")
 		if err == nil {
 			var execution *asteroid.Execution
-			execution, err = AwaitExecution(ctx, asteroid.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: id})
+			execution, err = AwaitExecution(r.withSummary(ctx, "is being cancelled"), asteroid.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: id})
 			if err == nil {
 				return execution, nil
 			}

@@ -12,8 +12,8 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// askingOf identifies what a log entry asks: the execution, the words, the time and the entry. It is
-// empty for an entry that asks nothing or has no time.
+// askingOf identifies what a log entry asks: the execution, the words, the time and the entry. It
+// is empty for an entry that asks nothing or has no time.
 func askingOf(executionID string, entry logEntry) string {
 	if !entry.asks() || entry.timestamp.IsZero() {
 		return ""

@@ -51,7 +51,9 @@ func TestAnswersOfRacingPeopleReachTheirQuestions(t *testing.T) {
 		run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: kinds[i%2]})
 		wait.Go(func() {
 			for range questions {
-				agent := s.awaitState(run, func(state workflows.State) bool { return asks(state) || state.Agents[0].Phase == workflows.PhaseCompleted }).Agents[0]
+				agent := s.awaitState(run, func(state workflows.State) bool {
+					return asks(state) || state.Agents[0].Phase == workflows.PhaseCompleted
+				}).Agents[0]
 				if agent.Phase == workflows.PhaseCompleted {
 					return
 				}
@@ -88,7 +90,9 @@ func (s *stack) answerAtOnce(run client.WorkflowRun, agent workflows.AgentState,
 		})
 	}
 	if console {
-		wait.Go(func() { _ = s.post("/agents/v2/executions/"+agent.ExecutionID+"/user-messages", `{"message":"console"}`) })
+		wait.Go(func() {
+			_ = s.post("/agents/v2/executions/"+agent.ExecutionID+"/user-messages", `{"message":"console"}`)
+		})
 	}
 	wait.Wait()
 	return answers
