@@ -69,8 +69,8 @@ func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32
 // status: the caller must not repeat what has had its effect.
 func (c *Client) SetStatus(ctx context.Context, executionID string, status asteroid.Status) (*asteroid.Execution, error) {
 	e, accepted, err := c.setStatus(ctx, executionID, status)
-	if accepted && err != nil {
-		return &asteroid.Execution{ExecutionID: executionID, Status: status}, nil
+	if accepted && e == nil {
+		e, err = &asteroid.Execution{ExecutionID: executionID, Status: status}, nil
 	}
 	return e, err
 }

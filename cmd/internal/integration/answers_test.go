@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	history "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -28,7 +30,7 @@ const meantFor = " for the question of "
 // Two people answer each question of each agent at once, and the console some of them.
 func TestAnswersOfRacingPeopleReachTheirQuestions(t *testing.T) {
 	s := newStack(t)
-	agents := 24
+	agents, atOnce := 24, make(chan struct{}, 24)
 	if *many {
 		agents = 170
 	}
@@ -48,8 +50,10 @@ func TestAnswersOfRacingPeopleReachTheirQuestions(t *testing.T) {
 	answers := map[string][]said{} // by execution
 	var wait sync.WaitGroup
 	for i := range agents {
+		atOnce <- struct{}{}
 		run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: kinds[i%2]})
 		wait.Go(func() {
+			defer func() { <-atOnce }()
 			for range questions {
 				agent := s.awaitState(run, func(state workflows.State) bool {
 					return asks(state) || state.Agents[0].Phase == workflows.PhaseCompleted
@@ -65,7 +69,6 @@ func TestAnswersOfRacingPeopleReachTheirQuestions(t *testing.T) {
 				s.awaitState(run, func(state workflows.State) bool { return state.Agents[0].Asking != agent.Asking })
 			}
 		})
-		t.Cleanup(func() { _ = s.client.TerminateWorkflow(s.ctx(), run.GetID(), run.GetRunID(), "the test is over") })
 	}
 	wait.Wait()
 	total, accepted := 0, 0
@@ -96,6 +99,27 @@ func (s *stack) answerAtOnce(run client.WorkflowRun, agent workflows.AgentState,
 	}
 	wait.Wait()
 	return answers
+}
+
+// A reset applies accepted updates again, at a point where another question may be asked.
+func TestResetGivesAnAnswerToNoOtherQuestion(t *testing.T) {
+	s := newStack(t)
+	s.startWorker()
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.ServeAgent("asks", asksTwice)})
+	s.awaitQuestion(run, "Which account shall I use?")
+	_, err := s.answer(run, workflows.AnswerInput{Text: "Yes, go on"})
+	require.NoError(t, err)
+	s.awaitQuestion(run, "Which documents belong to the claim?")
+	run = s.resetTo(run, 1) // the execution is known, its first question is not
+	s.awaitQuestion(run, "Which documents belong to the claim?")
+	_, err = s.answer(run, workflows.AnswerInput{Text: "All of them"})
+	require.NoError(t, err)
+	var result workflows.RunAgentResult
+	require.NoError(t, run.Get(s.ctx(), &result))
+	require.JSONEq(t, `["Yes, go on","All of them"]`, string(result.Result()))
+	require.True(t, slices.ContainsFunc(s.history(run).Events, func(event *history.HistoryEvent) bool {
+		return event.GetWorkflowExecutionUpdateAdmittedEventAttributes() != nil
+	}), "the server admitted the first answer again")
 }
 
 // requireEachInPlace checks the answers to one execution against its log, and returns how many were
