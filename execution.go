@@ -32,6 +32,11 @@ type Execution struct {
 	// Questions are what the agent asks while its status is paused_by_agent. They are empty when it
 	// gave only a Reason.
 	Questions []Question `json:"questions,omitempty"`
+	// Asking identifies what the agent asks, while its status is paused_by_agent or
+	// awaiting_confirmation: this question or confirmation, asked at this time. The same words
+	// asked again are another asking. An answer names it, so that it cannot be given to another
+	// question. It is empty when the run's activities do not show what is asked and since when.
+	Asking string `json:"asking,omitempty"`
 	// ExecutionResult is set once the run has completed. In rare cases it is nil even then.
 	ExecutionResult *ExecutionResult `json:"executionResult,omitempty"`
 	// ResultOmitted is set when the run has a result that is too large for history, or is nested

@@ -14,6 +14,9 @@ type SendMessageInput struct {
 	Connection string `json:"connection,omitempty"`
 	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
+	// Asking is the Execution.Asking that the message is for. It is required while the agent asks,
+	// and empty otherwise.
+	Asking string `json:"asking,omitempty"`
 	// Message is required and has at most 256 KiB. To choose a suggested answer to a question, send
 	// its QuestionOption.Label. The message enters the workflow's history: it must hold no secrets.
 	Message string `json:"message"`
@@ -44,7 +47,11 @@ func (in *SendMessageInput) Validate() error {
 type SendMessageResult struct {
 	// ExecutionID is that of the input.
 	ExecutionID string `json:"executionId"`
-	// AlreadySent is true when the activity found that an earlier attempt had delivered the
-	// message.
+	// AlreadySent is true when the agent had received the message before: from an earlier attempt
+	// or, as the answer to the same asking, from somebody else.
 	AlreadySent bool `json:"alreadySent,omitempty"`
+	// Misplaced is true when the execution's activities show that the agent asked something else,
+	// or was answered, between the activity's last read and the message. The API cannot exclude
+	// that. The agent may take the message for the answer to another question.
+	Misplaced bool `json:"misplaced,omitempty"`
 }

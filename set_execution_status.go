@@ -16,6 +16,9 @@ type SetExecutionStatusInput struct {
 	// Status is required: StatusPaused pauses the execution, StatusRunning resumes it,
 	// StatusCancelled ends it.
 	Status Status `json:"status"`
+	// Asking is the Execution.Asking that the change is for. To resume an execution that asks
+	// something requires it. Other changes are made whatever is asked if it is empty.
+	Asking string `json:"asking,omitempty"`
 
 	decoded *decodedInput
 }

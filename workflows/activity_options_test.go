@@ -34,7 +34,8 @@ func seenOptions(t *testing.T, options workflow.ActivityOptions) (workflow.Activ
 // optionsSpy records the options of the last activity that a workflow scheduled.
 type optionsSpy struct {
 	interceptor.WorkerInterceptorBase
-	seen workflow.ActivityOptions
+	seen      workflow.ActivityOptions // of the latest activity
+	summaries []string
 }
 
 func (s *optionsSpy) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
@@ -57,6 +58,7 @@ type spyOutbound struct {
 
 func (o *spyOutbound) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	o.spy.seen = workflow.GetActivityOptions(ctx)
+	o.spy.summaries = append(o.spy.summaries, o.spy.seen.Summary)
 	return o.Next.ExecuteActivity(ctx, name, args...)
 }
 

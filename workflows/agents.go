@@ -24,6 +24,7 @@ type agents struct {
 	turns            turns
 	searchAttributes map[string]string                  // the values that were last set, by name
 	ordinals         map[string]int                     // how many requests were made, by their identity
+	handling         int                                // updates that have not returned
 	executions       []string                           // the ids that executes have returned
 	superseded       []asteroid.SetExecutionStatusInput // what to cancel at the workflow's end
 }
@@ -32,10 +33,11 @@ type agents struct {
 func (a *agents) add(ctx workflow.Context, r *AgentRun) {
 	a.register(ctx)
 	now := workflow.Now(ctx)
-	r.state = &AgentState{AgentID: text.Prose(r.in.AgentID, budget.ID), Started: now, Since: now}
+	r.state = &AgentState{AgentID: text.Prose(r.in.AgentID, budget.ID), Started: now, Since: now, workflow: workflow.GetInfo(ctx)}
 	for _, ref := range r.in.Files {
 		r.state.requested = append(r.state.requested, fileLabel(ref))
 	}
+	r.sending = workflow.NewMutex(ctx)
 	a.runs = append(a.runs, r)
 }
 

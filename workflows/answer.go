@@ -4,17 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // AnswerInput is the argument of [AnswerUpdate]: labels of the suggested answers, a text, or both.
 type AnswerInput struct {
-	// ExecutionID may be empty in a workflow that has one agent at work.
-	ExecutionID string `json:"executionId,omitempty"`
+	// ExecutionID and Asking are required. They are those of the AgentState that shows the
+	// question.
+	ExecutionID string `json:"executionId"`
+	Asking      string `json:"asking"`
 	// Answers choose among the options of the open questions. Without a Text, each question that
 	// has options must be answered.
 	Answers []Answer `json:"answers,omitempty"`
@@ -30,8 +32,8 @@ type Answer struct {
 	Labels []string `json:"labels"`
 }
 
-// validateAnswer refuses an answer that is wrong as far as the workflow knows. It accepts one for
-// an agent that asks nothing yet: handleAnswer reads the execution then.
+// validateAnswer refuses an answer that is wrong as far as the workflow knows. It accepts one that
+// names an asking for an agent that asks nothing yet: handleAnswer reads the execution then.
 func (a *agents) validateAnswer(in AnswerInput) error {
 	if len(in.Answers) == 0 && strings.TrimSpace(in.Text) == "" {
 		return asteroid.NewInvalidInput("answers", "is empty, and so is text: choose labels, write a text, or both")
@@ -40,11 +42,20 @@ func (a *agents) validateAnswer(in AnswerInput) error {
 		return err
 	}
 	r, err := a.findRun(in.ExecutionID)
-	if err != nil || !r.state.Status.NeedsHuman() {
-		return err
+	if err == nil {
+		err = r.checkAsking(in.Asking)
 	}
-	_, err = r.state.answerText(in)
-	return err
+	switch {
+	case err != nil:
+		return err
+	case r.state.Status.NeedsHuman():
+		if _, err := r.state.answerText(in); err != nil {
+			return err
+		}
+	case in.Asking == "":
+		return asteroid.NewInvalidInput("asking", fmt.Sprintf("is required, and execution %s asks nothing: it is %s", in.ExecutionID, r.state.Status))
+	}
+	return checkRoom(max(a.handling, r.updatesInFlight))
 }
 
 func (a *agents) handleAnswer(ctx workflow.Context, in AnswerInput) (*SteerResult, error) {
@@ -52,32 +63,31 @@ func (a *agents) handleAnswer(ctx workflow.Context, in AnswerInput) (*SteerResul
 	if err != nil {
 		return nil, err
 	}
-	state, changedAt := *r.state, r.changedAt
-	if !state.Status.NeedsHuman() {
-		if state, changedAt, err = r.readQuestion(ctx); err != nil {
-			return nil, err
+	return r.deliver(ctx, in.Asking, func(ctx workflow.Context) (string, error) {
+		state := r.state
+		if !state.Status.NeedsHuman() || state.Asking != in.Asking {
+			if state, err = r.readQuestion(ctx, in.Asking); err != nil {
+				return "", err
+			}
 		}
-	}
-	message, err := state.answerText(in)
+		return state.answerText(in)
+	})
+}
+
+// readQuestion reads a question that the workflow does not know of.
+func (r *AgentRun) readQuestion(ctx workflow.Context, asking string) (*AgentState, error) {
+	e, err := r.getExecution(ctx, r.executed.ExecutionID)
 	if err != nil {
 		return nil, err
 	}
-	return r.sendMessage(ctx, message, state.Status, changedAt)
-}
-
-// readQuestion reads a question that the workflow does not know of yet, and since when it is asked.
-func (r *AgentRun) readQuestion(ctx workflow.Context) (AgentState, time.Time, error) {
-	ctx, done := r.beginUpdate(ctx)
-	defer done()
-	e, err := r.getExecution(ctx, r.executed.ExecutionID)
-	if err != nil {
-		return AgentState{}, time.Time{}, err
+	asks := &AgentState{ExecutionID: e.ExecutionID, Phase: PhaseNeedsHuman, Status: e.Status, Reason: e.Reason, Questions: e.Questions, Asking: e.Asking}
+	switch {
+	case !e.Status.NeedsHuman():
+		return nil, asteroid.NewInvalidInput("asking", fmt.Sprintf("%q is over: execution %s is %s", text.Clip(asking), e.ExecutionID, e.Status))
+	case e.Asking != asking:
+		return nil, asteroid.NewInvalidInput("asking", fmt.Sprintf("%q is not what the agent asks: %s", text.Clip(asking), asks.askingText()))
 	}
-	r.rereads.request("") // so that the wait observes the question too
-	if !e.Status.NeedsHuman() || e.ExecutionID != r.executed.ExecutionID {
-		return AgentState{}, time.Time{}, asteroid.NewInvalidInput("executionId", fmt.Sprintf("execution %s asks nothing: it is %s", e.ExecutionID, e.Status))
-	}
-	return AgentState{Status: e.Status, Reason: e.Reason, Questions: e.Questions}, e.StatusChangedAt, nil
+	return asks, nil
 }
 
 // answerText returns the message that answers the agent's questions: the chosen labels and the
@@ -108,8 +118,8 @@ func (s *AgentState) answerText(in AnswerInput) (string, error) {
 		}
 		lines = append(lines, line)
 	}
-	if text := strings.TrimSpace(in.Text); text != "" {
-		return strings.Join(append(lines, text), "\n"), nil
+	if words := strings.TrimSpace(in.Text); words != "" {
+		return strings.Join(append(lines, words), "\n"), nil
 	}
 	for n, q := range s.Questions {
 		if len(q.Options) > 0 && !answered[n] {

@@ -9,9 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
-	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // StageFiles runs [activities.Activities.StageFiles]. By default an attempt may take an hour with a
@@ -107,10 +105,9 @@ func CheckDestination(ctx workflow.Context, in asteroid.CheckDestinationInput) (
 	return runActivity[asteroid.CheckDestinationResult](ctx, asteroid.CheckDestinationName, in, callDefaults(attemptTimeout), "Check where files are to be saved")
 }
 
-// startActivity starts an activity with the context's options and these defaults. The server bounds
-// a summary at 400 bytes; a shorter one reads better.
+// startActivity starts an activity with the context's options and these defaults.
 func startActivity(ctx workflow.Context, name string, in any, defaults workflow.ActivityOptions, summary string) workflow.Future {
-	return workflow.ExecuteActivity(withDefaults(ctx, defaults, text.Line(summary, budget.Summary)), name, in)
+	return workflow.ExecuteActivity(withDefaults(ctx, defaults, summaryLine(summary)), name, in)
 }
 
 func runActivity[Out any](ctx workflow.Context, name string, in any, defaults workflow.ActivityOptions, summary string) (*Out, error) {

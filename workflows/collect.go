@@ -32,6 +32,7 @@ func (r *AgentRun) collect(ctx workflow.Context) ([]asteroid.OutputFile, error) 
 		return nil, nil
 	}
 	r.enterPhase(ctx, PhaseCollecting)
+	ctx = r.withSummary(ctx, "has its files collected")
 	if c.Destination == "" {
 		listed, err := ListFiles(ctx, asteroid.ListFilesInput{
 			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, FileSelection: c.FileSelection,

@@ -61,6 +61,8 @@ func (s *AgentState) markdown() string {
 	line("Earlier attempts", joinLimited(s.FailedExecutions, inlineCode))
 	line("Output files", joinLimited(s.Outputs, func(f asteroid.OutputFile) string { return fileWithSize(f.Name, f.ContentType, f.Size) }))
 	line("Asked", s.question())
+	line("Answer", s.latestAnswer())
+	page.WriteString(s.howToAnswer())
 	if s.Phase != PhaseNeedsHuman { // else it is the question, or repeats it
 		line("Reason", inlineCode(s.Reason))
 	}

@@ -36,8 +36,9 @@
 //
 // While an agent works, signals named [asteroid.ExecutionEventSignal] tell its workflow of
 // changes, most of them from [Watch]. People answer or steer the agent by update: [AnswerUpdate],
-// [SendMessageUpdate], [PauseUpdate], [ResumeUpdate], [CancelUpdate]. RunAgent and StartAgent
-// handle them all, in your own workflows too, until the workflow closes. A workflow that closes or
+// [SendMessageUpdate], [PauseUpdate], [ResumeUpdate], [CancelUpdate]. Each names the execution, and
+// an answer the asking, so that it never reaches another question. RunAgent and StartAgent handle
+// them all, in your own workflows too, until the workflow closes. A workflow that closes or
 // continues as new after its agents have finished loses nothing.
 //
 // # Sizes
@@ -49,6 +50,7 @@
 //
 // # Details
 //
-// Each activity has a summary. The current details, in Markdown, show which agent runs, with which
-// files, since when, what it returned, and the link to its page. [StateQuery] returns them as data.
+// Each activity has a summary, which names the agent. The current details, in Markdown, show which
+// agent runs, with which files, since when, what it returned, the link to its page, and how to
+// answer what it asks. [StateQuery] returns them as data.
 package workflows

@@ -1,10 +1,19 @@
 package workflows
 
-import "go.temporal.io/sdk/interceptor"
+import (
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/workflow"
+)
 
 // NewInterceptorOfFew is NewInterceptor with another limit of agents that are under way.
 func NewInterceptorOfFew(limit int) interceptor.WorkerInterceptor {
 	return &workerInterceptor{maxUnderWay: limit}
+}
+
+// MarkdownIn renders one agent of a workflow.
+func MarkdownIn(s AgentState, namespace, workflowID string) string {
+	s.workflow = &workflow.Info{Namespace: namespace, WorkflowExecution: workflow.Execution{ID: workflowID}}
+	return s.markdown()
 }
 
 // Markdown renders one agent.

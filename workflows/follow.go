@@ -55,8 +55,8 @@ func (r *AgentRun) follow(ctx workflow.Context) (*asteroid.Execution, error) {
 			r.lateDetails++
 		}
 		r.observe(ctx, execution)
-		if execution.Status.NeedsHuman() && r.state.questionUnknown() {
-			r.rereads.repeat("") // the question may not be readable yet
+		if execution.Status.NeedsHuman() && r.changedAt.IsZero() {
+			r.rereads.repeat("") // what it asks may not be readable yet
 		}
 		// A poll waits for the result of a completed run. A reread may lack it.
 		if execution.Terminal() && (polled || execution.Status != asteroid.StatusCompleted || execution.ExecutionResult != nil) {
@@ -108,6 +108,10 @@ func (r *AgentRun) awaitPollOrReread(ctx workflow.Context, poll workflow.Future)
 
 const defaultPollInterval = 10 * time.Minute // where events are expected
 
+func (r *AgentRun) pollInterval() time.Duration {
+	return cmp.Or(time.Duration(r.in.PollIntervalSeconds)*time.Second, defaultPollInterval)
+}
+
 // expectsEvents reports whether signals tell of changes.
 func (r *AgentRun) expectsEvents() bool { return r.executed.Events != "" && r.in.LongPollSeconds == 0 }
 
@@ -120,7 +124,7 @@ func (r *AgentRun) startPoll(ctx workflow.Context) (workflow.Future, workflow.Ca
 	ctx, stop := workflow.WithCancel(ctx)
 	if r.expectsEvents() {
 		options := workflow.GetActivityOptions(ctx)
-		interval := cmp.Or(time.Duration(r.in.PollIntervalSeconds)*time.Second, defaultPollInterval)
+		interval := r.pollInterval()
 		options.RetryPolicy = retry(interval, interval)
 		// A run that starts is soon running, perhaps before anything watches it. An agent that was
 		// answered may soon ask again, under its old status, which no list shows.
@@ -130,7 +134,7 @@ func (r *AgentRun) startPoll(ctx workflow.Context) (workflow.Future, workflow.Ca
 		ctx = workflow.WithActivityOptions(ctx, options)
 	}
 	in := r.pollInput()
-	return startActivity(ctx, asteroid.AwaitExecutionName, in, awaitDefaults(), "Await execution "+in.ExecutionID), stop
+	return startActivity(r.withSummary(ctx, r.pollSummary()), asteroid.AwaitExecutionName, in, awaitDefaults(), ""), stop
 }
 
 // maxLateDetails bounds the polls that return because of a name or a link: the service may change a

@@ -201,7 +201,7 @@ func TestRunAgentRecordsEachStatusWithItsTime(t *testing.T) {
 				state := b.state(t)
 				require.Equal(t, workflows.PhaseNeedsHuman, state.Phase)
 				require.Equal(t, "Really?", state.Reason)
-				b.update(t, workflows.ResumeUpdate, workflows.SteerInput{})
+				b.update(t, workflows.ResumeUpdate, b.steer(t))
 			}, 2*time.Minute)
 			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 			require.NoError(t, err)

@@ -23,7 +23,7 @@ func TestRunAgentWaitsForTheAnswerToAQuestionOfAnySize(t *testing.T) {
 		asked := b.state(t).Questions
 		require.Len(t, asked[0].Question, 2000)
 		require.Len(t, asked[0].Options[0].Label, 500)
-		b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"No"}}}})
+		require.NoError(t, b.answer(t, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"No"}}}}).rejected)
 	}, 3*time.Minute)
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, HumanTimeoutSeconds: 7200})
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func TestRunAgentShowsNoMisleadingCharacters(t *testing.T) {
 	b.RegisterDelayedCallback(func() {
 		state := b.state(t)
 		shown = append(shown, state.AgentName, state.Reason, state.Questions[0].Question, state.Questions[0].Options[0].Label)
-		b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "no"})
+		b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{ExecutionID: state.ExecutionID, Asking: state.Asking, Text: "no"})
 	}, time.Hour)
 	_, err := b.runAgent(t, workflows.RunAgentInput{
 		AgentID: agent, Files: []asteroid.FileRef{{URI: "data:,x", Name: evil}}, QuestionSearchAttribute: "Asks",
@@ -67,13 +67,14 @@ func TestUpdatesRefuseTextsThatAreTooLong(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	var outcomes []*updateOutcome
 	b.RegisterDelayedCallback(func() {
+		id, asking := b.state(t).ExecutionID, b.state(t).Asking
 		outcomes = append(outcomes,
-			b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: long}),
-			b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{long}}}}),
-			b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{Message: long}),
+			b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{ExecutionID: id, Asking: asking, Text: long}),
+			b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{ExecutionID: id, Asking: asking, Answers: []workflows.Answer{{Labels: []string{long}}}}),
+			b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{ExecutionID: id, Asking: asking, Message: long}),
 			b.update(t, workflows.PauseUpdate, workflows.SteerInput{ExecutionID: long}),
 		)
-		b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"})
+		b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{ExecutionID: id, Asking: asking, Text: "Savings"})
 	}, time.Hour)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)

@@ -42,7 +42,6 @@ func (d *humanDeadline) track(ctx workflow.Context, s *AgentState, status astero
 		d.stop()
 		s.AskedSince, s.Overdue = workflow.Now(ctx), false
 	}
-	// An update that resumed the run has stopped the timer, yet the agent may still ask the same.
 	if d.timeout > 0 && d.timer == nil && !s.Overdue {
 		var timerCtx workflow.Context
 		timerCtx, d.cancel = workflow.WithCancel(ctx)
@@ -57,9 +56,11 @@ func (d *humanDeadline) stop() {
 	}
 }
 
-// humanTimedOut reports whether the deadline has passed and no update is in flight.
+// humanTimedOut reports whether the deadline has passed. It has not while an answer is on its way:
+// the reads that show its effect may lag behind. Nor has it while a person cancels the run.
 func (r *AgentRun) humanTimedOut() bool {
-	return r.deadline.timer != nil && r.deadline.timer.IsReady() && r.updatesInFlight == 0
+	return r.deadline.timer != nil && r.deadline.timer.IsReady() &&
+		!r.state.answerPending() && !r.cancelRequested
 }
 
 // handleHumanTimeout returns errHumanTimeout, or shows it if the wait goes on.

@@ -42,7 +42,8 @@ func (r *AgentRun) sweepLater(ctx workflow.Context, executed asteroid.ExecuteAge
 func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
 	sweep.running = true
 	defer func() { sweep.running = false }()
-	swept, err := SweepDuplicates(workflow.WithScheduleToCloseTimeout(ctx, sweepTimeout), sweep.in)
+	ctx = workflow.WithScheduleToCloseTimeout(r.withSummary(ctx, "has late duplicates swept"), sweepTimeout)
+	swept, err := SweepDuplicates(ctx, sweep.in)
 	if err != nil {
 		workflow.GetLogger(ctx).Error("Could not sweep late duplicates", "executionKey", sweep.in.ExecutionKey, "error", err)
 		return

@@ -97,7 +97,7 @@ func (r *AgentRun) endsPoll(e *asteroid.Execution) bool {
 		return true
 	}
 	if e.Status == r.state.Status {
-		return !processing && e.StatusChangedAt.After(r.changedAt)
+		return !processing && (r.changedAt.IsZero() && !e.StatusChangedAt.IsZero() || r.askedAgain(e))
 	}
 	return !processing || r.state.Status.Class() != asteroid.ClassProcessing || !r.expectsEvents()
 }

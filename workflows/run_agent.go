@@ -128,8 +128,10 @@ type AgentRun struct {
 	rereads         rereads
 	lateDetails     int // polls that returned without another status
 	deadline        humanDeadline
-	updatesInFlight int
-	finished        bool // nothing waits for the run any more
+	updatesInFlight int            // those of this run, with what outlives their handlers
+	sending         workflow.Mutex // the agent gets one message after the other
+	cancelRequested bool           // the workflow has asked the service to cancel the execution
+	finished        bool           // nothing waits for the run any more
 }
 
 // StartAgent stages the files and executes the agent. It returns as soon as the execution id is

@@ -43,7 +43,8 @@ type RunAgentInput struct {
 	TimeoutSeconds int64 `json:"timeoutSeconds,omitempty"`
 	// HumanTimeoutSeconds is the time to answer one question of the agent, or to approve, counted
 	// from when the workflow learned of it; 0 is unlimited. When it passes, the execution is read
-	// once more. If the agent still asks the same, OnHumanTimeout decides.
+	// once more. If the agent still asks the same, OnHumanTimeout decides. An accepted answer stops
+	// the time, until it turns out that it could not be delivered.
 	HumanTimeoutSeconds int64          `json:"humanTimeoutSeconds,omitempty"`
 	OnHumanTimeout      OnHumanTimeout `json:"onHumanTimeout,omitempty"` // HumanTimeoutFail when empty
 	// QuestionSearchAttribute names a search attribute of type Keyword. It holds the agent's

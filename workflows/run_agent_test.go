@@ -175,7 +175,7 @@ func TestStateQueryReturnsTheQuestionUntilItIsAnswered(t *testing.T) {
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			var answer string
 			workflow.GetSignalChannel(ctx, "answer").Receive(ctx, &answer)
-			_, _ = workflows.SendMessage(ctx, asteroid.SendMessageInput{ExecutionID: run.ExecutionID(), Message: answer})
+			_, _ = workflows.SendMessage(ctx, asteroid.SendMessageInput{ExecutionID: run.ExecutionID(), Asking: asked.Asking, Message: answer})
 		})
 		return run.Result(ctx)
 	}

@@ -76,7 +76,7 @@ func (r *AgentRun) stage(ctx workflow.Context, deadline time.Time) error {
 	}
 	r.enterPhase(ctx, PhaseStaging)
 	stagingSince := workflow.Now(ctx)
-	stageCtx := workflow.WithScheduleToCloseTimeout(ctx, timeUntil(ctx, deadline))
+	stageCtx := workflow.WithScheduleToCloseTimeout(r.withSummary(ctx, "gets "+fileLabels(r.in.Files)), timeUntil(ctx, deadline))
 	staged, err := StageFiles(stageCtx, asteroid.StageFilesInput{Connection: r.in.Connection, Files: r.in.Files})
 	if err != nil {
 		return err
@@ -182,10 +182,10 @@ func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.Execu
 		status = asteroid.StatusStarting // adopted: the first read has to show the question, or whether it has ended
 	}
 	r.rereads = rereads{last: r.rereads.last}
-	r.changedAt, r.afterQuestion, r.lateDetails = time.Time{}, false, 0
+	r.changedAt, r.afterQuestion, r.lateDetails, r.cancelRequested = time.Time{}, false, 0, false
 	s := r.state
 	*s = AgentState{
-		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested,
+		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested, workflow: s.workflow,
 		ExecutionID: executed.ExecutionID, Status: status, FailedExecutions: r.failedExecutions,
 	}
 	s.addStatus(status, r.started)

@@ -62,11 +62,15 @@ type AgentState struct {
 	// FailedExecutions are the ids of executions that failed and were followed by this one.
 	FailedExecutions []string `json:"failedExecutions,omitempty"`
 	Reason           string   `json:"reason,omitempty"`
-	// Questions are what the agent asks; empty when it only gave a Reason. AskedSince is when the
+	// Questions are what the agent asks; empty when it only gave a Reason. Asking identifies it: an
+	// update that answers names it. It is empty while that cannot be read. AskedSince is when the
 	// workflow learned of it. Overdue says that HumanTimeoutSeconds have passed since.
 	Questions  []asteroid.Question `json:"questions,omitempty"`
+	Asking     string              `json:"asking,omitempty"`
 	AskedSince time.Time           `json:"askedSince,omitzero"`
 	Overdue    bool                `json:"overdue,omitempty"`
+	// Answer is the latest answer by update, to this asking or an earlier one.
+	Answer *SentAnswer `json:"answer,omitempty"`
 	// UnreadableSince is since when the service does not let the execution be read. What the state
 	// says of the execution is older.
 	UnreadableSince time.Time             `json:"unreadableSince,omitzero"`
@@ -82,7 +86,8 @@ type AgentState struct {
 	requested []string // labels of the files, until they are staged
 	result    []byte   // as much of it as is shown
 	omitted   *asteroid.OmittedResult
-	ended     bool // with whatever status
+	ended     bool           // with whatever status
+	workflow  *workflow.Info // where to send updates
 }
 
 // StatusTime is a status and since when the execution has had it. Since is the service's time if
@@ -116,7 +121,7 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	s := r.state
 	s.UnreadableSince = time.Time{}
 	// A status time that becomes readable late is no change: the question is the same.
-	changed := e.Status != s.Status || !r.changedAt.IsZero() && e.StatusChangedAt.After(r.changedAt)
+	changed := e.Status != s.Status || r.askedAgain(e)
 	if changed || r.changedAt.IsZero() {
 		r.changedAt = e.StatusChangedAt
 	}
@@ -128,9 +133,9 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 				"executionId", e.ExecutionID, "status", e.Status)
 		}
 	}
-	// A read whose activities failed keeps the known question.
-	if changed || e.Reason != "" || len(e.Questions) > 0 {
-		s.Reason, s.Questions = e.Reason, e.Questions
+	// A read whose activities failed, or that lags behind, keeps the known question.
+	if lags := e.StatusChangedAt.Before(r.changedAt); changed || !lags && (e.Reason != "" || len(e.Questions) > 0) {
+		s.Reason, s.Questions, s.Asking = e.Reason, e.Questions, e.Asking
 	}
 	s.AgentName, s.Status, s.ended = e.AgentName, e.Status, e.Terminal()
 	s.PlatformURL, s.LiveViewURL, s.RecordingURL = e.PlatformURL, e.LiveViewURL, e.RecordingURL
@@ -145,6 +150,12 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 		return
 	}
 	r.enterPhase(ctx, phase)
+}
+
+// askedAgain reports whether the execution has come to the status that it had, another time.
+func (r *AgentRun) askedAgain(e *asteroid.Execution) bool {
+	return !r.changedAt.IsZero() && e.StatusChangedAt.After(r.changedAt) ||
+		e.StatusChangedAt.Equal(r.changedAt) && e.Asking != "" && r.state.Asking != "" && e.Asking != r.state.Asking
 }
 
 // terminal reports whether the execution has ended. A status that this version does not know tells
@@ -197,9 +208,6 @@ func (s *AgentState) addStatus(status asteroid.Status, since time.Time) {
 		s.Statuses = slices.Delete(s.Statuses, 0, 1)
 	}
 }
-
-// questionUnknown reports whether nothing is known of what an agent asks that waits for a person.
-func (s *AgentState) questionUnknown() bool { return s.Reason == "" && len(s.Questions) == 0 }
 
 // questionText returns what the agent asks, short enough for a keyword, and empty otherwise.
 func (s *AgentState) questionText() string {

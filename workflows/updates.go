@@ -5,17 +5,25 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/budget"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// The updates that every workflow with agents takes. Each returns once the service has accepted the
-// request, within a minute, or fails with the error of its activity. The wait for the agent goes
-// on. An update that cannot be carried out is refused with asteroid.InvalidInput before anything is
-// sent or written to history: the run is finished or has not been started, a label is none of the
-// suggested ones, several agents are at work and none is named.
+// The updates that every workflow with agents takes. Each names the execution that it is about, and
+// an answer also names the asking: AgentState.Asking, which the details and [StateQuery] show. So
+// it never reaches another question, and of two people who answer one question the second is told
+// what the first has said. An update is refused with asteroid.InvalidInput before anything is sent
+// or written to history if it names neither or another, if the run is finished or has not been
+// started, or if a label is none of the suggested ones. It is refused with asteroid.Unavailable,
+// and may be tried again, while eight updates of the workflow are in flight.
+//
+// Each returns once the service has accepted the request, or fails with the error of its activity.
+// After half a minute it returns that it is Delivering: the request is repeated for up to an hour,
+// and AgentState.Answer tells what became of it. The wait for the agent goes on.
 const (
 	// AnswerUpdate answers the agent's question. Its argument is an [AnswerInput].
 	AnswerUpdate = "asteroid.answer"
@@ -29,15 +37,22 @@ const (
 	CancelUpdate = "asteroid.cancel"
 )
 
-// SteerInput names a run. ExecutionID may be empty in a workflow that has one agent at work.
+// SteerInput names a run.
 type SteerInput struct {
-	ExecutionID string `json:"executionId,omitempty"`
+	// ExecutionID is required.
+	ExecutionID string `json:"executionId"`
+	// Asking is AgentState.Asking. It is required to resume an agent that asks. A pause or a
+	// cancellation that gives it is refused when the agent asks something else.
+	Asking string `json:"asking,omitempty"`
 }
 
 // MessageInput is the argument of [SendMessageUpdate].
 type MessageInput struct {
-	ExecutionID string `json:"executionId,omitempty"`
-	Message     string `json:"message"`
+	// ExecutionID is required.
+	ExecutionID string `json:"executionId"`
+	// Asking is AgentState.Asking. It is required while the agent asks: the message answers that.
+	Asking  string `json:"asking,omitempty"`
+	Message string `json:"message"`
 }
 
 // SteerResult is what each of the updates returns.
@@ -47,6 +62,25 @@ type SteerResult struct {
 	Status asteroid.Status `json:"status"`
 	// Message is the text that was sent to the agent, if any.
 	Message string `json:"message,omitempty"`
+	// Delivering is true when the service has not accepted the request yet.
+	Delivering bool `json:"delivering,omitempty"`
+	// AlreadySent and Misplaced are documented at [asteroid.SendMessageResult].
+	AlreadySent bool `json:"alreadySent,omitempty"`
+	Misplaced   bool `json:"misplaced,omitempty"`
+}
+
+// SentAnswer is what was last answered to an agent by update.
+type SentAnswer struct {
+	// Asking is the AgentState.Asking that was answered.
+	Asking string `json:"asking"`
+	// Message is empty for an agent that was resumed without a message.
+	Message string    `json:"message,omitempty"`
+	Since   time.Time `json:"since"`
+	// Delivered says that the service has accepted the answer. Error says why it could not be
+	// delivered, or why the agent could not be resumed after it: the asking is open again. With
+	// neither, the answer is being delivered.
+	Delivered bool   `json:"delivered,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 // registerUpdates registers the updates for all agents of the workflow.
@@ -62,65 +96,102 @@ func (a *agents) registerUpdates(ctx workflow.Context) {
 	registerStatus := func(name, description string, status asteroid.Status) {
 		register(name, description, strictHandler(func(ctx workflow.Context, in SteerInput) (*SteerResult, error) {
 			return a.handleSetStatus(ctx, in, status)
-		}), strictValidator(func(in SteerInput) error { _, err := a.findRun(in.ExecutionID); return err }))
+		}), strictValidator(func(in SteerInput) error { return a.validateSteer(in, status) }))
 	}
 	registerStatus(PauseUpdate, "Pauses the agent's run.", asteroid.StatusPaused)
 	registerStatus(ResumeUpdate, "Resumes the agent's run.", asteroid.StatusRunning)
 	registerStatus(CancelUpdate, "Cancels the agent's run.", asteroid.StatusCancelled)
 }
 
+// maxUpdates bounds the updates in flight. The server admits ten of a workflow, and lets the others
+// wait without an answer.
+const maxUpdates = 8
+
+// checkRoom refuses an update while too many are in flight.
+func checkRoom(inFlight int) error {
+	if inFlight < maxUpdates {
+		return nil
+	}
+	return temporal.NewApplicationError(
+		fmt.Sprintf("%d updates are in flight: try again in a few seconds", inFlight), asteroid.ErrorTypeUnavailable)
+}
+
 // findRun returns the run that an update is about.
 func (a *agents) findRun(executionID string) (*AgentRun, error) {
 	var atWork []string
-	var only *AgentRun
 	for _, r := range a.runs {
 		id := r.executed.ExecutionID
 		open := id != "" && !r.finished && !r.state.terminal()
 		switch {
-		case executionID != "" && id == executionID && open:
+		case executionID != "" && strings.EqualFold(id, executionID) && open:
 			return r, nil
-		case executionID != "" && id == executionID:
+		case executionID != "" && strings.EqualFold(id, executionID):
 			return nil, asteroid.NewInvalidInput("executionId", fmt.Sprintf("execution %s is finished, or the workflow does not wait for it any more: it is %s", id, r.state.Status))
 		case open:
-			atWork, only = append(atWork, id), r
+			atWork = append(atWork, id)
 		}
 	}
+	const shown = 10
 	switch {
 	case executionID != "":
-		return nil, asteroid.NewInvalidInput("executionId", fmt.Sprintf("%q is no execution of this workflow", executionID))
+		return nil, asteroid.NewInvalidInput("executionId", fmt.Sprintf("%q is no execution of this workflow", text.Clip(executionID)))
 	case len(atWork) == 0:
-		return nil, asteroid.NewInvalidInput("executionId", "no agent of this workflow is at work: it has not been started yet, or its run is finished")
-	case len(atWork) > 1:
-		return nil, asteroid.NewInvalidInput("executionId", "is required, since several agents are at work: "+strings.Join(atWork, ", "))
+		return nil, asteroid.NewInvalidInput("executionId", "is required, and no agent of this workflow is at work: it has not been started yet, or its run is finished")
+	case len(atWork) > shown:
+		atWork = append(atWork[:shown], "...")
 	}
-	return only, nil
+	return nil, asteroid.NewInvalidInput("executionId", "is required; at work: "+strings.Join(atWork, ", "))
 }
 
-const updateTimeout = time.Minute // bounds how long an update waits for the service
-
-// beginUpdate returns the context for an update's activities, and the function that ends the
-// update.
-func (r *AgentRun) beginUpdate(ctx workflow.Context) (workflow.Context, func()) {
-	r.updatesInFlight++
-	return workflow.WithScheduleToCloseTimeout(routingOptions(workflow.WithActivityOptions(ctx, r.options)), updateTimeout), func() { r.updatesInFlight-- }
+// checkAsking refuses an update that does not name what the agent asks, as far as the workflow
+// knows, or that comes second. The activity checks it again.
+func (r *AgentRun) checkAsking(asking string) error {
+	s := r.state
+	switch sent := s.Answer; {
+	case asking != "" && sent != nil && sent.Asking == asking && sent.Error == "":
+		return asteroid.NewInvalidInput("asking", fmt.Sprintf("%q %s", text.Clip(asking), sent.describe()))
+	case !s.Status.NeedsHuman() || asking != "" && asking == s.Asking:
+		return nil
+	case s.Asking == "":
+		return asteroid.NewInvalidInput("asking", "what the agent asks cannot be read yet, and nothing is sent until it can be read: try again")
+	case asking == "":
+		return asteroid.NewInvalidInput("asking", "is required while the agent asks: "+s.askingText())
+	default:
+		return asteroid.NewInvalidInput("asking", fmt.Sprintf("%q is not what the agent asks: %s", text.Clip(asking), s.askingText()))
+	}
 }
 
-func (a *agents) handleSetStatus(ctx workflow.Context, in SteerInput, status asteroid.Status) (*SteerResult, error) {
+// describe says what was answered, as the rest of a sentence.
+func (sent *SentAnswer) describe() string {
+	switch {
+	case sent.Message == "" && sent.Delivered:
+		return "was resumed already"
+	case sent.Message == "":
+		return "is being answered or resumed already"
+	case sent.Delivered:
+		return fmt.Sprintf("was answered already, with %q", text.Clip(sent.Message))
+	default:
+		return fmt.Sprintf("is being answered already, with %q", text.Clip(sent.Message))
+	}
+}
+
+// askingText says what the agent asks and names the asking.
+func (s *AgentState) askingText() string {
+	return fmt.Sprintf("execution %s asks %q (asking %q)", s.ExecutionID, text.Clip(s.questionText()), s.Asking)
+}
+
+func (a *agents) validateSteer(in SteerInput, status asteroid.Status) error {
 	r, err := a.findRun(in.ExecutionID)
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return err
+	case status == asteroid.StatusRunning || in.Asking != "" && r.state.Status.NeedsHuman() && in.Asking != r.state.Asking:
+		err = r.checkAsking(in.Asking)
 	}
-	ctx, done := r.beginUpdate(ctx)
-	defer done()
-	set, err := r.setStatus(ctx, r.executed.ExecutionID, status)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = checkRoom(a.handling)
 	}
-	if !set.Status.NeedsHuman() {
-		r.deadline.stop() // the update came in time
-	}
-	r.rereads.request("")
-	return &SteerResult{ExecutionID: set.ExecutionID, Status: set.Status}, nil
+	return err
 }
 
 func (a *agents) validateMessage(in MessageInput) error {
@@ -130,7 +201,13 @@ func (a *agents) validateMessage(in MessageInput) error {
 	if err := validateLength("message", in.Message); err != nil {
 		return err
 	}
-	_, err := a.findRun(in.ExecutionID)
+	r, err := a.findRun(in.ExecutionID)
+	if err == nil {
+		err = r.checkAsking(in.Asking)
+	}
+	if err == nil {
+		err = checkRoom(max(a.handling, r.updatesInFlight))
+	}
 	return err
 }
 
@@ -142,75 +219,206 @@ func validateLength(field, text string) error {
 	return nil
 }
 
+const (
+	handlerTimeout = 30 * time.Second // bounds how long an update waits for the service
+	drainTimeout   = time.Minute      // bounds how long a run's end waits for updates
+)
+
+// carryOut runs an update in a coroutine of its own, and returns whether it has ended within
+// handlerTimeout, and its error.
+func (r *AgentRun) carryOut(ctx workflow.Context, update func(workflow.Context) error) (ended bool, err error) {
+	r.agents.handling++
+	defer func() { r.agents.handling-- }()
+	r.background(ctx, func(ctx workflow.Context) {
+		err = update(ctx)
+		ended = true
+	})
+	_ = awaitAtMost(ctx, handlerTimeout, func() bool { return ended })
+	return ended, err
+}
+
+// awaitAtMost waits for the condition until the timeout has passed or ctx is cancelled, and returns
+// whether it holds. Unlike AwaitWithTimeout it cancels its timer.
+func awaitAtMost(ctx workflow.Context, timeout time.Duration, condition func() bool) bool {
+	timerCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	timer := workflow.NewTimer(timerCtx, timeout)
+	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || condition() })
+	return condition()
+}
+
+// background runs what outlives the handler of an update. The run's end waits for it.
+func (r *AgentRun) background(ctx workflow.Context, run func(workflow.Context)) {
+	r.updatesInFlight++
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	workflow.Go(routingOptions(workflow.WithActivityOptions(ctx, r.options)), func(ctx workflow.Context) {
+		defer func() { r.updatesInFlight-- }()
+		run(ctx)
+	})
+}
+
+func (a *agents) handleSetStatus(ctx workflow.Context, in SteerInput, status asteroid.Status) (*SteerResult, error) {
+	r, err := a.findRun(in.ExecutionID)
+	if err != nil {
+		return nil, err
+	}
+	id := r.executed.ExecutionID
+	result := &SteerResult{ExecutionID: id, Status: r.state.Status}
+	var sent *SentAnswer
+	if status == asteroid.StatusRunning {
+		sent = r.beginAnswer(ctx, in.Asking)
+	}
+	ended, err := r.carryOut(ctx, func(ctx workflow.Context) error {
+		if status == asteroid.StatusCancelled {
+			r.cancelRequested = true
+		}
+		set, err := r.setStatus(ctx, id, status, in.Asking)
+		r.endAnswer(ctx, sent, err)
+		if err != nil && status == asteroid.StatusCancelled {
+			r.cancelRequested = false
+		}
+		if err == nil {
+			result.Status = set.Status
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	result.Delivering = !ended
+	return result, nil
+}
+
 func (a *agents) handleSendMessage(ctx workflow.Context, in MessageInput) (*SteerResult, error) {
 	r, err := a.findRun(in.ExecutionID)
 	if err != nil {
 		return nil, err
 	}
-	return r.sendMessage(ctx, in.Message, r.state.Status, r.changedAt)
+	return r.deliver(ctx, in.Asking, func(workflow.Context) (string, error) { return in.Message, nil })
 }
 
-// sendMessage sends a message. If the agent paused the run at changedAt and the message alone does
-// not resume it, sendMessage resumes it: the API does not say whether a message does.
-func (r *AgentRun) sendMessage(ctx workflow.Context, message string, status asteroid.Status, changedAt time.Time) (*SteerResult, error) {
-	updateCtx, done := r.beginUpdate(ctx)
-	defer done()
-	sent, err := SendMessage(updateCtx, asteroid.SendMessageInput{
-		Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Message: message,
+// deliver sends the message that compose returns. If it answers a question and does not resume the
+// run, the run is resumed: the API does not say whether a message does.
+func (r *AgentRun) deliver(ctx workflow.Context, asking string, compose func(workflow.Context) (string, error)) (*SteerResult, error) {
+	id := r.executed.ExecutionID
+	result := &SteerResult{ExecutionID: id, Status: r.state.Status}
+	var answer *SentAnswer
+	if r.state.Status != asteroid.StatusAwaitingConfirmation { // which no message answers
+		answer = r.beginAnswer(ctx, asking)
+	}
+	ended, err := r.carryOut(ctx, func(ctx workflow.Context) error {
+		sent, err := r.sendInTurn(ctx, id, asking, compose, func(message string) {
+			result.Message = message
+			if answer != nil {
+				answer.Message = message
+			}
+		})
+		r.endAnswer(ctx, answer, err)
+		if err != nil {
+			return err
+		}
+		result.AlreadySent, result.Misplaced = sent.AlreadySent, sent.Misplaced
+		if answer != nil {
+			r.background(ctx, func(ctx workflow.Context) { r.resumeIfStillAsked(ctx, id, answer) })
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.rereads.request("")
-	if status == asteroid.StatusPausedByAgent {
-		r.updatesInFlight++
-		background, _ := workflow.NewDisconnectedContext(ctx) // the update returns earlier
-		workflow.Go(background, func(ctx workflow.Context) {
-			defer func() { r.updatesInFlight-- }()
-			r.resumeUnlessChanged(ctx, sent.ExecutionID, status, changedAt)
-		})
+	result.Delivering = !ended
+	return result, nil
+}
+
+// sendInTurn sends a message after those of earlier updates. It says beforehand which one.
+func (r *AgentRun) sendInTurn(
+	ctx workflow.Context, executionID, asking string, compose func(workflow.Context) (string, error), composed func(string),
+) (*asteroid.SendMessageResult, error) {
+	if err := r.sending.Lock(ctx); err != nil {
+		return nil, err
 	}
-	return &SteerResult{ExecutionID: sent.ExecutionID, Status: status, Message: message}, nil
+	defer r.sending.Unlock()
+	message, err := compose(ctx)
+	if err != nil {
+		return nil, err
+	}
+	composed(message)
+	return SendMessage(r.withSummary(ctx, "gets a message"), asteroid.SendMessageInput{
+		Connection: r.in.Connection, ExecutionID: executionID, Asking: asking, Message: message,
+	})
+}
+
+// beginAnswer claims an asking, so that nobody else answers it and its deadline does not pass. It
+// returns nil if nothing is asked.
+func (r *AgentRun) beginAnswer(ctx workflow.Context, asking string) *SentAnswer {
+	if asking == "" {
+		return nil
+	}
+	r.state.Answer = &SentAnswer{Asking: asking, Since: workflow.Now(ctx)}
+	r.agents.renderDetails(ctx)
+	return r.state.Answer
+}
+
+// endAnswer records what became of an answer, if it was one. The execution is read again: it may
+// have changed.
+func (r *AgentRun) endAnswer(ctx workflow.Context, sent *SentAnswer, err error) {
+	r.rereads.request("")
+	if sent == nil {
+		return
+	}
+	if sent.Delivered = err == nil; err != nil {
+		sent.Error = err.Error()
+	}
+	r.agents.renderDetails(ctx)
+}
+
+// answerPending reports whether what the agent asks was answered, as far as is known. No read need
+// show it yet.
+func (s *AgentState) answerPending() bool {
+	return s.Answer != nil && s.Answer.Asking == s.Asking && s.Answer.Error == ""
 }
 
 const resumeDelay = 5 * time.Second // the time for a message to resume a run by itself
 
-// resumeUnlessChanged resumes a run after resumeDelay, if it still asks the answered question.
-func (r *AgentRun) resumeUnlessChanged(ctx workflow.Context, executionID string, status asteroid.Status, changedAt time.Time) {
-	obsolete := func() bool { return r.executed.ExecutionID != executionID || r.finished || r.state.terminal() }
-	timerCtx, cancel := workflow.WithCancel(ctx)
-	timer := workflow.NewTimer(timerCtx, resumeDelay)
-	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || obsolete() }) // nothing cancels this context
-	cancel()
-	if obsolete() {
+// resumeIfStillAsked resumes a run after resumeDelay, if it still asks what was answered. The
+// activity compares the asking.
+func (r *AgentRun) resumeIfStillAsked(ctx workflow.Context, executionID string, sent *SentAnswer) {
+	asks := func() bool { return r.state.Status.NeedsHuman() && r.state.Asking == sent.Asking }
+	known := asks()
+	over := func() bool {
+		return r.executed.ExecutionID != executionID || r.finished || r.state.terminal() || known && !asks()
+	}
+	if awaitAtMost(ctx, resumeDelay, over) {
 		return
 	}
-	ctx, done := r.beginUpdate(ctx)
-	defer done()
-	defer r.rereads.request("")
-	now, err := r.getExecution(ctx, executionID)
-	if err != nil || now.Status != status || !changedAt.IsZero() && now.StatusChangedAt.After(changedAt) {
-		return
-	}
-	if _, err := r.setStatus(ctx, executionID, asteroid.StatusRunning); err != nil {
+	_, err := r.setStatus(ctx, executionID, asteroid.StatusRunning, sent.Asking)
+	if details, _ := asteroid.DetailsOf(err); err != nil && details.Field != "asking" {
 		workflow.GetLogger(ctx).Warn("Could not resume the run after a message", "executionId", executionID, "error", err)
+		sent.Error = "the agent has the answer and could not be resumed: " + err.Error()
+		r.agents.renderDetails(ctx)
 	}
+	r.rereads.request("")
 }
 
-// drainUpdates refuses further updates and waits, within updateTimeout, for those in flight.
+// drainUpdates refuses further updates and waits, within drainTimeout, for those in flight.
 func (r *AgentRun) drainUpdates(ctx workflow.Context) {
 	r.finished = true
 	if r.updatesInFlight > 0 {
 		ctx, done := workflow.NewDisconnectedContext(ctx)
 		defer done()
-		_ = workflow.Await(ctx, func() bool { return r.updatesInFlight == 0 })
+		_ = awaitAtMost(ctx, drainTimeout, func() bool { return r.updatesInFlight == 0 })
 	}
 }
 
 func (r *AgentRun) getExecution(ctx workflow.Context, executionID string) (*asteroid.Execution, error) {
-	return GetExecution(ctx, asteroid.GetExecutionInput{Connection: r.in.Connection, ExecutionID: executionID})
+	return GetExecution(r.withSummary(ctx, "is looked at"), asteroid.GetExecutionInput{Connection: r.in.Connection, ExecutionID: executionID})
 }
 
-func (r *AgentRun) setStatus(ctx workflow.Context, executionID string, status asteroid.Status) (*asteroid.SetExecutionStatusResult, error) {
-	return SetExecutionStatus(ctx, asteroid.SetExecutionStatusInput{Connection: r.in.Connection, ExecutionID: executionID, Status: status})
+func (r *AgentRun) setStatus(ctx workflow.Context, executionID string, status asteroid.Status, asking string) (*asteroid.SetExecutionStatusResult, error) {
+	summary := map[asteroid.Status]string{
+		asteroid.StatusRunning: "is resumed", asteroid.StatusPaused: "is paused", asteroid.StatusCancelled: "is cancelled",
+	}[status]
+	return SetExecutionStatus(r.withSummary(ctx, summary), asteroid.SetExecutionStatusInput{
+		Connection: r.in.Connection, ExecutionID: executionID, Status: status, Asking: asking,
+	})
 }

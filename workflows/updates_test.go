@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -46,6 +48,32 @@ func (b *bench) update(t *testing.T, name string, in any) *updateOutcome {
 	w := &updateOutcome{}
 	b.UpdateWorkflow(name, "", w, in)
 	return w
+}
+
+// answer answers what the first agent asks by the state.
+func (b *bench) answer(t *testing.T, in workflows.AnswerInput) *updateOutcome {
+	t.Helper()
+	state := b.state(t)
+	in.ExecutionID, in.Asking = cmp.Or(in.ExecutionID, state.ExecutionID), cmp.Or(in.Asking, state.Asking)
+	return b.update(t, workflows.AnswerUpdate, in)
+}
+
+// asking returns what the first agent asks, as the service tells it.
+func (b *bench) asking(t *testing.T) string {
+	t.Helper()
+	c, err := client.New("default", connection(b.api), time.Minute, b.Now)
+	require.NoError(t, err)
+	e, err := c.Execution(t.Context(), b.api.Executions()[0].ID)
+	require.NoError(t, err)
+	require.NoError(t, c.FillReason(t.Context(), e))
+	return e.Asking
+}
+
+// steer is the input of an update about the first agent, with what it asks.
+func (b *bench) steer(t *testing.T) workflows.SteerInput {
+	t.Helper()
+	state := b.state(t)
+	return workflows.SteerInput{ExecutionID: state.ExecutionID, Asking: state.Asking}
 }
 
 // askingAgent adds an agent that works for a minute before each question and returns the answers.
@@ -89,7 +117,7 @@ func TestAnswerUpdateSendsTheAnswerAndResumesTheAgent(t *testing.T) {
 			b := newBench(t)
 			agent := b.askingAgent(c.question)
 			var w *updateOutcome
-			b.RegisterDelayedCallback(func() { w = b.update(t, workflows.AnswerUpdate, c.in) }, time.Hour)
+			b.RegisterDelayedCallback(func() { w = b.answer(t, c.in) }, time.Hour)
 			result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 			require.NoError(t, err)
 			require.NoError(t, w.rejected)
@@ -121,10 +149,10 @@ func TestAnswerUpdateRefusesAnAnswerThatFitsNoQuestion(t *testing.T) {
 			b := newBench(t)
 			agent := b.askingAgent(account)
 			var w *updateOutcome
-			b.RegisterDelayedCallback(func() { w = b.update(t, workflows.AnswerUpdate, c.in) }, time.Hour)
+			b.RegisterDelayedCallback(func() { w = b.answer(t, c.in) }, time.Hour)
 			b.RegisterDelayedCallback(func() {
 				require.Zero(t, b.requests("ExecutionUserMessagesAdd"))
-				require.NoError(t, b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "go on"}).rejected)
+				require.NoError(t, b.answer(t, workflows.AnswerInput{Text: "go on"}).rejected)
 			}, 2*time.Hour)
 			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 			require.NoError(t, err)
@@ -138,11 +166,16 @@ func TestAnswerUpdateFailsIfTheAgentAsksNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.workingAgent(2 * time.Hour)
-	var w *updateOutcome
-	b.RegisterDelayedCallback(func() { w = b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "yes"}) }, time.Hour)
+	var w, unnamed *updateOutcome
+	b.RegisterDelayedCallback(func() {
+		unnamed = b.answer(t, workflows.AnswerInput{Text: "yes"})
+		w = b.answer(t, workflows.AnswerInput{Asking: "0123456789ab", Text: "yes"})
+	}, time.Hour)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
-	require.ErrorContains(t, w.failed, "asks nothing")
+	require.ErrorContains(t, unnamed.rejected, "asking: is required")
+	require.True(t, asteroid.IsInvalidInput(w.failed), "%v", w.failed)
+	require.ErrorContains(t, w.failed, `"0123456789ab" is over`)
 	require.Zero(t, b.requests("ExecutionUserMessagesAdd"))
 }
 
@@ -154,7 +187,7 @@ func TestAnswerUpdateReadsAQuestionThatTheWorkflowDoesNotKnow(t *testing.T) {
 	var w *updateOutcome
 	b.RegisterDelayedCallback(func() {
 		require.Equal(t, workflows.PhaseRunning, b.state(t).Phase)
-		w = b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Savings"}}}})
+		w = b.answer(t, workflows.AnswerInput{Asking: b.asking(t), Answers: []workflows.Answer{{Labels: []string{"Savings"}}}})
 	}, 2*time.Minute)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
@@ -169,8 +202,8 @@ func TestAnswerUpdateGivesNoConfirmation(t *testing.T) {
 		return []testsuite.Step{testsuite.AwaitConfirmation("Pay?"), testsuite.Complete("success", "", 1)}
 	})
 	var w *updateOutcome
-	b.RegisterDelayedCallback(func() { w = b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "yes"}) }, time.Hour)
-	b.RegisterDelayedCallback(func() { b.update(t, workflows.ResumeUpdate, workflows.SteerInput{}) }, 2*time.Hour)
+	b.RegisterDelayedCallback(func() { w = b.answer(t, workflows.AnswerInput{Text: "yes"}) }, time.Hour)
+	b.RegisterDelayedCallback(func() { b.update(t, workflows.ResumeUpdate, b.steer(t)) }, 2*time.Hour)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.NoError(t, err)
 	require.ErrorContains(t, w.rejected, "confirmation")
@@ -182,18 +215,18 @@ func TestUpdatesPauseResumeAndSendMessages(t *testing.T) {
 	b := newEventBench(t)
 	agent := b.workingAgent(time.Hour)
 	outcomes := map[string]*updateOutcome{}
-	b.RegisterDelayedCallback(func() { outcomes["pause"] = b.update(t, workflows.PauseUpdate, workflows.SteerInput{}) }, 10*time.Minute)
+	b.RegisterDelayedCallback(func() { outcomes["pause"] = b.update(t, workflows.PauseUpdate, b.steer(t)) }, 10*time.Minute)
 	b.RegisterDelayedCallback(func() {
 		require.Equal(t, workflows.PhasePaused, b.state(t).Phase)
-		outcomes["tell"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{Message: "Mind the total."})
+		outcomes["tell"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{ExecutionID: b.state(t).ExecutionID, Message: "Mind the total."})
 	}, 15*time.Minute)
 	b.RegisterDelayedCallback(func() {
 		require.Equal(t, asteroid.StatusPaused, b.state(t).Status, "a message does not resume an agent that a person has paused")
-		outcomes["resume"] = b.update(t, workflows.ResumeUpdate, workflows.SteerInput{})
+		outcomes["resume"] = b.update(t, workflows.ResumeUpdate, b.steer(t))
 	}, 30*time.Minute)
 	b.RegisterDelayedCallback(func() { require.Equal(t, workflows.PhaseRunning, b.state(t).Phase) }, 31*time.Minute)
 	b.RegisterDelayedCallback(func() {
-		outcomes["empty"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{Message: " "})
+		outcomes["empty"] = b.update(t, workflows.SendMessageUpdate, workflows.MessageInput{ExecutionID: b.state(t).ExecutionID, Message: " "})
 		outcomes["other"] = b.update(t, workflows.PauseUpdate, workflows.SteerInput{ExecutionID: "e-1"})
 	}, 32*time.Minute)
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
@@ -213,20 +246,20 @@ func TestCancelUpdateEndsRunAgentWithExecutionCancelled(t *testing.T) {
 	t.Parallel()
 	b := newEventBench(t)
 	agent, began := b.workingAgent(time.Hour), b.Now()
-	b.RegisterDelayedCallback(func() { b.update(t, workflows.CancelUpdate, workflows.SteerInput{}) }, 5*time.Minute)
+	b.RegisterDelayedCallback(func() { b.update(t, workflows.CancelUpdate, b.steer(t)) }, 5*time.Minute)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 	require.True(t, asteroid.IsExecutionCancelled(err), "%v", err)
 	require.Less(t, b.Now().Sub(began), 6*time.Minute)
 }
 
-func TestUpdatesRefuseARunThatIsFinishedOrAmbiguous(t *testing.T) {
+func TestUpdatesRefuseARunThatIsFinishedOrNotNamed(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	agent := b.api.ServeAgent("works", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)}
 	})
-	var several, over, none *updateOutcome
-	b.RegisterDelayedCallback(func() { several = b.update(t, workflows.PauseUpdate, workflows.SteerInput{}) }, time.Minute)
+	var unnamed, over, none *updateOutcome
+	b.RegisterDelayedCallback(func() { unnamed = b.update(t, workflows.PauseUpdate, workflows.SteerInput{}) }, time.Minute)
 	b.RegisterDelayedCallback(func() {
 		over = b.update(t, workflows.PauseUpdate, workflows.SteerInput{ExecutionID: b.api.Executions()[0].ID})
 		none = b.update(t, workflows.PauseUpdate, workflows.SteerInput{})
@@ -248,7 +281,9 @@ func TestUpdatesRefuseARunThatIsFinishedOrAmbiguous(t *testing.T) {
 		return workflow.Sleep(ctx, 4*time.Hour)
 	})
 	require.NoError(t, b.GetWorkflowError())
-	require.ErrorContains(t, several.rejected, "several agents are at work")
+	for _, e := range b.api.Executions() {
+		require.ErrorContains(t, unnamed.rejected, e.ID)
+	}
 	require.ErrorContains(t, over.rejected, "is finished, or the workflow does not wait for it any more: it is completed")
 	require.ErrorContains(t, none.rejected, "no agent of this workflow is at work")
 }
@@ -302,7 +337,7 @@ func TestAnswerUpdateResumesARunThatTheMessageDoesNotResume(t *testing.T) {
 				b.event(90*time.Second, asteroid.ExecutionEvent{Status: asteroid.StatusPausedByAgent})
 			}
 			b.RegisterDelayedCallback(func() {
-				require.NoError(t, b.update(t, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Savings"}).rejected)
+				require.NoError(t, b.answer(t, workflows.AnswerInput{Asking: b.asking(t), Text: "Savings"}).rejected)
 			}, 2*time.Minute)
 			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, PollIntervalSeconds: 86400})
 			require.NoError(t, err)

@@ -109,7 +109,7 @@ func (r *AgentRun) startUploadCheck(ctx workflow.Context, stop workflow.CancelFu
 	check.running = true
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer func() { check.running = false }()
-		ctx = workflow.WithScheduleToCloseTimeout(ctx, uploadCheckTimeout)
+		ctx = workflow.WithScheduleToCloseTimeout(r.withSummary(ctx, "has its uploads checked"), uploadCheckTimeout)
 		checked, err := CheckUploads(ctx, asteroid.CheckUploadsInput{
 			Connection: r.in.Connection, ExecutionID: r.executed.ExecutionID, Files: r.staged,
 		})
@@ -182,10 +182,11 @@ func (r *AgentRun) cancel(ctx workflow.Context) (*asteroid.Execution, error) {
 	ctx = workflow.WithScheduleToCloseTimeout(ctx, cancelAttemptTimeout)
 	id := r.executed.ExecutionID
 	for {
-		_, err := r.setStatus(ctx, id, asteroid.StatusCancelled)
+		r.cancelRequested = true
+		_, err := r.setStatus(ctx, id, asteroid.StatusCancelled, "")
 		if err == nil {
 			var execution *asteroid.Execution
-			execution, err = AwaitExecution(ctx, asteroid.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: id})
+			execution, err = AwaitExecution(r.withSummary(ctx, "is being cancelled"), asteroid.AwaitExecutionInput{Connection: r.in.Connection, ExecutionID: id})
 			if err == nil {
 				return execution, nil
 			}
@@ -207,7 +208,7 @@ func (r *AgentRun) terminalError(e *asteroid.Execution) error {
 	case e.Status.Class() == asteroid.ClassUnknown:
 		errorType = asteroid.ErrorTypeUnknownStatus
 		outcome = fmt.Sprintf("ended as %q, a status that this version of the library does not know: update the library", e.Status)
-	case e.Status == asteroid.StatusCancelled && e.Reason == asteroid.ReasonUserRequested:
+	case e.Status == asteroid.StatusCancelled && (e.Reason == asteroid.ReasonUserRequested || e.Reason == "" && r.cancelRequested):
 		errorType, outcome = asteroid.ErrorTypeExecutionCancelled, "was cancelled"
 	case e.Status == asteroid.StatusCancelled && e.Reason == "":
 		outcome = "was cancelled, and the service gives no reason"

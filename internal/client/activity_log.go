@@ -23,9 +23,9 @@ const (
 // ClockSkew is the tolerated difference between the service's clock and Temporal's.
 const ClockSkew = 5 * time.Second
 
-// FillReason sets e.Reason, e.Questions and e.StatusChangedAt where the status has a reason and
-// they are not set yet. Only the execution's log holds them. When the service refuses the log, they
-// stay empty: the status itself matters more.
+// FillReason sets e.Reason, e.Questions, e.StatusChangedAt and e.Asking where the status has a
+// reason and they are not set yet. Only the execution's log holds them. When the service refuses
+// the log, they stay empty: the status itself matters more.
 func (c *Client) FillReason(ctx context.Context, e *asteroid.Execution) error {
 	withReason := []asteroid.Status{
 		asteroid.StatusPaused, asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation, asteroid.StatusFailed, asteroid.StatusCancelled,
@@ -33,40 +33,57 @@ func (c *Client) FillReason(ctx context.Context, e *asteroid.Execution) error {
 	if !e.StatusChangedAt.IsZero() || !slices.Contains(withReason, e.Status) {
 		return nil
 	}
-	changed := func(entry logEntry) bool {
-		return entry.kind == "status_changed" && entry.status() == e.Status
-	}
-	entries, err := c.logUntil(ctx, e.ExecutionID, changed)
+	entries, err := c.logUntil(ctx, e.ExecutionID, statusEntry(e.Status))
 	if rejected(err) {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		fillReason(e, entries)
 	}
-	if i := slices.IndexFunc(entries, changed); i >= 0 {
-		e.Reason, e.Questions = entries[i].reason()
-		e.StatusChangedAt = entries[i].timestamp
-	}
-	if e.Status == asteroid.StatusPausedByAgent && e.Reason == "" && len(e.Questions) == 0 {
-		// Older services give the question only in the message of the action that asked it.
-		if i := slices.IndexFunc(entries, func(entry logEntry) bool { return entry.kind == "action_started" }); i >= 0 {
-			e.Reason = entries[i].text("message")
-		}
-	}
-	return nil
+	return err
 }
 
-// MessageReceived reports whether the execution's log has the message, received at since or later.
-// Only the newest 50 entries count.
-func (c *Client) MessageReceived(ctx context.Context, executionID, message string, since time.Time) (bool, error) {
-	entries, err := c.log(ctx, executionID, maxLogEntries)
-	return slices.ContainsFunc(entries, func(entry logEntry) bool {
-		return entry.kind == "user_message_received" && entry.text("message") == message && entry.timestamp.After(since.Add(-ClockSkew))
-	}), err
+// statusEntry matches the entries that may tell of the status. A question is told by the newest
+// entry of any status: the entries may lag behind the status, and then tell of an earlier question.
+func statusEntry(status asteroid.Status) func(logEntry) bool {
+	return func(entry logEntry) bool {
+		return entry.kind == "status_changed" && (status.NeedsHuman() || entry.status() == status)
+	}
+}
+
+// fillReason is FillReason with the newest entries of the log.
+func fillReason(e *asteroid.Execution, entries []logEntry) {
+	i := slices.IndexFunc(entries, statusEntry(e.Status))
+	switch {
+	case i >= 0 && entries[i].status() == e.Status:
+		e.Reason, e.Questions = asked(entries[i:])
+		e.StatusChangedAt, e.Asking = entries[i].timestamp, askingOf(e.ExecutionID, entries[i])
+	case i < 0 && e.Status == asteroid.StatusPausedByAgent:
+		e.Reason = actionText(entries)
+	}
+}
+
+// asked returns the reason and the questions of the first entry.
+func asked(entries []logEntry) (string, []asteroid.Question) {
+	reason, questions := entries[0].reason()
+	if entries[0].status() == asteroid.StatusPausedByAgent && reason == "" && len(questions) == 0 {
+		reason = actionText(entries)
+	}
+	return reason, questions
+}
+
+// actionText returns the message of the newest action. Older services give the question only there.
+func actionText(entries []logEntry) string {
+	i := slices.IndexFunc(entries, func(entry logEntry) bool { return entry.kind == "action_started" })
+	if i < 0 {
+		return ""
+	}
+	return entries[i].text("message")
 }
 
 // logEntry is one of Asteroid's activities. Its members depend on the kind.
 type logEntry struct {
+	id        string
 	kind      string
 	timestamp time.Time
 	members
@@ -107,7 +124,7 @@ func (c *Client) readLog(ctx context.Context, executionID string, limit int32) (
 	entries := make([]logEntry, len(activities))
 	for i, activity := range activities {
 		payload := activity.object("payload")
-		entries[i] = logEntry{payload.text("activityType"), activity.time("timestamp"), payload}
+		entries[i] = logEntry{activity.text("id"), payload.text("activityType"), activity.time("timestamp"), payload}
 		// Until November 2025 the members stood one level deeper.
 		if nested := payload.object("data"); nested != nil {
 			entries[i].members = nested

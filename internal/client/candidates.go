@@ -139,7 +139,7 @@ func (c *Client) originalOf(ctx context.Context, rerun Candidate) (Candidate, er
 
 // CancelDuplicate cancels an execution. It fails unless the execution is terminal afterwards.
 func (c *Client) CancelDuplicate(ctx context.Context, id string) error {
-	e, err := c.SetStatus(ctx, id, asteroid.StatusCancelled)
+	e, _, err := c.setStatus(ctx, id, asteroid.StatusCancelled)
 	if err == nil && !e.Terminal() {
 		err = c.errorf(Operation{Name: "ExecutionStatusUpdate", executionID: id}, "was accepted, but the execution is still %s", e.Status)
 	}

@@ -87,26 +87,38 @@ func ignoreTooLarge(err error) error {
 }
 
 // SetStatus requests a status, then reads and returns the execution
-// (https://docs.asteroid.ai/api-reference/execution/update-execution-status).
+// (https://docs.asteroid.ai/api-reference/execution/update-execution-status). If the service has
+// accepted the request and the execution cannot be read, it returns only the id and the requested
+// status: the caller must not repeat what has had its effect.
 func (c *Client) SetStatus(ctx context.Context, executionID string, status asteroid.Status) (*asteroid.Execution, error) {
+	e, accepted, err := c.setStatus(ctx, executionID, status)
+	if accepted && e == nil {
+		e, err = &asteroid.Execution{ExecutionID: executionID, Status: status}, nil
+	}
+	return e, err
+}
+
+// setStatus reports whether the service has accepted the request. Its error may be that of the read
+// that follows.
+func (c *Client) setStatus(ctx context.Context, executionID string, status asteroid.Status) (e *asteroid.Execution, accepted bool, err error) {
 	op := Operation{Name: "ExecutionStatusUpdate", executionID: executionID}
-	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
+	_, err = c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionStatusUpdate(ctx, executionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(status)})
 	}, anySuccess)
 	err = ignoreTooLarge(err)
 	illegal := HasStatus(err, http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity)
 	if err != nil && !illegal {
-		return nil, err
+		return nil, false, err
 	}
 	e, readErr := c.Execution(ctx, executionID)
 	if readErr != nil {
-		return nil, readErr
+		return nil, !illegal, readErr
 	}
 	// The API does not say how the service answers an illegal change, so the status decides.
 	if illegal && !e.Terminal() && e.Status != status {
-		return nil, err
+		return nil, false, err
 	}
-	return e, nil
+	return e, !illegal, nil
 }
 
 // SendMessage sends one message to the agent

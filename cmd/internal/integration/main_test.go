@@ -158,6 +158,7 @@ func (s *stack) awaitState(run client.WorkflowRun, condition func(workflows.Stat
 	var state workflows.State
 	require.Eventually(s.t, func() bool {
 		value, err := s.client.QueryWorkflow(s.ctx(), run.GetID(), run.GetRunID(), workflows.StateQuery)
+		state = workflows.State{} // JSON keeps members that are absent
 		return err == nil && value.Get(&state) == nil && condition(state)
 	}, time.Minute, 50*time.Millisecond)
 	return state

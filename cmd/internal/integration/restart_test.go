@@ -75,7 +75,7 @@ func TestRunAgentSurvivesWorkerKillInEveryPhase(t *testing.T) {
 			}
 			s.startWorker()
 			if c.answer {
-				_, err := s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Text: "Yes"})
+				_, err := s.answer(run, workflows.AnswerInput{Text: "Yes"})
 				require.NoError(t, err)
 			}
 			// An execute of the killed worker is retried only after its StartToClose timeout.

@@ -123,11 +123,13 @@ func TestSendMessageStandaloneAnswersQuestionOfRunAgent(t *testing.T) {
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{
 		AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 2, "ask": "Which account?", "answers": []string{"Checking", "Savings"}},
 	})
-	agent := s.awaitState(run, phase(workflows.PhaseNeedsHuman)).Agents[0]
+	agent := s.awaitState(run, asks).Agents[0]
 	require.Equal(t, "Which account?", agent.Questions[0].Question)
 	handle, err := s.client.ExecuteActivity(s.ctx(), client.StartActivityOptions{
 		ID: "answer-" + run.GetID(), TaskQueue: s.queue, StartToCloseTimeout: activityTimeout,
-	}, asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: agent.ExecutionID, Message: agent.Questions[0].Options[1].Label})
+	}, asteroid.SendMessageName, asteroid.SendMessageInput{
+		ExecutionID: agent.ExecutionID, Asking: agent.Asking, Message: agent.Questions[0].Options[1].Label,
+	})
 	require.NoError(t, err)
 	require.NoError(t, handle.Get(s.ctx(), nil))
 	var result workflows.RunAgentResult

@@ -53,11 +53,24 @@ func (s *stack) update(run client.WorkflowRun, name string, in any) (workflows.S
 	return result, handle.Get(s.ctx(), &result)
 }
 
+// answer answers what the agent asks, as its state shows it.
+func (s *stack) answer(run client.WorkflowRun, in workflows.AnswerInput) (workflows.SteerResult, error) {
+	s.t.Helper()
+	agent := s.awaitState(run, asks).Agents[0]
+	in.ExecutionID, in.Asking = agent.ExecutionID, agent.Asking
+	return s.update(run, workflows.AnswerUpdate, in)
+}
+
+// asks is the condition that the first agent asks something that can be answered.
+func asks(state workflows.State) bool {
+	return phase(workflows.PhaseNeedsHuman)(state) && state.Agents[0].Asking != ""
+}
+
 // awaitQuestion waits until the agent asks the question.
 func (s *stack) awaitQuestion(run client.WorkflowRun, question string) {
 	s.t.Helper()
 	s.awaitState(run, func(state workflows.State) bool {
-		return phase(workflows.PhaseNeedsHuman)(state) && len(state.Agents[0].Questions) > 0 && state.Agents[0].Questions[0].Question == question
+		return asks(state) && len(state.Agents[0].Questions) > 0 && state.Agents[0].Questions[0].Question == question
 	})
 }
 
@@ -79,21 +92,22 @@ func TestRunAgentUpdatesAnswerPauseAndResume(t *testing.T) {
 	})
 	s.awaitQuestion(run, "Which account shall I use?")
 	s.awaitListed(run, true)
-	_, err := s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Cash"}}}})
+	_, err := s.answer(run, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Cash"}}}})
 	require.ErrorContains(t, err, `"Checking", "Savings"`)
-	sent, err := s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Savings"}}}})
+	sent, err := s.answer(run, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Savings"}}}})
 	require.NoError(t, err)
 	require.Equal(t, "Savings", sent.Message)
 
 	s.awaitQuestion(run, "Which documents belong to the claim?")
-	_, err = s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Invoice", "Letter"}}}})
+	_, err = s.answer(run, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Invoice", "Letter"}}}})
 	require.NoError(t, err)
 	s.awaitState(run, phase(workflows.PhaseRunning))
-	paused, err := s.update(run, workflows.PauseUpdate, workflows.SteerInput{})
+	steer := workflows.SteerInput{ExecutionID: sent.ExecutionID}
+	paused, err := s.update(run, workflows.PauseUpdate, steer)
 	require.NoError(t, err)
 	require.Equal(t, asteroid.StatusPaused, paused.Status)
 	s.awaitState(run, phase(workflows.PhasePaused))
-	_, err = s.update(run, workflows.ResumeUpdate, workflows.SteerInput{})
+	_, err = s.update(run, workflows.ResumeUpdate, steer)
 	require.NoError(t, err)
 
 	var result workflows.RunAgentResult
@@ -107,7 +121,7 @@ func TestRunAgentUpdatesAnswerPauseAndResume(t *testing.T) {
 		}
 	}
 	require.Equal(t, []asteroid.Status{"starting", "paused_by_agent", "paused_by_agent", "paused", "completed"}, seen)
-	_, err = s.update(run, workflows.PauseUpdate, workflows.SteerInput{})
+	_, err = s.update(run, workflows.PauseUpdate, steer)
 	require.Error(t, err)
 	record(t, "steered", s.history(run))
 }
@@ -133,7 +147,7 @@ func TestWebhookHandlerSignalsRunAgentBeforePoll(t *testing.T) {
 	began := time.Now()
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 20, "ask": "Go on?"}})
 	s.awaitState(run, phase(workflows.PhaseNeedsHuman))
-	_, err = s.update(run, workflows.AnswerUpdate, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Yes"}}}})
+	_, err = s.answer(run, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Yes"}}}})
 	require.NoError(t, err)
 	require.NoError(t, run.Get(s.ctx(), nil))
 	require.Less(t, time.Since(began), time.Minute, "the poll interval is ten minutes")
