@@ -134,7 +134,8 @@ type ExecuteAgentResult struct {
 	Decisions []Decision `json:"decisions,omitempty"`
 	// Events is EventsWatch or EventsWebhooks when the signals that Signal requested will come. It
 	// is empty when the workflow has to poll: the worker has EventsPoll, the watch could not be
-	// started, or the execution belongs to another workflow.
+	// started, or the execution belongs to another workflow or lacks the token of the worker's
+	// secrets.
 	Events Events `json:"events,omitempty"`
 }
 

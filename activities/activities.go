@@ -15,6 +15,7 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/token"
 	"github.com/temporal-asteroid/asteroid/internal/watch"
 )
 
@@ -50,6 +51,15 @@ type Options struct {
 	LookupGrace time.Duration
 	// Events is asteroid.EventsWatch when empty. Workers of one task queue should agree.
 	Events asteroid.Events
+	// WebhookSecrets make the token in each execution's metadata, an HMAC. A webhook handler with the
+	// same secrets requires it: the token tells the executions of these workers from those of
+	// Asteroid's other customers, whose webhooks the service signs alike. The watch refuses a wrong
+	// token. The first secret makes tokens, all of them check tokens. Each has at least 32 bytes, by
+	// chance, and enters no history, metadata, log or error. Empty: executions have no token.
+	//
+	// To replace a secret, add the new one behind it on all workers and handlers, then put the new
+	// one first. Remove the old one when the metric asteroid_webhook_tokens counts its id no more.
+	WebhookSecrets []string
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.
 	RequestTimeout time.Duration
@@ -74,6 +84,7 @@ type Activities struct {
 	lookupGrace   time.Duration
 	timeout       time.Duration // of a request
 	events        asteroid.Events
+	secrets       token.Secrets
 	pace          watch.Pace
 	announcements announcements
 	service       func(context.Context) sdkclient.Client // the activity's Temporal client, or nil
@@ -105,6 +116,10 @@ func New(options Options) (*Activities, error) {
 	}
 	if a.virtualTime = a.now != nil; !a.virtualTime {
 		a.now = time.Now
+	}
+	var err error
+	if a.secrets, err = token.New(options.WebhookSecrets); err != nil {
+		return nil, fmt.Errorf("asteroid: %w", err)
 	}
 	for name, settings := range options.Connections {
 		c, err := client.New(name, settings, a.timeout, a.now)

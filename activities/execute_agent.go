@@ -136,9 +136,10 @@ func (e *executeAttempt) start(ctx context.Context, key string) (*asteroid.Execu
 	if err != nil {
 		return nil, err
 	}
+	metadata := e.metadata(key)
 	posted := client.Candidate{
-		Summary: client.Summary{ID: accepted.ExecutionID, Status: accepted.Status},
-		Origin:  client.OriginOf(e.metadata(key)),
+		Summary: client.Summary{ID: accepted.ExecutionID, Status: accepted.Status, Metadata: metadata},
+		Origin:  client.OriginOf(metadata),
 	}
 	e.recordDecision(ctx, asteroid.DecisionPosted, posted.ID)
 	if e.UnknownOutcomes > 0 || e.sharedKey() {

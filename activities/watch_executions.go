@@ -47,6 +47,7 @@ func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecu
 			// continue-as-new.
 			return service.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event)
 		})
+	w.Trust(a.watchTrust(ctx))
 	known, idle, err := w.Run(ctx, a.pace, activity.GetLogger(ctx))
 	if errors.Is(err, watch.ErrWorkerStops) {
 		return nil, temporal.NewApplicationErrorWithOptions(err.Error()+"; another attempt continues", asteroid.ErrorTypeUnavailable,

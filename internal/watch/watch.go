@@ -28,6 +28,7 @@ type Watch struct {
 	namespace        string
 	now              func() time.Time
 	signal           func(ctx context.Context, workflowID string, event asteroid.ExecutionEvent) error
+	trusts           func(metadata map[string]string) bool
 	rereadDelay      time.Duration // before an implausible list is read again, and between batches of reads
 
 	tracked     map[string]*tracked
@@ -46,7 +47,11 @@ type Watch struct {
 // returned or recorded before, and may be empty. signal sends an event to a workflow.
 func New(c *client.Client, namespace string, now func() time.Time, packed []byte,
 	signal func(ctx context.Context, workflowID string, event asteroid.ExecutionEvent) error) *Watch {
-	w := &Watch{client: c, namespace: namespace, now: now, rereadDelay: time.Second, reported: map[string]time.Time{}, signal: signal}
+	w := &Watch{client: c, namespace: namespace, now: now, rereadDelay: time.Second, reported: map[string]time.Time{}, signal: signal, trusts: func(map[string]string) bool { return true }}
 	w.serviceTime, w.tracked = unpack(packed)
 	return w
 }
+
+// Trust makes the watch ignore executions whose metadata the function does not trust. Without it
+// every metadata is trusted.
+func (w *Watch) Trust(trusts func(metadata map[string]string) bool) { w.trusts = trusts }
