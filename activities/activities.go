@@ -51,14 +51,14 @@ type Options struct {
 	LookupGrace time.Duration
 	// Events is asteroid.EventsWatch when empty. Workers of one task queue should agree.
 	Events asteroid.Events
-	// WebhookSecrets make the token in each execution's metadata, an HMAC. A webhook handler with the
-	// same secrets requires it: the token tells the executions of these workers from those of
-	// Asteroid's other customers, whose webhooks the service signs alike. The watch refuses a wrong
-	// token. The first secret makes tokens, all of them check tokens. Each has at least 32 bytes, by
-	// chance, and enters no history, metadata, log or error. Empty: executions have no token.
+	// WebhookSecrets make the token in each execution's metadata, an HMAC. It tells the executions
+	// of these workers from those of Asteroid's other customers, whose webhooks may have the same
+	// signature. A webhook handler with the same secrets requires it, and the watch refuses a wrong
+	// one. The first secret makes tokens, all of them check tokens. Each is random and has at least
+	// 32 bytes. None enters history, metadata, logs or errors. Empty: executions have no token.
 	//
 	// To replace a secret, add the new one behind it on all workers and handlers, then put the new
-	// one first. Remove the old one when the metric asteroid_webhook_tokens counts its id no more.
+	// one first. Remove the old one when asteroid_webhook_tokens counts its id no more.
 	WebhookSecrets []string
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.

@@ -21,9 +21,9 @@ func secrets(t *testing.T, texts ...string) token.Secrets {
 }
 
 // signed returns metadata with the token of the secrets.
-func signed(s token.Secrets, namespace, workflowID, key string) map[string]string {
+func signed(s token.Secrets) map[string]string {
 	metadata := map[string]string{
-		asteroid.MetadataNamespace: namespace, asteroid.MetadataWorkflowID: workflowID, asteroid.MetadataExecutionKey: key,
+		asteroid.MetadataNamespace: "claims", asteroid.MetadataWorkflowID: "claim-7", asteroid.MetadataExecutionKey: "key",
 	}
 	metadata[asteroid.MetadataToken] = s.Make(metadata)
 	return metadata
@@ -47,7 +47,7 @@ func TestSecretsCheckTokensOfAllSecrets(t *testing.T) {
 		"none made nor known":          {token.Secrets{}, token.Secrets{}, token.Missing, ""},
 		"made after the rotation only": {during, after, token.Valid, after.IDs()[0]},
 	} {
-		verdict, id := row.checks.Check(signed(row.made, "claims", "claim-7", "key"))
+		verdict, id := row.checks.Check(signed(row.made))
 		require.Equal(t, row.want, verdict, name)
 		require.Equal(t, row.id, id, name)
 	}
@@ -63,12 +63,12 @@ func TestSecretsRefuseTokenOfOtherMetadata(t *testing.T) {
 		"key":               {asteroid.MetadataExecutionKey: "other"},
 		"shifted bytes":     {asteroid.MetadataNamespace: "claims/c", asteroid.MetadataWorkflowID: "laim-7"},
 		"no namespace":      {asteroid.MetadataNamespace: ""},
-		"another secret's":  {asteroid.MetadataToken: secrets(t, newSecret).Make(signed(s, "claims", "claim-7", "key"))},
-		"a truncated token": {asteroid.MetadataToken: s.Make(signed(s, "claims", "claim-7", "key"))[:20]},
+		"another secret's":  {asteroid.MetadataToken: secrets(t, newSecret).Make(signed(s))},
+		"a truncated token": {asteroid.MetadataToken: s.Make(signed(s))[:20]},
 		"the id only":       {asteroid.MetadataToken: s.IDs()[0] + "."},
-		"white space":       {asteroid.MetadataToken: s.Make(signed(s, "claims", "claim-7", "key")) + " "},
+		"white space":       {asteroid.MetadataToken: s.Make(signed(s)) + " "},
 	} {
-		metadata := signed(s, "claims", "claim-7", "key")
+		metadata := signed(s)
 		maps.Copy(metadata, changes)
 		verdict, id := s.Check(metadata)
 		require.Equal(t, token.Wrong, verdict, name)
@@ -89,7 +89,7 @@ func TestNewRefusesShortSecretWithoutRepeatingIt(t *testing.T) {
 
 func TestTokenHoldsNoSecret(t *testing.T) {
 	t.Parallel()
-	made := signed(secrets(t, newSecret), "claims", "claim-7", "key")[asteroid.MetadataToken]
+	made := signed(secrets(t, newSecret))[asteroid.MetadataToken]
 	require.NotContains(t, made, newSecret)
 	require.Len(t, made, 52)
 }
