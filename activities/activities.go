@@ -60,6 +60,12 @@ type Options struct {
 	// To replace a secret, add the new one behind it on all workers and handlers, then put the new
 	// one first. Remove the old one when asteroid_webhook_tokens counts its id no more.
 	WebhookSecrets []string
+	// SearchAttributes are those in which workflows show their agents, such as
+	// asteroid.DefaultSearchAttributes(). Empty: none. Each set costs an event in history: two or
+	// three an agent, and two a question. EnsureSearchAttributes of package worker creates them. A
+	// workflow sets those that its namespace has when it executes the agent, as Keyword; the worker
+	// logs which are missing.
+	SearchAttributes asteroid.SearchAttributes
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.
 	RequestTimeout time.Duration
@@ -85,6 +91,8 @@ type Activities struct {
 	timeout       time.Duration // of a request
 	events        asteroid.Events
 	secrets       token.Secrets
+	attributes    asteroid.SearchAttributes
+	namespaces    *namespaces
 	pace          watch.Pace
 	announcements announcements
 	service       func(context.Context) sdkclient.Client // the activity's Temporal client, or nil
@@ -109,6 +117,8 @@ func New(options Options) (*Activities, error) {
 		timeout:        cmp.Or(options.RequestTimeout, DefaultRequestTimeout),
 		events:         cmp.Or(options.Events, asteroid.EventsWatch),
 		pace:           watch.DefaultPace,
+		attributes:     options.SearchAttributes,
+		namespaces:     newNamespaces(),
 		service:        temporalClient,
 		stores:         maps.Clone(options.Stores),
 		maxUploadBytes: cmp.Or(options.MaxUploadBytes, DefaultMaxUploadBytes),
@@ -144,6 +154,9 @@ func (options *Options) check() error {
 	}
 	if !slices.Contains([]asteroid.Events{"", asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll}, options.Events) {
 		return fmt.Errorf("Events is %q: must be %q, %q or %q", options.Events, asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll)
+	}
+	if err := options.SearchAttributes.Validate(); err != nil {
+		return err
 	}
 	if _, ok := options.Connections[""]; ok {
 		return errors.New(`a connection has an empty name: call it "default"`)

@@ -104,10 +104,12 @@ func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentI
 	if err != nil {
 		return nil, err
 	}
+	attributes := a.searchAttributesOf(ctx, in)
 	result, err := newExecuteAttempt(ctx, a, c, in).run(ctx)
 	if err != nil {
 		return nil, err
 	}
+	result.SearchAttributes = attributes
 	activity.GetLogger(ctx).Info("Agent executed", "agentId", in.AgentID, "executionId", result.ExecutionID,
 		"executionKey", result.ExecutionKey, "adopted", result.Adopted)
 	return result, nil
