@@ -61,10 +61,11 @@ type Options struct {
 	// one first. Remove the old one when asteroid_webhook_tokens counts its id no more.
 	WebhookSecrets []string
 	// SearchAttributes are those in which workflows show their agents, such as
-	// asteroid.DefaultSearchAttributes(). Empty: none. Each set costs an event in history: two or
-	// three an agent, and two a question. EnsureSearchAttributes of package worker creates them. A
-	// workflow sets those that its namespace has when it executes the agent, as Keyword; the worker
-	// logs which are missing.
+	// asteroid.DefaultSearchAttributes(). Empty: none. EnsureSearchAttributes of package worker
+	// creates them. A workflow sets those that its namespace has, as Keyword, when it executes the
+	// agent, and keeps to them if this option changes; the worker logs which are missing. Remove
+	// none from a namespace while such workflows are open. Each change is one event in history:
+	// about three an agent, and two a question.
 	SearchAttributes asteroid.SearchAttributes
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.

@@ -24,5 +24,6 @@
 //
 // The counter asteroid_execute_decisions, with the label decision (posted, rejected, unknown,
 // waited, adopted, duplicate_cancelled), shows how often ExecuteAgent had to do more than send a
-// request.
+// request. The counter asteroid_watch_refused_tokens counts executions with a wrong token, each at
+// every scan of the watch.
 package activities

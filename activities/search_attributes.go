@@ -68,14 +68,15 @@ func (n *namespaces) usable(ctx context.Context, a *Activities, namespace string
 	if !a.now().Before(known.freshUntil) {
 		problem = known.refresh(ctx, a, namespace)
 	}
+	keywords := attributes.Keywords(wanted)
 	if known.types != nil {
-		problem = known.types.Problem(namespace, wanted)
+		problem = known.types.Problem(namespace, keywords)
 	}
 	if problem != "" && !known.warned[problem] && len(known.warned) < maxWarnings {
 		known.warned[problem] = true
 		activity.GetLogger(ctx).Warn("Workflows run without some search attributes", "problem", problem)
 	}
-	return wanted.Only(known.types.Usable)
+	return wanted.Only(func(name string) bool { return name != "" && known.types[name] == keywords[name] })
 }
 
 // refresh asks the server, and returns why it could not. What was known before stays known.

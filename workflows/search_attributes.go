@@ -130,8 +130,8 @@ func (k keywords) unset() keywords {
 	return unset
 }
 
-// keywordText returns a foreign text as the value of a search attribute: one line of at most 200 bytes,
-// without characters that are invisible or that the server refuses.
+// keywordText returns a foreign text as the value of a search attribute: one line of at most 200
+// bytes, without characters that are invisible or that the server refuses.
 func keywordText(foreign string) string {
 	clean := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && !unicode.IsSpace(r) || unicode.In(r, unicode.Cf, unicode.Co) {
