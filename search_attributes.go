@@ -7,6 +7,11 @@ import (
 
 // SearchAttributes are the names of search attributes of type Keyword, in which workflows show
 // their agents, so that a list of workflows can show and filter them. An empty name shows nothing.
+//
+// They are set once an execution id is known. Of several agents of a workflow they show the first
+// that waits for a person, else the last that was started of those at work, else the last one. At
+// the workflow's end Agent keeps its value, Status keeps a final one, and Question is unset. All
+// are unset before the workflow continues as new.
 type SearchAttributes struct {
 	// Agent holds the agent's name, or its id until the name is known.
 	Agent string `json:"agent,omitempty"`
