@@ -83,6 +83,8 @@
 // server's default is 100 seconds) and leave its maximum attempts unlimited; bound the wait with
 // the schedule-to-close timeout. Cancelling the activity does not cancel the agent. Cancelling the
 // workflow asteroid.RunAgent does, and a workflow in any language can call it as a child workflow.
+// A child needs a key that survives a reset of its parent: workflows.ExecuteRunAgent gives it one,
+// and other languages set idempotencyKey.
 //
 // # Connections
 //
@@ -100,6 +102,17 @@
 //   - data: references, which hold a small content themselves
 //   - the files of another execution ([ExecutionFileURI], [References])
 //   - the schemes of the stores that it is configured with ([Store])
+//
+// # Sizes
+//
+// Nothing enters history without a bound in bytes. An agent's result of up to 256 KiB is in
+// [Execution.Result] (the worker's option MaxInlineResultBytes). A larger one, or one that is
+// nested more than 1000 levels deep, stays at the service: [Execution.ResultOmitted] has its size,
+// its digest and a reference, asteroid-execution://<execution id>/result, which is a [FileRef] for
+// the next agent. [FileSelection].Result saves it. Texts of the service are truncated, visibly.
+//
+// An input of more than 1.75 MiB is refused with asteroid.InvalidInput before anything is sent:
+// pass large content as a file.
 //
 // # Statuses
 //
@@ -160,6 +173,10 @@
 //	asteroid.ExecutionTimedOut   IsExecutionTimedOut   workflows.RunAgent: the deadline    no
 //	                                                   for the execution or for an answer
 //	                                                   passed
+//	asteroid.ResultTooLarge      IsResultTooLarge      DecodeResult: the result was too    no
+//	                                                   large for history, see Sizes; or the
+//	                                                   service described an execution in
+//	                                                   more than 72 MiB
 //
 // (1) An activity that reads or steers an execution retries a 404 during the first minute, because
 // a new execution may not be readable everywhere yet.

@@ -5,11 +5,18 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid/internal/budget"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // ErrorDetails are the details of every error of this package, and of the CanceledError with which
 // workflows.RunAgent ends. They never hold the API key, inputs or file contents. Each field is
 // empty where it does not apply.
+//
+// An error's message, details and causes have at most 3 KiB together: beyond 4 KiB Temporal drops
+// details. What does not fit is cut or left out, the Execution's result and questions first,
+// ExecutionID and ExecutionKey never.
 type ErrorDetails struct {
 	// Operation is the API's operation id, such as AgentExecutePost. It is empty when the error is
 	// not about a request.
@@ -55,11 +62,10 @@ type ParameterError struct {
 	Detail    string `json:"detail"`
 }
 
-// DetailsOf returns the details of the outermost error of this package in err's chain, else those
-// of the CanceledError with which workflows.RunAgent ended. It reports false when there are none.
+// DetailsOf returns the details of the error that [ErrorTypeOf] is about, else those of the
+// CanceledError with which workflows.RunAgent ended. It reports false when there are none.
 func DetailsOf(err error) (ErrorDetails, bool) {
-	app, ok := findError(err, isAsteroidType)
-	if ok && app.HasDetails() {
+	if app := outermost(err); app != nil {
 		if details, ok := decodeDetails(app.Details); ok {
 			return details, true
 		}
@@ -86,10 +92,12 @@ func decodeDetails(decode func(...any) error) (details ErrorDetails, ok bool) {
 }
 
 // NewInvalidInput returns an asteroid.InvalidInput, which is final, with the field in its details.
-// Its message is the field, a colon and the rule that the field breaks. It exists for the other
-// packages of this module.
+// Its message is the field, a colon and the rule that the field breaks, cut at 1000 bytes. It
+// exists for the other packages of this module.
 func NewInvalidInput(field, rule string) error {
-	return temporal.NewApplicationErrorWithOptions(field+": "+rule, ErrorTypeInvalidInput,
+	field = text.Line(field, budget.Name)
+	return temporal.NewApplicationErrorWithOptions(
+		text.Prose(field+": "+rule, budget.ErrorMessage), ErrorTypeInvalidInput,
 		temporal.ApplicationErrorOptions{
 			NonRetryable: true,
 			Details:      []any{ErrorDetails{Field: field}},

@@ -1,7 +1,8 @@
 package asteroid
 
 import (
-	"errors"
+	"cmp"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -23,6 +24,7 @@ const (
 	ErrorTypeExecutionFailed    = "asteroid.ExecutionFailed"
 	ErrorTypeExecutionCancelled = "asteroid.ExecutionCancelled"
 	ErrorTypeExecutionTimedOut  = "asteroid.ExecutionTimedOut"
+	ErrorTypeResultTooLarge     = "asteroid.ResultTooLarge"
 )
 
 // IsInvalidInput reports whether err, or an error that it wraps, is an asteroid.InvalidInput.
@@ -67,36 +69,59 @@ func IsExecutionCancelled(err error) bool { return hasType(err, ErrorTypeExecuti
 // asteroid.ExecutionTimedOut.
 func IsExecutionTimedOut(err error) bool { return hasType(err, ErrorTypeExecutionTimedOut) }
 
+// IsResultTooLarge reports whether err, or an error that it wraps, is an asteroid.ResultTooLarge.
+func IsResultTooLarge(err error) bool { return hasType(err, ErrorTypeResultTooLarge) }
+
 // hasType reports whether any ApplicationError in the chain has the type: an error of this package
-// may be the cause of an error of the user's.
+// may be the cause of an error of the user's, or joined to one.
 func hasType(err error, errorType string) bool {
-	_, ok := findError(err, func(candidate string) bool { return candidate == errorType })
-	return ok
+	app, ok := err.(*temporal.ApplicationError) //nolint:errorlint // the others are looked at one by one
+	return ok && app.Type() == errorType || slices.ContainsFunc(unwrap(err), func(inner error) bool { return hasType(inner, errorType) })
 }
 
 // ErrorTypeOf returns the type of the outermost asteroid error in err's chain, such as
-// asteroid.NotFound, and nothing if there is none.
+// asteroid.NotFound, and nothing if there is none. Of joined errors, one about an execution counts
+// before the others.
 func ErrorTypeOf(err error) string {
-	app, ok := findError(err, isAsteroidType)
-	if !ok {
+	app := outermost(err)
+	if app == nil {
 		return ""
 	}
 	return app.Type()
 }
 
-func isAsteroidType(errorType string) bool { return strings.HasPrefix(errorType, "asteroid.") }
-
-// findError returns the outermost ApplicationError in the chain whose type matches.
-func findError(err error, match func(errorType string) bool) (*temporal.ApplicationError, bool) {
-	for err != nil {
-		var app *temporal.ApplicationError
-		if !errors.As(err, &app) {
-			return nil, false
-		}
-		if match(app.Type()) {
-			return app, true
-		}
-		err = app.Unwrap()
+// outermost returns the error that [ErrorTypeOf] is about, or nil.
+func outermost(err error) *temporal.ApplicationError {
+	app, ok := err.(*temporal.ApplicationError) //nolint:errorlint // the others are looked at one by one
+	if ok && strings.HasPrefix(app.Type(), "asteroid.") {
+		return app
 	}
-	return nil, false
+	var first *temporal.ApplicationError
+	for _, inner := range unwrap(err) {
+		found := outermost(inner)
+		if found != nil && aboutExecution(found) {
+			return found
+		}
+		first = cmp.Or(first, found)
+	}
+	return first
+}
+
+// aboutExecution reports whether an error names an execution, or may have started one.
+func aboutExecution(err *temporal.ApplicationError) bool {
+	details, _ := decodeDetails(err.Details)
+	return details.ExecutionID != "" || details.UnknownOutcomes > 0
+}
+
+// unwrap returns the errors that err wraps directly.
+func unwrap(err error) []error {
+	switch wrapper := err.(type) { //nolint:errorlint // this is what errors.As is made of
+	case interface{ Unwrap() []error }:
+		return wrapper.Unwrap()
+	case interface{ Unwrap() error }:
+		if inner := wrapper.Unwrap(); inner != nil {
+			return []error{inner}
+		}
+	}
+	return nil
 }

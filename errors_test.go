@@ -26,6 +26,7 @@ var predicates = map[string]func(error) bool{
 	asteroid.ErrorTypeExecutionFailed:    asteroid.IsExecutionFailed,
 	asteroid.ErrorTypeExecutionCancelled: asteroid.IsExecutionCancelled,
 	asteroid.ErrorTypeExecutionTimedOut:  asteroid.IsExecutionTimedOut,
+	asteroid.ErrorTypeResultTooLarge:     asteroid.IsResultTooLarge,
 }
 
 func TestPredicatesReportTheirOwnTypeHoweverItIsWrapped(t *testing.T) {
@@ -40,6 +41,8 @@ func TestPredicatesReportTheirOwnTypeHoweverItIsWrapped(t *testing.T) {
 			"plain":                    plain,
 			"in fmt.Errorf":            fmt.Errorf("file the claim: %w", plain),
 			"in errors.Join":           errors.Join(errors.New("other"), plain),
+			"joined behind another":    errors.Join(temporal.NewApplicationError("printer", "mine"), plain),
+			"two in fmt.Errorf":        fmt.Errorf("claim: %w, %w", temporal.NewApplicationError("printer", "mine"), plain),
 			"cause of another type":    cause,
 			"cause of a cause":         office,
 			"cause of another of ours": ours,
@@ -101,11 +104,13 @@ func TestDetailsOf(t *testing.T) {
 		"details of another type": {
 			temporal.NewApplicationError("claim", asteroid.ErrorTypeNotFound, "text"), nil,
 		},
-		"cancelled by the user's own code": {temporal.NewCanceledError("text"), nil},
-		"cancelled run":                    {temporal.NewCanceledError(b), &b},
-		"cancelled run, wrapped":           {fmt.Errorf("claim: %w", temporal.NewCanceledError(b)), &b},
-		"cancelled without details":        {temporal.NewCanceledError(), nil},
-		"of this package before cancelled": {errors.Join(temporal.NewCanceledError(b), failed), &a},
+		"joined behind one that names none": {errors.Join(asteroid.NewInvalidInput("files", "x"), failed), &a},
+		"joined behind one of the user's":   {errors.Join(temporal.NewApplicationError("claim", "mine", b), failed), &a},
+		"cancelled by the user's own code":  {temporal.NewCanceledError("text"), nil},
+		"cancelled run":                     {temporal.NewCanceledError(b), &b},
+		"cancelled run, wrapped":            {fmt.Errorf("claim: %w", temporal.NewCanceledError(b)), &b},
+		"cancelled without details":         {temporal.NewCanceledError(), nil},
+		"of this package before cancelled":  {errors.Join(temporal.NewCanceledError(b), failed), &a},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -24,7 +24,7 @@ type ExecuteAgentInput struct {
 	AgentProfilePoolID string `json:"agentProfilePoolId,omitempty"`
 	// Inputs fill the placeholders in the agent's prompts. A name is a letter or _, then letters,
 	// digits and _. Values are any JSON. They enter the workflow's history: they must hold no
-	// secrets.
+	// secrets, and the whole input has at most 1.75 MiB. Pass larger content as a file.
 	Inputs Inputs `json:"inputs,omitempty"`
 	// DynamicData is the former name of Inputs. At most one of the two may be set.
 	//
@@ -184,7 +184,10 @@ func (in *ExecuteAgentInput) Validate() error {
 	if in.Internal.UnknownOutcomes < 0 || in.Internal.Reexecution < 0 {
 		return NewInvalidInput("internal", "has a negative count")
 	}
-	return checkStagedFiles("tempFiles", in.TempFiles)
+	if err := checkStagedFiles("tempFiles", in.TempFiles); err != nil {
+		return err
+	}
+	return checkSize("inputs", in)
 }
 
 func (in *ExecuteAgentInput) validateProfile() error {

@@ -4,11 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"go.temporal.io/sdk/temporal"
 )
 
 // Execution is one run of an agent, as the service describes it
 // (https://docs.asteroid.ai/api-reference/execution/get-execution). It leaves out inputs and
 // metadata: the workflow knows what it sent, and history would hold them a second time.
+//
+// Its texts are bounded, since they enter history: one that was cut ends in "...". Invisible and
+// misleading characters are replaced by U+FFFD. A link of more than 4000 bytes is left out.
 type Execution struct {
 	// ExecutionID and Status are never empty. AgentID is the id of the agent that runs.
 	ExecutionID string `json:"executionId"`
@@ -29,6 +34,10 @@ type Execution struct {
 	Questions []Question `json:"questions,omitempty"`
 	// ExecutionResult is set once the run has completed. In rare cases it is nil even then.
 	ExecutionResult *ExecutionResult `json:"executionResult,omitempty"`
+	// ResultOmitted is set when the run has a result that is too large for history, or is nested
+	// more than 1000 levels deep. ExecutionResult.Result is empty then, and DecodeResult fails with
+	// asteroid.ResultTooLarge.
+	ResultOmitted *OmittedResult `json:"resultOmitted,omitempty"`
 	// CreatedAt, StartedAt and TerminalAt are by the service's clock. StartedAt is nil while the
 	// run is queued and on older servers, TerminalAt until Status is terminal.
 	CreatedAt  time.Time  `json:"createdAt"`
@@ -56,6 +65,21 @@ type ExecutionResult struct {
 	// Result is the JSON value that the agent was told to produce, with every digit of its numbers.
 	// It may be empty. [Execution.DecodeResult] decodes it.
 	Result json.RawMessage `json:"result,omitempty"`
+	// Bytes and SHA256 are the size and the digest, in lower-case hex, of the result as compact
+	// JSON, without white space between its tokens. They are set when there is a result, also where
+	// Execution.ResultOmitted says that it is left out. A file to which the result is saved has
+	// them too. (Temporal's data converter writes <, > and & in Result as escapes.)
+	Bytes  int64  `json:"bytes,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+// OmittedResult describes a result that did not enter history. The service still has it.
+type OmittedResult struct {
+	// Bytes and SHA256 are those of [ExecutionResult].
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"`
+	// URI refers to the result as a file, see [ExecutionResultURI].
+	URI string `json:"uri"`
 }
 
 // Question is one question of the agent, with the answers that it suggests.
@@ -69,7 +93,8 @@ type Question struct {
 	Options []QuestionOption `json:"options,omitempty"`
 }
 
-// QuestionOption is a suggested answer. To choose it, send its Label as the message.
+// QuestionOption is a suggested answer. To choose it, send its Label as the message. A Label of
+// more than 500 bytes is cut, so it is the beginning of the agent's own.
 type QuestionOption struct {
 	Label string `json:"label"`
 	// Description explains the option. It may be empty.
@@ -83,7 +108,9 @@ func (e *Execution) Terminal() bool {
 	return e.Status.Terminal() || e.Status.Class() == ClassUnknown && ended
 }
 
-// Result returns the JSON value that the agent was told to produce, or nil when there is none.
+// Result returns the JSON value that the agent was told to produce, or nil when there is none or it
+// was left out; see [Execution.ResultOmitted]. workflows.RunAgentInput.AddResult passes a result of
+// any size to another agent.
 func (e *Execution) Result() json.RawMessage {
 	if e.ExecutionResult == nil {
 		return nil
@@ -91,9 +118,16 @@ func (e *Execution) Result() json.RawMessage {
 	return e.ExecutionResult.Result
 }
 
-// DecodeResult unmarshals the run's result into v. It fails when there is no result, and when the
-// result does not fit v. Its errors have no error type of this package.
+// DecodeResult unmarshals the run's result into v. It fails with asteroid.ResultTooLarge, which is
+// final, when the result was left out. Its other errors have no error type of this package: there
+// is no result, or it does not fit v.
 func (e *Execution) DecodeResult(v any) error {
+	if o := e.ResultOmitted; o != nil {
+		return temporal.NewNonRetryableApplicationError(fmt.Sprintf(
+			"the result of execution %s is too large or too deep for the workflow's history (%d bytes): "+
+				"give the next agent %s as a file, or save it with SaveFiles", e.ExecutionID, o.Bytes, o.URI),
+			ErrorTypeResultTooLarge, nil, ErrorDetails{ExecutionID: e.ExecutionID})
+	}
 	if len(e.Result()) == 0 {
 		return fmt.Errorf("execution %s has no result: its status is %s", e.ExecutionID, e.Status)
 	}

@@ -17,6 +17,9 @@ import (
 //	asteroid-execution://<execution id>/downloads/report.pdf
 //	                                    a file of another execution of the same organization, see
 //	                                    ExecutionFileURI
+//	asteroid-execution://<execution id>/result
+//	                                    the result of another execution, as JSON, see
+//	                                    ExecutionResultURI
 //	s3:, gs:, azblob:, ...              in a Store of the worker
 //
 // Special characters (space, %, #, ?) are percent-encoded in the URI.
@@ -51,6 +54,20 @@ func ExecutionFileURI(executionID, directory, name string) string {
 	return uri.String()
 }
 
+// ExecutionResultURI returns the reference to an execution's result: the file result.json, of the
+// type application/json, in the compact form that [ExecutionResult] describes. Every file of an
+// execution lies in a directory, so the path /result, which names none, is no file of the agent.
+// The activity that opens the reference reads the execution through its own connection.
+func ExecutionResultURI(executionID string) string {
+	return ExecutionScheme + "://" + executionID + "/" + ExecutionResultPath
+}
+
+// ExecutionResultPath is the path in an [ExecutionResultURI], and ResultFileName the file's name.
+const (
+	ExecutionResultPath = "result"
+	ResultFileName      = "result.json"
+)
+
 // MaxFiles bounds the files of one call of an activity: their names and ids must fit into its
 // heartbeats and results. Inputs and selections of more files are an asteroid.InvalidInput.
 const MaxFiles = 1000
@@ -69,5 +86,5 @@ func checkFiles(files []FileRef) error {
 				"has %d bytes, more than %d: give a digest", len(file.Identity), maxFileIdentity))
 		}
 	}
-	return nil
+	return checkSize("files", files)
 }

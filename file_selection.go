@@ -16,6 +16,9 @@ type FileSelection struct {
 	// Names are patterns such as *.pdf, in the syntax of [path.Match]. A file is selected if its
 	// name, without folders, matches one of them. Empty means every file.
 	Names []string `json:"names,omitempty"`
+	// Result adds the execution's result, if it has one, as the file result.json, whatever
+	// Directories and Names select. It is in no directory: OutputFile.Directory is empty.
+	Result bool `json:"result,omitempty"`
 }
 
 // Validate checks the names of the directories and the patterns. Its error is asteroid.InvalidInput

@@ -4,12 +4,13 @@ package asteroid
 // SaveFiles). [References] turns output files into the Files of the next agent.
 type OutputFile struct {
 	FileRef
-	// Directory is the execution's directory that the file is in, such as downloads.
+	// Directory is the execution's directory that the file is in, such as downloads. It is empty
+	// for the execution's result.
 	Directory string `json:"directory"`
 	// Size is in bytes.
 	Size int64 `json:"size"`
 	// SHA256 is the checksum of a saved file in lower-case hex. It is empty in the result of
-	// ListFiles, which does not read the files.
+	// ListFiles, which does not read the files, except for the execution's result.
 	SHA256 string `json:"sha256,omitempty"`
 }
 

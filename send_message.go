@@ -1,6 +1,11 @@
 package asteroid
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/temporal-asteroid/asteroid/internal/budget"
+)
 
 // SendMessageInput is the input of asteroid.SendMessage
 // (https://docs.asteroid.ai/api-reference/execution/send-user-message-to-execution).
@@ -9,15 +14,15 @@ type SendMessageInput struct {
 	Connection string `json:"connection,omitempty"`
 	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
-	// Message is required. To choose a suggested answer to a question, send its
-	// QuestionOption.Label. The message enters the workflow's history: it must hold no secrets.
+	// Message is required and has at most 256 KiB. To choose a suggested answer to a question, send
+	// its QuestionOption.Label. The message enters the workflow's history: it must hold no secrets.
 	Message string `json:"message"`
 
 	decoded *decodedInput
 }
 
-// Validate checks the execution id, and that the message is more than white space. Its error is
-// asteroid.InvalidInput and names the field.
+// Validate checks the execution id, and that the message is more than white space and not too long.
+// Its error is asteroid.InvalidInput and names the field.
 func (in *SendMessageInput) Validate() error {
 	if err := in.decoded.check(); err != nil {
 		return err
@@ -27,6 +32,10 @@ func (in *SendMessageInput) Validate() error {
 	}
 	if strings.TrimSpace(in.Message) == "" {
 		return NewInvalidInput("message", "is empty")
+	}
+	if len(in.Message) > budget.Message {
+		return NewInvalidInput("message", fmt.Sprintf(
+			"has %d bytes, more than %d: attach long content as a file", len(in.Message), budget.Message))
 	}
 	return nil
 }

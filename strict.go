@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -14,24 +16,24 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// inputSchema counts the versions of the inputs. It grows when an input gets a member, so that a
-// worker can tell a member of a newer version from a mistake. Inputs carry it as their member
-// schema. The first version leaves it out.
-const inputSchema = firstSchema
-
 const firstSchema = 1
+
+// inputSchema is the version of the inputs. It grows when an input gets a member, so that a worker
+// can tell a member of a newer version from a mistake. Inputs carry it as their member schema. The
+// first version leaves it out.
+const inputSchema = firstSchema
 
 // DecodeInput decodes a JSON input into the struct that v points to, member by member. It fails
 // with asteroid.InvalidInput for a member that is unknown, written in another letter case, given
 // twice or of another type, and names it by its path. null counts as absent. An unknown member of
 // an input whose member schema is newer than this version is an asteroid.Unavailable, which is
-// retried: a newer worker takes it. v then holds what could be decoded. DecodeInput exists for the
-// other packages of this module.
+// retried: a newer worker takes it. With either error v holds what could be decoded. data must be
+// valid JSON. DecodeInput exists for the other packages of this module.
 func DecodeInput(data []byte, v any) error {
 	return decodeInput(data, v).check()
 }
 
-// decodedInput is what an input does not hold of the JSON that it was decoded from.
+// decodedInput is what could not be decoded of an input. nil means nothing.
 type decodedInput struct {
 	schema   int
 	problems []problem
@@ -44,7 +46,7 @@ type problem struct {
 	unknown    bool
 }
 
-// decodeInput decodes tolerantly, and returns nil when there are no problems.
+// decodeInput decodes all that it can and returns the problems, or nil if there are none.
 func decodeInput(data []byte, v any) *decodedInput {
 	d := &decodedInput{members: map[string]json.RawMessage{}}
 	target := reflect.ValueOf(v).Elem()
@@ -144,28 +146,45 @@ func (d *decodedInput) value(target reflect.Value, raw json.RawMessage, path str
 		_ = json.Unmarshal(raw, &items)
 		target.Set(reflect.MakeSlice(t, len(items), len(items)))
 		for i, item := range items {
-			d.value(target.Index(i), item, fmt.Sprintf("%s[%d]", path, i))
+			if at := fmt.Sprintf("%s[%d]", path, i); jsonKind(item) == kindNull {
+				d.report(at, "must be %s, not null", wantedKind(t.Elem()))
+			} else {
+				d.value(target.Index(i), item, at)
+			}
 		}
 	case t.Kind() == reflect.Map:
 		target.Set(reflect.MakeMap(t))
 		_ = eachMember(raw, func(name string, value json.RawMessage) {
+			if jsonKind(value) == kindNull {
+				return
+			}
 			item := reflect.New(t.Elem()).Elem()
 			d.value(item, value, path+"."+text.Clip(name))
 			target.SetMapIndex(reflect.ValueOf(name).Convert(t.Key()), item)
 		})
 	default:
-		if json.Unmarshal(raw, target.Addr().Interface()) != nil {
+		if json.Unmarshal(whole(raw), target.Addr().Interface()) != nil {
 			d.report(path, "must be a whole number in the range of its kind, not %s", text.Clip(string(raw)))
 		}
 	}
+}
+
+// whole writes a number without a fraction as an integer. Some languages have one kind of number
+// and send 60 as 60.0.
+func whole(raw json.RawMessage) json.RawMessage {
+	const exact = 1 << 53
+	if f, err := strconv.ParseFloat(string(raw), 64); err == nil && f == math.Trunc(f) && math.Abs(f) <= exact && bytes.ContainsAny(raw, ".eE") {
+		return strconv.AppendFloat(nil, f, 'f', -1, 64)
+	}
+	return raw
 }
 
 // internalMember is the member of an input that only code of this module sets. A newer worker may
 // have added members to it.
 const internalMember = "internal"
 
-// handedOn is a type of which a worker hands values on: a newer one may have added members.
-var handedOn = reflect.TypeFor[StagedFile]()
+// passedOn is a type whose values a worker passes on. A newer worker may have added members to it.
+var passedOn = reflect.TypeFor[StagedFile]()
 
 // member decodes a member of a struct.
 func (d *decodedInput) member(target reflect.Value, fields map[string][]int, seen map[string]bool, name string, raw json.RawMessage, path string) {
@@ -177,7 +196,7 @@ func (d *decodedInput) member(target reflect.Value, fields map[string][]int, see
 		_ = json.Unmarshal(raw, target.FieldByIndex(index).Addr().Interface())
 	case known:
 		d.value(target.FieldByIndex(index), raw, path)
-	case target.Type() != handedOn:
+	case target.Type() != passedOn:
 		d.problems = append(d.problems, problem{path: clipPath(path), rule: "is unknown: " + suggest(name, fields), unknown: true})
 	}
 	seen[name] = true

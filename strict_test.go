@@ -135,6 +135,9 @@ func TestDecodeInputNamesTheRightMember(t *testing.T) {
 		`{"agentId":"a","metadata":{"claim":1042}}`:                 "metadata.claim: must be a string, not a number",
 		`{"agentId":"a","version":1.5}`:                             "version: must be a whole number",
 		`{"agentId":"a","longPollSeconds":3000000000}`:              "longPollSeconds: must be a whole number",
+		`{"agentId":"a","files":[null]}`:                            "files[0]: must be an object, not null",
+		`{"agentId":"a","collect":{"names":["a",null]}}`:            "collect.names[1]: must be a string, not null",
+		`{"agentId":"a","timeoutSeconds":1e300}`:                    "timeoutSeconds: must be a whole number",
 		`{"agentId":"a","agentId":"b"}`:                             "agentId: is given twice",
 		`{"agentId":"a","collect":{"directories":"downloads"}}`:     "collect.directories: must be an array, not a string",
 		`{"agentId":"a","reexecution":{"maximum":3}}`:               "reexecution.maximum: is unknown",
@@ -156,6 +159,12 @@ func TestDecodeInputTakesWhatIsRight(t *testing.T) {
 	require.Equal(t, "r", in.Steps[0].ResultInput)
 	require.Equal(t, json.Number("12345678901234567890"), in.Steps[0].Inputs["big"])
 	require.NoError(t, asteroid.DecodeInput([]byte(` null`), &in))
+	var run workflows.RunAgentInput
+	require.NoError(t, asteroid.DecodeInput([]byte(`{"metadata":{"claim":null,"team":"x"},"timeoutSeconds":60.0,"version":3e0,"inputs":{"n":null}}`), &run))
+	require.Equal(t, map[string]string{"team": "x"}, run.Metadata)
+	require.EqualValues(t, 60, run.TimeoutSeconds)
+	require.Equal(t, 3, *run.Version)
+	require.Equal(t, asteroid.Inputs{"n": nil}, run.Inputs)
 }
 
 // During a rolling deployment a newer worker takes what this version does not know.

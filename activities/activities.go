@@ -13,6 +13,7 @@ import (
 	sdkclient "go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
 	"github.com/temporal-asteroid/asteroid/internal/token"
@@ -67,6 +68,11 @@ type Options struct {
 	// none from a namespace while such workflows are open. Each change is one event in history:
 	// about three an agent, and two a question.
 	SearchAttributes asteroid.SearchAttributes
+	// MaxInlineResultBytes is the size, as Temporal's data converter encodes it, up to which an
+	// agent's result enters the workflow's history. A larger one stays at the service, and
+	// [asteroid.Execution.ResultOmitted] refers to it. Each result enters history two or three
+	// times. 0 means DefaultMaxInlineResultBytes; at most 1 MiB.
+	MaxInlineResultBytes int
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.
 	RequestTimeout time.Duration
@@ -78,6 +84,9 @@ const (
 	DefaultRequestTimeout = 30 * time.Second
 	DefaultSettleInterval = 2 * time.Second
 )
+
+// DefaultMaxInlineResultBytes is half of the size at which Temporal begins to warn.
+const DefaultMaxInlineResultBytes = budget.InlineResult
 
 // DefaultMaxUploadBytes is the service's quota for one execution (fundamentals/files: 200 MB).
 const DefaultMaxUploadBytes = 200 * 1000 * 1000
@@ -104,6 +113,7 @@ type Activities struct {
 	stores         map[string]asteroid.Store
 	maxUploadBytes int64
 	settleInterval time.Duration
+	inlineResult   int // bytes
 }
 
 // New checks the options and returns the activities. It sends no request and reads no API key.
@@ -124,6 +134,7 @@ func New(options Options) (*Activities, error) {
 		stores:         maps.Clone(options.Stores),
 		maxUploadBytes: cmp.Or(options.MaxUploadBytes, DefaultMaxUploadBytes),
 		settleInterval: cmp.Or(options.SettleInterval, DefaultSettleInterval),
+		inlineResult:   cmp.Or(options.MaxInlineResultBytes, DefaultMaxInlineResultBytes),
 	}
 	if a.virtualTime = a.now != nil; !a.virtualTime {
 		a.now = time.Now
@@ -152,6 +163,9 @@ func (options *Options) check() error {
 	}
 	if options.LookupGrace < 0 || options.RequestTimeout < 0 || options.SettleInterval < 0 {
 		return errors.New("LookupGrace, RequestTimeout and SettleInterval must not be negative")
+	}
+	if size := options.MaxInlineResultBytes; size < 0 || size > budget.MaxInlineResult {
+		return fmt.Errorf("MaxInlineResultBytes is %d: must be 1 to %d, or 0 for %d", size, budget.MaxInlineResult, DefaultMaxInlineResultBytes)
 	}
 	if !slices.Contains([]asteroid.Events{"", asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll}, options.Events) {
 		return fmt.Errorf("Events is %q: must be %q, %q or %q", options.Events, asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll)

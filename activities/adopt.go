@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
 )
@@ -29,11 +30,11 @@ func (e *executeAttempt) adopt(ctx context.Context, key string, number int) (res
 	case e.graceLeft() > 0:
 		return nil, 0, e.notFoundYet(ctx, numbered(key, next))
 	case e.in.AdoptOnly:
-		return nil, 0, temporal.NewNonRetryableApplicationError(
+		return nil, 0, bound.Error(temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("no execution of agent %s has the metadata %s=%s", e.in.AgentID, asteroid.MetadataExecutionKey, numbered(key, next)),
 			asteroid.ErrorTypeNotFound, nil, asteroid.ErrorDetails{
 				Operation: "ExecutionsList", ExecutionKey: numbered(key, next), UnknownOutcomes: e.UnknownOutcomes, LastUnknown: e.LastUnknown,
-			})
+			}))
 	}
 	if e.suspected {
 		e.UnknownOutcomes = 0 // what a reset may have interrupted would have been listed long ago
@@ -177,7 +178,7 @@ func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, foun
 // could not be cancelled.
 func (e *executeAttempt) cancelDuplicates(ctx context.Context, found []client.Candidate, survivor string) (errs []error) {
 	for _, duplicate := range found {
-		if duplicate.ID == survivor || duplicate.Status.Terminal() {
+		if duplicate.ID == survivor || duplicate.Terminal {
 			continue
 		}
 		if err := e.c.CancelDuplicate(ctx, duplicate.ID); err != nil {

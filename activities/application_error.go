@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
 )
@@ -28,8 +29,8 @@ func activityError(ctx context.Context, err error) error {
 	return err
 }
 
-// applicationError is the only place where an HTTP status becomes an error type and a retry
-// decision.
+// applicationError is the place where an HTTP status becomes an error type and a retry decision.
+// Only a 404 of a new execution is judged elsewhere, by forgiveEarlyNotFound.
 func applicationError(f *client.Error) error {
 	errorType, retry, advice := asteroid.ErrorTypeUnavailable, true, ""
 	switch status := f.Status; {
@@ -39,14 +40,16 @@ func applicationError(f *client.Error) error {
 		advice = "nothing was sent; it is tried again"
 	case status == 0 && f.NeverSent:
 		advice = fmt.Sprintf("the service was not reached and nothing was sent; check the base URL of connection %q, the proxy, and that this worker trusts the certificate", f.Connection)
+	case errors.Is(f.Cause, client.ErrTooLarge):
+		errorType, retry, advice = asteroid.ErrorTypeResultTooLarge, false, "a retry would return the same"
 	case status == 0:
 		advice = "no usable response came; it is tried again"
 	case status == http.StatusUnauthorized:
 		errorType, retry, advice = asteroid.ErrorTypeUnauthorized, false, fmt.Sprintf("check the API key of connection %q", f.Connection)
 	case status == http.StatusForbidden:
 		errorType, retry = asteroid.ErrorTypeUnauthorized, false
-		advice = fmt.Sprintf("the API key of connection %q is valid but may not do this: "+
-			"the agent may not be open to it, or it belongs to another organization", f.Connection)
+		advice = fmt.Sprintf("the API key of connection %q is valid but not allowed to do this: "+
+			"perhaps the agent is not shared with it, or belongs to another organization", f.Connection)
 	case status == http.StatusPaymentRequired:
 		errorType, retry, advice = asteroid.ErrorTypePaymentRequired, false, "check the organization's plan and balance"
 	case f.Execute && f.LostTempFiles():
@@ -71,7 +74,7 @@ func applicationError(f *client.Error) error {
 	if retry {
 		options.NextRetryDelay = f.RetryAfter
 	}
-	return temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options)
+	return bound.Error(temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options))
 }
 
 // referenceError returns the error with which an activity fails because of a reference:
@@ -98,11 +101,11 @@ func transferError(ctx context.Context, what string, details asteroid.ErrorDetai
 	if retry {
 		message += "; it is tried again"
 	}
-	return temporal.NewApplicationErrorWithOptions(message, cause.Type, temporal.ApplicationErrorOptions{
+	return bound.Error(temporal.NewApplicationErrorWithOptions(message, cause.Type, temporal.ApplicationErrorOptions{
 		NonRetryable:   !retry,
 		NextRetryDelay: cause.RetryAfter,
 		Details:        []any{details},
-	})
+	}))
 }
 
 const (
@@ -133,8 +136,8 @@ func waited(ctx context.Context, interval time.Duration) time.Duration {
 func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*client.Error](err)
 	if ok && failed.Status == http.StatusNotFound && waited(ctx, tooNewInterval) < replicaLag {
-		return temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
-			asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewInterval, Details: []any{failed.Details()}})
+		return bound.Error(temporal.NewApplicationErrorWithOptions(failed.Error()+" (it may be too new to be read; it is tried again)",
+			asteroid.ErrorTypeNotFound, temporal.ApplicationErrorOptions{NextRetryDelay: tooNewInterval, Details: []any{failed.Details()}}))
 	}
 	return activityError(ctx, err)
 }
@@ -142,7 +145,7 @@ func (a *Activities) forgiveEarlyNotFound(ctx context.Context, err error) error 
 // stillRunning returns the error of a wait that goes on. It is benign: the SDK logs it at debug
 // level and does not count it. The retry policy sets the next attempt if next is 0.
 func stillRunning(message string, next time.Duration, details asteroid.ErrorDetails) error {
-	return temporal.NewApplicationErrorWithOptions(message, asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
+	return bound.Error(temporal.NewApplicationErrorWithOptions(message, asteroid.ErrorTypeStillRunning, temporal.ApplicationErrorOptions{
 		Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: next, Details: []any{details},
-	})
+	}))
 }

@@ -13,8 +13,10 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 const (
@@ -143,7 +145,7 @@ func (e *attachAttempt) lookUp(ctx context.Context, unknown []int) error {
 			continue
 		}
 		e.progress.finish(indexKey(i), asteroid.AttachedFile{
-			Name: uploads[at].Name, Size: uploads[at].Size, ContentType: e.sources[i].ContentType, AlreadySent: true,
+			Name: text.Prose(uploads[at].Name, budget.Name), Size: uploads[at].Size, ContentType: e.sources[i].ContentType, AlreadySent: true,
 		})
 		uploads = slices.Delete(uploads, at, at+1)
 	}

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
@@ -20,7 +21,8 @@ const (
 	// successful poll ends the streak.
 	failingPatience = 6 * time.Hour
 	// malformedReads is how many polls in a row have to get the same malformed response before that
-	// is final. A proxy that cuts a response short does not do so three times at the same byte.
+	// is final. A page of a gateway, or a response that was cut short, is not malformed in this
+	// sense.
 	malformedReads = 3
 	// reportPatience is how long polls fail before RunAgent is told.
 	reportPatience = 5 * time.Minute
@@ -93,14 +95,16 @@ type awaitProgress struct {
 // # When it ends
 //
 // A completed run that has no result yet is polled for up to a minute, then returned without one. A
-// failed run is a result here, not an error: check the Status. A run with a status that this
-// version does not know goes on, until it has a TerminalAt or a result. The worker logs a warning
-// once.
+// failed run is a result here, not an error: check the Status. A result of more than
+// Options.MaxInlineResultBytes is left out; see [asteroid.Execution.ResultOmitted]. A run with a
+// status that this version does not know goes on, until it has a TerminalAt or a result. The worker
+// logs a warning once.
 //
 // Once a poll has read the execution, polls may fail for six hours in a row, whatever the service
 // answers: a gateway's error page, a key that expired and a 404 do not end the wait for an agent
 // that works. The error that then ends it says that the execution was not terminal when it was last
-// read. A response that is not JSON is final after three polls that got the same one.
+// read. A response that begins and ends like JSON but is none is final after three polls that got
+// the same one.
 //
 // Errors: asteroid.StillRunning; before the first successful poll asteroid.NotFound, retryable
 // during the first minute (a new execution may not be readable everywhere yet), then final: there
@@ -160,6 +164,7 @@ func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 	if p.incomplete(ctx, e, reasonErr) {
 		return nil, runGoesOn(e, resultInterval)
 	}
+	bound.Execution(e, p.inlineResult)
 	activity.GetLogger(ctx).Info("Execution read", "executionId", e.ExecutionID, "status", e.Status, "reason", e.Reason)
 	return e, nil
 }
@@ -195,7 +200,9 @@ const startingPolls = 10
 // showsMore reports whether the caller shows something else of the execution than was read.
 func (p *poll) showsMore(ctx context.Context, e *asteroid.Execution) bool {
 	shown := p.in.Internal.Shown
-	if shown == nil || *shown == (asteroid.ShownExecution{AgentName: e.AgentName, PlatformURL: e.PlatformURL, LiveViewURL: e.LiveViewURL}) {
+	read := asteroid.Execution{AgentName: e.AgentName, PlatformURL: e.PlatformURL, LiveViewURL: e.LiveViewURL}
+	bound.Execution(&read, p.inlineResult) // as the caller got it
+	if shown == nil || *shown == (asteroid.ShownExecution{AgentName: read.AgentName, PlatformURL: read.PlatformURL, LiveViewURL: read.LiveViewURL}) {
 		return false
 	}
 	starting := e.Status == asteroid.StatusStarting || e.Status.Class() == asteroid.ClassPending
@@ -263,7 +270,7 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	if p.after.FailingSince.IsZero() {
 		p.after.FailingSince = p.attemptTime(ctx)
 		// An attempt before this one that has recorded no streak has read the execution.
-		p.after.Seen = p.in.KnownStatus != "" || activity.GetInfo(ctx).Attempt > 1
+		p.after.Seen = p.in.KnownStatus != "" || p.knownEnded() || activity.GetInfo(ctx).Attempt > 1
 	}
 	streak := p.attemptTime(ctx).Sub(p.after.FailingSince)
 	interval := min(max(streak/10, failingInterval), maxFailingInterval)
@@ -280,28 +287,35 @@ func (p *poll) failed(ctx context.Context, err error) error {
 	if !ok {
 		return err // the activity is cancelled
 	}
+	if said.Type() == asteroid.ErrorTypeResultTooLarge {
+		return err // no later poll gets less
+	}
 	details, _ := asteroid.DetailsOf(err)
 	details.ExecutionID, details.UnreadableSince = p.in.ExecutionID, p.after.FailingSince
 	message := said.Message()
-	if p.after.Seen && p.before.NoResultSince.IsZero() { // else it was terminal, without its result
+	if p.after.Seen && p.before.NoResultSince.IsZero() && !p.knownEnded() { // else it was terminal, without its result
 		message = fmt.Sprintf("execution %s was not terminal when it was last read, and may still be running: %s", p.in.ExecutionID, message)
 	}
 	switch {
 	case isResponse && p.malformed(failed):
-		return temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, message), said.Type(), nil, details)
+		return bound.Error(temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("%d polls in a row got the same malformed response: %s", malformedReads, bound.Final(message)), said.Type(), nil, details))
 	case streak >= failingPatience:
-		return temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), message), said.Type(), nil, details)
+		return bound.Error(temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("every poll has failed for %s: %s", streak.Round(time.Second), bound.Final(message)), said.Type(), nil, details))
 	case streak >= reportPatience && p.after.Seen && p.in.Internal.ReportUnreadable && p.in.Internal.UnreadableSince.IsZero():
-		return temporal.NewNonRetryableApplicationError(message+"; the wait goes on", asteroid.ErrorTypeStillRunning, nil, details)
+		return bound.Error(temporal.NewNonRetryableApplicationError(message+"; the wait goes on", asteroid.ErrorTypeStillRunning, nil, details))
 	case !p.after.Seen || !said.NonRetryable():
 		return err
 	default:
-		return temporal.NewApplicationErrorWithOptions(message+"; it is tried again", said.Type(),
-			temporal.ApplicationErrorOptions{NextRetryDelay: interval, Details: []any{details}})
+		return bound.Error(temporal.NewApplicationErrorWithOptions(message+"; it is tried again", said.Type(),
+			temporal.ApplicationErrorOptions{NextRetryDelay: interval, Details: []any{details}}))
 	}
 }
+
+// knownEnded reports whether RunAgent asks for an execution that has ended: it names the status of
+// any other.
+func (p *poll) knownEnded() bool { return p.in.Internal.ReportUnreadable && p.in.KnownStatus == "" }
 
 // malformed reports whether enough polls in a row got the same malformed response.
 func (p *poll) malformed(failed *client.Error) bool {

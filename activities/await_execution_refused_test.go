@@ -60,6 +60,7 @@ func TestAwaitExecutionToleratesRefusalsOnceItHasReadTheExecution(t *testing.T) 
 			err := wait.nextErr()
 			require.True(t, applicationError(t, err).NonRetryable())
 			require.ErrorContains(t, err, "was not terminal when it was last read")
+			require.NotContains(t, err.Error(), "tried again")
 			details, _ := asteroid.DetailsOf(err)
 			require.Equal(t, "e-1", details.ExecutionID)
 		})
@@ -85,6 +86,9 @@ func TestAwaitExecutionEndsWithAResponseThatStaysMalformed(t *testing.T) {
 	}{
 		"the same three times": {[]string{nan, nan, nan}, true},
 		"another in between":   {[]string{nan, nan, nan[:40], nan, nan}, false},
+		"a gateway's page":     {[]string{"<html>back soon</html>", "<html>back soon</html>", "<html>back soon</html>", "<html>back soon</html>"}, false},
+		"nothing":              {[]string{"", "", "", ""}, false},
+		"cut short":            {[]string{nan[:40], nan[:40], nan[:40], nan[:40]}, false},
 		"good in between":      {[]string{nan, nan, executionJSON("running"), nan, nan}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +106,7 @@ func TestAwaitExecutionEndsWithAResponseThatStaysMalformed(t *testing.T) {
 			require.Equal(t, row.final, applicationError(t, err).NonRetryable())
 			if row.final {
 				require.ErrorContains(t, err, `has the member "result", which is not JSON`)
+				require.NotContains(t, err.Error(), "tried again")
 			}
 		})
 	}

@@ -20,6 +20,9 @@
 //	...
 //	acts.Register(worker)
 //
+// [NewInterceptor] is the last net for results and errors that are too large for history. Give it
+// to the worker too; the plugin does.
+//
 // # Metrics
 //
 // The counter asteroid_execute_decisions, with the label decision (posted, rejected, unknown,

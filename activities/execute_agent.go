@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
@@ -168,11 +169,11 @@ func (e *executeAttempt) checkFresh(key string) error {
 			if e.UnknownOutcomes == 0 {
 				key = ""
 			}
-			return temporal.NewNonRetryableApplicationError(
+			return bound.Error(temporal.NewNonRetryableApplicationError(
 				fmt.Sprintf("%s (%s) expired: stage the files again and execute with the new handles", field, file.Name),
 				asteroid.ErrorTypeStagedFileExpired, nil, asteroid.ErrorDetails{
 					Field: field, ExecutionKey: key, UnknownOutcomes: e.UnknownOutcomes, LastUnknown: e.LastUnknown,
-				})
+				}))
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
 	"github.com/temporal-asteroid/asteroid/internal/token"
@@ -261,11 +262,11 @@ func (e *executeAttempt) lookupFailed(ctx context.Context, err error, key string
 func (e *executeAttempt) unknownOutcome(failed *client.Error, key string) error {
 	details := failed.Details()
 	details.ExecutionKey, details.UnknownOutcomes, details.LastUnknown = key, e.UnknownOutcomes, e.LastUnknown
-	return temporal.NewApplicationErrorWithOptions(
+	return bound.Error(temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("whether the agent was started is not known yet: %s (the next attempt looks it up by the metadata %s=%s)",
 			failed, asteroid.MetadataExecutionKey, key),
 		asteroid.ErrorTypeUnavailable, temporal.ApplicationErrorOptions{
 			NextRetryDelay: max(failed.RetryAfter, min(lookupInterval, max(e.lookupGrace/4, 10*time.Millisecond))),
 			Details:        []any{details},
-		})
+		}))
 }

@@ -34,16 +34,20 @@ type finder struct {
 	listings map[string]func() ([]client.File, error) // by execution id
 }
 
-// findExecutionFile returns the source of a file in an execution's listing.
+// findExecutionFile returns the source of a file in an execution's listing, or of its result.
 func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Source, error) {
 	parsed, err := files.ParseURI(uri)
 	if err != nil {
 		return nil, err
 	}
 	executionID, filePath := parsed.Host, strings.TrimPrefix(parsed.Path, "/")
+	if text.PlainID(executionID) && filePath == asteroid.ExecutionResultPath && parsed.RawQuery == "" {
+		return f.findExecutionResult(ctx, executionID)
+	}
 	directory, name, _ := strings.Cut(filePath, "/")
 	if !text.PlainID(executionID) || directory == "" || name == "" || parsed.RawQuery != "" {
-		return nil, fmt.Errorf("%q must be %s://<execution id>/<directory>/<name>", files.RedactURL(parsed), asteroid.ExecutionScheme)
+		return nil, fmt.Errorf("%q must be %[2]s://<execution id>/<directory>/<name> or %[2]s://<execution id>/%[3]s",
+			files.RedactURL(parsed), asteroid.ExecutionScheme, asteroid.ExecutionResultPath)
 	}
 	listed, err := f.listing(ctx, executionID)
 	if err != nil {
@@ -127,7 +131,8 @@ func linkError(err error) error {
 	if !ok {
 		return err
 	}
-	if (failed.Cause != nil || failed.Status >= 500) && failed.RetryAfter == 0 {
+	passing := failed.Cause != nil && !errors.Is(failed.Cause, client.ErrTooLarge) || failed.Status >= 500
+	if passing && failed.RetryAfter == 0 {
 		return files.Unavailable("%w", failed)
 	}
 	return files.Invalid("%w", failed)

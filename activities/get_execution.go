@@ -4,11 +4,14 @@ import (
 	"context"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 )
 
 // GetExecution reads an execution as it is now
 // (https://docs.asteroid.ai/api-reference/execution/get-execution). If its status has a reason
 // (paused, asking, failed, cancelled), it also reads the newest activities, which hold the reason.
+// A result of more than Options.MaxInlineResultBytes is left out; see
+// [asteroid.Execution.ResultOmitted].
 //
 // Errors: those of the API. A 404 is retried during the first minute after the activity was
 // scheduled, since a new execution may not be readable everywhere yet; then it is
@@ -25,5 +28,6 @@ func (a *Activities) GetExecution(ctx context.Context, in asteroid.GetExecutionI
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
+	bound.Execution(execution, a.inlineResult)
 	return execution, nil
 }

@@ -11,16 +11,20 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
-// promptStart is within which a first attempt begins that nobody has dispatched before. An operator
-// takes longer to reset an activity.
+// promptStart is the longest that a first attempt takes to begin if nobody has reset the activity.
+// An operator takes longer to do so.
 const promptStart = 100 * time.Millisecond
 
-// describeTimeout bounds a question to the Temporal server.
-const describeTimeout = 5 * time.Second
+const (
+	// describeTimeout bounds a question to the Temporal server.
+	describeTimeout = 5 * time.Second
+	// supersededTimeout bounds the search for executions of replaced runs.
+	supersededTimeout = 15 * time.Second
+)
 
-// inheritResets counts what this activity or an equal one may have requested before an operator
-// reset the workflow, its parent, or the activity. A reset hides such requests: attempts start
-// again at 1, without heartbeat details.
+// inheritResets takes into account what this activity or an equal one may have requested before an
+// operator reset the workflow, its parent, or the activity. A reset hides such requests: attempts
+// start again at 1, without heartbeat details.
 func (e *executeAttempt) inheritResets(ctx context.Context) {
 	own, internal := e.info.WorkflowExecution, e.in.Internal
 	if !e.info.IsWorkflowActivity() {
@@ -33,7 +37,7 @@ func (e *executeAttempt) inheritResets(ctx context.Context) {
 	case e.wasReset():
 		e.inheritReset(ctx, own.ID, own.RunID)
 	case internal.OriginalRunID == "" && e.in.IdempotencyKey != "" && e.server:
-		// A caller that does not tell its original run id.
+		// The caller did not pass its original run id, so only the server knows of a reset.
 		e.inheritReset(ctx, own.ID, own.RunID)
 	}
 	if e.parentWasReset() {
@@ -44,14 +48,14 @@ func (e *executeAttempt) inheritResets(ctx context.Context) {
 	}
 }
 
-// wasReset reports whether a reset made the workflow run of this activity.
+// wasReset reports whether a reset of the workflow created the run of this activity.
 func (e *executeAttempt) wasReset() bool {
 	original := e.in.Internal.OriginalRunID
 	return original != "" && original != e.info.WorkflowExecution.RunID
 }
 
-// parentWasReset reports whether the intent is that of a parent workflow whose run a reset made. A
-// child that the run before it started may have the same intent, and go on.
+// parentWasReset reports whether the intent comes from a parent workflow whose run was created by a
+// reset. A child of the parent's earlier run may share the intent and still be running.
 func (e *executeAttempt) parentWasReset() bool {
 	parent := e.in.Internal.Intent
 	return parent.WorkflowID != e.info.WorkflowExecution.ID && parent.RunID != parent.OriginalRunID
@@ -63,7 +67,8 @@ func (e *executeAttempt) startedLate() bool {
 	return e.info.Attempt == 1 && e.info.StartedTime.Sub(e.info.ScheduledTime) > promptStart
 }
 
-// suspect makes this attempt look up what a request may have started that ended by this time.
+// suspect makes this attempt look for an execution of an earlier request, which ended no later than
+// the given time. Zero means long ago.
 func (e *executeAttempt) suspect(ended time.Time) {
 	if e.UnknownOutcomes == 0 {
 		e.UnknownOutcomes, e.suspected = 1, true
@@ -73,8 +78,7 @@ func (e *executeAttempt) suspect(ended time.Time) {
 	}
 }
 
-// inheritReset counts a request that a workflow run may have had under way when a reset replaced it
-// by the given run.
+// inheritReset takes into account a request that was under way when a reset created the given run.
 func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID string) {
 	described, err := e.describe(ctx, workflowID, runID)
 	if err != nil {
@@ -86,9 +90,9 @@ func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID str
 	}
 }
 
-// inheritDispatches counts a request of an earlier dispatch of this activity. The server keeps the
-// activity's first scheduled time through a reset. But the pending activity was scheduled anew, and
-// knows when an attempt of it has completed.
+// inheritDispatches takes into account a request of an attempt before a reset of this activity. A
+// reset keeps the activity's first scheduled time, which the attempt sees. The server's record of
+// the pending activity has the new scheduled time, and when its last attempt completed.
 func (e *executeAttempt) inheritDispatches(ctx context.Context) {
 	if !e.server {
 		e.suspect(time.Time{})
@@ -103,6 +107,7 @@ func (e *executeAttempt) inheritDispatches(ctx context.Context) {
 		scheduled, completed := pending.GetScheduledTime().AsTime(), pending.GetLastAttemptCompleteTime()
 		switch {
 		case pending.GetActivityId() != e.info.ActivityID:
+			continue
 		case completed != nil:
 			e.suspect(completed.AsTime())
 		case scheduled.After(e.info.ScheduledTime.Add(time.Millisecond)):
@@ -119,6 +124,8 @@ func (e *executeAttempt) supersededExecutions(ctx context.Context, key, executio
 	if internal.FirstRunID == "" || internal.FirstRunID == own.RunID || !e.server {
 		return nil // the first run of its chain
 	}
+	ctx, cancel := context.WithTimeout(ctx, supersededTimeout) // the agent runs: do not hold back its id
+	defer cancel()
 	active, err := e.c.ActiveOfChain(ctx, internal.FirstRunID)
 	if err != nil {
 		activity.GetLogger(ctx).Warn("Executions of replaced workflow runs could not be looked up", "error", err)
@@ -129,20 +136,20 @@ func (e *executeAttempt) supersededExecutions(ctx context.Context, key, executio
 		if found.Origin.WorkflowID != own.ID || found.ID == executionID || numberPattern.ReplaceAllString(found.Key, "") == key {
 			continue
 		}
-		was, known := replaced[found.RunID]
+		isReplaced, known := replaced[found.RunID]
 		if !known {
-			was = e.wasReplaced(ctx, found)
-			replaced[found.RunID] = was
+			isReplaced = e.wasReplaced(ctx, found)
+			replaced[found.RunID] = isReplaced
 		}
-		if was {
+		if isReplaced {
 			superseded = append(superseded, found.ID)
 		}
 	}
 	return superseded
 }
 
-// wasReplaced reports whether a reset replaced the workflow run that started an execution, or one
-// before it in the chain, which then terminated it.
+// wasReplaced reports whether a reset replaced the workflow run that started an execution, or
+// terminated it because an earlier run of the chain was reset. An error counts as no.
 func (e *executeAttempt) wasReplaced(ctx context.Context, found client.Candidate) bool {
 	described, err := e.describe(ctx, found.Origin.WorkflowID, found.RunID)
 	return err == nil && (described.GetWorkflowExtendedInfo().GetResetRunId() != "" ||
@@ -158,7 +165,7 @@ func (e *executeAttempt) describe(ctx context.Context, workflowID, runID string)
 	defer cancel()
 	described, err := service.DescribeWorkflowExecution(ctx, workflowID, runID)
 	if err != nil {
-		activity.GetLogger(ctx).Warn("A workflow could not be described, so an earlier request of its agents is assumed",
+		activity.GetLogger(ctx).Warn("A workflow could not be described, so it is unknown whether a reset replaced its run",
 			"workflowId", workflowID, "runId", runID, "error", err)
 	}
 	return described, err

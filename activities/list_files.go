@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
@@ -31,28 +32,57 @@ const (
 // as added. For a run that is in progress the result is a snapshot.
 //
 // Errors: asteroid.InvalidInput for an invalid pattern, or a selection of more than a thousand
-// files; asteroid.Unavailable, retried, when the listing still changes after two minutes;
-// asteroid.NotFound, retryable during the first minute; and those of the API.
+// files or of more than 384 KiB of names; asteroid.Unavailable, retried, when the listing still
+// changes after two minutes; asteroid.NotFound, retryable during the first minute; and those of the
+// API.
 func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
 		return nil, err
 	}
-	listed, err := a.stableListing(ctx, c, in.ExecutionID, in.FileSelection)
+	listed, result, err := a.selectedFiles(ctx, c, in.ExecutionID, in.FileSelection)
 	if err != nil {
 		return nil, err
 	}
-	result := &asteroid.ListFilesResult{Files: make([]asteroid.OutputFile, len(listed))}
+	outputs := make([]asteroid.OutputFile, len(listed))
 	for i, file := range listed {
-		result.Files[i] = asteroid.OutputFile{
+		outputs[i] = asteroid.OutputFile{
 			FileRef: asteroid.FileRef{
 				URI:  asteroid.ExecutionFileURI(in.ExecutionID, file.Directory, file.RelativePath()),
-				Name: file.Name, ContentType: mediaType(file),
+				Name: outputName(file), ContentType: mediaType(file),
 			},
 			Directory: file.Directory, Size: file.Size,
 		}
+		if file.ID == resultFileID {
+			outputs[i].URI, outputs[i].SHA256 = asteroid.ExecutionResultURI(in.ExecutionID), result.sha256
+		}
 	}
-	return result, nil
+	if err := bound.Files("names", outputs); err != nil {
+		return nil, err
+	}
+	return &asteroid.ListFilesResult{Files: outputs}, nil
+}
+
+// selectedFiles returns the selected files, the execution's result first. result is nil unless it
+// is selected and exists.
+func (a *Activities) selectedFiles(ctx context.Context, c *client.Client, executionID string,
+	selection asteroid.FileSelection) (listed []client.File, result *resultFile, err error) {
+	if selection.Result {
+		if result, _, err = findResult(ctx, c, executionID); err != nil {
+			return nil, nil, a.forgiveEarlyNotFound(ctx, err)
+		}
+	}
+	if listed, err = a.stableListing(ctx, c, executionID, selection); err != nil {
+		return nil, nil, err
+	}
+	if result != nil {
+		listed = slices.Insert(listed, 0, result.file())
+	}
+	if len(listed) > asteroid.MaxFiles {
+		return nil, nil, asteroid.NewInvalidInput("names", fmt.Sprintf(
+			"select %d files, more than %d: narrow the patterns or the directories", len(listed), asteroid.MaxFiles))
+	}
+	return listed, result, nil
 }
 
 // stableListing returns the selected files once two listings in a row agree on them.
@@ -75,10 +105,6 @@ func (a *Activities) stableListing(ctx context.Context, c *client.Client, execut
 		selected := slices.DeleteFunc(all, func(file client.File) bool { return !selects(selection, file) })
 		client.SortFiles(selected)
 		if before != nil && !waiting && slices.EqualFunc(before, selected, sameFile) {
-			if len(selected) > asteroid.MaxFiles {
-				return nil, asteroid.NewInvalidInput("names", fmt.Sprintf(
-					"select %d files, more than %d: narrow the patterns or the directories", len(selected), asteroid.MaxFiles))
-			}
 			return selected, nil
 		}
 		before = append([]client.File{}, selected...)

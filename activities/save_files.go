@@ -2,14 +2,19 @@ package activities
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"maps"
 	"net/url"
+	"path"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
@@ -19,7 +24,8 @@ import (
 // SaveFiles copies files of an execution to a destination of your own, because the service deletes
 // them after a while. It selects and lists them as [Activities.ListFiles] does, and writes each to
 // <destination>/<execution id>/<directory>/<name>, so that runs do not overwrite each other's
-// files. It makes names safe for a disk and unique, and keeps the agent's folders.
+// files. It makes names safe for a disk and unique, and keeps the agent's folders. The result, if
+// it is selected, is <destination>/<execution id>/result.json.
 //
 // Files are streamed, a few at a time. The size must equal the listed one, and the checksum must
 // equal the one that the service or the link's host gives. A file appears under its name once it is
@@ -42,7 +48,7 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 	}
 	progress, stop := newReporter[asteroid.OutputFile](ctx)
 	defer stop()
-	listed, err := a.stableListing(ctx, c, in.ExecutionID, in.FileSelection)
+	listed, result, err := a.selectedFiles(ctx, c, in.ExecutionID, in.FileSelection)
 	if err != nil {
 		return nil, err
 	}
@@ -51,11 +57,15 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 		return nil, activityError(ctx, err)
 	}
 	targets := newTargets(base, in.ExecutionID, listed, progress)
+	if err := bound.Files("names", expectedOutputs(listed, targets, progress)); err != nil {
+		return nil, err
+	}
 	err = parallel.Each(ctx, concurrentFiles, len(listed), func(ctx context.Context, i int) error {
 		if targets[i] == nil {
 			return nil
 		}
-		saved, err := saveFile(ctx, c, in.ExecutionID, listed[i], store, targets[i], checksums[listed[i].ID], progress.addBytes)
+		content := &outputContent{c: c, executionID: in.ExecutionID, file: listed[i], checksum: checksums[listed[i].ID], result: result}
+		saved, err := content.save(ctx, store, targets[i], progress.addBytes)
 		if err != nil {
 			return err
 		}
@@ -90,32 +100,78 @@ func newTargets(base *url.URL, executionID string, listed []client.File, progres
 	}
 	for i, file := range listed {
 		if targets[i] != nil {
-			path := paths.Unique(files.SafePath(file.Directory) + "/" + files.SafePath(file.RelativePath()))
+			path := files.SafePath(file.RelativePath())
+			if file.Directory != "" {
+				path = files.SafePath(file.Directory) + "/" + path
+			}
+			path = paths.Unique(path)
 			targets[i].Path, targets[i].RawPath = base.Path+path, ""
 		}
 	}
 	return targets
 }
 
-// saveFile copies one file and verifies it.
-func saveFile(ctx context.Context, c *client.Client, executionID string, file client.File, store asteroid.Store,
-	target *url.URL, checksum string, moved func(n int)) (*asteroid.OutputFile, error) {
-	what := "execution " + executionID + ", " + file.Directory + "/" + text.Clip(file.RelativePath())
+// expectedOutputs returns what SaveFiles will return, as far as it is known before it copies.
+func expectedOutputs(listed []client.File, targets []*url.URL, progress *reporter[asteroid.OutputFile]) []asteroid.OutputFile {
+	expected := progress.inOrder(len(listed), func(i int) string { return listed[i].ID })
+	for i, file := range listed {
+		if targets[i] != nil {
+			expected[i] = asteroid.OutputFile{
+				FileRef:   asteroid.FileRef{URI: targets[i].String(), Name: outputName(file), ContentType: outputType(file)},
+				Directory: file.Directory, Size: file.Size, SHA256: strings.Repeat("0", hex.EncodedLen(sha256.Size)),
+			}
+		}
+	}
+	return expected
+}
+
+func outputName(file client.File) string { return text.Prose(file.Name, budget.Name) }
+
+func outputType(file client.File) string {
+	return files.ContentTypeOf(mediaType(file), file.Name, nil)
+}
+
+// outputContent is the content of a file to save.
+type outputContent struct {
+	c           *client.Client
+	executionID string
+	file        client.File
+	checksum    string      // the service's SHA-256, if it has one
+	result      *resultFile // the execution's result, if that is selected
+}
+
+// open returns the content, and the digests that are stated for it.
+func (o *outputContent) open(ctx context.Context) (io.ReadCloser, files.Digests, error) {
+	if o.file.ID == resultFileID {
+		content, err := o.result.open(ctx)
+		return content, files.SHA256Digest(o.result.sha256), err
+	}
+	body, err := remoteFile(o.c, o.executionID, o.file).Open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The service's checksum wins: a host that alters the content can alter its own checksum too.
+	digests := maps.Clone(body.Digests)
+	maps.Copy(digests, files.SHA256Digest(o.checksum))
+	return body, digests, nil
+}
+
+// save copies the file and verifies it.
+func (o *outputContent) save(ctx context.Context, store asteroid.Store, target *url.URL, moved func(n int)) (*asteroid.OutputFile, error) {
+	file := o.file
+	what := "execution " + o.executionID + ", " + text.Clip(path.Join(file.Directory, file.RelativePath()))
 	fail := func(err error) error {
-		return transferError(ctx, what, asteroid.ErrorDetails{ExecutionID: executionID}, err)
+		return transferError(ctx, what, asteroid.ErrorDetails{ExecutionID: o.executionID}, err)
 	}
 	transferCtx, alive, stop := files.WithStallTimeout(ctx, files.StallTimeout)
 	defer stop()
-	body, err := remoteFile(c, executionID, file).Open(transferCtx)
+	body, digests, err := o.open(transferCtx)
 	if err != nil {
 		return nil, fail(err)
 	}
 	defer func() { _ = body.Close() }()
-	// The service's checksum wins: a host that alters the content can alter its own checksum too.
-	digests := maps.Clone(body.Digests)
-	maps.Copy(digests, files.SHA256Digest(checksum))
 	content := files.NewCheckedReader(what, &countingReader{body, func(n int) { alive(); moved(n) }}, file.Size, digests)
-	info := asteroid.FileInfo{Name: file.Name, ContentType: files.ContentTypeOf(mediaType(file), file.Name, nil), Size: file.Size}
+	info := asteroid.FileInfo{Name: outputName(file), ContentType: outputType(file), Size: file.Size}
 	if err := store.Write(transferCtx, target, content, info); err != nil {
 		if content.Failed != nil {
 			err = content.Failed // the store's own error only wraps it
@@ -128,7 +184,7 @@ func saveFile(ctx context.Context, c *client.Client, executionID string, file cl
 		return nil, fail(files.Unavailable("%s: the store returned before it had read the whole file", files.RedactURL(target)))
 	}
 	return &asteroid.OutputFile{
-		FileRef:   asteroid.FileRef{URI: target.String(), Name: file.Name, ContentType: info.ContentType},
+		FileRef:   asteroid.FileRef{URI: target.String(), Name: info.Name, ContentType: info.ContentType},
 		Directory: file.Directory, Size: content.BytesRead, SHA256: content.SHA256(),
 	}, nil
 }

@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // stagedReserve is the lifetime that a kept file of an earlier attempt must have left.
@@ -100,7 +102,7 @@ func (a *Activities) stageFile(ctx context.Context, c *client.Client, s *files.S
 	staged := &asteroid.StagedFile{ContentType: s.ContentType, ExpiresAt: a.now().Add(asteroid.StagedFileLifetime)}
 	err := a.transfer(ctx, s, name, quota, moved, func(ctx context.Context, body *files.Upload) (err error) {
 		staged.ID, staged.Name, err = c.Stage(ctx, name, body)
-		staged.Size = body.BytesRead()
+		staged.Name, staged.Size = text.Prose(staged.Name, budget.Name), body.BytesRead()
 		return err
 	})
 	return staged, err

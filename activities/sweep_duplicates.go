@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 )
 
 // SweepDuplicates cancels every execution of an intent except Keep: duplicates that the service
@@ -31,7 +32,7 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 			return nil, activityError(ctx, err)
 		}
 		for _, duplicate := range found {
-			if duplicate.ID == in.Keep || duplicate.Status.Terminal() {
+			if duplicate.ID == in.Keep || duplicate.Terminal {
 				continue
 			}
 			if err := c.CancelDuplicate(ctx, duplicate.ID); err != nil {
@@ -50,9 +51,9 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 		key = numbered(in.ExecutionKey, number)
 	}
 	if uncancelled != nil {
-		return nil, temporal.NewApplicationErrorWithOptions(
+		return nil, bound.Error(temporal.NewApplicationErrorWithOptions(
 			"a duplicate could not be cancelled: "+uncancelled.Error()+" (it is tried again)", asteroid.ErrorTypeUnavailable,
-			temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: in.ExecutionKey}}})
+			temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: in.ExecutionKey}}}))
 	}
 	return &result, nil
 }

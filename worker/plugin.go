@@ -80,7 +80,7 @@ func NewPlugin(options Options, more ...PluginOption) (*temporal.SimplePlugin, e
 	}
 	simple, err := temporal.NewSimplePlugin(temporal.SimplePluginOptions{
 		Name:               PluginName,
-		WorkerInterceptors: []interceptor.WorkerInterceptor{workflows.NewInterceptor(p.workflows)},
+		WorkerInterceptors: []interceptor.WorkerInterceptor{workflows.NewInterceptor(p.workflows), activities.NewInterceptor()},
 		RunContextBefore:   p.register,
 		RunContextAfter:    p.forget,
 	})

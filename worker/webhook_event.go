@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -21,6 +22,9 @@ type webhookEvent struct {
 	} `json:"info"`
 }
 
+// maxEventMember bounds in bytes what a signal repeats of an event. Signals stay in history.
+const maxEventMember = 255
+
 // parseEvent decodes a body. Its errors are logged, so they contain nothing of the body.
 func parseEvent(body []byte) (webhookEvent, error) {
 	var event webhookEvent
@@ -31,6 +35,8 @@ func parseEvent(body []byte) (webhookEvent, error) {
 		return webhookEvent{}, errors.New("type or event_id is missing")
 	case event.Info.Event == "" || event.Info.ExecutionID == "":
 		return webhookEvent{}, errors.New("info.event or info.execution_id is missing")
+	case max(len(event.EventID), len(event.Info.Event), len(event.Info.ExecutionID)) > maxEventMember:
+		return webhookEvent{}, fmt.Errorf("event_id, info.event or info.execution_id has more than %d bytes", maxEventMember)
 	}
 	return event, nil
 }

@@ -10,36 +10,37 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/token"
 )
 
-// signalRate bounds the signals by key in each minute. Its memory does not grow with the number of
-// keys: keys with the same hash share a bound, and nobody outside can tell which do.
+// signalRate bounds the signals by key in each minute.
 type signalRate struct {
-	limit uint32
+	limit int
 	seed  maphash.Seed
 
 	mu     sync.Mutex
 	minute int64
-	counts []uint32 // in this minute, by hash
+	counts map[uint64]int // in this minute, by the key's hash: a key may be long
 }
 
-const signalRateCounts = 1 << 14
+// maxRateKeys bounds the memory, to about 5 MB. Signals of further keys wait for the next minute.
+const maxRateKeys = 1 << 17
 
 func newSignalRate(limit int) *signalRate {
-	return &signalRate{limit: uint32(min(limit, 1<<30)), seed: maphash.MakeSeed(), counts: make([]uint32, signalRateCounts)} //nolint:gosec // bounded
+	return &signalRate{limit: limit, seed: maphash.MakeSeed(), counts: map[uint64]int{}}
 }
 
 // take counts a signal, or returns false if the minute has had its number of them.
 func (r *signalRate) take(key string, now time.Time) bool {
-	i := maphash.String(r.seed, key) % signalRateCounts
+	hash := maphash.String(r.seed, key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if minute := now.Unix() / 60; minute != r.minute {
 		r.minute = minute
 		clear(r.counts)
 	}
-	if r.counts[i] >= r.limit {
+	count, known := r.counts[hash]
+	if count >= r.limit || !known && len(r.counts) >= maxRateKeys {
 		return false
 	}
-	r.counts[i]++
+	r.counts[hash] = count + 1
 	return true
 }
 

@@ -62,8 +62,14 @@ func retry(initial, maximum time.Duration) *temporal.RetryPolicy {
 		BackoffCoefficient: 1.5,
 		MaximumInterval:    maximum,
 		MaximumAttempts:    unlimited,
+
+		NonRetryableErrorTypes: []string{payloadSizeError},
 	}
 }
+
+// payloadSizeError is the type of the error with which the SDK fails an activity whose result is
+// larger than the server takes. It would be as large the next time.
+const payloadSizeError = "payloadSizeError"
 
 // withDefaults sets the activity options that the context leaves unset.
 func withDefaults(ctx workflow.Context, defaults workflow.ActivityOptions, summary string) workflow.Context {
@@ -84,7 +90,7 @@ func withDefaults(ctx workflow.Context, defaults workflow.ActivityOptions, summa
 			BackoffCoefficient:     cmp.Or(p.BackoffCoefficient, policy.BackoffCoefficient),
 			MaximumInterval:        cmp.Or(p.MaximumInterval, policy.MaximumInterval),
 			MaximumAttempts:        cmp.Or(p.MaximumAttempts, policy.MaximumAttempts),
-			NonRetryableErrorTypes: p.NonRetryableErrorTypes,
+			NonRetryableErrorTypes: append(slices.Clone(p.NonRetryableErrorTypes), payloadSizeError),
 		}
 		// The server refuses a maximum interval below the initial one.
 		policy.MaximumInterval = max(policy.MaximumInterval, policy.InitialInterval)

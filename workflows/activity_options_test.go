@@ -84,7 +84,8 @@ func TestGetExecutionFillsOnlyUnsetActivityOptions(t *testing.T) {
 	require.Equal(t, 1.5, some.RetryPolicy.BackoffCoefficient)
 	require.Equal(t, time.Minute, some.RetryPolicy.MaximumInterval)
 	require.Equal(t, int32(2), some.RetryPolicy.MaximumAttempts)
-	require.Equal(t, own.RetryPolicy.NonRetryableErrorTypes, some.RetryPolicy.NonRetryableErrorTypes)
+	require.Equal(t, []string{"payloadSizeError"}, none.RetryPolicy.NonRetryableErrorTypes)
+	require.Equal(t, []string{asteroid.ErrorTypeNotFound, "payloadSizeError"}, some.RetryPolicy.NonRetryableErrorTypes)
 }
 
 // The retries of these activities are their protocol: what people usually set must not end it.
@@ -125,7 +126,7 @@ func TestProtocolCallsSurviveUsualActivityOptions(t *testing.T) {
 			require.Len(t, b.api.Executions(), 1)
 			require.GreaterOrEqual(t, spy.seen.StartToCloseTimeout, 2*time.Minute)
 			require.Zero(t, spy.seen.ScheduleToStartTimeout)
-			require.Subset(t, []string{"mine"}, spy.seen.RetryPolicy.NonRetryableErrorTypes)
+			require.Subset(t, []string{"mine", "payloadSizeError"}, spy.seen.RetryPolicy.NonRetryableErrorTypes)
 		})
 	}
 }

@@ -8,7 +8,10 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // agents are the agents of one workflow.
@@ -28,11 +31,19 @@ type agents struct {
 func (a *agents) add(ctx workflow.Context, r *AgentRun) {
 	a.register(ctx)
 	now := workflow.Now(ctx)
-	r.state = &AgentState{AgentID: r.in.AgentID, Started: now, Since: now}
+	r.state = &AgentState{AgentID: text.Prose(r.in.AgentID, budget.ID), Started: now, Since: now}
 	for _, ref := range r.in.Files {
 		r.state.requested = append(r.state.requested, fileLabel(ref))
 	}
 	a.runs = append(a.runs, r)
+}
+
+// refuse returns the error of an input, after the state shows it.
+func (a *agents) refuse(ctx workflow.Context, in RunAgentInput, err error) error {
+	run := &AgentRun{in: in, agents: a}
+	a.add(ctx, run)
+	run.enterFinalPhase(ctx, err)
+	return err
 }
 
 // register registers the query, the updates and the receiver of events, once. It comes before the
@@ -55,10 +66,22 @@ func (a *agents) register(ctx workflow.Context) {
 	workflow.Go(ctx, a.receiveEvents)
 }
 
+// snapshot returns the state. Of more agents than a query can return it leaves out the lists of the
+// earliest, then their texts, then the earliest themselves.
 func (a *agents) snapshot() (State, error) {
 	state := State{Agents: make([]AgentState, len(a.runs))}
 	for i, r := range a.runs {
 		state.Agents[i] = *r.state
+	}
+	fits := bound.Fit(state.Agents, budget.State, (*AgentState).leaveOutLists, (*AgentState).leaveOutTexts)
+	if !fits {
+		left := budget.State
+		for i := range slices.Backward(state.Agents) {
+			if left -= bound.Size(state.Agents[i]); left < 0 {
+				state.Omitted, state.Agents = i+1, state.Agents[i+1:]
+				break
+			}
+		}
 	}
 	return state, nil
 }
@@ -130,6 +153,15 @@ func (a *agents) supersede(connection string, ids []string) {
 	}
 }
 
+// show shows the agent's state where people see it. It costs little when nothing has changed.
+func (r *AgentRun) show(ctx workflow.Context) {
+	if page := r.state.markdown(); page != r.page {
+		r.page = page
+		r.agents.renderDetails(ctx)
+	}
+	r.agents.updateSearchAttributes(ctx)
+}
+
 // renderDetails replaces the agents' part of the current details, or appends it to the author's.
 func (a *agents) renderDetails(ctx workflow.Context) {
 	details, before := workflow.GetCurrentDetails(ctx), a.rendered
@@ -140,5 +172,4 @@ func (a *agents) renderDetails(ctx workflow.Context) {
 		details += a.rendered
 	}
 	workflow.SetCurrentDetails(ctx, details)
-	a.updateSearchAttributes(ctx)
 }

@@ -36,6 +36,9 @@ func (a *agents) validateAnswer(in AnswerInput) error {
 	if len(in.Answers) == 0 && strings.TrimSpace(in.Text) == "" {
 		return asteroid.NewInvalidInput("answers", "is empty, and so is text: choose labels, write a text, or both")
 	}
+	if err := validateLength("text", in.Text); err != nil {
+		return err
+	}
 	r, err := a.findRun(in.ExecutionID)
 	if err != nil || !r.state.Status.NeedsHuman() {
 		return err

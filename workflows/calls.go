@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
@@ -108,8 +109,7 @@ func CheckDestination(ctx workflow.Context, in asteroid.CheckDestinationInput) (
 // startActivity starts an activity with the context's options and these defaults. The server bounds
 // a summary at 400 bytes; a shorter one reads better.
 func startActivity(ctx workflow.Context, name string, in any, defaults workflow.ActivityOptions, summary string) workflow.Future {
-	const limit = 120
-	return workflow.ExecuteActivity(withDefaults(ctx, defaults, text.Truncate(summary, limit)), name, in)
+	return workflow.ExecuteActivity(withDefaults(ctx, defaults, text.Line(summary, budget.Summary)), name, in)
 }
 
 func runActivity[Out any](ctx workflow.Context, name string, in any, defaults workflow.ActivityOptions, summary string) (*Out, error) {

@@ -3,35 +3,41 @@ package workflows
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // markdown renders the agents for a person who opens the workflow's page. A workflow may run
-// thousands of agents: it shows the newest ones in full, and some earlier ones in a line each.
+// thousands of agents: it shows the newest ones in full, and some earlier ones in a line each, as
+// far as the page has room.
 func (a *agents) markdown() string {
-	const inFull, shown = 10, 50
-	var page strings.Builder
-	if hidden := len(a.runs) - shown; hidden > 0 {
-		page.WriteString("\n" + strconv.Itoa(hidden) + " earlier agents are not shown.\n")
-	}
-	for i, r := range a.runs {
-		s := r.state
-		switch age := len(a.runs) - i; {
-		case age <= inFull || s.Ended.IsZero() && age <= shown:
-			page.WriteString(s.markdown())
-		case age <= shown:
-			page.WriteString(s.headline() + ", execution " + inlineCode(s.ExecutionID) + "\n")
+	const inFull, most = 10, 50
+	var shown []string // the newest first
+	left := budget.Details
+	for i, r := range slices.Backward(a.runs) {
+		age, part := len(a.runs)-i, r.page
+		if age > inFull && !r.state.Ended.IsZero() || len(part) > left {
+			part = r.state.headline() + ", execution " + inlineCode(r.state.ExecutionID) + "\n"
 		}
+		if left -= len(part); age > most || left < 0 {
+			break
+		}
+		shown = append(shown, part)
 	}
-	return page.String()
+	if hidden := len(a.runs) - len(shown); hidden > 0 {
+		shown = append(shown, "\n"+strconv.Itoa(hidden)+" earlier agents are not shown.\n")
+	}
+	slices.Reverse(shown)
+	return strings.Join(shown, "")
 }
 
 func (s *AgentState) headline() string {
@@ -65,6 +71,9 @@ func (s *AgentState) markdown() string {
 		line("Recording", link("watch what the agent did", s.RecordingURL))
 	}
 	line("Error", inlineCode(s.Error))
+	if o := s.omitted; o != nil {
+		line("Result", fmt.Sprintf("%s, too large to be shown: %s", formatSize(o.Bytes), inlineCode(o.URI)))
+	}
 	if len(s.result) > 0 {
 		page.WriteString("\n**Result**\n\n```json\n" + fencedJSON(s.result) + "\n```\n")
 	}
@@ -124,10 +133,12 @@ func (s *AgentState) fileList() string {
 }
 
 func fileWithSize(name, contentType string, bytes int64) string {
+	const limit = 100 // in bytes, of the name
+	name = codeSpan(name, limit)
 	if contentType == "" {
-		return fmt.Sprintf("%s (%s)", inlineCode(name), formatSize(bytes))
+		return fmt.Sprintf("%s (%s)", name, formatSize(bytes))
 	}
-	return fmt.Sprintf("%s (%s, %s)", inlineCode(name), inlineCode(contentType), formatSize(bytes))
+	return fmt.Sprintf("%s (%s, %s)", name, codeSpan(contentType, limit), formatSize(bytes))
 }
 
 // joinLimited lists the first items, so that a thousand files do not fill the page.
@@ -188,7 +199,16 @@ func (s *AgentState) question() string {
 	case len(s.Questions) == 0:
 		return inlineCode(s.Reason)
 	}
-	return strings.Join(texts(s.Questions, questionWithOptions), "\n")
+	const limit = 4000 // in bytes
+	text := ""
+	for i, q := range s.Questions {
+		shown := questionWithOptions(q)
+		if len(text)+len(shown) > limit {
+			return text + fmt.Sprintf("%d more questions or answers are in the state", len(s.Questions)-i)
+		}
+		text += shown + "\n"
+	}
+	return strings.TrimSuffix(text, "\n")
 }
 
 func questionWithOptions(q asteroid.Question) string {
@@ -199,7 +219,11 @@ func questionWithOptions(q asteroid.Question) string {
 	if q.MultiSelect {
 		text += ", several answers are possible"
 	}
-	for _, o := range q.Options {
+	const limit = 10
+	for i, o := range q.Options {
+		if i == limit {
+			return text + fmt.Sprintf("\n  - %d more answers", len(q.Options)-limit)
+		}
 		text += "\n  - " + inlineCode(o.Label)
 		if o.Description != "" {
 			text += ": " + inlineCode(o.Description)
@@ -219,32 +243,78 @@ func (s *AgentState) times() string {
 }
 
 // inlineCode renders a text of the agent or the service so that it cannot become Markdown or HTML.
-func inlineCode(foreign string) string {
-	if foreign == "" {
+func inlineCode(foreign string) string { return codeSpan(foreign, budget.Inline) }
+
+// codeSpan is inlineCode with at most so many bytes of the text.
+func codeSpan(foreign string, limit int) string {
+	shown := text.Line(foreign, limit)
+	if shown == "" {
 		return ""
 	}
-	return "`" + text.Truncate(oneLine(strings.ReplaceAll(foreign, "`", "'")), 500) + "`"
+	return "`" + strings.ReplaceAll(shown, "`", "'") + "`"
 }
 
-// oneLine returns a text with each run of white space as one blank.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// fencedJSON indents a JSON value and truncates it, so that it fits a fenced block.
+// fencedJSON renders the beginning of a JSON value so that it fits a fenced block. Its time does
+// not depend on the size and depth of the value.
 func fencedJSON(raw []byte) string {
-	var indented bytes.Buffer
-	if json.Indent(&indented, raw, "", "  ") != nil {
-		return ""
-	}
-	whole := strings.ReplaceAll(indented.String(), "```", "'''")
-	shown := text.Truncate(whole, 2000)
-	if shown != whole {
+	cut := raw[:min(len(raw), budget.ShownResult)]
+	indented := indentJSON(cut)
+	shown := strings.ReplaceAll(text.Prose(indented, budget.ShownResult), "```", "'''")
+	if len(cut) < len(raw) || len(indented) > budget.ShownResult {
 		shown += "\n(the rest is in the workflow's result)"
 	}
 	return shown
 }
 
+// indentJSON indents the beginning of a JSON value as json.Indent does, up to a certain depth.
+func indentJSON(raw []byte) string {
+	const deepest = 12
+	var out strings.Builder
+	depth, inString := 0, false
+	newLine := func() { out.WriteString("\n" + strings.Repeat("  ", max(0, min(depth, deepest)))) }
+	for i, c := range raw {
+		switch {
+		case inString:
+			out.WriteByte(c)
+			inString = c != '"' || escaped(raw, i)
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
+		case c == '{' || c == '[':
+			out.WriteByte(c)
+			depth++
+			if next := bytes.TrimLeft(raw[i+1:min(len(raw), i+8)], " \t\r\n"); len(next) == 0 || next[0] != c+2 { // not empty
+				newLine()
+			}
+		case c == '}' || c == ']':
+			depth--
+			if open := bytes.TrimRight(raw[max(0, i-8):i], " \t\r\n"); len(open) == 0 || open[len(open)-1] != c-2 {
+				newLine()
+			}
+			out.WriteByte(c)
+		case c == ',':
+			out.WriteByte(c)
+			newLine()
+		case c == ':':
+			out.WriteString(": ")
+		default:
+			out.WriteByte(c)
+			inString = c == '"'
+		}
+	}
+	return out.String()
+}
+
+// escaped reports whether the byte at i follows an odd number of backslashes.
+func escaped(raw []byte, i int) bool {
+	return (i-len(bytes.TrimRight(raw[:i], `\`)))%2 == 1
+}
+
+const maxLink = 2000 // a page has room for several
+
 // link returns a Markdown link. It is empty if a browser must not open the address.
 func link(text, address string) string {
+	if bound.URL(address, maxLink) == "" {
+		return ""
+	}
 	target, err := url.Parse(address)
 	if err != nil || target.Host == "" || target.Scheme != "https" && target.Scheme != "http" {
 		return ""

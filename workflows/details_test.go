@@ -1,6 +1,8 @@
 package workflows_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/text"
+	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -86,4 +90,117 @@ func TestRunAgentKeepsTheAuthorsCurrentDetails(t *testing.T) {
 	require.Equal(t, 2, strings.Count(during, "**Agent**"))
 	require.True(t, strings.HasPrefix(after, "Claim 1042 is filed"), after)
 	require.Equal(t, 3, strings.Count(after, "**Agent**"))
+}
+
+func TestMarkdownIndentsAResult(t *testing.T) {
+	t.Parallel()
+	const raw = `{"a":[1,{"b":"x, {\"}\\"},[],{ }],"c":{"d":null,"e":-1.5}}`
+	var want bytes.Buffer
+	require.NoError(t, json.Indent(&want, []byte(raw), "", "  "))
+	require.Contains(t, workflows.Markdown(workflows.AgentState{}, nil, raw), "```json\n"+want.String()+"\n```")
+}
+
+// The old rendering took seconds for the deep result, and longer for each of the large ones.
+func TestMarkdownCostsLittleForAnyResult(t *testing.T) {
+	t.Parallel()
+	for name, result := range map[string]string{
+		"deep":            strings.Repeat("[", 7000) + strings.Repeat("]", 7000),
+		"large":           `"` + strings.Repeat("x", 1_800_000) + `"`,
+		"many members":    "[" + strings.Repeat(`{"a":1},`, 200_000) + "0]",
+		"backslashes":     `"` + strings.Repeat(`\\`, 900_000) + `"`,
+		"quotes":          `["` + strings.Repeat(`","`, 500_000) + `"]`,
+		"not JSON at all": strings.Repeat("]}", 500_000),
+	} {
+		page := workflows.Markdown(workflows.AgentState{Phase: workflows.PhaseCompleted}, nil, result)
+		require.Less(t, len(page), 3000, name)
+		require.Contains(t, page, "the rest is in the workflow's result", name)
+		began := time.Now()
+		for range 100 {
+			workflows.Markdown(workflows.AgentState{}, nil, result)
+		}
+		require.Less(t, time.Since(began), 2*time.Second, name)
+	}
+}
+
+func TestMarkdownReplacesMisleadingCharacters(t *testing.T) {
+	t.Parallel()
+	const evil = "pay\u202egpj.exe\u2066\x00\x1b[31m\u200f"
+	page := workflows.Markdown(workflows.AgentState{
+		AgentName: evil, AgentID: evil, Phase: workflows.PhaseNeedsHuman, Status: asteroid.StatusPausedByAgent, Reason: evil, Error: evil, ExecutionID: evil, Outcome: evil,
+		Questions: []asteroid.Question{{Question: evil, Header: evil, Options: []asteroid.QuestionOption{{Label: evil, Description: evil}}}},
+		Files:     []asteroid.StagedFile{{Name: evil, ContentType: evil}}, Outputs: []asteroid.OutputFile{{FileRef: asteroid.FileRef{Name: evil}}},
+		FailedExecutions: []string{evil}, PlatformURL: "https://a/" + evil, LiveViewURL: "https://a/" + evil,
+		Statuses: []workflows.StatusTime{{Status: evil}},
+	}, []string{evil}, `"`+evil+`"`)
+	for _, r := range page {
+		require.False(t, text.Misleading(r), "%q", r)
+	}
+}
+
+func TestMarkdownBoundsQuestions(t *testing.T) {
+	t.Parallel()
+	state := workflows.AgentState{Phase: workflows.PhaseNeedsHuman, Status: asteroid.StatusPausedByAgent}
+	long := strings.Repeat("?", 2000)
+	for range 20 {
+		q := asteroid.Question{Question: long}
+		for range 30 {
+			q.Options = append(q.Options, asteroid.QuestionOption{Label: "yes"})
+		}
+		state.Questions = append(state.Questions, q)
+	}
+	page := workflows.Markdown(state, nil, "")
+	require.Less(t, len(page), 6000)
+	require.Contains(t, page, "20 more answers")
+	require.Contains(t, page, "more questions or answers are in the state")
+}
+
+func TestCurrentDetailsHaveABoundedSize(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.api.ServeAgent("verbose", func(testsuite.Run) []testsuite.Step {
+		return []testsuite.Step{testsuite.Complete(strings.Repeat("o", 5000), "", strings.Repeat("x", 100_000))}
+	})
+	var details string
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		for range 30 {
+			if _, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: agent}); err != nil {
+				return err
+			}
+		}
+		details = workflow.GetCurrentDetails(ctx)
+		return nil
+	})
+	require.NoError(t, b.GetWorkflowError())
+	require.Less(t, len(details), 20_000)
+	require.Contains(t, details, "earlier agents are not shown")
+	require.Contains(t, details, "**Result**")
+}
+
+func TestStateQueryHasABoundedSize(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.api.ServeAgent("verbose", func(testsuite.Run) []testsuite.Step {
+		return []testsuite.Step{testsuite.Fail(strings.Repeat("x", 5000))}
+	})
+	const agents = 700
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		for range agents {
+			_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: agent})
+			require.True(t, asteroid.IsExecutionFailed(err), "%v", err)
+		}
+		return nil
+	})
+	require.NoError(t, b.GetWorkflowError())
+	value, err := b.QueryWorkflow(workflows.StateQuery)
+	require.NoError(t, err)
+	var state workflows.State
+	require.NoError(t, value.Get(&state))
+	encoded, err := json.Marshal(state)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(encoded), 1<<20+1000)
+	require.Len(t, state.Agents, agents-state.Omitted)
+	last := state.Agents[len(state.Agents)-1]
+	require.Len(t, last.Reason, 2000)
+	require.True(t, strings.HasSuffix(last.Reason, "..."))
+	require.NotEmpty(t, state.Agents[0].ExecutionID)
 }

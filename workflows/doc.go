@@ -40,6 +40,13 @@
 // handle them all, in your own workflows too, until the workflow closes. A workflow that closes or
 // continues as new after its agents have finished loses nothing.
 //
+// # Sizes
+//
+// A result of more than 256 KiB stays at the service, and [asteroid.Execution.ResultOmitted] refers
+// to it. [RunAgentInput.AddResult] passes a result of any size to the next agent, and Pipeline does
+// so by itself. A workflow that schedules inputs of more than 2 MiB at once sends them in several
+// workflow tasks, with a timer of a millisecond in between; see [NewInterceptor].
+//
 // # Details
 //
 // Each activity has a summary. The current details, in Markdown, show which agent runs, with which

@@ -7,17 +7,19 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 // newError returns an error about an execution, of one of the asteroid types. It is not retryable:
 // a retried workflow would run the agent again.
 func newError(errorType, message, executionID string, execution *asteroid.Execution) error {
-	return temporal.NewNonRetryableApplicationError(message, errorType, nil, errorDetails(executionID, execution))
+	return bound.Error(temporal.NewNonRetryableApplicationError(message, errorType, nil, errorDetails(executionID, execution)))
 }
 
 // cancelledError returns the error of a cancelled workflow, with what is known of the agent's run.
 func cancelledError(executionID string, execution *asteroid.Execution) error {
-	return temporal.NewCanceledError(errorDetails(executionID, execution))
+	return temporal.NewCanceledError(bound.Details(errorDetails(executionID, execution), budget.Error))
 }
 
 func errorDetails(executionID string, execution *asteroid.Execution) asteroid.ErrorDetails {

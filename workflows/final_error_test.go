@@ -1,13 +1,18 @@
 package workflows_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -54,11 +59,15 @@ func TestRunAgentFailsWithAFinalErrorBeforeAnythingStarted(t *testing.T) {
 func TestInterceptorKeepsErrorsFinalHoweverTheyAreWrapped(t *testing.T) {
 	t.Parallel()
 	for name, wrap := range map[string]func(err error) error{
-		"as it is":    func(err error) error { return err },
-		"%w":          func(err error) error { return fmt.Errorf("file claim: %w", err) },
-		"joined":      func(err error) error { return errors.Join(err, errors.New("and more")) },
-		"as a cause":  func(err error) error { return temporal.NewApplicationErrorWithCause("file claim", "mine", err) },
-		"wrapped two": func(err error) error { return fmt.Errorf("a: %w", fmt.Errorf("b: %w", err)) },
+		"as it is":   func(err error) error { return err },
+		"%w":         func(err error) error { return fmt.Errorf("file claim: %w", err) },
+		"joined":     func(err error) error { return errors.Join(err, errors.New("and more")) },
+		"as a cause": func(err error) error { return temporal.NewApplicationErrorWithCause("file claim", "mine", err) },
+		"joined behind another": func(err error) error {
+			return errors.Join(temporal.NewApplicationError("no printer", "mine"), fmt.Errorf("file claim: %w", err))
+		},
+		"joined behind one of this module": func(err error) error { return errors.Join(asteroid.NewInvalidInput("agentId", "is required"), err) },
+		"wrapped two":                      func(err error) error { return fmt.Errorf("a: %w", fmt.Errorf("b: %w", err)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,6 +84,67 @@ func TestInterceptorKeepsErrorsFinalHoweverTheyAreWrapped(t *testing.T) {
 			require.Equal(t, b.api.Executions()[0].ID, details.ExecutionID)
 		})
 	}
+}
+
+// What a workflow throws away of an error, the workflow still knows of its agents.
+func TestInterceptorKeepsErrorsFinalThatLostTheirDetails(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.api.AddAgent("fails", func(testsuite.Run) []testsuite.Step {
+		return []testsuite.Step{testsuite.Fail("the portal is down")}
+	})
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: agent})
+		return temporal.NewApplicationError("file claim: "+err.Error(), asteroid.ErrorTypeOf(err), "claim-1042")
+	})
+	requireFinal(t, b.GetWorkflowError(), asteroid.ErrorTypeExecutionFailed)
+	details, _ := asteroid.DetailsOf(b.GetWorkflowError())
+	require.Equal(t, b.api.Executions()[0].ID, details.ExecutionID)
+}
+
+// A retry of the workflow would start a second agent, which no lookup finds.
+func TestInterceptorKeepsErrorsOfLostStartsFinal(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(ctx workflow.Context) error{
+		"typed call": func(ctx workflow.Context) error {
+			_, err := workflows.ExecuteAgent(workflow.WithScheduleToCloseTimeout(ctx, time.Minute), asteroid.ExecuteAgentInput{AgentID: "a-1"})
+			return err
+		},
+		"RunAgent": func(ctx workflow.Context) error {
+			_, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: "a-1"})
+			return err
+		},
+		"child workflow": func(ctx workflow.Context) error {
+			ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowRunTimeout: time.Hour})
+			return workflows.ExecuteRunAgent(ctx, workflows.RunAgentInput{AgentID: "a-1"}).Get(ctx, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{&executeTimesOut{}}})
+			b.ExecuteWorkflow(func(ctx workflow.Context) error { return fmt.Errorf("file claim: %w", run(ctx)) })
+			requireFinal(t, b.GetWorkflowError(), asteroid.ErrorTypeUnavailable)
+			details, _ := asteroid.DetailsOf(b.GetWorkflowError())
+			require.Positive(t, details.UnknownOutcomes)
+		})
+	}
+}
+
+// executeTimesOut lets every ExecuteAgent end in a timeout.
+type executeTimesOut struct {
+	interceptor.WorkerInterceptorBase
+	interceptor.ActivityInboundInterceptorBase
+}
+
+func (i *executeTimesOut) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &executeTimesOut{ActivityInboundInterceptorBase: interceptor.ActivityInboundInterceptorBase{Next: next}}
+}
+
+func (i *executeTimesOut) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	if activity.GetInfo(ctx).ActivityType.Name == asteroid.ExecuteAgentName {
+		return nil, temporal.NewTimeoutError(enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, nil)
+	}
+	return i.Next.ExecuteActivity(ctx, in)
 }
 
 func TestInterceptorLeavesOtherErrorsAlone(t *testing.T) {

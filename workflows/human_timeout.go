@@ -70,6 +70,6 @@ func (r *AgentRun) handleHumanTimeout(ctx workflow.Context) error {
 	workflow.GetLogger(ctx).Warn("Nobody has answered the agent", "executionId", r.executed.ExecutionID, "since", r.state.AskedSince)
 	r.deadline.stop()
 	r.state.Overdue = true
-	r.agents.renderDetails(ctx)
+	r.show(ctx)
 	return nil
 }

@@ -23,6 +23,10 @@ func agentsOf(ctx workflow.Context) *agents {
 // When a workflow that was reset ends, the interceptor cancels the agents of the replaced runs that
 // this run has not adopted, unless RunAgentInput.OnCancel says otherwise.
 //
+// It lets a workflow schedule any number of large inputs at once. Beyond 2 MiB in one workflow task
+// it puts a timer of a millisecond in between, because the server terminates a workflow whose task
+// has more than 4 MiB.
+//
 // It also keeps errors final. A workflow that fails after an agent has run, or may have, fails with
 // an error that is not retryable, however its code wrapped the agent's error: a RetryPolicy of the
 // workflow would run the agent a second time. InterceptorOptions.RetryableErrors turns that off.
@@ -44,6 +48,11 @@ type workerInterceptor struct {
 
 func (i *workerInterceptor) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
 	return &workflowInterceptor{interceptor.WorkflowInboundInterceptorBase{Next: next}, agents{workflowWide: true, turns: turns{limit: i.maxUnderWay}}, i.options.RetryableErrors}
+}
+
+// Init adds the interceptor of what the workflow schedules.
+func (i *workflowInterceptor) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
+	return i.Next.Init(&inputsInterceptor{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}, &taskInputs{}})
 }
 
 // workflowInterceptor puts the agents into the context of all workflow code that can start one.
@@ -68,7 +77,7 @@ func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *intercep
 	if i.retryableErrors {
 		return result, err
 	}
-	return result, keepFinal(ctx, err)
+	return result, agentsOf(ctx).keepFinal(ctx, err)
 }
 
 func (i *workflowInterceptor) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {

@@ -10,21 +10,22 @@ import (
 
 const (
 	sweepTimeout = 5 * time.Minute // a sweep must not delay a result for long
-	// A cancelled start kept no grace period: its duplicates are swept during cancelledSweepWindow.
+	// A cancelled start did not wait out its grace period, so the run sweeps until this long after
+	// its start.
 	cancelledSweepWindow = 150 * time.Second
 	sweepInterval        = 30 * time.Second
 )
 
-// lateSweep cancels the duplicates of an execution that the service lists late: when the grace
+// lateSweep cancels duplicates of an execution that the service listed late. It runs when the grace
 // period after the start is over, so that two agents do not work for hours, and at the end of the
 // run.
 type lateSweep struct {
 	in      asteroid.SweepDuplicatesInput
-	stop    workflow.CancelFunc // of the wait for the grace period
+	stop    workflow.CancelFunc // ends the wait for the end of the grace period
 	running bool
 }
 
-// sweepLater plans the sweep of an execute that may have been carried out twice.
+// sweepLater plans the sweep after an execute that may have started two agents.
 func (r *AgentRun) sweepLater(ctx workflow.Context, executed asteroid.ExecuteAgentResult) {
 	sweep := &lateSweep{in: asteroid.SweepDuplicatesInput{
 		Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
@@ -49,7 +50,8 @@ func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
 	r.executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, swept.Cancelled...)
 }
 
-// finishSweeps sweeps once more at the end of the run.
+// finishSweeps sweeps at the end of the run: once, or repeatedly until cancelledSweepWindow after
+// the start if the workflow was cancelled.
 func (r *AgentRun) finishSweeps(ctx workflow.Context) {
 	until := workflow.Now(ctx)
 	if ctx.Err() != nil {

@@ -64,6 +64,9 @@ func TestRunAgentFailsWithAtCapacityAfterItsCapacityTimeout(t *testing.T) {
 				return err
 			})
 			require.True(t, asteroid.IsAtCapacity(b.GetWorkflowError()), "%v", b.GetWorkflowError())
+			var failed *temporal.ApplicationError
+			require.ErrorAs(t, b.GetWorkflowError(), &failed)
+			require.NotContains(t, failed.Message(), "tried again")
 			require.InDelta(t, 2, b.Now().Sub(began).Hours(), 0.1)
 		})
 	}
@@ -352,4 +355,24 @@ func TestPipelineValidatesEveryStepBeforeTheFirstAgent(t *testing.T) {
 			require.Empty(t, b.api.Requests())
 		})
 	}
+}
+
+// An adopted run has ended, and all that is missing is to read its result.
+func TestRunAgentToleratesRefusalsOfAnAdoptedRunThatHasEnded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := workflows.RunAgentInput{AgentID: b.workingAgent(time.Minute), IdempotencyKey: "order-42"}
+	b.ExecuteWorkflow(func(ctx workflow.Context) (*workflows.RunAgentResult, error) {
+		if _, err := workflows.RunAgent(ctx, in); err != nil {
+			return nil, err
+		}
+		b.api.Inject("ExecutionGet", testsuite.Answer(403, "<html>no</html>", "Content-Type", "text/html"), 40)
+		return workflows.RunAgent(ctx, in)
+	})
+	require.NoError(t, b.GetWorkflowError())
+	var result workflows.RunAgentResult
+	require.NoError(t, b.GetWorkflowResult(&result))
+	require.True(t, result.Adopted)
+	require.Equal(t, asteroid.StatusCompleted, result.Status)
+	require.Len(t, b.api.Executions(), 1)
 }

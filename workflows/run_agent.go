@@ -113,6 +113,7 @@ type AgentRun struct {
 	request asteroid.ExecuteAgentInput
 	options workflow.ActivityOptions // for updates
 	state   *AgentState
+	page    string // the state as it was last shown
 	agents  *agents
 
 	staged           []asteroid.StagedFile
@@ -185,11 +186,13 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	if err != nil {
 		return nil, r.finalError(err, execution)
 	}
-	return &RunAgentResult{
+	result := []RunAgentResult{{
 		Execution: *execution, Files: r.staged, Outputs: outputs,
 		ExecutionKey: r.executed.ExecutionKey, Adopted: r.executed.Adopted, DuplicatesCancelled: r.executed.DuplicatesCancelled,
 		FailedExecutions: r.failedExecutions, Differences: r.executed.Differences, Superseded: r.executed.Superseded,
-	}, nil
+	}}
+	fitResults(result)
+	return &result[0], nil
 }
 
 // awaitFinalExecution waits for the run, and for each re-execution that follows a failed one.

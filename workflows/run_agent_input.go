@@ -1,7 +1,10 @@
 package workflows
 
 import (
+	"maps"
+
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 // RunAgentInput says which agent to run, with what, and what to do when the run does not complete.
@@ -116,6 +119,33 @@ const (
 	// AbandonExecution leaves it running.
 	AbandonExecution OnCancel = "abandon"
 )
+
+// PreviousResultName is the name of the file with a result that is too large for an input.
+const PreviousResultName = "previous-result.json"
+
+// AddResult passes the result of an execution to the agent as an input, which is null if there is
+// no result. A result of more than 64 KiB becomes the first of Files instead, by reference, and the
+// input holds its name, PreviousResultName. The agent's own connection reads it, so both have to
+// belong to one organization. OnCapacityLimit becomes CapacityReject then, since a queued execution
+// takes no files: the workflow waits for capacity.
+func (in *RunAgentInput) AddResult(input string, of *asteroid.Execution) {
+	inputs := maps.Clone(in.Inputs)
+	if inputs == nil {
+		inputs = asteroid.Inputs{}
+	}
+	switch result := of.Result(); {
+	case of.ResultOmitted != nil || len(result) > budget.InputResult:
+		inputs[input] = PreviousResultName
+		// The first file keeps its name if another one has the same.
+		in.Files = append([]asteroid.FileRef{{URI: asteroid.ExecutionResultURI(of.ExecutionID), Name: PreviousResultName}}, in.Files...)
+		in.OnCapacityLimit = asteroid.CapacityReject
+	case len(result) == 0:
+		inputs[input] = nil
+	default:
+		inputs[input] = result
+	}
+	in.Inputs = inputs
+}
 
 // executeInput returns the part of the input that the execute sends.
 func (in *RunAgentInput) executeInput() asteroid.ExecuteAgentInput {

@@ -3,13 +3,12 @@ package workflows
 import (
 	"cmp"
 	"slices"
-	"strings"
-	"unicode"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -130,14 +129,5 @@ func (k keywords) unset() keywords {
 	return unset
 }
 
-// keywordText returns a foreign text as the value of a search attribute: one line of at most 200
-// bytes, without characters that are invisible or that the server refuses.
-func keywordText(foreign string) string {
-	clean := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && !unicode.IsSpace(r) || unicode.In(r, unicode.Cf, unicode.Co) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, foreign)
-	return text.Truncate(oneLine(clean), 200)
-}
+// keywordText returns a foreign text as the value of a search attribute.
+func keywordText(foreign string) string { return text.Line(foreign, budget.Keyword) }

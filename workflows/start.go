@@ -124,7 +124,7 @@ func (r *AgentRun) execute(ctx workflow.Context, waitingSince, deadline time.Tim
 // showWaitingForCapacity shows since when the service has had no capacity.
 func (r *AgentRun) showWaitingForCapacity(ctx workflow.Context, since time.Time) {
 	r.state.Phase, r.state.Since = PhaseWaitingForCapacity, since
-	r.agents.renderDetails(ctx)
+	r.show(ctx)
 }
 
 // awaitCapacity waits before the next execute, or returns the refusal if no time is left for it.

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -16,8 +17,12 @@ import (
 const StateQuery = "asteroid.state"
 
 // State is what a workflow knows of its agents.
+//
+// It has about 1 MiB at most. Beyond that the earliest agents lack their lists (files, outputs,
+// questions, statuses), then their texts and links, then themselves.
 type State struct {
-	Agents []AgentState `json:"agents"` // in the order in which they were started
+	Agents  []AgentState `json:"agents"`            // in the order in which they were started
+	Omitted int          `json:"omitted,omitempty"` // how many earlier agents are left out
 }
 
 // Phase is how far an agent has come.
@@ -75,7 +80,8 @@ type AgentState struct {
 	RecordingURL string `json:"recordingUrl,omitempty"`
 
 	requested []string // labels of the files, until they are staged
-	result    []byte
+	result    []byte   // as much of it as is shown
+	omitted   *asteroid.OmittedResult
 	ended     bool // with whatever status
 }
 
@@ -89,7 +95,7 @@ type StatusTime struct {
 // enterPhase sets the agent's phase and shows it.
 func (r *AgentRun) enterPhase(ctx workflow.Context, phase Phase) {
 	r.state.Phase, r.state.Since = phase, workflow.Now(ctx)
-	r.agents.renderDetails(ctx)
+	r.show(ctx)
 }
 
 // enterFinalPhase enters PhaseCompleted or PhaseFailed, and refuses further updates.
@@ -98,7 +104,7 @@ func (r *AgentRun) enterFinalPhase(ctx workflow.Context, err error) {
 	r.state.Ended = workflow.Now(ctx)
 	phase := PhaseCompleted
 	if err != nil {
-		phase, r.state.Error = PhaseFailed, err.Error()
+		phase, r.state.Error = PhaseFailed, text.Prose(err.Error(), budget.ErrorMessage)
 	} else if r.state.Status != asteroid.StatusCompleted {
 		phase = PhaseFailed
 	}
@@ -129,12 +135,13 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	s.AgentName, s.Status, s.ended = e.AgentName, e.Status, e.Terminal()
 	s.PlatformURL, s.LiveViewURL, s.RecordingURL = e.PlatformURL, e.LiveViewURL, e.RecordingURL
 	if e.ExecutionResult != nil {
-		s.Outcome, s.result = e.ExecutionResult.Outcome, e.ExecutionResult.Result
+		s.Outcome, s.omitted = e.ExecutionResult.Outcome, e.ResultOmitted
+		s.result = e.Result()[:min(len(e.Result()), budget.ShownResult+1)]
 	}
 	r.deadline.track(ctx, s, e.Status, changed)
 	phase := s.phaseOfStatus()
 	if phase == s.Phase && !changed {
-		r.agents.renderDetails(ctx)
+		r.show(ctx)
 		return
 	}
 	r.enterPhase(ctx, phase)
@@ -157,6 +164,17 @@ func (s *AgentState) phaseOfStatus() Phase {
 	default:
 		return PhaseRunning
 	}
+}
+
+// leaveOutLists makes the state smaller, for a query about many agents.
+func (s *AgentState) leaveOutLists() {
+	s.Statuses, s.FailedExecutions, s.Questions, s.Files, s.Outputs = nil, nil, nil, nil, nil
+}
+
+// leaveOutTexts leaves what identifies the agent and says how far it has come.
+func (s *AgentState) leaveOutTexts() {
+	s.Reason, s.Error = text.Clip(s.Reason), text.Clip(s.Error)
+	s.PlatformURL, s.LiveViewURL, s.RecordingURL = "", "", ""
 }
 
 // statusSince returns when an execution came to its status: the service's time, or now.
@@ -192,5 +210,5 @@ func (s *AgentState) questionText() string {
 	if len(s.Questions) > 0 {
 		asked = strings.Join(texts(s.Questions, func(q asteroid.Question) string { return q.Question }), " / ")
 	}
-	return cmp.Or(text.Truncate(oneLine(asked), 200), string(s.Status))
+	return cmp.Or(text.Line(asked, budget.Keyword), string(s.Status))
 }

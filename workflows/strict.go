@@ -42,19 +42,14 @@ type strict struct{}
 
 func (strict) RunAgent(ctx workflow.Context, in Input[RunAgentInput]) (*RunAgentResult, error) {
 	if err := in.check(); err != nil {
-		agents := agentsOf(ctx)
-		run := &AgentRun{in: in.Value, agents: agents}
-		agents.add(ctx, run)
-		run.enterFinalPhase(ctx, err)
-		return nil, err
+		return nil, agentsOf(ctx).refuse(ctx, in.Value, err)
 	}
 	return RunAgent(ctx, in.Value)
 }
 
 func (strict) Pipeline(ctx workflow.Context, in Input[PipelineInput]) (*PipelineResult, error) {
 	if err := in.check(); err != nil {
-		agentsOf(ctx).register(ctx)
-		return nil, err
+		return nil, agentsOf(ctx).refuse(ctx, RunAgentInput{}, err)
 	}
 	return Pipeline(ctx, in.Value)
 }

@@ -25,6 +25,8 @@ func TestWorkflowsRefuseUnknownAndMistypedMembers(t *testing.T) {
 		"timeoutSeconds":                {workflows.RunAgentName, object{"agentId": "a", "timeoutSeconds": "60"}},
 		"files[0].conectentType":        {workflows.RunAgentName, object{"agentId": "a", "files": []any{object{"uri": "data:,a", "conectentType": "x"}}}},
 		"steps[0].collect.destinations": {workflows.PipelineName, object{"steps": []any{object{"agentId": "a", "collect": object{"destinations": "x"}}}}},
+		"steps[0].agentId":              {workflows.PipelineName, object{"steps": []any{object{}}}},
+		"steps[1].takeFiles":            {workflows.PipelineName, object{"steps": []any{object{"agentId": "a"}, object{"agentId": "a", "takeFiles": true}}}},
 		"steps":                         {workflows.PipelineName, object{"steps": object{}}},
 		"taskqueue":                     {workflows.WatchName, object{"taskqueue": "x"}},
 	} {
@@ -44,9 +46,7 @@ func TestWorkflowsRefuseUnknownAndMistypedMembers(t *testing.T) {
 			require.NoError(t, err)
 			var state workflows.State
 			require.NoError(t, value.Get(&state))
-			if row.workflow == workflows.RunAgentName {
-				require.Contains(t, state.Agents[0].Error, field)
-			}
+			require.Contains(t, state.Agents[0].Error, field)
 		})
 	}
 }

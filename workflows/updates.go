@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 // The updates that every workflow with agents takes. Each returns once the service has accepted the
@@ -126,8 +127,19 @@ func (a *agents) validateMessage(in MessageInput) error {
 	if strings.TrimSpace(in.Message) == "" {
 		return asteroid.NewInvalidInput("message", "is empty")
 	}
+	if err := validateLength("message", in.Message); err != nil {
+		return err
+	}
 	_, err := a.findRun(in.ExecutionID)
 	return err
+}
+
+// validateLength refuses a text that cannot be sent to an agent, before it enters history.
+func validateLength(field, text string) error {
+	if len(text) > budget.Message {
+		return asteroid.NewInvalidInput(field, fmt.Sprintf("has %d bytes, more than %d: attach long content as a file", len(text), budget.Message))
+	}
+	return nil
 }
 
 func (a *agents) handleSendMessage(ctx workflow.Context, in MessageInput) (*SteerResult, error) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 const maxSeconds = 10 * 365 * 24 * 3600 // more is a mistake, and soon overflows a duration
@@ -14,6 +16,9 @@ const maxSeconds = 10 * 365 * 24 * 3600 // more is a mistake, and soon overflows
 func (in *RunAgentInput) validate() error {
 	execute := in.executeInput()
 	if err := execute.Validate(); err != nil {
+		return err
+	}
+	if err := in.validateFiles(execute); err != nil {
 		return err
 	}
 	if len(in.Files) > 0 && in.OnCapacityLimit == asteroid.CapacityQueue {
@@ -32,6 +37,22 @@ func (in *RunAgentInput) validate() error {
 		validateChoice("onHumanTimeout", in.OnHumanTimeout, HumanTimeoutFail, HumanTimeoutCancel, HumanTimeoutKeepWaiting),
 		validateChoice("onCancel", in.OnCancel, CancelExecution, AbandonExecution),
 	)
+}
+
+// validateFiles checks the references, and that the execute has room for the staged files.
+func (in *RunAgentInput) validateFiles(execute asteroid.ExecuteAgentInput) error {
+	if len(in.Files) == 0 {
+		return nil
+	}
+	stage := asteroid.StageFilesInput{Files: in.Files}
+	if err := stage.Validate(); err != nil {
+		return err
+	}
+	if size := bound.Size(execute) + len(in.Files)*budget.StagedFile; size > budget.ActivityInput {
+		return asteroid.NewInvalidInput("inputs", fmt.Sprintf("make an input of %d bytes together with the files, more than %d: "+
+			"pass large content as a file by reference", size, budget.ActivityInput))
+	}
+	return nil
 }
 
 func (c *Collect) validate() error {

@@ -41,7 +41,8 @@ func TestPipelineAnswersTheStateQueryAfterInvalidInput(t *testing.T) {
 			require.NoError(t, err)
 			var state workflows.State
 			require.NoError(t, value.Get(&state))
-			require.Empty(t, state.Agents)
+			require.Len(t, state.Agents, 1)
+			require.Contains(t, state.Agents[0].Error, "steps")
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // recentAnnouncement is the age up to which an announcement keeps an idle watch going. It is longer
@@ -23,7 +24,7 @@ func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
 		return err
 	}
 	in.Connection = cmp.Or(in.Connection, asteroid.DefaultConnection)
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("Lists the executions of connection %q every few seconds and signals the workflows whose execution has changed.", in.Connection))
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("Lists the executions of connection %q every few seconds and signals the workflows whose execution has changed.", text.Clip(in.Connection)))
 	announced := workflow.GetSignalChannel(ctx, asteroid.WatchSignal)
 	var lastAnnounced time.Time
 

@@ -32,6 +32,8 @@ type execution struct {
 	Status      asteroid.Status `json:"status"`
 	Outcome     string          `json:"outcome"`
 	Result      json.RawMessage `json:"result"`
+	// ResultOmitted refers to a result that is too large to be printed.
+	ResultOmitted *asteroid.OmittedResult `json:"resultOmitted,omitempty"`
 	// Outputs are the URIs of the agent's output files.
 	Outputs []string `json:"outputs,omitempty"`
 }
@@ -227,6 +229,7 @@ func (s *stack) executions(result *workflows.PipelineResult) []execution {
 		if r := step.ExecutionResult; r != nil {
 			executions[i].Outcome, executions[i].Result = r.Outcome, r.Result
 		}
+		executions[i].ResultOmitted = step.ResultOmitted
 		for _, output := range step.Outputs {
 			executions[i].Outputs = append(executions[i].Outputs, output.URI)
 		}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 const (
@@ -79,19 +81,29 @@ func (c *Client) logUntil(ctx context.Context, executionID string, wanted func(l
 	}
 	more, err := c.log(ctx, executionID, maxLogEntriesUntil)
 	if err != nil || !slices.ContainsFunc(more, wanted) {
-		return newest, nil //nolint:nilerr // more entries may be too large to read; the newest were read
+		return newest, nil //nolint:nilerr // the newest were read
 	}
 	return more, nil
 }
 
 // log reads the newest activities of an execution, the newest first. It skips what it cannot
-// decode.
+// decode. It reads fewer if so many are too large, and none if the newest one is.
 func (c *Client) log(ctx context.Context, executionID string, limit int32) ([]logEntry, error) {
+	for ; limit > 0; limit /= 2 {
+		entries, err := c.readLog(ctx, executionID, limit)
+		if !errors.Is(err, ErrTooLarge) {
+			return entries, err
+		}
+	}
+	return nil, nil
+}
+
+func (c *Client) readLog(ctx context.Context, executionID string, limit int32) ([]logEntry, error) {
 	order := api.ExecutionActivitiesGetParamsOrderDesc
-	op := Operation{Name: "ExecutionActivitiesGet", executionID: executionID}
+	op := Operation{Name: "ExecutionActivitiesGet", executionID: executionID, maxResponse: budget.ExecutionResponse}
 	activities, err := c.fetchItems(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionActivitiesGet(ctx, executionID, &api.ExecutionActivitiesGetParams{Order: &order, Limit: &limit})
-	}, http.StatusOK)
+	}, anySuccess)
 	entries := make([]logEntry, len(activities))
 	for i, activity := range activities {
 		payload := activity.object("payload")

@@ -65,7 +65,7 @@ var ActiveStatuses = []asteroid.Status{
 func (c *Client) ActiveOfChain(ctx context.Context, firstRunID string) ([]Candidate, error) {
 	listed, err := c.listAll(ctx, ListQuery{MetadataKey: asteroid.MetadataFirstRunID, MetadataValue: firstRunID, Statuses: ActiveStatuses})
 	return slices.DeleteFunc(listed, func(found Candidate) bool {
-		return found.Status.Terminal() || found.ParentExecutionID != ""
+		return found.Terminal || found.ParentExecutionID != ""
 	}), err
 }
 
@@ -127,7 +127,7 @@ func (c *Client) originalOf(ctx context.Context, rerun Candidate) (Candidate, er
 		if e.ParentExecutionID == "" {
 			// A rerun has a copy of its original's metadata.
 			return Candidate{
-				Summary: Summary{ID: e.ExecutionID, AgentID: e.AgentID, Status: e.Status, CreatedAt: e.CreatedAt, Metadata: rerun.Metadata},
+				Summary: Summary{ID: e.ExecutionID, AgentID: e.AgentID, Status: e.Status, Terminal: e.Terminal(), CreatedAt: e.CreatedAt, Metadata: rerun.Metadata},
 				Origin:  rerun.Origin,
 			}, nil
 		}

@@ -23,8 +23,8 @@ type Error struct {
 	Cause      error  // what the network reported
 	RetryAfter time.Duration
 	NeverSent  bool // the service certainly saw nothing of the request
-	// Malformed is the SHA-256 of a complete response that is not JSON of the contract, in hex. Two
-	// reads with one digest got the same response.
+	// Malformed is the SHA-256 of a response that begins and ends like JSON of the contract but is
+	// none, in hex. Two reads with one digest got the same response.
 	Malformed   string
 	contentType string
 	requestID   string
@@ -137,12 +137,11 @@ func decodeErrorBody(contentType string, raw []byte, clean func(string) string) 
 			kind: clean(body.text("type")), reason: clean(body.text("reason")), capability: clean(body.text("capability")),
 			used: body.count("used"), limit: body.count("limit"),
 		}
-		for _, e := range body.objects("errors") {
+		rejected := body.objects("errors")
+		for _, e := range rejected[:min(len(rejected), maxParameters)] {
 			parameter := asteroid.ParameterError{Parameter: clean(e.text("parameter")), Detail: clean(e.text("detail"))}
 			message += fmt.Sprintf("; %s: %s", parameter.Parameter, parameter.Detail)
-			if len(p.parameters) < maxParameters {
-				p.parameters = append(p.parameters, parameter)
-			}
+			p.parameters = append(p.parameters, parameter)
 		}
 	case json.Unmarshal(raw, &message) == nil:
 	case strings.Contains(contentType, "html"):
@@ -178,4 +177,5 @@ type Operation struct {
 	executionID string
 	Execute     bool          // starts an agent: it can fail for capacity or for staged files
 	timeout     time.Duration // Client.requestTimeout when 0, none when negative
+	maxResponse int           // in bytes; budget.Response when 0
 }

@@ -1,24 +1,28 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 // Execution reads an execution without its reason; see [Client.FillReason]
 // (https://docs.asteroid.ai/api-reference/execution/get-execution).
 func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution, error) {
-	op := Operation{Name: "ExecutionGet", executionID: id}
+	op := Operation{Name: "ExecutionGet", executionID: id, maxResponse: budget.ExecutionResponse}
 	e, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +44,19 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 	if !strings.EqualFold(execution.ExecutionID, id) || execution.Status == "" { // UUIDs have no case
 		return nil, c.errorf(op, wrongExecution)
 	}
-	if r := e.object("executionResult"); r != nil {
-		execution.ExecutionResult = &asteroid.ExecutionResult{Outcome: r.text("outcome"), Reasoning: r.text("reasoning"), Result: r["result"]}
+	if r := e.result(); r != nil {
+		execution.ExecutionResult = &asteroid.ExecutionResult{Outcome: r.text("outcome"), Reasoning: r.text("reasoning"), Result: validUTF8(r["result"])}
 	}
 	return execution, nil
+}
+
+// validUTF8 replaces what is not UTF-8 in JSON. Go decodes it, but a workflow in another language
+// fails with it.
+func validUTF8(raw json.RawMessage) json.RawMessage {
+	if utf8.Valid(raw) {
+		return raw
+	}
+	return bytes.ToValidUTF8(raw, []byte("\ufffd"))
 }
 
 // wrongExecution is the message of a response that describes another execution, or none.
@@ -56,11 +69,21 @@ func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32
 	op := Operation{Name: "ExecutionSyncGet", executionID: executionID, timeout: time.Duration(seconds)*time.Second + c.requestTimeout}
 	_, err = c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionSyncGet(ctx, executionID, &api.ExecutionSyncGetParams{TimeoutSeconds: &seconds})
-	}, http.StatusOK, http.StatusAccepted)
+	}, anySuccess)
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
 		return false, nil
 	}
+	err = ignoreTooLarge(err)
 	return err == nil, err
+}
+
+// ignoreTooLarge returns no error for a successful response whose body, which nobody needs, is too
+// large.
+func ignoreTooLarge(err error) error {
+	if errors.Is(err, ErrTooLarge) {
+		return nil
+	}
+	return err
 }
 
 // SetStatus requests a status, then reads and returns the execution
@@ -70,6 +93,7 @@ func (c *Client) SetStatus(ctx context.Context, executionID string, status aster
 	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionStatusUpdate(ctx, executionID, api.UpdateExecutionStatusRequest{Status: api.UpdatableStatus(status)})
 	}, anySuccess)
+	err = ignoreTooLarge(err)
 	illegal := HasStatus(err, http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity)
 	if err != nil && !illegal {
 		return nil, err
@@ -92,5 +116,5 @@ func (c *Client) SendMessage(ctx context.Context, executionID, message string) e
 	_, err := c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionUserMessagesAdd(ctx, executionID, api.UserMessageRequest{Message: message})
 	}, anySuccess)
-	return err
+	return ignoreTooLarge(err)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // The methods of this file read one member each. A member that is missing, null or of another form
@@ -28,21 +30,32 @@ func (m members) text(name string) string {
 }
 
 // status returns the status. White space around it and its letter case do not make it another one.
+// An unknown one enters heartbeats and errors, so its length is bounded.
 func (m members) status() asteroid.Status {
 	said := strings.TrimSpace(m.text("status"))
 	if known := asteroid.Status(strings.ToLower(said)); known.Class() != asteroid.ClassUnknown {
 		return known
 	}
-	return asteroid.Status(said)
+	return asteroid.Status(text.Prose(said, budget.Name))
 }
 
 // terminal reports whether an execution of this status has ended.
 func (m members) terminal(status asteroid.Status) bool {
 	e := asteroid.Execution{Status: status, TerminalAt: m.timePointer("terminalAt")}
-	if m.object("executionResult") != nil {
+	if m.result() != nil {
 		e.ExecutionResult = &asteroid.ExecutionResult{}
 	}
 	return e.Terminal()
+}
+
+// result returns the members of an execution's result. It returns nil where there is none, or none
+// yet: the service may have an object for it that is still empty.
+func (m members) result() members {
+	r := m.object("executionResult")
+	if value := r["result"]; r.text("outcome") == "" && r.text("reasoning") == "" && (value == nil || string(value) == "null") {
+		return nil
+	}
+	return r
 }
 
 // number returns a number, or a string that holds one.

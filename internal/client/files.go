@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
@@ -45,10 +46,10 @@ func (f File) RelativePath() string {
 // Files lists an execution's files, its directories in alphabetical order
 // (https://docs.asteroid.ai/api-reference/files/get-execution-files).
 func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) {
-	op := Operation{Name: "ExecutionFilesGet", executionID: executionID}
+	op := Operation{Name: "ExecutionFilesGet", executionID: executionID, maxResponse: budget.ExecutionResponse}
 	listed, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionFilesGet(ctx, executionID)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) 
 	for _, directory := range slices.Sorted(maps.Keys(directories)) {
 		for _, f := range directories.objects(directory) {
 			files = append(files, File{
-				ID: f.text("id"), Directory: directory, Name: f.text("fileName"), Path: f.text("filePath"), ContentType: f.text("mimeType"),
+				ID: f.text("id"), Directory: text.Prose(directory, budget.Name), Name: f.text("fileName"), Path: f.text("filePath"), ContentType: f.text("mimeType"),
 				Size: f.integer("fileSize"), AgentID: f.text("agentId"), CreatedAt: f.time("createdAt"), UpdatedAt: f.time("updatedAt"),
 			})
 		}
@@ -104,7 +105,7 @@ func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed
 	op := Operation{Name: "AgentSharedFilesGet", executionID: executionID}
 	stored, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.AgentSharedFilesGet(ctx, agentID)
-	}, http.StatusOK)
+	}, anySuccess)
 	if rejected(err) {
 		return nil, nil // an older service, or the agent has been deleted
 	}

@@ -2,12 +2,14 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 // ListPageSize is the page size that a list requests. The service may return smaller pages.
@@ -58,9 +60,45 @@ type ListQuery struct {
 }
 
 // List reads the page with a number, counted from 1, in ascending order of creation unless
-// query.NewestFirst (https://docs.asteroid.ai/api-reference/execution/list-executions).
+// query.NewestFirst (https://docs.asteroid.ai/api-reference/execution/list-executions). The service
+// lists executions with their results. A page that is too large is read in smaller pages; an
+// execution that is too large by itself is counted and left out.
 func (c *Client) List(ctx context.Context, query ListQuery, number int32) (SummaryPage, error) {
-	size, field, direction := int32(ListPageSize), api.ExecutionSortFieldCreatedAt, api.SortDirectionAsc
+	return c.listInParts(ctx, query, number, ListPageSize)
+}
+
+// smallerPages are the page sizes to try, by the size of the page that is too large. Each divides
+// it, so that the smaller pages hold the same executions.
+var smallerPages = map[int32]int32{ListPageSize: 50, 50: 25, 25: 5, 5: 1}
+
+// listInParts reads a page, in smaller pages if it is too large.
+func (c *Client) listInParts(ctx context.Context, query ListQuery, number, size int32) (SummaryPage, error) {
+	whole, err := c.listPage(ctx, query, number, size)
+	if !errors.Is(err, ErrTooLarge) {
+		return whole, err
+	}
+	smaller, ok := smallerPages[size]
+	if !ok {
+		return SummaryPage{Listed: 1}, nil
+	}
+	whole = SummaryPage{}
+	for part, parts := int32(1), size/smaller; part <= parts; part++ {
+		page, err := c.listInParts(ctx, query, (number-1)*parts+part, smaller)
+		if err != nil {
+			return SummaryPage{}, err
+		}
+		whole.Items = append(whole.Items, page.Items...)
+		whole.Listed, whole.Total = whole.Listed+page.Listed, max(whole.Total, page.Total)
+		if page.Listed < int(smaller) {
+			break
+		}
+	}
+	return whole, nil
+}
+
+// listPage reads one page.
+func (c *Client) listPage(ctx context.Context, query ListQuery, number, size int32) (SummaryPage, error) {
+	field, direction := api.ExecutionSortFieldCreatedAt, api.SortDirectionAsc
 	if query.NewestFirst {
 		direction = api.SortDirectionDesc
 	}
@@ -82,14 +120,18 @@ func (c *Client) List(ctx context.Context, query ListQuery, number int32) (Summa
 		filterByAgent(c.Dialect, params, query.AgentID)
 	}
 	op := Operation{Name: "ExecutionsList"}
+	if size == 1 {
+		op.maxResponse = budget.ExecutionResponse
+	}
 	page, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionsList(ctx, params)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return SummaryPage{}, err
 	}
 	items, err := splitArray(page["items"])
-	if err != nil {
+	none := string(page["items"]) == "null" && page.text("total") == "0"
+	if err != nil && !none {
 		return SummaryPage{}, c.errorf(op, "answered with a page without items")
 	}
 	listed := SummaryPage{Listed: len(items), Total: page.integer("total")}
@@ -101,10 +143,10 @@ func (c *Client) List(ctx context.Context, query ListQuery, number int32) (Summa
 
 // ReadSummary reads one execution as a list would return it.
 func (c *Client) ReadSummary(ctx context.Context, id string) (Summary, error) {
-	op := Operation{Name: "ExecutionGet", executionID: id}
+	op := Operation{Name: "ExecutionGet", executionID: id, maxResponse: budget.ExecutionResponse}
 	found, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionGet(ctx, id)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return Summary{}, err
 	}

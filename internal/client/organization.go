@@ -44,7 +44,7 @@ func (c *Client) organization(ctx context.Context) (string, error) {
 func (c *Client) lookUpOrganization(ctx context.Context) (string, error) {
 	me, err := c.fetchObject(ctx, Operation{Name: "WhoamiGet"}, func(ctx context.Context) (*http.Response, error) {
 		return c.api.WhoamiGet(ctx)
-	}, http.StatusOK)
+	}, anySuccess)
 	switch {
 	case err == nil && text.PlainID(me.text("organizationId")):
 		return me.text("organizationId"), nil
@@ -53,7 +53,7 @@ func (c *Client) lookUpOrganization(ctx context.Context) (string, error) {
 	}
 	user, err := c.fetchObject(ctx, Operation{Name: "ContextGet"}, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ContextGet(ctx)
-	}, http.StatusOK)
+	}, anySuccess)
 	if err != nil {
 		return "", err
 	}

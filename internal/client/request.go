@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -18,12 +19,10 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
-
-// maxResponse bounds in bytes what is read of a response.
-const maxResponse = 16 << 20
 
 // response is one with an accepted status.
 type response struct {
@@ -49,11 +48,27 @@ func (c *Client) send(ctx context.Context, op Operation, request func(context.Co
 	if received.StatusCode == http.StatusTooManyRequests && !op.Execute { // an execute's 429 is a lack of capacity
 		c.rateLimit.close(httphdr.RetryAfter(received.Header, time.Now()))
 	}
-	body, err := io.ReadAll(io.LimitReader(received.Body, maxResponse+1))
-	if err != nil || len(body) > maxResponse || !accepts(accept, received.StatusCode) {
+	body, err := readBody(received, cmp.Or(op.maxResponse, budget.Response))
+	if err != nil || !accepts(accept, received.StatusCode) {
 		return response{}, c.responseError(op, key, received, body, err, accept)
 	}
 	return response{received.StatusCode, body, received.Header.Get("Location")}, nil
+}
+
+// ErrTooLarge is the cause of an Error about a response that is larger than its operation's bound.
+var ErrTooLarge = errors.New("the response is too large")
+
+// readBody reads a response of at most so many bytes.
+func readBody(received *http.Response, most int) ([]byte, error) {
+	var body bytes.Buffer
+	if size := received.ContentLength; size > 0 && size <= int64(most) {
+		body.Grow(int(size) + bytes.MinRead)
+	}
+	n, err := body.ReadFrom(io.LimitReader(received.Body, int64(most)+1))
+	if err == nil && n > int64(most) {
+		err = ErrTooLarge
+	}
+	return body.Bytes(), err
 }
 
 // unansweredError returns the error of a request that got no response.
@@ -98,10 +113,11 @@ func (c *Client) responseError(op Operation, key *sentKey, received *http.Respon
 		if header.Get("Location") != "" {
 			failed.Message = "redirected; a request with an API key does not follow redirects"
 		}
+	case errors.Is(readErr, ErrTooLarge):
+		most := cmp.Or(op.maxResponse, budget.Response)
+		failed.Cause, failed.Message = ErrTooLarge, fmt.Sprintf("answered %d with more than %d bytes", status, most)
 	case readErr != nil:
 		failed.Cause, failed.Message = readErr, fmt.Sprintf("answered %d, then broke off: %s", status, key.redact(readErr.Error()))
-	default:
-		failed.Message = fmt.Sprintf("answered %d with more than %d bytes", status, maxResponse)
 	}
 	return failed
 }
@@ -126,7 +142,8 @@ func (t *sentTrace) neverSent(err error) bool {
 }
 
 // anySuccess, in the statuses that send accepts, stands for every 2xx. A read tells what a change
-// did; the service may choose which success it answers.
+// did, and the body whether a read succeeded. The service may choose which success it answers, and
+// a proxy may change it, such as to 203.
 const anySuccess = 2
 
 func accepts(accept []int, status int) bool {
@@ -161,10 +178,14 @@ func (c *Client) fetchItems(ctx context.Context, op Operation, request func(cont
 	return objectsOf(items), nil
 }
 
-// malformed returns the error of a complete response that is not the JSON of the contract.
+// malformed returns the error of a response that is not the JSON of the contract. One that does not
+// begin and end like it is a gateway's page, or was cut short, and may be good the next time.
 func (c *Client) malformed(op Operation, got response, err error) error {
-	sum := sha256.Sum256(got.body)
 	failed := c.errorf(op, "answered %d with a body that is not the contract's JSON: it %v", got.status, err)
-	failed.Cause, failed.Malformed = err, hex.EncodeToString(sum[:])
+	failed.Cause = err
+	if body := bytes.TrimSpace(got.body); len(body) > 1 && (body[0] == '{' && body[len(body)-1] == '}' || body[0] == '[' && body[len(body)-1] == ']') {
+		sum := sha256.Sum256(got.body)
+		failed.Malformed = hex.EncodeToString(sum[:])
+	}
 	return failed
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // UniqueNames returns a name for each of the wanted ones: without directories, of ASCII letters,
@@ -85,7 +87,7 @@ func SafePath(name string) string {
 	var elements []string
 	for element := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '/' || r == '\\' }) {
 		element = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) || !unicode.IsPrint(r) || strings.ContainsRune(`:*?"<>|`, r) {
+			if text.Misleading(r) || unicode.IsControl(r) || strings.ContainsRune(`:*?"<>|`, r) {
 				return '_'
 			}
 			return r

@@ -33,10 +33,13 @@ const UnknownSize = -1
 // DefaultContentType is the media type of a file about whose content nothing is known.
 const DefaultContentType = "application/octet-stream"
 
+// maxMediaType is longer than any registered type with its parameters.
+const maxMediaType = 200
+
 // IsMediaType reports whether the value is a media type that can stand in a header.
 func IsMediaType(value string) bool {
 	media, _, err := mime.ParseMediaType(value)
-	return err == nil && strings.Contains(media, "/") && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
+	return err == nil && len(value) <= maxMediaType && strings.Contains(media, "/") && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // Error is an error about a file. Its Type decides how the activity fails. An unclassified error

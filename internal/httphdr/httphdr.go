@@ -14,16 +14,16 @@ const UserAgent = "temporal-asteroid (+https://github.com/temporal-asteroid/aste
 // MaxRedirects is how many consecutive redirects a download follows.
 const MaxRedirects = 5
 
-// minRetryAfter and MaxRetryAfter bound the delay that a response asks for. A wrong one then causes
-// neither a request every millisecond nor a day without one.
+// minRetryAfter and MaxRetryAfter bound the delay that a response asks for, so that a wrong value
+// cannot make us send every millisecond, or wait for a day.
 const (
 	minRetryAfter = time.Second
 	MaxRetryAfter = 10 * time.Minute
 )
 
 // RetryAfter returns the delay that a response asks for before the next request: Retry-After-Ms, or
-// Retry-After in seconds or as a date. The delay is between a second and ten minutes, or 0 when the
-// response asks for none.
+// Retry-After in seconds or as a date. The delay is between a second and ten minutes, or 0 when
+// there is none that is positive.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
 	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil {
 		return bounded(ms * float64(time.Millisecond))

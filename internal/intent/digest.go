@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,14 +23,14 @@ type Digest struct{ agent, profile, inputs, files, version, options string }
 const version1 = "v1"
 
 // Of returns the digest of a request. files are the identities of its files, see [OfFile] and
-// [OfStaged]; the files in the request itself do not count.
+// [OfStaged]. It ignores the files in the request itself.
 func Of(in asteroid.ExecuteAgentInput, files []string) Digest {
 	inputs := in.Inputs
 	if len(inputs) == 0 {
 		inputs = in.DynamicData //nolint:staticcheck // deprecated, but what older callers set
 	}
 	if len(inputs) == 0 {
-		inputs = nil
+		inputs = nil // an empty object and no inputs are the same
 	}
 	version := "published"
 	switch {
@@ -49,7 +50,7 @@ func Of(in asteroid.ExecuteAgentInput, files []string) Digest {
 }
 
 // Identity returns the part of an execution key that stands for the request. Requests that mean the
-// same have the same identity.
+// same have the same identity, whatever version and options they have.
 func (d Digest) Identity() string {
 	return version1 + "-" + sum(strings.Join([]string{d.agent, d.profile, d.inputs, d.files}, "\n"), 16)
 }
@@ -59,8 +60,8 @@ func (d Digest) String() string {
 	return strings.Join([]string{version1, d.agent, d.profile, d.inputs, d.files, d.version, d.options}, " ")
 }
 
-// Parse reads a digest from the metadata of an execution. It reports false for a text that this
-// version did not write.
+// Parse reads a digest from the metadata of an execution. It reports false for a text in another
+// format than version1.
 func Parse(text string) (Digest, bool) {
 	parts := strings.Split(text, " ")
 	if len(parts) != 7 || parts[0] != version1 {
@@ -86,8 +87,8 @@ func (d Digest) Differences(other Digest) (meaning, options []string) {
 	return meaning, options
 }
 
-// OfStaged returns the identities of staged files. A handle that StageFiles did not make has none,
-// and stands for itself.
+// OfStaged returns the identities of staged files. A handle that StageFiles did not make has no
+// identity; its id and name serve instead.
 func OfStaged(files []asteroid.StagedFile) []string {
 	identities := make([]string, len(files))
 	for i, file := range files {
@@ -105,8 +106,8 @@ func OfFiles(refs []asteroid.FileRef) []string {
 	return identities
 }
 
-// OfFile returns the identity of a file: a digest of its name and its Identity, else of its URI
-// without what a new signature changes.
+// OfFile returns the identity of a file: a digest of its name and its Identity, or, if that is
+// empty, of its name and its URI without the parameters of a signature.
 func OfFile(ref asteroid.FileRef) string {
 	if ref.Identity != "" {
 		return short("identity\n" + ref.Identity + "\n" + ref.Name)
@@ -125,7 +126,7 @@ func unsigned(uri string) string {
 	azure := slices.ContainsFunc(parameters, func(p string) bool { return parameterName(p) == "sig" })
 	parameters = slices.DeleteFunc(parameters, func(p string) bool {
 		name := parameterName(p)
-		return strings.HasPrefix(name, "x-amz-") || strings.HasPrefix(name, "x-goog-") || azure && azureSignature[name]
+		return strings.HasPrefix(name, "x-amz-") || strings.HasPrefix(name, "x-goog-") || (azure && azureSignature[name])
 	})
 	if len(parameters) > 0 {
 		base += "?" + strings.Join(parameters, "&")
@@ -149,13 +150,13 @@ func parameterName(parameter string) string {
 }
 
 // canonical returns the JSON of a value with sorted members and one form for each number. It is
-// deterministic, which workflowcheck does not believe of encoding/json.
+// deterministic, although workflowcheck flags encoding/json.
 //
 //workflowcheck:ignore
 func canonical(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return err.Error() // no such value can have come from an input, or get into one
+		return err.Error() // unreachable: an input holds only JSON values
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -163,32 +164,42 @@ func canonical(value any) string {
 	if err := decoder.Decode(&decoded); err != nil {
 		return string(text)
 	}
-	if text, err = json.Marshal(normalized(decoded)); err != nil {
+	if text, err = json.Marshal(normalize(decoded)); err != nil {
 		return err.Error()
 	}
 	return string(text)
 }
 
-// normalized writes the numbers in a decoded value in one form, in place: 1042.0 and 1.042e3 as
+// normalize writes the numbers in a decoded value in one form, in place: 1042.0 and 1.042e3 as
 // 1042. An integer keeps all its digits.
-func normalized(value any) any {
+func normalize(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
-			value[name] = normalized(member)
+			value[name] = normalize(member)
 		}
 	case []any:
 		for i, item := range value {
-			value[i] = normalized(item)
+			value[i] = normalize(item)
 		}
 	case json.Number:
 		if strings.ContainsAny(value.String(), ".eE") {
 			if f, err := value.Float64(); err == nil {
-				return json.Number(strconv.FormatFloat(f, 'f', -1, 64))
+				return json.Number(strconv.FormatFloat(f, format(f), -1, 64))
 			}
 		}
 	}
 	return value
+}
+
+// format returns the form of a number. Written out, a million numbers such as 1e308 would be 300
+// million digits.
+func format(f float64) byte {
+	const most = 1e40
+	if size := math.Abs(f); size != 0 && (size >= most || size <= 1/most) {
+		return 'e'
+	}
+	return 'f'
 }
 
 func short(text string) string { return sum(text, 8) }

@@ -2,6 +2,7 @@ package intent_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -111,4 +112,25 @@ func TestStagedFileKeepsIdentity(t *testing.T) {
 	once := intent.OfStaged([]asteroid.StagedFile{{ID: "f-1", Name: "a.pdf", Identity: "i"}})
 	require.Equal(t, once, intent.OfStaged([]asteroid.StagedFile{{ID: "f-2", Name: "a.pdf", Identity: "i"}}))
 	require.NotEqual(t, intent.OfStaged([]asteroid.StagedFile{{ID: "f-1"}}), intent.OfStaged([]asteroid.StagedFile{{ID: "f-2"}}))
+}
+
+// Workflow code makes digests, and may not take a second for it.
+func TestDigestTakesTimeInProportionToTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, number := range []string{"1e308", "-1.5E-300"} {
+		items := json.RawMessage("[" + strings.Repeat(number+",", 10_000) + "0]")
+		allocated := testing.Benchmark(func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				intent.Of(request(func(in *asteroid.ExecuteAgentInput) { in.Inputs["lines"] = items }), nil)
+			}
+		}).AllocedBytesPerOp()
+		require.Less(t, allocated, int64(5<<20), number)
+	}
+	huge := func(number string) string {
+		return intent.Of(request(func(in *asteroid.ExecuteAgentInput) { in.Inputs["claim"] = json.Number(number) }), nil).Identity()
+	}
+	require.Equal(t, huge("1e308"), huge("10.0E+307"))
+	require.NotEqual(t, huge("1e308"), huge("1e307"))
+	require.Equal(t, huge("1e30"), huge("1000000000000000000000000000000"))
 }

@@ -43,3 +43,39 @@ func TestPlainIDAdmitsOnePathSegment(t *testing.T) {
 		require.Equal(t, plain, text.PlainID(id), id)
 	}
 }
+
+func TestCleanReplacesMisleadingCharacters(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"pay\u202egpj.exe":          "pay\ufffdgpj.exe",
+		"\u2066a\u2069\u200e\u200f": "\ufffda\ufffd\ufffd\ufffd",
+		"a\x00b\x1b[31mc\x7f":       "a\ufffdb\ufffd[31mc\ufffd",
+		"a\r\nb\tc":                 "a \nb\tc",
+		"\u2028\ufeff\u200b\u3164":  "\ufffd\ufffd\ufffd\ufffd",
+		"\xff\xfe":                  "\ufffd\ufffd",
+		"flag \U000e0041":           "flag \ufffd",
+		"👨\u200d👩\u200d👧 ❤\ufe0f é": "👨\u200d👩\u200d👧 ❤\ufe0f é",
+	} {
+		got := text.Clean(given)
+		require.Equal(t, want, got)
+		require.Equal(t, got, text.Clean(got))
+		require.GreaterOrEqual(t, len(got), len(given)-1)
+	}
+}
+
+func TestProseCutsVisiblyAfterCleaning(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"0123456789":               "0123456789",
+		"0123456789x":              "0123456...",
+		"\x00\x00\x00":             "\ufffd\ufffd\ufffd",
+		"\x00\x00\x00\x00":         "\ufffd\ufffd...",
+		"012345678é":               "0123456...",
+		strings.Repeat("é", 99):    "ééé...",
+		strings.Repeat("x", 1<<20): "xxxxxxx...",
+	} {
+		require.Equal(t, want, text.Prose(given, 10))
+	}
+	require.Equal(t, "a b c", text.Line("  a\n\tb   c ", 10))
+	require.Equal(t, "a b c d...", text.Line("a\nb\nc\nd\ne\nf", 10))
+}

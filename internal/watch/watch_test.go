@@ -459,3 +459,23 @@ func TestWatchSkipsMalformedListEntries(t *testing.T) {
 	require.NoError(t, s.err)
 	require.Empty(t, s.listed)
 }
+
+func TestWatchSignalsManyExecutionsWithLargeResults(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	large := strings.Repeat("x", 200_000)
+	for range 100 {
+		h.start("large", func(testsuite.Run) []testsuite.Step {
+			return []testsuite.Step{testsuite.Work(10 * time.Second), testsuite.Complete("success", "", large)}
+		})
+	}
+	h.rounds(3, 2*time.Second)
+	h.takeSignals()
+	h.rounds(3, 10*time.Second)
+	signals := h.takeSignals()
+	require.Len(t, signals, 100)
+	require.Equal(t, "wf large completed", signals[0])
+	h.start("next", worksFor(time.Second))
+	h.rounds(2, 2*time.Second)
+	require.Equal(t, []string{"wf next completed"}, h.takeSignals(), "the watch goes on")
+}

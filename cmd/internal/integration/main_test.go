@@ -1,5 +1,5 @@
-// Package integration tests the library as users run it: with a real, embedded Temporal server, a
-// worker, and HTTP. The tests are skipped under -short.
+// Package integration holds the tests that use the library as users do: with a real, embedded
+// Temporal server, a worker, and HTTP. They are skipped under -short.
 package integration
 
 import (
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	flag.Parse()
-	// Most tests wait for a timeout, a poll or an agent.
+	// Tests mostly wait, so eight run at once whatever the number of CPUs.
 	_ = flag.Set("test.parallel", "8")
 	os.Exit(func() int {
 		if !testing.Short() {
@@ -88,8 +88,8 @@ func newStack(t *testing.T, options ...testsuite.Option) *stack {
 	return s
 }
 
-// requireNoFailedTask requires that no workflow task failed of all the workflows on the test's task
-// queue. A task that the server refuses because something happened meanwhile is repeated.
+// requireNoFailedTask requires that no workflow on the test's task queue had a failed task, except
+// for causes after which the server repeats the task and all is well.
 func (s *stack) requireNoFailedTask() {
 	harmless := []enums.WorkflowTaskFailedCause{
 		enums.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW, enums.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,

@@ -27,24 +27,24 @@ type usageError struct{ error }
 // UsageErrorf returns an error for which ExitCode returns 2.
 func UsageErrorf(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// ExitCode prints err as one line after the program's name, and returns the exit code: 0 for nil
-// and for --help, 2 for a wrong command line, 130 if ctx is cancelled, and 1 for any other error.
+// ExitCode prints err as one line after the program's name, unless it is nil or --help, and returns
+// the exit code: 0 for these, 2 for a wrong command line, 130 if ctx is cancelled, and 1 for any
+// other error.
 func ExitCode(ctx context.Context, name string, err error, stderr io.Writer) int {
 	code := 1
-	if _, wrong := errors.AsType[usageError](err); wrong {
-		code = 2
-	}
-	switch {
+	switch _, usage := errors.AsType[usageError](err); {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
-	case code == 1 && ctx.Err() != nil:
+	case usage:
+		code = 2
+	case ctx.Err() != nil:
 		code, err = 130, errors.New("interrupted")
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	return code
 }
 
-// ParseFlags parses args, which may hold nothing but flags. The name of flags is the command below
+// ParseFlags parses args, which must hold only flags. flags.Name() is the command's path below
 // ./cmd, such as "bench wait". For --help it prints summary and the flags, and returns
 // flag.ErrHelp.
 func ParseFlags(flags *flag.FlagSet, args []string, stderr io.Writer, summary string) error {
