@@ -127,9 +127,13 @@ func (d *decodedInput) value(target reflect.Value, raw json.RawMessage, path str
 	if kind == kindNull {
 		return
 	}
-	_, custom := reflect.TypeAssert[json.Unmarshaler](target.Addr())
+	custom, isCustom := reflect.TypeAssert[json.Unmarshaler](target.Addr())
 	switch t := target.Type(); {
-	case custom, t.Kind() == reflect.Interface, isBytes(t):
+	case isCustom: // not by json.Unmarshal, which would scan a large input twice more
+		if custom.UnmarshalJSON(raw) != nil {
+			d.report(path, "must be %s, not %s", wantedKind(t), kind)
+		}
+	case t.Kind() == reflect.Interface, isBytes(t):
 		if isBytes(t) && kind != kindString || json.Unmarshal(raw, target.Addr().Interface()) != nil {
 			d.report(path, "must be %s, not %s", wantedKind(t), kind)
 		}

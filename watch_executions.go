@@ -1,5 +1,7 @@
 package asteroid
 
+import "time"
+
 // WatchExecutionsInput is the input of the workflow asteroid.Watch and of its activity
 // asteroid.WatchExecutions. ExecuteAgent starts the workflow; nobody else needs to.
 type WatchExecutionsInput struct {
@@ -7,9 +9,10 @@ type WatchExecutionsInput struct {
 	Connection string `json:"connection,omitempty"`
 	// TaskQueue is the task queue of the activity; empty means the workflow's own.
 	TaskQueue string `json:"taskQueue,omitempty"`
-	// Known is the Known of the [WatchExecutionsResult] before this run. Empty means that there was
-	// none.
-	Known []byte `json:"known,omitempty"`
+	// Known and ScannedAt are those of the [WatchExecutionsResult] before this run. Empty means
+	// that there was none.
+	Known     []byte    `json:"known,omitempty"`
+	ScannedAt time.Time `json:"scannedAt,omitzero"`
 
 	decoded *decodedInput
 }
@@ -21,6 +24,8 @@ func (in *WatchExecutionsInput) Validate() error { return in.decoded.check() }
 type WatchExecutionsResult struct {
 	// Known is the state of the watch, in an internal format, for the next run.
 	Known []byte `json:"known,omitempty"`
+	// ScannedAt is when the last whole scan ended, by the Temporal server's clock.
+	ScannedAt time.Time `json:"scannedAt,omitzero"`
 	// Idle is true when there has been nothing to watch for a while.
 	Idle bool `json:"idle,omitempty"`
 }

@@ -73,6 +73,10 @@ type Options struct {
 	// [asteroid.Execution.ResultOmitted] refers to it. Each result enters history two or three
 	// times. 0 means DefaultMaxInlineResultBytes; at most 1 MiB.
 	MaxInlineResultBytes int
+	// WatchRound is how long the activity asteroid.WatchExecutions runs before it hands over to the
+	// next one: between a minute and an hour, less than a worker of short life lives. 0 means an
+	// hour.
+	WatchRound time.Duration
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.
 	RequestTimeout time.Duration
@@ -94,18 +98,21 @@ const DefaultMaxUploadBytes = 200 * 1000 * 1000
 // Activities are the activities of a worker. Make them with [New]; they are safe for concurrent
 // use. Register them with [Activities.Register], or add the plugin of package worker, which does.
 type Activities struct {
-	connections   map[string]*client.Client
-	now           func() time.Time
-	virtualTime   bool // now is not the time of attempts
-	lookupGrace   time.Duration
-	timeout       time.Duration // of a request
-	events        asteroid.Events
-	secrets       token.Secrets
-	attributes    asteroid.SearchAttributes
-	namespaces    *namespaces
-	pace          watch.Pace
-	announcements announcements
-	service       func(context.Context) sdkclient.Client // the activity's Temporal client, or nil
+	connections map[string]*client.Client
+	now         func() time.Time
+	virtualTime bool // now is not the time of attempts
+	lookupGrace time.Duration
+	timeout     time.Duration // of a request
+	events      asteroid.Events
+	secrets     token.Secrets
+	attributes  asteroid.SearchAttributes
+	namespaces  *namespaces
+	pace        watch.Pace
+	reliances   reliances
+	watching    watching
+	troubles    troubles
+	service     func(context.Context) sdkclient.Client // the activity's Temporal client, or nil
+	heartbeat   recordsHeartbeat
 
 	roots          files.Roots
 	outputs        files.Roots
@@ -131,10 +138,14 @@ func New(options Options) (*Activities, error) {
 		attributes:     options.SearchAttributes,
 		namespaces:     newNamespaces(),
 		service:        temporalClient,
+		heartbeat:      recordHeartbeat,
 		stores:         maps.Clone(options.Stores),
 		maxUploadBytes: cmp.Or(options.MaxUploadBytes, DefaultMaxUploadBytes),
 		settleInterval: cmp.Or(options.SettleInterval, DefaultSettleInterval),
 		inlineResult:   cmp.Or(options.MaxInlineResultBytes, DefaultMaxInlineResultBytes),
+	}
+	if options.WatchRound > 0 {
+		a.pace.Term = options.WatchRound
 	}
 	if a.virtualTime = a.now != nil; !a.virtualTime {
 		a.now = time.Now
@@ -166,6 +177,9 @@ func (options *Options) check() error {
 	}
 	if size := options.MaxInlineResultBytes; size < 0 || size > budget.MaxInlineResult {
 		return fmt.Errorf("MaxInlineResultBytes is %d: must be 1 to %d, or 0 for %d", size, budget.MaxInlineResult, DefaultMaxInlineResultBytes)
+	}
+	if options.WatchRound != 0 && (options.WatchRound < time.Minute || options.WatchRound > time.Hour) {
+		return fmt.Errorf("WatchRound is %s: must be between a minute and an hour", options.WatchRound)
 	}
 	if !slices.Contains([]asteroid.Events{"", asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll}, options.Events) {
 		return fmt.Errorf("Events is %q: must be %q, %q or %q", options.Events, asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll)

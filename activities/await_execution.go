@@ -87,10 +87,20 @@ type awaitProgress struct {
 //	30 seconds, then reads
 //
 // The first two are RunAgent with its poll every ten minutes. The watch itself takes one slot, one
-// attempt and some 150 heartbeats for all runs together. Webhooks, watch, poll and the two ways by
+// attempt and some 300 heartbeats for all runs together. Webhooks, watch, poll and the two ways by
 // hand were counted with cmd/bench wait. An attempt with the long poll is one of 25 seconds and a
-// read, a second apart. Heartbeats are as many as the SDK sends with a heartbeat timeout of 30
-// seconds. Each change of the status adds some ten events to RunAgent's history.
+// read, a second apart. Heartbeats by hand are as many as the SDK sends with a heartbeat timeout of
+// 30 seconds. Each change of the status adds some ten events to RunAgent's history.
+//
+// # The watch
+//
+// The heartbeat of the watch tells when its last whole scan was. A worker on which waits rely on
+// the watch reads that once a minute, by one DescribeWorkflowExecution. If there was no whole scan
+// for 90 seconds, whatever the reason, the worker makes one itself and takes the watch over: it
+// ends the dead one and starts another on its own task queue and connection, which continues from
+// the last heartbeat. Where that was of no use before, it does not start it again. While no watch
+// lives, attempts follow each other after one to thirty seconds instead of the policy's ten
+// minutes.
 //
 // # When it ends
 //
@@ -114,13 +124,8 @@ func (a *Activities) AwaitExecution(ctx context.Context, in asteroid.AwaitExecut
 	if err != nil {
 		return nil, err
 	}
-	if in.Internal.EnsureWatch {
-		// Somebody may have terminated the watch. If it cannot be started, the wait polls anyway.
-		if err := a.announce(ctx, c); err != nil {
-			activity.GetLogger(ctx).Debug("The watch could not be started", "connection", c.Name, "error", err)
-		}
-	}
 	p := &poll{Activities: a, c: c, in: in}
+	p.unwatched = in.Internal.EnsureWatch && a.announce(ctx, c) != nil
 	p.before, _ = heartbeatDetails[awaitProgress](ctx)
 	if since := in.Internal.UnreadableSince; p.before.FailingSince.IsZero() && !since.IsZero() {
 		p.before.FailingSince, p.before.Seen = since, true // the first poll that succeeds ends this wait
@@ -137,6 +142,7 @@ type poll struct {
 	*Activities
 	c             *client.Client
 	in            asteroid.AwaitExecutionInput
+	unwatched     bool // no watch lives, so nothing but polls tells of changes
 	before, after awaitProgress
 }
 
@@ -158,7 +164,7 @@ func (p *poll) run(ctx context.Context) (*asteroid.Execution, error) {
 		if longPolled && e.Status.Class() == asteroid.ClassProcessing {
 			return nil, runGoesOn(e, time.Second) // the long poll was the interval
 		}
-		return nil, runGoesOn(e, p.missingInterval(ctx, e))
+		return nil, runGoesOn(e, p.interval(ctx, e))
 	}
 	reasonErr := p.c.FillReason(ctx, e)
 	if p.incomplete(ctx, e, reasonErr) {
@@ -209,11 +215,14 @@ func (p *poll) showsMore(ctx context.Context, e *asteroid.Execution) bool {
 	return !starting || activity.GetInfo(ctx).Attempt > startingPolls
 }
 
-// missingInterval returns the time to the next poll where the caller's policy polls seldom and the
-// live view, which should soon exist, is missing. It grows from five seconds to two minutes, then
-// the policy decides. 0 leaves it to the policy.
-func (p *poll) missingInterval(ctx context.Context, e *asteroid.Execution) time.Duration {
+// interval returns the time to the next poll where the caller's policy polls seldom. 0 leaves it to
+// the policy. While no watch lives it grows from one second to thirty. While the live view, which
+// should soon exist, is missing, it grows from five seconds to two minutes.
+func (p *poll) interval(ctx context.Context, e *asteroid.Execution) time.Duration {
 	policy, attempt := activity.GetInfo(ctx).RetryPolicy, activity.GetInfo(ctx).Attempt
+	if p.unwatched {
+		return p.unwatchedInterval(ctx)
+	}
 	if p.in.Internal.Shown == nil || p.in.Until != asteroid.UntilSignificantChange ||
 		e.LiveViewURL != "" || e.Status.Class() != asteroid.ClassProcessing || attempt > 15 {
 		return 0
@@ -226,6 +235,17 @@ func (p *poll) missingInterval(ctx context.Context, e *asteroid.Execution) time.
 		interval = min(interval, policy.InitialInterval)
 	}
 	return interval
+}
+
+func (p *poll) unwatchedInterval(ctx context.Context) time.Duration {
+	interval, most := time.Second, 30*time.Second
+	if policy := activity.GetInfo(ctx).RetryPolicy; policy != nil && policy.InitialInterval > 0 {
+		most = min(most, policy.InitialInterval)
+	}
+	for i := activity.GetInfo(ctx).Attempt; i > 1 && interval < most; i-- {
+		interval = interval * 3 / 2
+	}
+	return min(interval, most)
 }
 
 // warnOfUnknownStatus logs a status that this version does not know, once.

@@ -27,6 +27,10 @@
 //
 // The counter asteroid_execute_decisions, with the label decision (posted, rejected, unknown,
 // waited, adopted, duplicate_cancelled), shows how often ExecuteAgent had to do more than send a
-// request. The counter asteroid_watch_refused_tokens counts executions with a wrong token, each at
-// every scan of the watch.
+// request.
+//
+// The counters asteroid_watch_failed_scans, asteroid_watch_failed_signals and
+// asteroid_watch_takeovers show trouble of the watch. Each kind of it is logged once while it
+// lasts, with what to do. Workflows poll meanwhile.
+// asteroid_watch_refused_tokens counts executions with a wrong token, each at every scan.
 package activities

@@ -176,10 +176,7 @@ func (e *executeAttempt) eventsOf(ctx context.Context, execution client.Candidat
 	}
 	if e.events == asteroid.EventsWatch {
 		if err := e.announce(ctx, e.c); err != nil {
-			if !errors.Is(err, errNoService) {
-				activity.GetLogger(ctx).Warn("The watch could not be started, so the workflow has to poll",
-					"executionId", execution.ID, "error", err)
-			}
+			activity.GetLogger(ctx).Debug("No watch lives, so the workflow has to poll", "executionId", execution.ID, "error", err)
 			return ""
 		}
 	}

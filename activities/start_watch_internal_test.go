@@ -16,10 +16,10 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/watch"
 )
 
-func TestAnnounceRunsOnceAMinuteForAllCallers(t *testing.T) {
+func TestAnnounceChecksOnceAMinuteForAllCallers(t *testing.T) {
 	t.Parallel()
 	f := newWatchFixture(t)
-	f.now = f.clock.Now
+	f.useClock()
 	f.server.blocked, f.server.arrived = make(chan struct{}), make(chan struct{}, 10)
 	f.do(t, func(ctx context.Context) error {
 		c := f.connections["default"]
@@ -32,16 +32,19 @@ func TestAnnounceRunsOnceAMinuteForAllCallers(t *testing.T) {
 		close(f.server.blocked)
 		group.Wait()
 		require.NoError(t, errors.Join(errs...))
-		require.Len(t, f.server.started, 1)
+		require.Regexp(t, `^asteroid\.Watch/[0-9a-f]{16} workflows asteroid\.watch$`, f.server.started[0])
+		require.Equal(t, activity.GetInfo(ctx).TaskQueue, f.server.inputs[0].TaskQueue)
+		described, _, _ := f.server.counts()
 		f.clock.Advance(59 * time.Second)
 		require.NoError(t, f.announce(ctx, c))
-		require.Len(t, f.server.started, 1)
+		again, _, _ := f.server.counts()
+		require.Equal(t, described, again)
 		f.clock.Advance(time.Second)
+		f.server.scanned(f.clock.Now())
 		require.NoError(t, f.announce(ctx, c))
-		require.Len(t, f.server.started, 2)
-		require.Equal(t, f.server.started[0], f.server.started[1])
-		require.Regexp(t, `^asteroid\.Watch/default/[0-9a-f]{8} workflows asteroid\.watch$`, f.server.started[0])
-		require.Equal(t, asteroid.WatchExecutionsInput{Connection: "default", TaskQueue: activity.GetInfo(ctx).TaskQueue}, f.server.inputs[0])
+		again, started, _ := f.server.counts()
+		require.Equal(t, described+1, again)
+		require.Equal(t, 1, started, "a busy watch needs no signal")
 		return nil
 	})
 }
@@ -49,7 +52,7 @@ func TestAnnounceRunsOnceAMinuteForAllCallers(t *testing.T) {
 func TestAnnounceRetriesSoonAfterFailure(t *testing.T) {
 	t.Parallel()
 	f := newWatchFixture(t)
-	f.now = f.clock.Now
+	f.useClock()
 	f.server.startErr = errors.New("away")
 	f.do(t, func(ctx context.Context) error {
 		c := f.connections["default"]
@@ -57,7 +60,7 @@ func TestAnnounceRetriesSoonAfterFailure(t *testing.T) {
 		require.ErrorContains(t, f.announce(ctx, c), "away")
 		require.Len(t, f.server.started, 1)
 		f.server.startErr = nil
-		f.clock.Advance(watch.DefaultPace.Unannounced)
+		f.clock.Advance(watch.DefaultPace.Unchecked)
 		require.NoError(t, f.announce(ctx, c))
 		return nil
 	})

@@ -2,20 +2,23 @@ package activities
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/watch"
+	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
-var fastPace = watch.Pace{Fast: time.Millisecond, Slow: 5 * time.Millisecond, Idle: 100 * time.Millisecond, Term: time.Hour}
+var fastPace = watch.Pace{Fast: time.Millisecond, Slow: 5 * time.Millisecond, Idle: 100 * time.Millisecond, Term: time.Hour, Checked: time.Minute, Stale: time.Minute}
 
 func TestWatchExecutionsReturnsIdle(t *testing.T) {
 	t.Parallel()
@@ -25,7 +28,8 @@ func TestWatchExecutionsReturnsIdle(t *testing.T) {
 	require.NoError(t, err)
 	var result asteroid.WatchExecutionsResult
 	require.NoError(t, value.Get(&result))
-	require.Equal(t, asteroid.WatchExecutionsResult{Idle: true}, result)
+	require.True(t, result.Idle)
+	require.Empty(t, result.Known)
 }
 
 func TestWatchExecutionsHandsOverState(t *testing.T) {
@@ -34,13 +38,6 @@ func TestWatchExecutionsHandsOverState(t *testing.T) {
 	f.pace = fastPace
 	f.pace.Term = 200 * time.Millisecond
 	result := f.execute(t, asteroid.ExecuteAgentInput{Signal: true})
-	var beats [][]byte
-	f.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
-		var beat []byte
-		if details.Get(&beat) == nil {
-			beats = append(beats, beat)
-		}
-	})
 	value, err := f.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
 	require.NoError(t, err)
 	var handed asteroid.WatchExecutionsResult
@@ -49,12 +46,19 @@ func TestWatchExecutionsHandsOverState(t *testing.T) {
 	id, err := hex.DecodeString(strings.ReplaceAll(result.ExecutionID, "-", ""))
 	require.NoError(t, err)
 	require.True(t, bytes.Contains(handed.Known, id))
+	beats := f.server.recorded()
 	require.NotEmpty(t, beats)
+	require.Equal(t, "default", beats[0].proof.Connection)
+	require.False(t, beats[0].proof.ScannedAt.IsZero())
+	require.True(t, bytes.Contains(beats[len(beats)-1].packed, id))
 
 	// The state that another watch hands over of a running execution "gone": version, time, number
 	// of UUIDs, the id and the status.
 	before := asteroid.WatchExecutionsInput{Known: []byte("\x01" + strings.Repeat("\x00", 8+4) + "\x04gone\x03")}
-	f.env.SetHeartbeatDetails(handed.Known)
+	f.server.set(func() {
+		f.server.within, f.server.watch.runID, f.server.watch.beat = true, "default-test-run-id", &beats[len(beats)-1]
+	})
+	f.env.SetHeartbeatDetails("cannot be decoded")
 	_, err = f.env.ExecuteActivity(asteroid.WatchExecutionsName, before)
 	require.NoError(t, err)
 	for _, r := range f.api.Requests() {
@@ -62,14 +66,56 @@ func TestWatchExecutionsHandsOverState(t *testing.T) {
 	}
 }
 
-func TestWatchExecutionsEndsWithWorker(t *testing.T) {
+func TestWatchExecutionsHandsOverWhenWorkerStops(t *testing.T) {
 	t.Parallel()
-	f := newWatchFixture(t)
-	f.pace = fastPace
-	f.pace.Idle = time.Hour
-	stop := make(chan struct{})
-	f.env.SetWorkerStopChannel(stop)
-	close(stop)
-	_, err := f.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
-	require.True(t, asteroid.IsUnavailable(err), "%v", err)
+	for name, stop := range map[string]func(f *watchFixture){
+		"by the SDK":    func(f *watchFixture) { f.env.SetWorkerStopChannel(closed()) },
+		"by the plugin": func(f *watchFixture) { go f.handOverOnceWatching() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newWatchFixture(t)
+			f.pace = fastPace
+			f.pace.Idle = time.Hour
+			stop(f)
+			_, err := f.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{Known: []byte("\x01" + strings.Repeat("\x00", 8+4) + "\x04gone\x03")})
+			require.ErrorIs(t, err, activity.ErrResultPending)
+			require.Len(t, f.server.completed, 1)
+			require.False(t, f.server.completed[0].Idle)
+		})
+	}
+}
+
+func closed() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+// handOverOnceWatching hands over once an attempt runs.
+func (f *watchFixture) handOverOnceWatching() {
+	for len(f.server.recorded()) == 0 {
+		runtime.Gosched()
+	}
+	f.HandOver(context.Background())
+}
+
+func TestWatchExecutionsEndsWithoutScans(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(f *watchFixture){
+		"the key may not list":      func(f *watchFixture) { f.api.Inject("ExecutionsList", testsuite.Answer(403, "{}"), 1000) },
+		"the worker may not signal": func(f *watchFixture) { f.server.signalErr = serviceerror.NewPermissionDenied("no", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newWatchFixture(t)
+			f.pace = fastPace
+			f.pace.Blind = 200 * time.Millisecond
+			f.execute(t, asteroid.ExecuteAgentInput{Signal: true, Inputs: asteroid.Inputs{"seconds": 0.1}})
+			fail(f)
+			_, err := f.env.ExecuteActivity(asteroid.WatchExecutionsName, asteroid.WatchExecutionsInput{})
+			require.True(t, asteroid.IsUnavailable(err), "%v", err)
+			require.ErrorContains(t, err, "no whole scan")
+		})
+	}
 }

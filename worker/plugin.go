@@ -34,6 +34,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
@@ -123,8 +124,18 @@ func (p *plugin) register(ctx context.Context, run temporal.SimplePluginRunConte
 	return nil
 }
 
-func (p *plugin) forget(_ context.Context, run temporal.SimplePluginRunContextAfterOptions) {
+// handOverTimeout bounds how long a hand-over of the watch delays the stop of a worker.
+const handOverTimeout = 3 * time.Second
+
+// forget runs before a worker stops.
+func (p *plugin) forget(ctx context.Context, run temporal.SimplePluginRunContextAfterOptions) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	stops := p.registered[run.InstanceKey]
 	delete(p.registered, run.InstanceKey)
+	p.mu.Unlock()
+	if stops { // a replayer has no watch
+		ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
+		defer cancel()
+		p.activities.HandOver(ctx)
+	}
 }

@@ -30,6 +30,7 @@ func StageFiles(ctx workflow.Context, in asteroid.StageFilesInput) (*asteroid.St
 func ExecuteAgent(ctx workflow.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
 	agents := agentsOf(ctx)
 	agents.identify(ctx, &in, intent.OfStaged(in.TempFiles))
+	breathe(ctx, in.Inputs)
 	ctx = keepProtocol(ctx, executeDefaults())
 	executed, err := runActivity[asteroid.ExecuteAgentResult](ctx, asteroid.ExecuteAgentName, in, executeDefaults(), "Execute agent "+in.AgentID)
 	if err == nil {

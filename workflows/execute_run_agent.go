@@ -17,7 +17,9 @@ import (
 // An IdempotencyKey in the input replaces the parent's intent.
 func ExecuteRunAgent(ctx workflow.Context, in RunAgentInput) workflow.ChildWorkflowFuture {
 	if agents := agentsOf(ctx); agents.workflowWide && in.IdempotencyKey == "" {
+		breathe(ctx, in.Inputs)
 		in.Internal.Intent = agents.newIntent(workflow.GetInfo(ctx), in.executeInput(), intent.OfFiles(in.Files))
 	}
+	breathe(ctx, in.Inputs)
 	return workflow.ExecuteChildWorkflow(ctx, RunAgentName, in)
 }

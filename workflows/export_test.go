@@ -12,3 +12,6 @@ func Markdown(s AgentState, requested []string, result string) string {
 	s.requested, s.result = requested, []byte(result)
 	return s.markdown()
 }
+
+// LastKnown is lastKnown.
+var LastKnown = lastKnown

@@ -147,7 +147,9 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 		return nil, run.finalError(err, nil)
 	}
 	run.request.Signal = agents.workflowWide // else no coroutine receives events for all agents of the workflow
+	breathe(ctx, in.Inputs)
 	agents.identify(ctx, &run.request, intent.OfFiles(in.Files))
+	breathe(ctx, in.Inputs)
 	err := run.takeTurn(ctx)
 	if err == nil {
 		err = run.startInTurn(routingOptions(ctx))

@@ -44,6 +44,7 @@ func (strict) RunAgent(ctx workflow.Context, in Input[RunAgentInput]) (*RunAgent
 	if err := in.check(); err != nil {
 		return nil, agentsOf(ctx).refuse(ctx, in.Value, err)
 	}
+	breathe(ctx, in.Value.Inputs)
 	return RunAgent(ctx, in.Value)
 }
 

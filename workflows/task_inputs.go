@@ -122,7 +122,7 @@ func inputSize(args []any) (size int, err error) {
 		raw, ok := arg.([]byte)
 		if !ok {
 			encoded, failure := json.Marshal(arg)
-			if failure == nil && !json.Valid(encoded) {
+			if _, checked := arg.(json.Marshaler); !checked && failure == nil && !json.Valid(encoded) {
 				failure = errors.New("it is nested too deeply")
 			}
 			raw, err = encoded, cmp.Or(err, failure)

@@ -2,9 +2,11 @@ package workflows
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -17,8 +19,9 @@ const recentAnnouncement = 15 * time.Second
 
 // Watch tells workflows of changes to their executions; see
 // [activities.Activities.WatchExecutions]. The activity asteroid.ExecuteAgent starts it, under one
-// workflow id for each connection. It ends when there has been nothing to watch for a while.
-// Terminating it costs only latency: the workflows poll, and the next agent starts it again.
+// workflow id for each organization. It ends when there has been nothing to watch for a while. A
+// worker that relies on it starts it again when somebody has terminated it, and takes it over when
+// it has made no whole scan for a minute and a half.
 func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
 	if err := in.Validate(); err != nil {
 		return err
@@ -50,8 +53,12 @@ func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == nil:
-		in.Known = result.Known
-	case !handedOver: // after a handover, an error means that the worker died meanwhile
+		in.Known, in.ScannedAt = result.Known, result.ScannedAt
+	case handedOver: // the worker died meanwhile
+		if known := lastKnown(err); known != nil {
+			in.Known = known
+		}
+	default:
 		return fmt.Errorf("the executions of connection %q are not watched, so their workflows have to poll: %w", in.Connection, err)
 	}
 	for announced.ReceiveAsync(nil) {
@@ -61,6 +68,15 @@ func Watch(ctx workflow.Context, in asteroid.WatchExecutionsInput) error {
 		return nil
 	}
 	return workflow.NewContinueAsNewError(ctx, WatchName, in)
+}
+
+// lastKnown returns the state in the last heartbeat of an activity that timed out, or nil.
+func lastKnown(err error) (known []byte) {
+	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+	if !ok || !timeout.HasLastHeartbeatDetails() || timeout.LastHeartbeatDetails(&known) != nil {
+		return nil
+	}
+	return known
 }
 
 // watchDefaults give an attempt more time than the activity takes before it hands over to the next.

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -72,6 +73,13 @@ func TestWatchHandsOverWhenItsHistoryIsLong(t *testing.T) {
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
 	require.Contains(t, string(next.Input.Payloads[0].Data), "YmVmb3Jl", "what it was given, since the activity returned nothing")
+}
+
+func TestWatchTakesStateFromLastHeartbeat(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []byte("newer"), workflows.LastKnown(fmt.Errorf("activity error: %w", temporal.NewHeartbeatTimeoutError([]byte("newer"), "proof"))))
+	require.Nil(t, workflows.LastKnown(temporal.NewHeartbeatTimeoutError()))
+	require.Nil(t, workflows.LastKnown(temporal.NewCanceledError()))
 }
 
 func TestWatchFailsIfItsActivityFails(t *testing.T) {

@@ -20,6 +20,7 @@ type Client struct {
 	requestTimeout time.Duration
 	rateLimit      rateLimitGate
 
-	organizationLock chan struct{} // guards organizationID, and can be awaited with a context
+	organizationLock chan struct{} // guards organizationID and spanned, and can be awaited with a context
 	organizationID   string        // the result of a lookup, when the connection names none
+	spanned          string        // the ids of the organizations, when the key spans several
 }

@@ -142,6 +142,7 @@ func unsigned(uri string) string {
 var azureSignature = map[string]bool{
 	"sig": true, "se": true, "st": true, "sp": true, "spr": true, "sip": true, "sv": true, "sr": true,
 	"skoid": true, "sktid": true, "skt": true, "ske": true, "sks": true, "skv": true,
+	"saoid": true, "suoid": true, "scid": true, "ss": true, "srt": true, "ses": true, "sdd": true,
 }
 
 func parameterName(parameter string) string {

@@ -92,6 +92,7 @@ func TestFileIdentityIgnoresSignatures(t *testing.T) {
 		{"https://b.s3.amazonaws.com/a.pdf?versionId=7&X-Amz-Date=1", "https://b.s3.amazonaws.com/a.pdf?versionId=8&X-Amz-Date=1", false},
 		{"https://storage.googleapis.com/b/a.pdf?X-Goog-Signature=1", "https://storage.googleapis.com/b/a.pdf", true},
 		{"https://c.blob.core.windows.net/b/a.pdf?sv=1&se=2026&sig=x", "https://c.blob.core.windows.net/b/a.pdf?sv=1&se=2027&sig=y", true},
+		{"https://c.blob.core.windows.net/b/a.pdf?ss=b&srt=o&scid=1&sig=x", "https://c.blob.core.windows.net/b/a.pdf?ss=bf&srt=co&scid=2&sig=y", true},
 		{"https://c.blob.core.windows.net/b/a.pdf?snapshot=1&sig=x", "https://c.blob.core.windows.net/b/a.pdf?snapshot=2&sig=x", false},
 		{"https://example.com/a.pdf?se=1", "https://example.com/a.pdf?se=2", false},
 		{"https://example.com/a.pdf?token=1#p", "https://example.com/a.pdf?token=1#q", false},

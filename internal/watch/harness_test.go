@@ -51,10 +51,11 @@ func (h *harness) replaceWatch(c *client.Client, packed []byte) {
 		return h.signalErr
 	})
 	h.organizationID, h.rereadDelay = h.api.OrganizationID(), 0
+	h.sleep = func(ctx context.Context, d time.Duration) bool { h.clock.Advance(d); return ctx.Err() == nil }
 }
 
 // takeOver replaces the attempt by another one, which continues from its heartbeat.
-func (h *harness) takeOver() { h.replaceWatch(h.client, pack(h.serviceTime, h.tracked)) }
+func (h *harness) takeOver() { h.replaceWatch(h.client, h.pack()) }
 
 // start starts an execution with the metadata of a workflow called wf. changed replaces some of it.
 func (h *harness) start(name string, agent testsuite.Agent, changed ...string) string {

@@ -48,5 +48,8 @@ func TestPacerBacksOffAfterFailures(t *testing.T) {
 	}
 	require.Equal(t, 60.0, delay(rejected, &client.Error{Status: http.StatusForbidden}))
 	require.Equal(t, 7.0, delay(rejected, &client.Error{Status: 429, RetryAfter: 7 * time.Second}))
-	require.Equal(t, 1.0, delay(rejected, &client.Error{Status: 429}))
+	limited := &pacer{pace: DefaultPace}
+	for _, seconds := range []float64{1, 2, 4, 8, 16, 30, 30} {
+		require.Equal(t, seconds, delay(limited, &client.Error{Status: 429}))
+	}
 }

@@ -33,6 +33,7 @@ type notification struct {
 	status      asteroid.Status // empty when the execution was deleted
 	final       bool            // the execution is terminal or deleted
 	done        bool            // delivered, or the workflow can take no signal
+	err         error           // why it has to be sent again
 }
 
 // round scans, compares and notifies. It returns why the scan is incomplete.
@@ -123,7 +124,7 @@ func (w *Watch) readUnlisted(ctx context.Context) error {
 		switch t, err := w.tracked[id], errs[i]; {
 		case err == nil:
 			n = w.compareRead(t, read[i])
-		case client.HasStatus(err, http.StatusTooManyRequests):
+		case limited(err):
 			stop = err
 		case !client.HasStatus(err, http.StatusNotFound, http.StatusGone):
 			t.backOff(w.now())
@@ -136,7 +137,9 @@ func (w *Watch) readUnlisted(ctx context.Context) error {
 			notifications = append(notifications, n)
 		}
 	}
-	if !slices.ContainsFunc(notifications, func(n *notification) bool { return n.final }) {
+	if stop != nil {
+		w.unread = true
+	} else if !slices.ContainsFunc(notifications, func(n *notification) bool { return n.final }) {
 		w.unread = false // the list is wrong, and the next one may be right
 	}
 	w.notify(ctx, notifications)
@@ -161,6 +164,15 @@ func (w *Watch) unlisted() (ids []string) {
 // compareRead returns the notification of an execution that was read on its own, nil if the
 // workflow knows its status.
 func (w *Watch) compareRead(t *tracked, e client.Summary) *notification {
+	if len(e.Metadata) == 0 { // it was not lost by the execution, but by this response
+		if t.workflowID == "" {
+			t.backOff(w.now())
+			return nil
+		}
+		e.Metadata = map[string]string{
+			asteroid.MetadataNamespace: w.namespace, asteroid.MetadataWorkflowID: t.workflowID, asteroid.MetadataSignal: asteroid.ExecutionEventSignal,
+		}
+	}
 	o, ours := w.observe(e)
 	if !ours {
 		delete(w.tracked, e.ID)
@@ -176,16 +188,26 @@ func (w *Watch) compareRead(t *tracked, e client.Summary) *notification {
 	return &notification{executionID: e.ID, status: o.status, final: o.terminal}
 }
 
-// notify signals the workflows and updates what they know. What was not delivered is due again
-// after a back-off.
+// notify signals the workflows, some at a time, and updates what they know. What was not delivered
+// is due again after a back-off. Before each batch the fence records what has been told so far.
+// Nothing is signalled once another watch has replaced this one.
 func (w *Watch) notify(ctx context.Context, notifications []*notification) {
+	for batch := range slices.Chunk(notifications, maxConcurrent) {
+		if !w.fence(ctx) {
+			return
+		}
+		w.notifyBatch(ctx, batch)
+	}
+}
+
+func (w *Watch) notifyBatch(ctx context.Context, notifications []*notification) {
 	_ = parallel.Each(ctx, maxConcurrent, len(notifications), func(ctx context.Context, i int) error {
 		notifications[i].done = w.deliver(ctx, notifications[i])
 		return nil
 	})
+	w.changed, w.denied = true, deniedError(notifications, w.denied)
 	for _, n := range notifications {
 		t := w.tracked[n.executionID]
-		w.changed = true
 		switch {
 		case !n.done:
 			t.backOff(w.now())
@@ -203,15 +225,35 @@ func (w *Watch) notify(ctx context.Context, notifications []*notification) {
 	}
 }
 
+// deniedError returns the error of a worker that may not signal, whatever the workflow. before is
+// what it was so far: only a signal that is delivered ends it.
+func deniedError(notifications []*notification, before error) error {
+	for _, n := range notifications {
+		if n.done {
+			return nil
+		}
+		if _, denied := errors.AsType[*serviceerror.PermissionDenied](n.err); denied {
+			before = n.err
+		}
+	}
+	return before
+}
+
 // deliver signals one workflow. It returns false when the signal has to be sent again: not for a
-// workflow that has closed, and not for a signal that the server rejects.
+// workflow that has closed, and not for a signal that the server rejects. The end of ctx does not
+// interrupt a signal, because the next attempt would send it again.
 func (w *Watch) deliver(ctx context.Context, n *notification) bool {
-	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signalTimeout)
 	defer cancel()
 	err := w.signal(ctx, w.tracked[n.executionID].workflowID, asteroid.ExecutionEvent{ExecutionID: n.executionID, Status: n.status})
 	_, closed := errors.AsType[*serviceerror.NotFound](err)
 	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
-	return err == nil || closed || invalid
+	if closed || invalid {
+		err = nil
+	}
+	n.err = err
+	w.signalled(err)
+	return err == nil
 }
 
 // advance moves the lower bound of the service's clock, from which terminal executions are listed.

@@ -3,6 +3,8 @@ package watch
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net/http"
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -20,6 +22,9 @@ const (
 	// terminal when it first appears, so terminal executions are listed that far back.
 	listLag = time.Minute
 )
+
+// scanPatience bounds how long a scan waits for the rate limit.
+const scanPatience = time.Minute
 
 // observe returns false for an execution without a workflow to notify in this namespace, and for a
 // rerun: a person starts it, and the service copies the metadata.
@@ -52,7 +57,15 @@ func (s *scan) add(w *Watch, page client.SummaryPage) {
 // is in both lists.
 func (w *Watch) scan(ctx context.Context) *scan {
 	s := &scan{listed: map[string]observation{}, newest: w.serviceTime}
-	w.pagesRead = 0
+	w.pagesRead, w.scanEnd = 0, w.now().Add(scanPatience)
+	w.limited.Store(false)
+	defer func() {
+		if w.limited.Load() {
+			w.concurrent = max(w.concurrent/2, 1)
+		} else {
+			w.concurrent = min(2*w.concurrent, maxConcurrent)
+		}
+	}()
 	if s.err = w.listActive(ctx, s); s.err == nil || !w.serviceTime.IsZero() {
 		s.err = cmp.Or(s.err, w.listTerminal(ctx, s))
 	}
@@ -97,7 +110,7 @@ func (w *Watch) listActive(ctx context.Context, s *scan) error {
 func (w *Watch) listActivePages(ctx context.Context, read, last int) ([]client.SummaryPage, error) {
 	pages, errs := make([]client.SummaryPage, last-read), make([]error, last-read)
 	w.pagesRead += len(pages)
-	err := parallel.Each(ctx, maxConcurrent, len(pages), func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, w.concurrent, len(pages), func(ctx context.Context, i int) error {
 		pages[i], errs[i] = w.list(ctx, int32(last-i), false, client.ActiveStatuses, time.Time{}) //nolint:gosec // at most maxScanPages
 		return nil
 	})
@@ -132,9 +145,22 @@ func (w *Watch) listTerminal(ctx context.Context, s *scan) error {
 // far.
 func lately(serviceTime time.Time) time.Time { return serviceTime.Add(-listLag) }
 
+// list reads a page. While the service limits the rate it waits: a scan that starts from the first
+// page each time may never be whole.
 func (w *Watch) list(ctx context.Context, number int32, newestFirst bool, statuses []asteroid.Status, after time.Time) (client.SummaryPage, error) {
-	return w.client.List(ctx, client.ListQuery{
-		OrganizationID: w.organizationID, Statuses: statuses, MetadataKey: asteroid.MetadataNamespace, MetadataValue: w.namespace,
-		CreatedAfter: after, NewestFirst: newestFirst,
-	}, number)
+	for delay := client.DefaultRateLimitDelay; ; delay = min(2*delay, maxFailureDelay) {
+		page, err := w.client.List(ctx, client.ListQuery{
+			OrganizationID: w.organizationID, Statuses: statuses, MetadataKey: asteroid.MetadataNamespace, MetadataValue: w.namespace,
+			CreatedAfter: after, NewestFirst: newestFirst,
+		}, number)
+		failed, ok := errors.AsType[*client.Error](err)
+		if !ok || failed.Status != http.StatusTooManyRequests {
+			return page, err
+		}
+		w.limited.Store(true)
+		wait := cmp.Or(failed.RetryAfter, delay)
+		if w.now().Add(wait).After(w.scanEnd) || !w.sleep(ctx, wait) {
+			return page, err
+		}
+	}
 }

@@ -53,32 +53,47 @@ const (
 	maxPackedBytes = 700 << 10
 )
 
-// packedStatuses numbers every status that is not terminal. It only ever grows at its end. A status
-// without a number is packed as the empty one, so a hand-over notifies of it once more.
+// packedStatuses numbers every status that is not terminal. The completed one stands for terminal
+// executions that were reported. It only ever grows at its end. A status without a number is packed
+// as the empty one, so a hand-over notifies of it once more.
 var packedStatuses = []asteroid.Status{
 	"", asteroid.StatusQueued, asteroid.StatusStarting, asteroid.StatusRunning,
-	asteroid.StatusPaused, asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation,
+	asteroid.StatusPaused, asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation, asteroid.StatusCompleted,
 }
 
-// pack encodes what the next attempt or watch continues from: the version, serviceTime in
-// microseconds, the number of ids that are UUIDs, those as 16 bytes with the status, then the other
-// ids as length, text and status. It returns nil when there are too many.
-func pack(serviceTime time.Time, executions map[string]*tracked) []byte {
-	if len(executions) > maxPacked {
+// known is what the next attempt or watch continues from.
+type known struct {
+	serviceTime time.Time            // see Watch
+	tracked     map[string]*tracked  // without workflow ids and times
+	reported    map[string]time.Time // see Watch
+}
+
+// pack encodes it: the version, serviceTime in microseconds, the number of ids that are UUIDs,
+// those as 16 bytes with the status, then the other ids as length, text and status. It returns nil
+// when too many are tracked, and leaves out the reported ones when these are too many.
+func (k known) pack() []byte {
+	if len(k.tracked) > maxPacked {
 		return nil
 	}
 	var uuids, others []byte
-	for id, t := range executions {
-		number := max(slices.Index(packedStatuses, t.status), 0)
-		status := byte(number) //nolint:gosec // packedStatuses is short
+	add := func(id string, status asteroid.Status) {
+		number := byte(max(slices.Index(packedStatuses, status), 0)) //nolint:gosec // packedStatuses is short
 		if raw, ok := uuidBytes(id); ok {
-			uuids = append(append(uuids, raw...), status)
+			uuids = append(append(uuids, raw...), number)
 		} else {
-			others = append(append(append(others, byte(len(id))), id...), status) //nolint:gosec // no id is longer than 255 bytes
+			others = append(append(append(others, byte(len(id))), id...), number) //nolint:gosec // no id is longer than 255 bytes
+		}
+	}
+	for id, t := range k.tracked {
+		add(id, t.status)
+	}
+	if len(k.tracked)+len(k.reported) <= maxPacked {
+		for id := range k.reported {
+			add(id, asteroid.StatusCompleted)
 		}
 	}
 	packed := []byte{packedVersion}
-	packed = binary.BigEndian.AppendUint64(packed, uint64(max(serviceTime.UnixMicro(), 0)))
+	packed = binary.BigEndian.AppendUint64(packed, uint64(max(k.serviceTime.UnixMicro(), 0)))
 	packed = binary.BigEndian.AppendUint32(packed, uint32(len(uuids)/17)) //nolint:gosec // at most maxPacked
 	if len(packed)+len(uuids)+len(others) > maxPackedBytes {
 		return nil
@@ -86,47 +101,52 @@ func pack(serviceTime time.Time, executions map[string]*tracked) []byte {
 	return append(append(packed, uuids...), others...)
 }
 
-// unpack decodes what pack encoded. It returns no time and an empty map for what it cannot decode.
-func unpack(packed []byte) (serviceTime time.Time, executions map[string]*tracked) {
+// unpack decodes what pack encoded. It returns no time and empty maps for what it cannot decode.
+func unpack(packed []byte) known {
+	nothing := known{tracked: map[string]*tracked{}, reported: map[string]time.Time{}}
 	if len(packed) < 13 || packed[0] != packedVersion {
-		return time.Time{}, map[string]*tracked{}
+		return nothing
 	}
+	k := known{tracked: map[string]*tracked{}, reported: map[string]time.Time{}}
 	if micros := binary.BigEndian.Uint64(packed[1:]); micros > 0 && micros < 1<<53 {
-		serviceTime = time.UnixMicro(int64(micros)).UTC()
+		k.serviceTime = time.UnixMicro(int64(micros)).UTC()
 	}
-	if executions = unpackIDs(binary.BigEndian.Uint32(packed[9:]), packed[13:]); executions == nil {
-		return time.Time{}, map[string]*tracked{}
+	if !k.unpackIDs(binary.BigEndian.Uint32(packed[9:]), packed[13:]) {
+		return nothing
 	}
-	return serviceTime, executions
+	return k
 }
 
-// unpackIDs decodes that number of UUIDs, then the other ids. It returns nil for what it cannot
+// unpackIDs decodes that number of UUIDs, then the other ids. It returns false for what it cannot
 // decode.
-func unpackIDs(uuids uint32, rest []byte) map[string]*tracked {
+func (k known) unpackIDs(uuids uint32, rest []byte) bool {
 	if uuids > maxPacked || 17*int(uuids) > len(rest) {
-		return nil
+		return false
 	}
-	executions := make(map[string]*tracked, uuids)
-	add := func(id string, status byte) bool {
-		if int(status) >= len(packedStatuses) || !text.PlainID(id) || len(executions) == maxPacked {
+	add := func(id string, number byte) bool {
+		if int(number) >= len(packedStatuses) || !text.PlainID(id) || len(k.tracked)+len(k.reported) == maxPacked {
 			return false
 		}
-		executions[id] = &tracked{status: packedStatuses[status]}
+		if status := packedStatuses[number]; status.Terminal() {
+			k.reported[id] = k.serviceTime // later than its creation, so it is forgotten late enough
+		} else {
+			k.tracked[id] = &tracked{status: status}
+		}
 		return true
 	}
 	for ; uuids > 0; uuids, rest = uuids-1, rest[17:] {
 		if !add(uuidText(rest[:16]), rest[16]) {
-			return nil
+			return false
 		}
 	}
 	for len(rest) > 0 {
 		length := int(rest[0])
 		if len(rest) < length+2 || !add(string(rest[1:1+length]), rest[1+length]) {
-			return nil
+			return false
 		}
 		rest = rest[length+2:]
 	}
-	return executions
+	return true
 }
 
 // uuidBytes decodes a UUID in the form that uuidText encodes.

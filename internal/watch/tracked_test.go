@@ -11,70 +11,70 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
+const someUUID = "0b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e"
+
 func TestUnpackReturnsWhatWasPacked(t *testing.T) {
 	t.Parallel()
-	serviceTime := time.Now().UTC().Truncate(time.Microsecond)
-	executions := map[string]*tracked{
-		"0b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e": {status: asteroid.StatusRunning},
+	before := known{serviceTime: time.Now().UTC().Truncate(time.Microsecond)}
+	before.tracked = map[string]*tracked{
+		someUUID:                               {status: asteroid.StatusRunning},
 		"0B5E2C3A-7D11-4A80-9F6E-2F1A3B4C5D6E": {status: asteroid.StatusPaused},
 		"exec_1":                               {status: ""},
 		"x":                                    {status: asteroid.StatusAwaitingConfirmation},
 	}
-	packed := pack(serviceTime, executions)
-	executions["x"].status = "hibernating"
-	_, got := unpack(pack(serviceTime, executions))
-	require.Equal(t, &tracked{}, got["x"], "a status without a number counts as never notified")
-	executions["x"].status = asteroid.StatusAwaitingConfirmation
-	gotTime, got := unpack(packed)
-	require.Equal(t, serviceTime, gotTime)
-	require.Equal(t, executions, got)
-	gotTime, got = unpack(pack(time.Time{}, nil))
-	require.Zero(t, gotTime)
-	require.Empty(t, got)
+	before.reported = map[string]time.Time{"1b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e": before.serviceTime, "y": before.serviceTime}
+	packed := before.pack()
+	before.tracked["x"].status = "hibernating"
+	require.Equal(t, &tracked{}, unpack(before.pack()).tracked["x"], "a status without a number counts as never notified")
+	before.tracked["x"].status = asteroid.StatusAwaitingConfirmation
+	require.Equal(t, before, unpack(packed))
+	require.Equal(t, known{tracked: map[string]*tracked{}, reported: map[string]time.Time{}}, unpack(known{}.pack()))
 }
 
 func TestUnpackReturnsNothingForUnreadableState(t *testing.T) {
 	t.Parallel()
-	whole := pack(time.Now(), map[string]*tracked{"0b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e": {status: asteroid.StatusRunning}, "x": {}})
+	whole := known{serviceTime: time.Now(), tracked: map[string]*tracked{someUUID: {status: asteroid.StatusRunning}, "x": {}}}.pack()
 	for i := range whole {
-		serviceTime, executions := unpack(whole[:i])
+		k := unpack(whole[:i])
 		if i == 13+17 { // only the other ids are cut off, and they have no count
 			continue
 		}
-		require.Zero(t, serviceTime, i)
-		require.Empty(t, executions, i)
-		require.NotNil(t, executions)
+		require.Zero(t, k.serviceTime, i)
+		require.Empty(t, k.tracked, i)
+		require.NotNil(t, k.tracked)
+		require.NotNil(t, k.reported)
 	}
 	other := append([]byte{packedVersion + 1}, whole[1:]...)
-	_, executions := unpack(other)
-	require.Empty(t, executions)
+	require.Empty(t, unpack(other).tracked)
 }
 
 func TestPackIsBounded(t *testing.T) {
 	t.Parallel()
-	executions := map[string]*tracked{}
+	k := known{serviceTime: time.Now(), tracked: map[string]*tracked{}, reported: map[string]time.Time{}}
 	for i := range maxPacked {
-		executions[fmt.Sprintf("00000000-0000-4000-8000-%012x", i)] = &tracked{status: asteroid.StatusRunning}
+		k.tracked[fmt.Sprintf("00000000-0000-4000-8000-%012x", i)] = &tracked{status: asteroid.StatusRunning}
 	}
-	packed := pack(time.Now(), executions)
+	packed := k.pack()
 	require.NotEmpty(t, packed)
 	require.LessOrEqual(t, len(packed), maxPackedBytes)
-	_, got := unpack(packed)
-	require.Len(t, got, maxPacked)
-	executions["one more"] = &tracked{}
-	require.Empty(t, pack(time.Now(), executions))
+	require.Len(t, unpack(packed).tracked, maxPacked)
+	k.reported["y"] = k.serviceTime
+	require.Len(t, unpack(k.pack()).tracked, maxPacked, "what was reported is left out first")
+	k.tracked["one more"] = &tracked{}
+	require.Empty(t, k.pack())
 }
 
 func FuzzUnpack(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(pack(time.Now(), map[string]*tracked{"0b5e2c3a-7d11-4a80-9f6e-2f1a3b4c5d6e": {status: asteroid.StatusRunning}, "x": {}}))
+	f.Add(known{
+		serviceTime: time.Now(), tracked: map[string]*tracked{someUUID: {status: asteroid.StatusRunning}, "x": {}},
+		reported: map[string]time.Time{"y": time.Now()},
+	}.pack())
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		serviceTime, executions := unpack(packed)
-		for id := range executions {
+		k := unpack(packed)
+		for id := range k.tracked {
 			require.True(t, text.PlainID(id))
 		}
-		againTime, again := unpack(pack(serviceTime, executions))
-		require.Equal(t, serviceTime, againTime)
-		require.Equal(t, executions, again)
+		require.Equal(t, k, unpack(k.pack()))
 	})
 }

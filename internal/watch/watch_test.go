@@ -1,11 +1,13 @@
 package watch
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -478,4 +480,123 @@ func TestWatchSignalsManyExecutionsWithLargeResults(t *testing.T) {
 	h.start("next", worksFor(time.Second))
 	h.rounds(2, 2*time.Second)
 	require.Equal(t, []string{"wf next completed"}, h.takeSignals(), "the watch goes on")
+}
+
+func TestWatchTellsNothingTwiceAfterTakeOver(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.start("other", worksFor(time.Hour))
+	h.rounds(2, 2*time.Second)
+	h.takeSignals()
+	h.start("quick", worksFor(time.Second))
+	h.rounds(1, 8*time.Second)
+	require.Equal(t, []string{"wf quick completed"}, h.takeSignals())
+	h.takeOver()
+	h.rounds(30, 5*time.Second)
+	require.Empty(t, h.takeSignals(), "the lists hold the terminal execution for another minute")
+	require.Empty(t, h.reported)
+}
+
+func TestWatchSignalsEndReadWithoutMetadata(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		takeOver bool
+		without  any
+	}{
+		"null":              {false, nil},
+		"empty":             {false, map[string]string{}},
+		"of another type":   {false, []string{}},
+		"after a take-over": {true, nil}, // the workflow is not known, so it is read again
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			id := h.start("a", worksFor(3*time.Minute))
+			h.rounds(2, 2*time.Second)
+			h.takeSignals()
+			created := h.now()
+			if row.takeOver {
+				h.takeOver()
+			}
+			h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
+				if kind == "list" {
+					return clienttest.Reply(200, clienttest.EmptyPage)
+				}
+				return clienttest.Reply(200, map[string]any{"id": id, "status": "completed", "createdAt": created, "metadata": row.without})
+			})
+			h.rounds(1, 5*time.Minute)
+			if row.takeOver {
+				require.Len(t, h.tracked, 1)
+				h.wire.Answer(nil)
+				h.rounds(1, time.Minute)
+			}
+			require.Equal(t, []string{"wf a completed"}, h.takeSignals())
+		})
+	}
+}
+
+func TestWatchScansBelowItsRateLimit(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string][]string{"without Retry-After": nil, "with Retry-After": {"Retry-After", "2"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			h.startMany(450, worksFor(10*time.Minute))
+			var mu sync.Mutex
+			window, used := time.Time{}, 0
+			h.wire.Answer(func(kind string, _ *http.Request) *http.Response {
+				mu.Lock()
+				defer mu.Unlock()
+				if now := h.clock.Now(); now.Sub(window) >= 2*time.Second {
+					window, used = now, 0
+				}
+				if used++; (kind == "list" || kind == "get") && used > 2 {
+					return clienttest.Reply(429, nil, header...)
+				}
+				return nil
+			})
+			h.rounds(3, 10*time.Second)
+			h.takeSignals()
+			require.Len(t, h.tracked, 450)
+			require.True(t, h.limited.Load())
+			require.Less(t, h.concurrent, maxConcurrent)
+			h.clock.Advance(15 * time.Minute)
+			for range 600 {
+				_ = h.step(t.Context(), h.now().Add(8*time.Second))
+				h.clock.Advance(2 * time.Second)
+			}
+			require.Len(t, h.takeSignals(), 450)
+		})
+	}
+}
+
+func TestWatchSignalsNothingOnceReplaced(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.start("a", worksFor(2*time.Minute))
+	h.rounds(2, 2*time.Second)
+	h.takeSignals()
+	replaced := true
+	h.fence = func(context.Context) bool { return !replaced }
+	h.rounds(3, 2*time.Minute)
+	require.Empty(t, h.takeSignals())
+	replaced = false
+	h.rounds(1, time.Minute)
+	require.Equal(t, []string{"wf a completed"}, h.takeSignals())
+}
+
+func TestWatchIsDeniedUntilASignalIsDelivered(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.start("a", worksFor(2*time.Minute))
+	h.rounds(1, 0)
+	h.signalErr = serviceerror.NewPermissionDenied("no", "")
+	h.rounds(5, 2*time.Second)
+	require.Error(t, h.denied, "also in rounds in which nothing is due")
+	h.signalErr = serviceerror.NewUnavailable("away")
+	h.rounds(5, 2*time.Second)
+	require.Error(t, h.denied)
+	h.signalErr = nil
+	h.rounds(5, time.Minute)
+	require.NoError(t, h.denied)
 }

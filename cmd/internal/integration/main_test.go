@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -64,6 +65,8 @@ type stack struct {
 	queue   string
 	options worker.Options
 	logged  *lockedBuffer
+
+	stopTimeout time.Duration // of workers; 0 means 5 seconds, and -1 the SDK's default
 }
 
 func newStack(t *testing.T, options ...testsuite.Option) *stack {
@@ -115,7 +118,7 @@ func (s *stack) startWorker(own ...any) (stop func()) {
 	s.t.Helper()
 	plugin, err := worker.NewPlugin(s.options)
 	require.NoError(s.t, err)
-	w := sdkworker.New(s.client, s.queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}, WorkerStopTimeout: 5 * time.Second})
+	w := sdkworker.New(s.client, s.queue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}, WorkerStopTimeout: max(cmp.Or(s.stopTimeout, 5*time.Second), 0)})
 	for _, function := range own {
 		if named, ok := function.(namedWorkflow); ok {
 			w.RegisterWorkflowWithOptions(named.function, workflow.RegisterOptions{Name: named.name})
@@ -197,6 +200,13 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.Buffer.Write(p)
+}
+
+// Reset drops what has been written.
+func (b *lockedBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Buffer.Reset()
 }
 
 func (b *lockedBuffer) String() string {

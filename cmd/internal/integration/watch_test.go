@@ -1,7 +1,10 @@
 package integration
 
 import (
+	"context"
 	"errors"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 	enums "go.temporal.io/api/enums/v1"
 	workflowservice "go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -247,8 +251,179 @@ func TestWatchContinuesAsNew(t *testing.T) {
 	require.Less(t, next.WorkflowExecutionInfo.HistoryLength, int64(20))
 }
 
+// onQueue returns the stack with another task queue.
+func (s *stack) onQueue(queue string) *stack {
+	other := *s
+	other.queue = s.t.Name() + queue
+	return &other
+}
+
+// eventsOf returns the statuses of the signals in a workflow's history, in order, and when the
+// terminal one came.
+func (s *stack) eventsOf(run client.WorkflowRun) (statuses []asteroid.Status, ended time.Time) {
+	s.t.Helper()
+	for _, e := range s.history(run).Events {
+		signal := e.GetWorkflowExecutionSignaledEventAttributes()
+		if signal.GetSignalName() != asteroid.ExecutionEventSignal {
+			continue
+		}
+		var event asteroid.ExecutionEvent
+		require.NoError(s.t, converter.GetDefaultDataConverter().FromPayloads(signal.Input, &event))
+		if statuses = append(statuses, event.Status); event.Status.Terminal() {
+			ended = e.EventTime.AsTime()
+		}
+	}
+	return statuses, ended
+}
+
+func TestWatchIsTakenOverByAnotherQueue(t *testing.T) {
+	s := newStack(t)
+	a, b := s.onQueue("-a"), s.onQueue("-b")
+	stopA := a.startWorker(collectEvents)
+	a.startCollector(time.Hour)
+	a.awaitWatch()
+	a.awaitScans(1)
+	b.startWorker(collectEvents)
+	runs := make([]client.WorkflowRun, 200)
+	for i := range runs {
+		id := s.api.AgentID("patient")
+		runs[i] = b.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: id, Inputs: asteroid.Inputs{"seconds": 12 + i/10}})
+	}
+	require.Eventually(t, func() bool { return len(s.api.Executions()) == 1+len(runs) }, time.Minute, 50*time.Millisecond)
+	stopA()
+	require.Empty(t, b.watches())
+	for _, run := range runs {
+		require.NoError(t, run.Get(s.ctx(), nil))
+	}
+	require.Len(t, b.watches(), 1)
+	require.Empty(t, a.watches())
+	ended := map[string]time.Time{}
+	for _, e := range s.api.Executions() {
+		ended[e.Metadata[asteroid.MetadataWorkflowID]] = e.TerminalAt
+	}
+	for _, run := range runs {
+		statuses, told := s.eventsOf(run)
+		require.Equal(t, 1, count(statuses, asteroid.StatusCompleted), "%v", statuses)
+		require.LessOrEqual(t, count(statuses, asteroid.StatusRunning), 1, "%v", statuses)
+		require.Less(t, told.Sub(ended[run.GetID()]), 40*time.Second)
+	}
+}
+
+// A watch that forgets what it has told tells of the status running again, or of no end.
+func TestWatchTellsOnceThroughTerminationAndStops(t *testing.T) {
+	s := newStack(t)
+	stop := s.startWorker(collectEvents)
+	var runs []client.WorkflowRun
+	for i := range 40 {
+		runs = append(runs, s.startCollector(time.Duration(15+i/4)*time.Second))
+	}
+	id := s.awaitWatch()
+	require.Eventually(t, func() bool {
+		all := s.api.Executions()
+		return len(all) == len(runs) && !slices.ContainsFunc(all, func(e testsuite.Execution) bool { return e.Status == "starting" })
+	}, 20*time.Second, 100*time.Millisecond)
+	s.awaitScans(2) // no signal is under way, whose state the terminated watch could not record
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), id, "", "by mistake"))
+	require.Eventually(t, func() bool { return len(s.watches()) == 1 }, 10*time.Second, 100*time.Millisecond)
+	s.awaitScans(1)
+	s.startWorker(collectEvents)
+	stop()
+	for _, run := range runs {
+		statuses := s.collectedBy(run).Statuses
+		require.LessOrEqual(t, count(statuses, asteroid.StatusRunning), 1)
+		s.requireToldOnce(run, statuses)
+	}
+}
+
+// requireToldOnce requires that no signal came after those that a collector has received.
+func (s *stack) requireToldOnce(run client.WorkflowRun, statuses []asteroid.Status) {
+	s.t.Helper()
+	told, _ := s.eventsOf(run)
+	require.Equal(s.t, statuses, told)
+}
+
+func TestWatchServesAllConnectionsOfAnOrganization(t *testing.T) {
+	s := newStack(t)
+	second := s.options.Connections[asteroid.DefaultConnection]
+	second.APIKey = asteroid.StaticAPIKey(s.api.AddAPIKey(s.api.OrganizationID()))
+	s.options.Connections["second"] = second
+	s.startWorker(collectEvents)
+	s.startCollector(0)
+	id := s.api.AgentID("works 0s")
+	var runs []client.WorkflowRun
+	for i := range 20 {
+		connection := []string{"", "second"}[i%2]
+		runs = append(runs, s.startWorkflow(collectEvents, asteroid.ExecuteAgentInput{Connection: connection, AgentID: id, Signal: true}))
+	}
+	s.awaitWatch()
+	for _, run := range runs {
+		s.requireToldOnce(run, s.collectedBy(run).Statuses)
+	}
+	s.awaitScans(2)
+	require.Len(t, s.watches(), 1)
+	for _, run := range runs {
+		told, _ := s.eventsOf(run)
+		require.Equal(t, 1, count(told, asteroid.StatusCompleted))
+	}
+}
+
+func TestWatchIsTakenOverByAnotherConnection(t *testing.T) {
+	s := newStack(t)
+	second := s.options.Connections[asteroid.DefaultConnection]
+	revoked := s.api.AddAPIKey(s.api.OrganizationID())
+	first := second
+	first.OrganizationID = s.api.OrganizationID()
+	var key atomic.Value
+	key.Store(revoked)
+	first.APIKey = func(context.Context) (string, error) { return key.Load().(string), nil }
+	s.options.Connections["first"] = first
+	s.startWorker(collectEvents)
+	agent := s.api.ServeAgent("works", func(testsuite.Run) []testsuite.Step {
+		return []testsuite.Step{testsuite.Work(35 * time.Second), testsuite.Complete("success", "", nil)}
+	})
+	s.startWorkflow(collectEvents, asteroid.ExecuteAgentInput{Connection: "first", AgentID: agent, Signal: true})
+	s.awaitWatch()
+	s.awaitScans(1)
+	run := s.startWorkflow(collectEvents, asteroid.ExecuteAgentInput{AgentID: agent, Signal: true})
+	require.Eventually(t, func() bool { return len(s.api.Executions()) == 2 }, time.Minute, 20*time.Millisecond)
+	key.Store("revoked-and-unknown")
+	statuses := s.collectedBy(run).Statuses
+	require.Equal(t, asteroid.StatusCompleted, last(statuses))
+	require.Contains(t, s.logged.String(), "the API key must be valid and allowed to list")
+	require.Contains(t, s.logged.String(), "Took over the watch")
+	s.requireToldOnce(run, statuses)
+}
+
+func TestWatchHandsOverAtOnceWhenItsWorkerStops(t *testing.T) {
+	s := newStack(t)
+	s.stopTimeout = -1
+	stop := s.startWorker(collectEvents)
+	run := s.startCollector(time.Hour)
+	id := s.awaitWatch()
+	s.awaitScans(2)
+	first, err := s.client.DescribeWorkflowExecution(s.ctx(), id, "")
+	require.NoError(t, err)
+	s.logged.Reset()
+	stop()
+	next, err := s.client.DescribeWorkflowExecution(s.ctx(), id, "")
+	require.NoError(t, err)
+	require.Empty(t, next.PendingActivities, "the activity is completed when the worker has stopped")
+	require.Equal(t, first.WorkflowExecutionInfo.Execution.RunId, next.WorkflowExecutionInfo.Execution.RunId)
+	require.NotRegexp(t, "level=(WARN|ERROR)", s.logged.String())
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), run.GetID(), "", "the test is over"))
+}
+
+func count(statuses []asteroid.Status, status asteroid.Status) (n int) {
+	for _, s := range statuses {
+		if s == status {
+			n++
+		}
+	}
+	return n
+}
+
 // shortenWatch shortens the times of the watch, so that it completes within a test. TestMain calls
 // it.
 func shortenWatch() {
-	watch.DefaultPace.Idle, watch.DefaultPace.Term, watch.DefaultPace.Announced = 6*time.Second, 20*time.Second, time.Second
+	watch.DefaultPace.Idle, watch.DefaultPace.Term, watch.DefaultPace.Checked, watch.DefaultPace.Stale = 6*time.Second, 20*time.Second, time.Second, 15*time.Second
 }

@@ -1,0 +1,90 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+
+	"github.com/temporal-asteroid/asteroid/internal/client"
+)
+
+// troubles are what a worker has logged of its watches and what still lasts.
+type troubles struct {
+	mu     sync.Mutex
+	logged map[string]bool
+}
+
+// begin reports whether the trouble is new.
+func (t *troubles) begin(what string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.logged == nil {
+		t.logged = map[string]bool{}
+	}
+	before := t.logged[what]
+	t.logged[what] = true
+	return !before
+}
+
+// end reports whether there was the trouble.
+func (t *troubles) end(what string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.logged[what]
+	delete(t.logged, what)
+	return before
+}
+
+// reportScan counts failed scans, and logs the first of a streak with what to do.
+func (a *Activities) reportScan(ctx context.Context, connection string, err error) {
+	logger, trouble := activity.GetLogger(ctx), "scans of "+connection
+	if err == nil {
+		if a.troubles.end(trouble) {
+			logger.Info("The executions can be listed again", "connection", connection)
+		}
+		return
+	}
+	activity.GetMetricsHandler(ctx).Counter("asteroid_watch_failed_scans").Inc(1)
+	if a.troubles.begin(trouble) {
+		logger.Warn("The executions could not be watched: "+scanAdvice(err), "connection", connection, "error", err)
+	}
+}
+
+// scanAdvice returns what to do about a scan that failed.
+func scanAdvice(err error) string {
+	failed, ok := errors.AsType[*client.Error](err)
+	switch {
+	case isDenied(err):
+		return "this worker's credentials must be allowed to signal workflows"
+	case ok && failed.Status == http.StatusTooManyRequests:
+		return "the rate limit of the API key is too low for a scan; ask for a higher one, or set Options.Events to webhooks"
+	case ok && (failed.Status == http.StatusUnauthorized || failed.Status == http.StatusForbidden):
+		return "the API key must be valid and allowed to list and read executions"
+	default:
+		return "it is tried again; workflows poll if it lasts"
+	}
+}
+
+// reportSignal counts signals that have to be sent again. Those that no workflow would get are
+// reported by reportScan.
+func (a *Activities) reportSignal(ctx context.Context, err error) {
+	if err == nil {
+		if a.troubles.end("signals") {
+			activity.GetLogger(ctx).Info("Workflows can be signalled again")
+		}
+		return
+	}
+	activity.GetMetricsHandler(ctx).Counter("asteroid_watch_failed_signals").Inc(1)
+	if !isDenied(err) && a.troubles.begin("signals") {
+		activity.GetLogger(ctx).Warn("A workflow could not be signalled of a change to its execution; it is tried again", "error", err)
+	}
+}
+
+func isDenied(err error) bool {
+	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
+	return denied
+}
