@@ -12,7 +12,7 @@ const (
 	// so give workers more than one.
 	EventsWatch Events = "watch"
 	// EventsWebhooks relies on the service's webhooks, which a worker.WebhookHandler turns into
-	// signals.
+	// signals. Give workers and handler the same secret: see WebhookSecrets of worker.Options.
 	EventsWebhooks Events = "webhooks"
 	// EventsPoll has each workflow poll its own executions.
 	EventsPoll Events = "poll"

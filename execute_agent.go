@@ -71,6 +71,8 @@ type ExecuteAgentInternal struct {
 	// ExecutionKey is the key that an earlier execute of the intent used. It replaces the one that
 	// the activity would make of Intent.
 	ExecutionKey string `json:"executionKey,omitempty"`
+	// QuestionSearchAttribute is that of RunAgent's input.
+	QuestionSearchAttribute string `json:"questionSearchAttribute,omitempty"`
 	// Reexecution is the number of executions of the intent that failed before this one.
 	Reexecution int `json:"reexecution,omitempty"`
 	// UnknownOutcomes counts requests of earlier activities that may have started an agent, as the
@@ -134,8 +136,12 @@ type ExecuteAgentResult struct {
 	Decisions []Decision `json:"decisions,omitempty"`
 	// Events is EventsWatch or EventsWebhooks when the signals that Signal requested will come. It
 	// is empty when the workflow has to poll: the worker has EventsPoll, the watch could not be
-	// started, or the execution belongs to another workflow.
+	// started, or the execution belongs to another workflow or lacks the token of the worker's
+	// secrets.
 	Events Events `json:"events,omitempty"`
+	// SearchAttributes are those that the workflow may set: the worker's options or RunAgent's
+	// input name them, and the namespace has them. nil: none are named.
+	SearchAttributes *SearchAttributes `json:"searchAttributes,omitempty"`
 }
 
 // Validate checks every rule of the fields. Its error is asteroid.InvalidInput and names the field.

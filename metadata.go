@@ -28,4 +28,8 @@ const (
 	// MetadataSignal is the name of the signal that the workflow expects when the execution
 	// changes. It is absent when the workflow expects none.
 	MetadataSignal = "temporal_signal"
+	// MetadataToken proves that a worker with a webhook secret started the execution. It is an HMAC
+	// over the namespace, the workflow id and the execution key, behind the id of the secret. It is
+	// absent on workers without a secret.
+	MetadataToken = "temporal_token"
 )

@@ -16,6 +16,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/token"
 	"github.com/temporal-asteroid/asteroid/internal/watch"
 )
 
@@ -51,6 +52,22 @@ type Options struct {
 	LookupGrace time.Duration
 	// Events is asteroid.EventsWatch when empty. Workers of one task queue should agree.
 	Events asteroid.Events
+	// WebhookSecrets make the token in each execution's metadata, an HMAC. It tells the executions
+	// of these workers from those of Asteroid's other customers, whose webhooks may have the same
+	// signature. A webhook handler with the same secrets requires it, and the watch refuses a wrong
+	// one. The first secret makes tokens, all of them check tokens. Each is random and has at least
+	// 32 bytes. None enters history, metadata, logs or errors. Empty: executions have no token.
+	//
+	// To replace a secret, add the new one behind it on all workers and handlers, then put the new
+	// one first. Remove the old one when asteroid_webhook_tokens counts its id no more.
+	WebhookSecrets []string
+	// SearchAttributes are those in which workflows show their agents, such as
+	// asteroid.DefaultSearchAttributes(). Empty: none. EnsureSearchAttributes of package worker
+	// creates them. A workflow sets those that its namespace has, as Keyword, when it executes the
+	// agent, and keeps to them if this option changes; the worker logs which are missing. Remove
+	// none from a namespace while such workflows are open. Each change is one event in history:
+	// about three an agent, and two a question.
+	SearchAttributes asteroid.SearchAttributes
 	// MaxInlineResultBytes is the size, as Temporal's data converter encodes it, up to which an
 	// agent's result enters the workflow's history. A larger one stays at the service, and
 	// [asteroid.Execution.ResultOmitted] refers to it. Each result enters history two or three
@@ -87,6 +104,9 @@ type Activities struct {
 	lookupGrace time.Duration
 	timeout     time.Duration // of a request
 	events      asteroid.Events
+	secrets     token.Secrets
+	attributes  asteroid.SearchAttributes
+	namespaces  *namespaces
 	pace        watch.Pace
 	reliances   reliances
 	watching    watching
@@ -115,6 +135,8 @@ func New(options Options) (*Activities, error) {
 		timeout:        cmp.Or(options.RequestTimeout, DefaultRequestTimeout),
 		events:         cmp.Or(options.Events, asteroid.EventsWatch),
 		pace:           watch.DefaultPace,
+		attributes:     options.SearchAttributes,
+		namespaces:     newNamespaces(),
 		service:        temporalClient,
 		heartbeat:      recordHeartbeat,
 		stores:         maps.Clone(options.Stores),
@@ -127,6 +149,10 @@ func New(options Options) (*Activities, error) {
 	}
 	if a.virtualTime = a.now != nil; !a.virtualTime {
 		a.now = time.Now
+	}
+	var err error
+	if a.secrets, err = token.New(options.WebhookSecrets); err != nil {
+		return nil, fmt.Errorf("asteroid: %w", err)
 	}
 	for name, settings := range options.Connections {
 		c, err := client.New(name, settings, a.timeout, a.now)
@@ -157,6 +183,9 @@ func (options *Options) check() error {
 	}
 	if !slices.Contains([]asteroid.Events{"", asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll}, options.Events) {
 		return fmt.Errorf("Events is %q: must be %q, %q or %q", options.Events, asteroid.EventsWatch, asteroid.EventsWebhooks, asteroid.EventsPoll)
+	}
+	if err := options.SearchAttributes.Validate(); err != nil {
+		return err
 	}
 	if _, ok := options.Connections[""]; ok {
 		return errors.New(`a connection has an empty name: call it "default"`)

@@ -32,4 +32,5 @@
 // The counters asteroid_watch_failed_scans, asteroid_watch_failed_signals and
 // asteroid_watch_takeovers show trouble of the watch. Each kind of it is logged once while it
 // lasts, with what to do. Workflows poll meanwhile.
+// asteroid_watch_refused_tokens counts executions with a wrong token, each at every scan.
 package activities

@@ -105,10 +105,12 @@ func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentI
 	if err != nil {
 		return nil, err
 	}
+	attributes := a.searchAttributesOf(ctx, in)
 	result, err := newExecuteAttempt(ctx, a, c, in).run(ctx)
 	if err != nil {
 		return nil, err
 	}
+	result.SearchAttributes = attributes
 	activity.GetLogger(ctx).Info("Agent executed", "agentId", in.AgentID, "executionId", result.ExecutionID,
 		"executionKey", result.ExecutionKey, "adopted", result.Adopted)
 	return result, nil
@@ -137,9 +139,10 @@ func (e *executeAttempt) start(ctx context.Context, key string) (*asteroid.Execu
 	if err != nil {
 		return nil, err
 	}
+	metadata := e.metadata(key)
 	posted := client.Candidate{
-		Summary: client.Summary{ID: accepted.ExecutionID, Status: accepted.Status},
-		Origin:  client.OriginOf(e.metadata(key)),
+		Summary: client.Summary{ID: accepted.ExecutionID, Status: accepted.Status, Metadata: metadata},
+		Origin:  client.OriginOf(metadata),
 	}
 	e.recordDecision(ctx, asteroid.DecisionPosted, posted.ID)
 	if e.UnknownOutcomes > 0 || e.sharedKey() {

@@ -19,6 +19,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
+	"github.com/temporal-asteroid/asteroid/internal/token"
 )
 
 // executeProgress is the state that one attempt passes to the next, in heartbeat details. It is
@@ -157,6 +158,7 @@ func (e *executeAttempt) metadata(key string) map[string]string {
 		asteroid.MetadataFirstRunID:    e.in.Internal.FirstRunID,
 		asteroid.MetadataOriginalRunID: e.in.Internal.OriginalRunID,
 		asteroid.MetadataSignal:        e.signal(),
+		asteroid.MetadataToken:         e.secrets.Make(metadata),
 	} {
 		if value != "" {
 			metadata[name] = value
@@ -169,7 +171,7 @@ func (e *executeAttempt) metadata(key string) map[string]string {
 // poll. If the watch is the source, eventsOf makes sure that it runs.
 func (e *executeAttempt) eventsOf(ctx context.Context, execution client.Candidate) asteroid.Events {
 	mine := execution.Namespace == e.info.Namespace && execution.Origin.WorkflowID == e.info.WorkflowExecution.ID
-	if e.signal() == "" || execution.Signal != e.signal() || !mine || e.events == asteroid.EventsPoll {
+	if e.signal() == "" || execution.Signal != e.signal() || !mine || !e.trusted(execution) {
 		return ""
 	}
 	if e.events == asteroid.EventsWatch {
@@ -179,6 +181,20 @@ func (e *executeAttempt) eventsOf(ctx context.Context, execution client.Candidat
 		}
 	}
 	return e.events
+}
+
+// trusted reports whether the source of events trusts the execution's token. An adopted execution
+// may be older than the secrets.
+func (e *executeAttempt) trusted(execution client.Candidate) bool {
+	verdict, _ := e.secrets.Check(execution.Metadata)
+	switch {
+	case e.events == asteroid.EventsPoll:
+		return false
+	case !e.secrets.Known() || verdict == token.Valid:
+		return true
+	default:
+		return verdict == token.Missing && e.events == asteroid.EventsWatch
+	}
 }
 
 // recordUnknown counts a request whose outcome is unknown, or that must be treated as such.

@@ -58,6 +58,7 @@ func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecu
 			// continue-as-new.
 			return service.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event)
 		})
+	w.Trust(a.watchTrust(ctx))
 	runCtx, stop, release := t.context(ctx, stopping)
 	defer release()
 	result, err := w.Run(runCtx, a.pace, watch.Host{

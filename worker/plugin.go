@@ -16,6 +16,13 @@
 // sends them; it needs no setup. With a public address, serve a [WebhookHandler] instead and set
 // Options.Events to [asteroid.EventsWebhooks].
 //
+// # Lists of workflows
+//
+// With Options.SearchAttributes, each workflow shows in three search attributes which agent it
+// runs, the status of its execution, and what the agent asks while it waits for a person. A list of
+// workflows can have them as columns, and the query "AsteroidQuestion IS NOT NULL" finds those that
+// wait. [EnsureSearchAttributes] creates them. [WithStartCheck] warns if a namespace lacks them.
+//
 // # Replayers, test environments, clients
 //
 // The same plugin serves replayers (worker.WorkflowReplayerOptions.Plugins) and both test
@@ -33,6 +40,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -67,7 +75,7 @@ func NewPlugin(options Options, more ...PluginOption) (*temporal.SimplePlugin, e
 	if err != nil {
 		return nil, err
 	}
-	p := &plugin{activities: acts, registered: map[string]bool{}}
+	p := &plugin{activities: acts, attributes: options.SearchAttributes, registered: map[string]bool{}}
 	for _, set := range more {
 		set(p)
 	}
@@ -87,6 +95,8 @@ type plugin struct {
 	activities *activities.Activities
 	versioning workflow.VersioningBehavior
 	workflows  workflows.InterceptorOptions
+	attributes asteroid.SearchAttributes
+	startCheck func(context.Context, asteroid.SearchAttributes) // nil: none
 
 	mu         sync.Mutex
 	registered map[string]bool // by InstanceKey of the worker
@@ -95,7 +105,7 @@ type plugin struct {
 // register registers the activities and workflows. It is called twice on a worker whose client has
 // the plugin too, and once per history on a replayer. A worker's repeated call is skipped by its
 // InstanceKey, so that a clash with a user's own registration is still an error.
-func (p *plugin) register(_ context.Context, run temporal.SimplePluginRunContextBeforeOptions) error {
+func (p *plugin) register(ctx context.Context, run temporal.SimplePluginRunContextBeforeOptions) error {
 	options := workflow.RegisterOptions{VersioningBehavior: p.versioning, DisableAlreadyRegisteredCheck: run.WorkflowReplayer}
 	if !run.WorkflowReplayer {
 		p.mu.Lock()
@@ -106,6 +116,9 @@ func (p *plugin) register(_ context.Context, run temporal.SimplePluginRunContext
 			return nil
 		}
 		p.activities.Register(run.Registry)
+		if p.startCheck != nil {
+			p.startCheck(ctx, p.attributes)
+		}
 	}
 	workflows.Register(run.Registry, options)
 	return nil

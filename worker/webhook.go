@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -9,10 +8,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
-	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/token"
 )
 
 // signatureHeader is the base64 of the RSA PKCS #1 v1.5 signature over the SHA-256 of the body.
@@ -28,6 +27,9 @@ const signatureHeader = "X-Asteroid-Signature"
 
 // futureTolerance is how far the sender's clock may be ahead of the worker's.
 const futureTolerance = 5 * time.Minute
+
+// maxWorkflowID is the longest workflow id in bytes that a Temporal server takes.
+const maxWorkflowID = 1000
 
 // WebhookHandler receives Asteroid's V2 webhooks. It signals the workflows whose executions changed
 // with [asteroid.ExecutionEventSignal]; [asteroid.EventsWebhooks] requires it. Serve it behind
@@ -38,107 +40,59 @@ const futureTolerance = 5 * time.Minute
 // workflow's current run. A person's rerun has the same metadata and another execution ID; the
 // workflow ignores its signals because the execution is not its own.
 //
-// The response is 200 to every event, used or not; 401 to a body without a valid signature; 400 to
-// a body that is too long, too old or not an event; 405 to methods other than POST; and 500 after
-// a failed signal, so that the sender retries. Responses with the same status are identical.
+// # Who can send events
+//
+// Asteroid appears to sign the webhooks of all its customers with one key. So another customer's
+// webhook can reach this handler with a valid signature, and its metadata can name any workflow.
+// With Secrets, the handler signals a workflow only if the metadata hold a token that a worker with
+// one of the secrets has made for this workflow and this execution.
+//
+// The secrets do not keep out members of your own organization: they see the tokens of its
+// executions, and can repeat their events to the same workflows. A workflow takes an event as a
+// hint, and reads the execution before it acts. So a repeated event costs a read and a place in the
+// history. MaxSignalsPerMinute bounds how many do.
+//
+// Without Secrets, the bound is for all events that name one workflow, whoever sends them. A
+// workflow with many agents reaches it by itself.
+//
+// # Responses
+//
+// The response is 200 to every event, used or not; 401 to a request without a required header or a
+// valid signature; 400 to a body that is too long, too old, without a time or not an event; 405 to
+// methods other than POST; 429 beyond MaxSignalsPerMinute; and 500 after a failed signal. The
+// sender may retry the latter two. Responses with the same status are identical. The body is not
+// read when the headers suffice to refuse it.
 //
 // The handler does not repeat a signal for at least MaxAge, unless very many events follow it.
 // Copies that arrive concurrently, in another process or after a restart may be signalled again.
 // Each costs the workflow one read.
 //
+// # Metrics
+//
 // The metric asteroid_webhook_events counts events by the label outcome: signalled, duplicate,
-// ignored (no status event, or no workflow of these namespaces asked for signals), gone (the
-// workflow is finished), refused (Temporal rejects the signal for good), unsigned, invalid, stale
-// and failed. A WebhookHandler is safe for concurrent use.
+// ignored (no status event, or no workflow of these namespaces asked for signals), untrusted (no
+// valid token), limited (beyond MaxSignalsPerMinute), gone (the workflow is finished), refused
+// (Temporal rejects the signal for good), unsigned (no valid signature, or not the required
+// headers), invalid, undated (no timestamp that is understood), stale and failed.
+//
+// The metric asteroid_webhook_tokens counts the tokens of status events by the labels token (valid,
+// missing or wrong) and secret: the id of the secret of a valid one, else none.
+//
+// A WebhookHandler is safe for concurrent use.
 type WebhookHandler struct {
 	clients  map[string]client.Client
 	keys     []*rsa.PublicKey
+	headers  requiredHeaders
+	tokens   *tokenCheck
 	maxBody  int64
 	maxAge   time.Duration
 	timeout  time.Duration
+	rate     *signalRate
 	now      func() time.Time
 	logger   log.Logger
-	counters map[outcome]client.MetricsCounter
+	counts   map[outcome]client.MetricsCounter
 	recent   *recentIDs
-	warnedAt atomic.Int64 // Unix seconds of the last rate-limited warning
-}
-
-// The defaults of [WebhookOptions].
-const (
-	DefaultWebhookMaxBodyBytes  = 1 << 20
-	DefaultWebhookMaxAge        = 24 * time.Hour
-	DefaultWebhookSignalTimeout = 10 * time.Second
-)
-
-// WebhookOptions configure a [WebhookHandler]. Clients and PublicKeys are required.
-type WebhookOptions struct {
-	// Clients maps each namespace to a Temporal client made for it. Events of workflows in other
-	// namespaces are acknowledged and ignored.
-	Clients map[string]client.Client
-	// PublicKeys verify signatures, see [ParseWebhookPublicKey]. List both keys during a rotation.
-	PublicKeys []*rsa.PublicKey
-	// MaxBodyBytes is the longest accepted body; zero means DefaultWebhookMaxBodyBytes.
-	MaxBodyBytes int64
-	// MaxAge is the greatest accepted age of an event, by the timestamp in its body. It limits how
-	// long a recorded request can be replayed, and must leave time for the sender's retries. Events
-	// more than five minutes in the future are refused. Events without a readable timestamp are
-	// accepted. Zero means DefaultWebhookMaxAge; negative accepts every timestamp.
-	MaxAge time.Duration
-	// SignalTimeout limits the call to Temporal; zero means DefaultWebhookSignalTimeout.
-	SignalTimeout time.Duration
-	// Metrics receives the counter asteroid_webhook_events; nil disables it.
-	Metrics client.MetricsHandler
-	// Logger is slog's default logger when nil. Bodies and signatures are never logged, only IDs
-	// and event names from signed bodies.
-	Logger log.Logger
-	// Now is time.Now when nil.
-	Now func() time.Time
-}
-
-// NewWebhookHandler returns a handler, or an error if the options are invalid. It sends nothing.
-func NewWebhookHandler(options WebhookOptions) (*WebhookHandler, error) {
-	if len(options.Clients) == 0 {
-		return nil, errors.New(`asteroid: webhooks: no Clients: set one for each namespace, such as {"default": temporalClient}`)
-	}
-	for namespace, c := range options.Clients {
-		if namespace == "" || c == nil {
-			return nil, errors.New("asteroid: webhooks: Clients has an empty namespace or a nil client: map each namespace to the client made for it")
-		}
-	}
-	if len(options.PublicKeys) == 0 {
-		return nil, errors.New("asteroid: webhooks: no PublicKeys: copy the key from Asteroid's webhooks page and parse it with ParseWebhookPublicKey")
-	}
-	for _, key := range options.PublicKeys {
-		if err := checkWebhookKey(key); err != nil {
-			return nil, err
-		}
-	}
-	if options.MaxBodyBytes < 0 || options.SignalTimeout < 0 {
-		return nil, errors.New("asteroid: webhooks: MaxBodyBytes and SignalTimeout must not be negative; zero means the default")
-	}
-	h := &WebhookHandler{
-		clients:  maps.Clone(options.Clients),
-		keys:     slices.Clone(options.PublicKeys),
-		maxBody:  cmp.Or(options.MaxBodyBytes, DefaultWebhookMaxBodyBytes),
-		maxAge:   cmp.Or(options.MaxAge, DefaultWebhookMaxAge),
-		timeout:  cmp.Or(options.SignalTimeout, DefaultWebhookSignalTimeout),
-		now:      options.Now,
-		logger:   cmp.Or(options.Logger, log.NewStructuredLogger(slog.Default())),
-		counters: map[outcome]client.MetricsCounter{},
-	}
-	if h.now == nil {
-		h.now = time.Now
-	}
-	retention := h.maxAge
-	if retention < 0 {
-		retention = DefaultWebhookMaxAge
-	}
-	h.recent = &recentIDs{retention: retention + futureTolerance, capacity: maxRecentIDs}
-	metrics := cmp.Or(options.Metrics, client.MetricsNopHandler)
-	for o := range responseStatus {
-		h.counters[o] = metrics.WithTags(map[string]string{"outcome": string(o)}).Counter("asteroid_webhook_events")
-	}
-	return h, nil
+	warnedAt sync.Map // Unix seconds of the last warning, an *atomic.Int64, by its message
 }
 
 // outcome is the label of a received event in the metric asteroid_webhook_events.
@@ -148,10 +102,13 @@ const (
 	outcomeSignalled outcome = "signalled"
 	outcomeDuplicate outcome = "duplicate"
 	outcomeIgnored   outcome = "ignored"
+	outcomeUntrusted outcome = "untrusted"
+	outcomeLimited   outcome = "limited"
 	outcomeGone      outcome = "gone"
 	outcomeRefused   outcome = "refused"
 	outcomeUnsigned  outcome = "unsigned"
 	outcomeInvalid   outcome = "invalid"
+	outcomeUndated   outcome = "undated"
 	outcomeStale     outcome = "stale"
 	outcomeFailed    outcome = "failed"
 )
@@ -160,10 +117,13 @@ var responseStatus = map[outcome]int{
 	outcomeSignalled: http.StatusOK,
 	outcomeDuplicate: http.StatusOK,
 	outcomeIgnored:   http.StatusOK,
+	outcomeUntrusted: http.StatusOK,
+	outcomeLimited:   http.StatusTooManyRequests,
 	outcomeGone:      http.StatusOK,
 	outcomeRefused:   http.StatusOK,
 	outcomeUnsigned:  http.StatusUnauthorized,
 	outcomeInvalid:   http.StatusBadRequest,
+	outcomeUndated:   http.StatusBadRequest,
 	outcomeStale:     http.StatusBadRequest,
 	outcomeFailed:    http.StatusInternalServerError,
 }
@@ -173,7 +133,7 @@ func (h *WebhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusMethodNotAllowed
 	if r.Method == http.MethodPost {
 		result := h.receive(w, r)
-		h.counters[result].Inc(1)
+		h.counts[result].Inc(1)
 		status = responseStatus[result]
 	} else {
 		w.Header().Set("Allow", http.MethodPost)
@@ -182,6 +142,15 @@ func (h *WebhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *WebhookHandler) receive(w http.ResponseWriter, r *http.Request) outcome {
+	if !h.headers.in(r.Header) {
+		h.warnOncePerMinute("Refused a webhook without one of the RequiredHeaders")
+		return outcomeUnsigned
+	}
+	signature, ok := h.signature(r.Header)
+	if !ok {
+		h.warnOncePerMinute("Refused a webhook without a signature")
+		return outcomeUnsigned
+	}
 	var body []byte
 	if r.Body != nil {
 		var err error
@@ -190,30 +159,50 @@ func (h *WebhookHandler) receive(w http.ResponseWriter, r *http.Request) outcome
 			return outcomeInvalid
 		}
 	}
-	if !h.validSignature(body, r.Header.Get(signatureHeader)) {
+	if !h.verify(body, signature) {
 		h.warnOncePerMinute("Refused a webhook: none of the public keys verifies its signature")
 		return outcomeUnsigned
 	}
 	event, err := parseEvent(body)
 	if err != nil {
-		h.logger.Warn("Refused a webhook that is not an event; check that \"unwrap result\" is off", "Problem", err.Error())
+		h.warnOncePerMinute("Refused a webhook that is not an event; check that \"unwrap result\" is off", "Problem", err.Error())
 		return outcomeInvalid
 	}
 	now := h.now()
-	if age, ok := event.age(now); ok && h.maxAge >= 0 && (age > h.maxAge || age < -futureTolerance) {
-		h.logger.Warn("Refused a webhook whose timestamp is too old or in the future", "Age", age.String(), "MaxAge", h.maxAge.String())
-		return outcomeStale
+	if refused := h.checkAge(event, now); refused != "" {
+		return refused
 	}
 	return h.signal(context.WithoutCancel(r.Context()), event, now)
 }
 
-// validSignature reports whether a key verifies the header's signature of the body. It tries every
-// key, so that its duration does not reveal which one matches.
-func (h *WebhookHandler) validSignature(body []byte, header string) (ok bool) {
-	signature, err := base64.StdEncoding.Strict().DecodeString(header)
-	if err != nil {
-		return false
+// checkAge returns the outcome of an event that is not known to be recent, or nothing.
+func (h *WebhookHandler) checkAge(event webhookEvent, now time.Time) outcome {
+	if h.maxAge < 0 {
+		return ""
 	}
+	at, ok := parseEventTime(event.Timestamp)
+	if !ok {
+		h.warnOncePerMinute("Refused a webhook without a timestamp that this version understands: it could be a recorded one; " +
+			"a negative MaxAge accepts it")
+		return outcomeUndated
+	}
+	if age := now.Sub(at); age > h.maxAge || age < -futureTolerance {
+		h.warnOncePerMinute("Refused a webhook whose timestamp is too old or in the future", "Age", age.String(), "MaxAge", h.maxAge.String())
+		return outcomeStale
+	}
+	return ""
+}
+
+// signature returns the signature in the header. It returns false for one that no key can verify.
+func (h *WebhookHandler) signature(header http.Header) ([]byte, bool) {
+	signature, err := base64.StdEncoding.Strict().DecodeString(header.Get(signatureHeader))
+	fits := func(key *rsa.PublicKey) bool { return key.Size() == len(signature) }
+	return signature, err == nil && slices.ContainsFunc(h.keys, fits)
+}
+
+// verify reports whether a key verifies the signature of the body. It tries every key, so that its
+// duration does not reveal which one matches.
+func (h *WebhookHandler) verify(body, signature []byte) (ok bool) {
 	digest := sha256.Sum256(body)
 	for _, key := range h.keys {
 		ok = rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) == nil || ok
@@ -224,14 +213,27 @@ func (h *WebhookHandler) validSignature(body []byte, header string) (ok bool) {
 // signal signals the event's workflow. Its context outlives the request, because a sender that
 // disconnects early would only retry.
 func (h *WebhookHandler) signal(ctx context.Context, event webhookEvent, now time.Time) outcome {
-	workflowID := event.metadata(asteroid.MetadataWorkflowID)
-	temporalClient := h.clients[event.metadata(asteroid.MetadataNamespace)]
-	wantsSignal := event.metadata(asteroid.MetadataSignal) == asteroid.ExecutionEventSignal
-	if !event.changesStatus() || !wantsSignal || workflowID == "" || temporalClient == nil {
+	metadata := event.metadata()
+	workflowID := metadata[asteroid.MetadataWorkflowID]
+	temporalClient := h.clients[metadata[asteroid.MetadataNamespace]]
+	wantsSignal := metadata[asteroid.MetadataSignal] == asteroid.ExecutionEventSignal
+	if !event.changesStatus() || !wantsSignal || workflowID == "" || len(workflowID) > maxWorkflowID || temporalClient == nil {
 		return outcomeIgnored
+	}
+	verdict := h.tokens.check(metadata)
+	if h.tokens.secrets.Known() && verdict != token.Valid {
+		h.warnOncePerMinute("A webhook is about an execution without a valid token: a worker with other WebhookSecrets started it, "+
+			"or it belongs to another customer of Asteroid", "Token", string(verdict), "Tokens", string(h.tokens.policy))
+		if h.tokens.policy == WebhookTokensRequire {
+			return outcomeUntrusted
+		}
 	}
 	if h.recent.contains(event.EventID, now) {
 		return outcomeDuplicate
+	}
+	if !h.rate.take(rateKey(metadata, verdict), now) {
+		h.warnOncePerMinute("Refused a webhook beyond MaxSignalsPerMinute to one workflow", "WorkflowID", workflowID)
+		return outcomeLimited
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
@@ -253,10 +255,12 @@ func (h *WebhookHandler) signal(ctx context.Context, event webhookEvent, now tim
 	return outcomeFailed
 }
 
-// warnOncePerMinute limits the warnings that any sender on the network can cause.
+// warnOncePerMinute limits each of the warnings that senders can cause.
 func (h *WebhookHandler) warnOncePerMinute(message string, keyvals ...any) {
-	now, last := h.now().Unix(), h.warnedAt.Load()
-	if (now-last >= 60 || now < last) && h.warnedAt.CompareAndSwap(last, now) {
+	value, _ := h.warnedAt.LoadOrStore(message, new(atomic.Int64))
+	warnedAt, _ := value.(*atomic.Int64)
+	now, last := h.now().Unix(), warnedAt.Load()
+	if (now-last >= 60 || now < last) && warnedAt.CompareAndSwap(last, now) {
 		h.logger.Warn(message, keyvals...)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/temporal-asteroid/asteroid"
 )
@@ -13,9 +12,9 @@ import (
 // webhookEvent decodes a V2 envelope without its payload; the workflow reads the execution itself
 // (https://docs.asteroid.ai/api-reference/webhook-notification-payload).
 type webhookEvent struct {
-	Type      string `json:"type"`
-	EventID   string `json:"event_id"`
-	Timestamp any    `json:"timestamp"`
+	Type      string          `json:"type"`
+	EventID   string          `json:"event_id"`
+	Timestamp json.RawMessage `json:"timestamp"`
 	Info      struct {
 		Event       string         `json:"event"`
 		ExecutionID string         `json:"execution_id"`
@@ -42,17 +41,15 @@ func parseEvent(body []byte) (webhookEvent, error) {
 	return event, nil
 }
 
-// age returns the event's age; ok is false without a readable timestamp.
-func (e webhookEvent) age(now time.Time) (_ time.Duration, ok bool) {
-	text, _ := e.Timestamp.(string)
-	at, err := time.Parse(time.RFC3339, text)
-	return now.Sub(at), err == nil
-}
-
-// metadata returns a key's value, empty if it is missing or not a string.
-func (e webhookEvent) metadata(key string) string {
-	value, _ := e.Info.Metadata[key].(string)
-	return value
+// metadata returns the members of the execution's metadata that are strings.
+func (e webhookEvent) metadata() map[string]string {
+	texts := map[string]string{}
+	for name, value := range e.Info.Metadata {
+		if text, ok := value.(string); ok {
+			texts[name] = text
+		}
+	}
+	return texts
 }
 
 // eventStatus maps events to the execution's new status. EXECUTION_PAUSED is missing: it can mean

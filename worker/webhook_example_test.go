@@ -29,6 +29,7 @@ func ExampleNewWebhookHandler() {
 	handler, err := asteroidworker.NewWebhookHandler(asteroidworker.WebhookOptions{
 		Clients:    map[string]client.Client{"claims": temporalClient},
 		PublicKeys: []*rsa.PublicKey{key},
+		Secrets:    []string{os.Getenv("ASTEROID_WEBHOOK_SECRET")}, // also Options.WebhookSecrets of the workers
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -1,11 +1,12 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,8 +42,9 @@ func newFakeSender(t *testing.T, options ...testsuite.Option) *fakeSender {
 // execute starts the agent clerk with the metadata of a workflow that asked for signals.
 func (s *fakeSender) execute() {
 	s.t.Helper()
-	request, err := http.NewRequest("POST", s.api.BaseURL()+"/agents/v2/agents/"+s.api.AgentID("clerk")+"/execute", strings.NewReader(
-		`{"metadata":{"temporal_namespace":"claims","temporal_workflow_id":"claim-7","temporal_signal":"asteroid.executionEvent"}}`))
+	input, err := json.Marshal(map[string]any{"metadata": metadataWith(nil)})
+	require.NoError(s.t, err)
+	request, err := http.NewRequest("POST", s.api.BaseURL()+"/agents/v2/agents/"+s.api.AgentID("clerk")+"/execute", bytes.NewReader(input))
 	require.NoError(s.t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("X-Api-Key", s.api.APIKey())

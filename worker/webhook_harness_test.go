@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,12 +19,25 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/token"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
 )
 
 // webhookKey is shared by the tests, because generating an RSA key is slow.
 var webhookKey = sync.OnceValue(testsuite.NewWebhookKey)
+
+// webhookSecret is the secret of the receivers and of the workers whose events they get.
+var webhookSecret = strings.Repeat("s3cr3t", 6)
+
+// tokenOf returns the token that a worker with the secret writes into metadata.
+func tokenOf(secret string, metadata map[string]string) string {
+	secrets, err := token.New([]string{secret})
+	if err != nil {
+		panic(err)
+	}
+	return secrets.Make(metadata)
+}
 
 // noon is the current time of the receivers in these tests.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -65,7 +79,8 @@ func (c *recordingClient) received() []signal {
 	return append([]signal(nil), c.signals...)
 }
 
-// outcomes counts asteroid_webhook_events by outcome.
+// outcomes counts asteroid_webhook_events by outcome, and asteroid_webhook_tokens by token and
+// secret.
 type outcomes struct {
 	client.MetricsHandler
 	mu     *sync.Mutex
@@ -75,6 +90,9 @@ type outcomes struct {
 
 func (o outcomes) WithTags(tags map[string]string) client.MetricsHandler {
 	o.label = tags["outcome"]
+	if tags["token"] != "" {
+		o.label = tags["token"] + " " + tags["secret"]
+	}
 	return o
 }
 
@@ -126,6 +144,7 @@ func newReceiver(t testing.TB, change ...func(*asteroidworker.WebhookOptions)) *
 	options := asteroidworker.WebhookOptions{
 		Clients:    map[string]client.Client{"claims": r.temporal},
 		PublicKeys: []*rsa.PublicKey{&r.key.PublicKey},
+		Secrets:    []string{webhookSecret},
 		Metrics:    r.counted,
 		Logger:     log.NewStructuredLogger(slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		Now:        func() time.Time { return r.now },
@@ -149,32 +168,47 @@ func (r *receiver) serve(request *http.Request) *httptest.ResponseRecorder {
 // post sends a signed body and requires this response status.
 func (r *receiver) post(status int, body string) {
 	r.t.Helper()
-	response := r.serve(testsuite.NewWebhookRequest("/", r.key, []byte(body)))
+	response := r.serve(signed(r, body))
 	require.Equal(r.t, status, response.Code, r.logged)
+}
+
+// signed returns a request with a body that is signed with the receiver's key.
+func signed(r *receiver, body string) *http.Request {
+	return testsuite.NewWebhookRequest("/", r.key, []byte(body))
 }
 
 // counts requires how many events had each outcome.
 func (r *receiver) counts(want map[string]int64) {
 	r.t.Helper()
+	require.Equal(r.t, want, r.countsOf("asteroid_webhook_events"))
+}
+
+// countsOf returns a metric's counts by its labels.
+func (r *receiver) countsOf(metric string) map[string]int64 {
 	r.counted.mu.Lock()
 	defer r.counted.mu.Unlock()
 	got := map[string]int64{}
 	for name, n := range r.counted.counts {
-		require.Contains(r.t, name, "asteroid_webhook_events ")
-		got[name[len("asteroid_webhook_events "):]] = n
+		if label, ok := strings.CutPrefix(name, metric+" "); ok {
+			got[label] = n
+		}
 	}
-	require.Equal(r.t, want, got)
+	return got
 }
 
 // once returns the counts after a single event with this outcome.
 func once(outcome string) map[string]int64 { return map[string]int64{outcome: 1} }
 
-// metadataWith returns ExecuteAgent's metadata with changes. An empty value removes its key.
+// metadataWith returns ExecuteAgent's metadata with changes. An empty value removes its key. The
+// token is valid unless the changes replace it.
 func metadataWith(changes map[string]string) map[string]string {
 	metadata := map[string]string{
 		asteroid.MetadataNamespace: "claims", asteroid.MetadataWorkflowID: "claim-7",
 		asteroid.MetadataRunID: "run-1", asteroid.MetadataSignal: asteroid.ExecutionEventSignal, "order": "secret-1042",
+		asteroid.MetadataExecutionKey: "claims/claim-7/key",
 	}
+	maps.Copy(metadata, changes)
+	metadata[asteroid.MetadataToken] = tokenOf(webhookSecret, metadata)
 	maps.Copy(metadata, changes)
 	maps.DeleteFunc(metadata, func(_, value string) bool { return value == "" })
 	return metadata

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -180,12 +181,13 @@ func TestWebhookHandlerLogsNoBodySignatureOrKey(t *testing.T) {
 	bodies := []string{
 		completed, completed, completed, completed, completed, `{"secret-member":"secret-value"}`, "secret-nonsense",
 		eventAt(noon.Add(-48*time.Hour), "EXECUTION_COMPLETED", "event-1", metadataWith(nil)), strings.Repeat("secret-", 1000),
+		eventAt(noon, "EXECUTION_COMPLETED", "event-2", metadataWith(map[string]string{asteroid.MetadataToken: "no-token"})),
 	}
 	for _, body := range bodies {
 		r.serve(testsuite.NewWebhookRequest("/", r.key, []byte(body)))
 		r.now = r.now.Add(time.Hour) // so that the warning is not suppressed
 		forged := testsuite.NewWebhookRequest("/", r.key, []byte(body))
-		forged.Header.Set("X-Asteroid-Signature", "c2VjcmV0LXNpZ25hdHVyZQ==")
+		forged.Header.Set("X-Asteroid-Signature", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("secret-signature", 16))))
 		r.serve(forged)
 		r.now = noon
 		require.NotContains(t, r.logged.String(), testsuite.SignWebhook(r.key, []byte(body)))
@@ -194,7 +196,8 @@ func TestWebhookHandlerLogsNoBodySignatureOrKey(t *testing.T) {
 	require.Contains(t, logged, "level=ERROR")
 	require.Contains(t, logged, "unwrap result")
 	require.Contains(t, logged, "none of the public keys")
-	for _, secret := range []string{"secret", "c2VjcmV0", r.key.N.String(), testsuite.WebhookPublicKey(r.key), "reasoning"} {
+	require.Contains(t, logged, "without a valid token")
+	for _, secret := range []string{"secret", "c2VjcmV0", webhookSecret, tokenOf(webhookSecret, metadataWith(nil)), "no-token", r.key.N.String(), testsuite.WebhookPublicKey(r.key), "reasoning"} {
 		require.NotContains(t, logged, secret)
 	}
 }
@@ -237,6 +240,7 @@ func TestNewWebhookHandlerRefusesInvalidOptions(t *testing.T) {
 	t.Parallel()
 	key, clients := &webhookKey().PublicKey, map[string]client.Client{"claims": &recordingClient{}}
 	keys := []*rsa.PublicKey{key}
+	secrets := []string{webhookSecret}
 	for want, options := range map[string]asteroidworker.WebhookOptions{
 		"no Clients":      {PublicKeys: keys},
 		"empty namespace": {PublicKeys: keys, Clients: map[string]client.Client{"": &recordingClient{}}},
@@ -245,10 +249,15 @@ func TestNewWebhookHandlerRefusesInvalidOptions(t *testing.T) {
 		"no RSA key":      {Clients: clients, PublicKeys: []*rsa.PublicKey{key, nil}},
 		"MaxBodyBytes":    {Clients: clients, PublicKeys: keys, MaxBodyBytes: -1},
 		"SignalTimeout":   {Clients: clients, PublicKeys: keys, SignalTimeout: -1},
+		"PerMinute":       {Clients: clients, PublicKeys: keys, MaxSignalsPerMinute: -1},
+		"has less than":   {Clients: clients, PublicKeys: keys, Secrets: []string{"hunter2"}},
+		"Tokens is":       {Clients: clients, PublicKeys: keys, Secrets: secrets, Tokens: "maybe"},
+		"no Secrets":      {Clients: clients, PublicKeys: keys, Tokens: asteroidworker.WebhookTokensRequire},
+		"RequiredHeaders": {Clients: clients, PublicKeys: keys, RequiredHeaders: http.Header{"X-Hook": {""}}},
 	} {
 		_, err := asteroidworker.NewWebhookHandler(options)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := asteroidworker.NewWebhookHandler(asteroidworker.WebhookOptions{Clients: clients, PublicKeys: keys})
+	_, err := asteroidworker.NewWebhookHandler(asteroidworker.WebhookOptions{Clients: clients, PublicKeys: keys, Secrets: secrets})
 	require.NoError(t, err)
 }

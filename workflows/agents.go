@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -22,7 +21,7 @@ type agents struct {
 	registered       bool   // the handlers are
 	rendered         string // what these agents last put into the current details
 	turns            turns
-	searchAttributes map[string]string                  // the values that were last set, by name
+	searchAttributes keywords                           // as they were last set
 	ordinals         map[string]int                     // how many requests were made, by their identity
 	handling         int                                // updates that have not returned
 	executions       []string                           // the ids that executes have returned
@@ -55,7 +54,7 @@ func (a *agents) register(ctx workflow.Context) {
 	if a.registered {
 		return
 	}
-	a.registered, a.searchAttributes = true, map[string]string{}
+	a.registered = true
 	err := workflow.SetQueryHandlerWithOptions(ctx, StateQuery, a.snapshot, workflow.QueryHandlerOptions{
 		Description: "The phase of each agent of this workflow, with its execution id.",
 	})
@@ -175,31 +174,4 @@ func (a *agents) renderDetails(ctx workflow.Context) {
 		details += a.rendered
 	}
 	workflow.SetCurrentDetails(ctx, details)
-}
-
-// updateSearchAttributes sets each QuestionSearchAttribute to the first question, or unsets it.
-func (a *agents) updateSearchAttributes(ctx workflow.Context) {
-	questions := map[string]string{}
-	for _, r := range a.runs {
-		if name := r.in.QuestionSearchAttribute; name != "" {
-			questions[name] = cmp.Or(questions[name], r.state.questionText())
-		}
-	}
-	for _, r := range a.runs { // not over the map: its order differs on replay
-		name := r.in.QuestionSearchAttribute
-		question, used := questions[name]
-		if !used || question == a.searchAttributes[name] {
-			continue
-		}
-		key := temporal.NewSearchAttributeKeyKeyword(name)
-		update := key.ValueUnset()
-		if question != "" {
-			update = key.ValueSet(question)
-		}
-		if err := workflow.UpsertTypedSearchAttributes(ctx, update); err != nil {
-			workflow.GetLogger(ctx).Error("Could not set the search attribute", "name", name, "error", err)
-			continue
-		}
-		a.searchAttributes[name] = question
-	}
 }

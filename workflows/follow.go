@@ -45,7 +45,7 @@ func (r *AgentRun) follow(ctx workflow.Context) (*asteroid.Execution, error) {
 		stop()
 		if details, ok := asteroid.DetailsOf(err); ok && asteroid.IsStillRunning(err) && !details.UnreadableSince.IsZero() {
 			r.state.UnreadableSince = details.UnreadableSince
-			r.agents.renderDetails(ctx)
+			r.show(ctx)
 			continue
 		}
 		if err != nil {

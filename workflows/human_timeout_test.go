@@ -4,9 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -75,20 +73,4 @@ func TestRunAgentRestartsTheHumanTimeoutWithEachQuestion(t *testing.T) {
 		}
 		require.Contains(t, seen, asteroid.StatusPausedByAgent)
 	}
-}
-
-func TestRunAgentShowsTheQuestionInASearchAttribute(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	agent := b.askingAgent(account)
-	var values []string // of the search attribute, in turn
-	key := temporal.NewSearchAttributeKeyKeyword("Asks")
-	b.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
-		text, _ := args.Get(0).(temporal.SearchAttributes).GetKeyword(key)
-		values = append(values, text)
-	}).Return(nil)
-	b.RegisterDelayedCallback(func() { b.answer(t, workflows.AnswerInput{Text: "Savings"}) }, time.Hour)
-	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, QuestionSearchAttribute: "Asks"})
-	require.NoError(t, err)
-	require.Equal(t, []string{"Which account?", ""}, values)
 }

@@ -73,6 +73,7 @@ func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *intercep
 	ctx = i.withAgents(ctx)
 	result, err := i.Next.ExecuteWorkflow(ctx, in)
 	agentsOf(ctx).cancelSuperseded(ctx)
+	agentsOf(ctx).endSearchAttributes(ctx, err)
 	if i.retryableErrors {
 		return result, err
 	}

@@ -47,9 +47,9 @@ type RunAgentInput struct {
 	// the time, until it turns out that it could not be delivered.
 	HumanTimeoutSeconds int64          `json:"humanTimeoutSeconds,omitempty"`
 	OnHumanTimeout      OnHumanTimeout `json:"onHumanTimeout,omitempty"` // HumanTimeoutFail when empty
-	// QuestionSearchAttribute names a search attribute of type Keyword. It holds the agent's
-	// question while the agent waits for a person, so that lists of workflows can show and filter
-	// it. The namespace must have it, or the workflow is stuck until it has. Empty sets none.
+	// QuestionSearchAttribute names a search attribute of type Keyword, which replaces the one for
+	// questions in the worker's options. A namespace that lacks it costs a warning in the
+	// worker's log. Empty: the one in the worker's options, if any.
 	QuestionSearchAttribute string `json:"questionSearchAttribute,omitempty"`
 	// Reexecution executes the agent again after failures that may not recur; nil never does.
 	Reexecution *Reexecution `json:"reexecution,omitempty"`
@@ -155,6 +155,6 @@ func (in *RunAgentInput) executeInput() asteroid.ExecuteAgentInput {
 		AgentProfileID: in.AgentProfileID, AgentProfilePoolID: in.AgentProfilePoolID,
 		Inputs: in.Inputs, Metadata: in.Metadata, ExecutionOptions: in.ExecutionOptions,
 		OnCapacityLimit: in.OnCapacityLimit, IdempotencyKey: in.IdempotencyKey,
-		Internal: asteroid.ExecuteAgentInternal{Intent: in.Internal.Intent},
+		Internal: asteroid.ExecuteAgentInternal{Intent: in.Internal.Intent, QuestionSearchAttribute: in.QuestionSearchAttribute},
 	}
 }

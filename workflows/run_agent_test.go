@@ -31,6 +31,7 @@ type bench struct {
 	outputRoots []string
 	events      asteroid.Events
 	lookupGrace time.Duration
+	attributes  asteroid.SearchAttributes
 }
 
 func newBench(t *testing.T, options ...testsuite.Option) *bench {
@@ -57,7 +58,7 @@ func (b *bench) connect(change func(*asteroid.Connection)) {
 	change(&c)
 	plugin, err := worker.NewPlugin(worker.Options{
 		Connections: map[string]asteroid.Connection{"default": c}, Now: b.Now, OutputRoots: b.outputRoots, SettleInterval: time.Millisecond,
-		Events: b.events, LookupGrace: b.lookupGrace,
+		Events: b.events, LookupGrace: b.lookupGrace, SearchAttributes: b.attributes,
 	})
 	require.NoError(b.t, err)
 	b.options.Plugins = []sdkworker.Plugin{plugin}

@@ -355,7 +355,7 @@ func (r *AgentRun) beginAnswer(ctx workflow.Context, asking string) *SentAnswer 
 		return nil
 	}
 	r.state.Answer = &SentAnswer{Asking: asking, Since: workflow.Now(ctx)}
-	r.agents.renderDetails(ctx)
+	r.show(ctx)
 	return r.state.Answer
 }
 
@@ -369,7 +369,7 @@ func (r *AgentRun) endAnswer(ctx workflow.Context, sent *SentAnswer, err error) 
 	if sent.Delivered = err == nil; err != nil {
 		sent.Error = err.Error()
 	}
-	r.agents.renderDetails(ctx)
+	r.show(ctx)
 }
 
 // answerPending reports whether what the agent asks was answered, as far as is known. No read need
@@ -395,7 +395,7 @@ func (r *AgentRun) resumeIfStillAsked(ctx workflow.Context, executionID string, 
 	if details, _ := asteroid.DetailsOf(err); err != nil && details.Field != "asking" {
 		workflow.GetLogger(ctx).Warn("Could not resume the run after a message", "executionId", executionID, "error", err)
 		sent.Error = "the agent has the answer and could not be resumed: " + err.Error()
-		r.agents.renderDetails(ctx)
+		r.show(ctx)
 	}
 	r.rereads.request("")
 }

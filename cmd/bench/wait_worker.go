@@ -59,7 +59,7 @@ func startWorker(mux *http.ServeMux, counter *requestCounter, c workerConfig) er
 		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: {
 			APIKey: asteroid.StaticAPIKey(c.API.APIKey), OrganizationID: c.API.OrganizationID, BaseURL: c.API.BaseURL, Transport: transport,
 		}},
-		Events: c.Way.events(),
+		Events: c.Way.events(), WebhookSecrets: webhookSecrets,
 	})
 	if err != nil {
 		return err
@@ -81,13 +81,15 @@ func startWorker(mux *http.ServeMux, counter *requestCounter, c workerConfig) er
 	return w.Start()
 }
 
+var webhookSecrets = []string{"nobody tries to guess this secret of a measurement"}
+
 func receiveWebhooks(mux *http.ServeMux, temporal client.Client, logger log.Logger, publicKey string) error {
 	key, err := worker.ParseWebhookPublicKey(publicKey)
 	if err != nil {
 		return fmt.Errorf("parse the public key of the webhooks: %w", err)
 	}
 	handler, err := worker.NewWebhookHandler(worker.WebhookOptions{
-		Clients: map[string]client.Client{waitNamespace: temporal}, PublicKeys: []*rsa.PublicKey{key}, Logger: logger,
+		Clients: map[string]client.Client{waitNamespace: temporal}, PublicKeys: []*rsa.PublicKey{key}, Secrets: webhookSecrets, Logger: logger,
 	})
 	if err == nil {
 		mux.Handle(webhookPath, handler)

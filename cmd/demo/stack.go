@@ -69,6 +69,8 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: connection},
 		FileRoots:   fileRoots(files),
 		Stores:      stores,
+
+		SearchAttributes: asteroid.DefaultSearchAttributes(),
 	}
 	if directory, ok := strings.CutPrefix(settings.save, "file://"); ok {
 		if directory, err = url.PathUnescape(directory); err != nil {
@@ -96,6 +98,9 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 		return nil, fmt.Errorf("connect to the Temporal server: %w", err)
 	}
 	s.closers = append(s.closers, s.temporal.Close)
+	if err := worker.EnsureSearchAttributes(ctx, s.temporal, "default", options.SearchAttributes); err != nil {
+		return nil, err
+	}
 	w := sdkworker.New(s.temporal, taskQueue, sdkworker.Options{
 		Plugins:           []sdkworker.Plugin{plugin},
 		WorkerStopTimeout: 5 * time.Second,

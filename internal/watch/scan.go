@@ -31,7 +31,7 @@ const scanPatience = time.Minute
 func (w *Watch) observe(e client.Summary) (observation, bool) {
 	origin := client.OriginOf(e.Metadata)
 	ours := text.PlainID(e.ID) && e.Status != "" && e.ParentExecutionID == "" &&
-		origin.Namespace == w.namespace && origin.WorkflowID != "" && origin.Signal == asteroid.ExecutionEventSignal
+		origin.Namespace == w.namespace && origin.WorkflowID != "" && origin.Signal == asteroid.ExecutionEventSignal && w.trusts(e.Metadata)
 	return observation{e.Status, e.Terminal, origin.WorkflowID, e.CreatedAt}, ours
 }
 

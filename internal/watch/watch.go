@@ -31,6 +31,7 @@ type Watch struct {
 	namespace        string
 	now              func() time.Time
 	signal           func(ctx context.Context, workflowID string, event asteroid.ExecutionEvent) error
+	trusts           func(metadata map[string]string) bool
 	rereadDelay      time.Duration // before an implausible list is read again, and between batches of reads
 	sleep            func(ctx context.Context, d time.Duration) bool
 	fence            func(ctx context.Context) bool // reports whether this watch may still notify
@@ -57,7 +58,7 @@ type Watch struct {
 func New(c *client.Client, namespace string, now func() time.Time, packed []byte,
 	signal func(ctx context.Context, workflowID string, event asteroid.ExecutionEvent) error) *Watch {
 	w := &Watch{
-		client: c, namespace: namespace, now: now, signal: signal,
+		client: c, namespace: namespace, now: now, signal: signal, trusts: func(map[string]string) bool { return true },
 		rereadDelay: time.Second, sleep: parallel.Sleep, concurrent: maxConcurrent,
 		fence: func(context.Context) bool { return true }, signalled: func(error) {},
 	}
@@ -67,3 +68,7 @@ func New(c *client.Client, namespace string, now func() time.Time, packed []byte
 }
 
 func (w *Watch) pack() []byte { return known{w.serviceTime, w.tracked, w.reported}.pack() }
+
+// Trust makes the watch ignore executions whose metadata the function does not trust. Without it
+// every metadata is trusted.
+func (w *Watch) Trust(trusts func(metadata map[string]string) bool) { w.trusts = trusts }

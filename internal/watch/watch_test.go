@@ -130,6 +130,16 @@ func TestWatchSignalsOnlyWorkflowsThatAskForIt(t *testing.T) {
 	}
 }
 
+func TestWatchIgnoresExecutionsThatItDoesNotTrust(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.Trust(func(metadata map[string]string) bool { return metadata[asteroid.MetadataToken] != "wrong" })
+	h.start("trusted", worksFor(time.Minute))
+	h.start("forged", worksFor(time.Minute), asteroid.MetadataToken, "wrong")
+	h.rounds(10, 10*time.Second)
+	require.Equal(t, []string{"wf trusted completed"}, h.takeSignals())
+}
+
 func TestWatchIgnoresReruns(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)

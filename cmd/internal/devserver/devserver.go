@@ -24,11 +24,12 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/server/temporal"
+
+	"github.com/temporal-asteroid/asteroid/internal/attributes"
 )
 
 // Options configure a server. The zero value is an in-memory server without UI on a free port.
@@ -48,8 +49,8 @@ type Options struct {
 	UI     bool
 	UIPort int
 
-	// SearchAttributes are the custom search attributes of Namespace, by name. Existing ones are
-	// not changed.
+	// SearchAttributes are the custom search attributes of Namespace, by name. One that exists with
+	// another type is an error.
 	SearchAttributes map[string]enumspb.IndexedValueType
 
 	// Logger receives the log of the server, and of clients without their own logger. Even a
@@ -116,8 +117,9 @@ func (s *Server) start(ctx context.Context, opts Options) (err error) {
 	return err
 }
 
-// awaitNamespace returns when workflows can be started in the namespace, with all the attributes.
-func (s *Server) awaitNamespace(ctx context.Context, attributes map[string]enumspb.IndexedValueType) error {
+// awaitNamespace returns when workflows can be started in the namespace, with the wanted search
+// attributes.
+func (s *Server) awaitNamespace(ctx context.Context, wanted attributes.Types) error {
 	c, err := client.NewLazyClient(s.clientOptions(client.Options{}))
 	if err != nil {
 		return err
@@ -127,26 +129,12 @@ func (s *Server) awaitNamespace(ctx context.Context, attributes map[string]enums
 	if err := poll(ctx, "its namespace", func() error {
 		_, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})
 		return err
-	}); err != nil || len(attributes) == 0 {
+	}); err != nil || len(wanted) == 0 {
 		return err
 	}
 
-	// A new namespace has them from its creation. The namespace of an older database may lack some,
-	// and the server caches namespaces for seconds: only a query by name shows when it is usable.
-	if _, err := c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
-		Namespace: s.namespace, SearchAttributes: attributes,
-	}); err != nil {
-		return fmt.Errorf("add search attributes to namespace %q: %w", s.namespace, err)
-	}
-	for name := range attributes {
-		if err := poll(ctx, "search attribute "+name, func() error {
-			_, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: "`" + name + "` IS NULL"})
-			return err
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+	// A new namespace has them from its creation, that of an older database may lack some.
+	return attributes.Ensure(ctx, c, s.namespace, wanted)
 }
 
 // HostPort returns the address of the gRPC frontend, for workers and clients in any process.

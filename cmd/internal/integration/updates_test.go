@@ -1,11 +1,7 @@
 package integration
 
 import (
-	"crypto/rsa"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +11,6 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -124,35 +119,4 @@ func TestRunAgentUpdatesAnswerPauseAndResume(t *testing.T) {
 	_, err = s.update(run, workflows.PauseUpdate, steer)
 	require.Error(t, err)
 	record(t, "steered", s.history(run))
-}
-
-// lateHandler is set after its server has started.
-type lateHandler struct{ http.Handler }
-
-func TestWebhookHandlerSignalsRunAgentBeforePoll(t *testing.T) {
-	if server == nil {
-		t.Skip("needs the Temporal server")
-	}
-	var handler atomic.Pointer[lateHandler]
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.Load().ServeHTTP(w, r) }))
-	t.Cleanup(receiver.Close)
-	s := newStack(t, testsuite.WithWebhooks(receiver.URL, nil), testsuite.WithWebhookFaults(testsuite.WebhookFaults{Copies: 3}))
-	key, err := worker.ParseWebhookPublicKey(s.api.WebhookPublicKey())
-	require.NoError(t, err)
-	receive, err := worker.NewWebhookHandler(worker.WebhookOptions{Clients: map[string]client.Client{"default": s.client}, PublicKeys: []*rsa.PublicKey{key}})
-	require.NoError(t, err)
-	handler.Store(&lateHandler{receive})
-	s.options.Events = asteroid.EventsWebhooks
-	s.startWorker()
-	began := time.Now()
-	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 20, "ask": "Go on?"}})
-	s.awaitState(run, phase(workflows.PhaseNeedsHuman))
-	_, err = s.answer(run, workflows.AnswerInput{Answers: []workflows.Answer{{Labels: []string{"Yes"}}}})
-	require.NoError(t, err)
-	require.NoError(t, run.Get(s.ctx(), nil))
-	require.Less(t, time.Since(began), time.Minute, "the poll interval is ten minutes")
-	require.LessOrEqual(t, scheduled(s.history(run))[asteroid.AwaitExecutionName], 4)
-	for _, r := range s.api.Requests() {
-		require.NotEqual(t, "ExecutionsList", r.Operation, "webhooks need no lists")
-	}
 }
