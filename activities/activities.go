@@ -74,8 +74,8 @@ type Options struct {
 	// times. 0 means DefaultMaxInlineResultBytes; at most 1 MiB.
 	MaxInlineResultBytes int
 	// WatchRound is how long the activity asteroid.WatchExecutions runs before it hands over to the
-	// next one: between a minute and an hour, less than a worker of short life lives. 0 means an
-	// hour.
+	// next one, between a minute and an hour. It must be below the longest activity of a worker
+	// that lives for minutes only. 0 means an hour.
 	WatchRound time.Duration
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.

@@ -241,9 +241,8 @@ func (r *reliance) run(c *watchCheck) {
 		c.freshFor = 3 * r.a.pace.Unchecked
 	case c.err != nil:
 		c.freshFor = r.a.pace.Unchecked
-	default:
-		c.freshFor = max(c.freshFor, time.Second)
 	}
+	c.freshFor = max(c.freshFor, time.Second)
 	r.log(c)
 }
 

@@ -30,6 +30,13 @@ func TestAnnounceTakesOverDeadWatch(t *testing.T) {
 	t.Parallel()
 	input, err := converter.GetDefaultDataConverter().ToPayload(asteroid.WatchExecutionsInput{Known: []byte("given")})
 	require.NoError(t, err)
+	result, err := converter.GetDefaultDataConverter().ToPayload(asteroid.WatchExecutionsResult{Known: []byte("returned")})
+	require.NoError(t, err)
+	completed := func(age time.Duration) func(*watchFixture, *fakeWatch) {
+		return func(f *watchFixture, w *fakeWatch) {
+			w.activity, w.input, w.result, w.completedAt = "", input, result, f.now().Add(-age)
+		}
+	}
 	for name, row := range map[string]struct {
 		change func(f *watchFixture, w *fakeWatch)
 		age    time.Duration
@@ -42,6 +49,8 @@ func TestAnnounceTakesOverDeadWatch(t *testing.T) {
 		"it made no scan for days":        {nil, 48 * time.Hour, "known", true, true},
 		"it has just started":             {func(f *watchFixture, w *fakeWatch) { w.activity, w.startedAt = "", f.now() }, 0, "", false, true},
 		"no worker ran its activity":      {func(_ *watchFixture, w *fakeWatch) { w.activity, w.input = "", input }, 0, "given", true, true},
+		"it has handed over to nobody":    {completed(2 * time.Minute), 0, "returned", true, true},
+		"it has just handed over":         {completed(time.Second), 0, "", false, true},
 		"its heartbeat cannot be decoded": {func(f *watchFixture, w *fakeWatch) { w.beat, w.heartbeatAt = nil, f.now() }, 0, "", false, true},
 		"that heartbeat is old": {func(f *watchFixture, w *fakeWatch) {
 			w.beat, w.heartbeatAt, w.input = nil, f.now().Add(-time.Hour), input

@@ -129,7 +129,7 @@ func (t *watchAttempt) before(ctx context.Context, in asteroid.WatchExecutionsIn
 		return in.Known, scannedAt
 	}
 	var proof watch.Proof
-	if activity.GetHeartbeatDetails(ctx, &packed, &proof) == nil {
+	if activity.GetHeartbeatDetails(ctx, &packed, &proof) == nil && !proof.ScannedAt.IsZero() {
 		return packed, proof.ScannedAt
 	}
 	state, err := readWatch(ctx, t.service, t.info.WorkflowExecution.ID)

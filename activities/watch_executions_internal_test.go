@@ -119,3 +119,14 @@ func TestWatchExecutionsEndsWithoutScans(t *testing.T) {
 		})
 	}
 }
+
+func TestWatchRoundBoundsARun(t *testing.T) {
+	t.Parallel()
+	for round, want := range map[time.Duration]time.Duration{0: time.Hour, 10 * time.Minute: 10 * time.Minute, time.Hour: time.Hour} {
+		require.Equal(t, want, newWatchFixture(t, func(o *Options) { o.WatchRound = round }).pace.Term)
+	}
+	for _, round := range []time.Duration{-1, time.Second, 2 * time.Hour} {
+		_, err := New(Options{Connections: map[string]asteroid.Connection{"default": asteroid.ConnectionFromEnv()}, WatchRound: round})
+		require.ErrorContains(t, err, "between a minute and an hour")
+	}
+}

@@ -59,6 +59,8 @@ type fakeWatch struct {
 	beat        *fakeBeat         // of the activity
 	heartbeatAt time.Time         // of a beat of another version
 	input       *commonpb.Payload // of the run
+	result      *commonpb.Payload // of its activity
+	completedAt time.Time         // when the activity ended
 }
 
 type fakeBeat struct {
@@ -156,22 +158,37 @@ func (s *fakeTemporal) TerminateWorkflow(_ context.Context, _, runID, _ string, 
 	return nil
 }
 
-// GetWorkflowHistory returns the first event of the watch.
+// GetWorkflowHistory returns the first event of the watch, and the end of its activity if any.
 func (s *fakeTemporal) GetWorkflowHistory(context.Context, string, string, bool, enums.HistoryEventFilterType) sdkclient.HistoryEventIterator {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &fakeEvents{&historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+	events := &fakeEvents{{Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
 		WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
 			Input: &commonpb.Payloads{Payloads: []*commonpb.Payload{s.watch.input}},
 		},
 	}}}
+	if s.watch.result != nil {
+		completed := &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{
+			ActivityTaskCompletedEventAttributes: &historypb.ActivityTaskCompletedEventAttributes{
+				Result: &commonpb.Payloads{Payloads: []*commonpb.Payload{s.watch.result}},
+			},
+		}}
+		completed.EventTime = sameType(completed.EventTime)
+		completed.EventTime.Seconds = s.watch.completedAt.Unix()
+		*events = append(*events, completed)
+	}
+	return events
 }
 
-type fakeEvents struct{ next *historypb.HistoryEvent }
+type fakeEvents []*historypb.HistoryEvent
 
-func (e *fakeEvents) HasNext() bool { return e.next != nil }
+func (e *fakeEvents) HasNext() bool { return len(*e) > 0 }
 
-func (e *fakeEvents) Next() (*historypb.HistoryEvent, error) { return e.next, nil }
+func (e *fakeEvents) Next() (*historypb.HistoryEvent, error) {
+	next := (*e)[0]
+	*e = (*e)[1:]
+	return next, nil
+}
 
 func (s *fakeTemporal) SignalWorkflow(context.Context, string, string, string, any) error {
 	s.mu.Lock()

@@ -58,6 +58,9 @@ func readWatch(ctx context.Context, service sdkclient.Client, id string) (*watch
 		return pending.GetActivityType().GetName() == asteroid.WatchExecutionsName
 	})
 	if i < 0 {
+		if s.running() {
+			s.readHistory(ctx, service, id)
+		}
 		return s, nil
 	}
 	pending := described.PendingActivities[i]
@@ -72,20 +75,34 @@ func readWatch(ctx context.Context, service sdkclient.Client, id string) (*watch
 	return s, nil
 }
 
-// readKnown completes the state of a watch that has not recorded a heartbeat by what its run was
-// given.
+// readKnown completes the state of a watch that has not recorded a heartbeat.
 func (s *watchState) readKnown(ctx context.Context, service sdkclient.Client, id string) {
-	if s.beaten || s.runID == "" || s.status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
-		return
+	if !s.beaten && s.runID != "" && s.status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+		s.readHistory(ctx, service, id)
 	}
+}
+
+// readHistory reads what the run was given, and what its activity returned if its workers stopped
+// before the workflow could continue as new.
+func (s *watchState) readHistory(ctx context.Context, service sdkclient.Client, id string) {
 	events := service.GetWorkflowHistory(ctx, id, s.runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	if !events.HasNext() {
-		return
-	}
-	started, err := events.Next()
-	var in asteroid.WatchExecutionsInput
-	if err == nil && beatConverter.FromPayloads(started.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) == nil {
-		s.known = in.Known
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return
+		}
+		var in asteroid.WatchExecutionsInput
+		started := event.GetWorkflowExecutionStartedEventAttributes()
+		if started != nil && beatConverter.FromPayloads(started.GetInput(), &in) == nil {
+			s.known = in.Known
+		}
+		if completed := event.GetActivityTaskCompletedEventAttributes(); completed != nil {
+			s.provenAt = event.GetEventTime().AsTime()
+			var result asteroid.WatchExecutionsResult
+			if beatConverter.FromPayloads(completed.GetResult(), &result) == nil {
+				s.known, s.beaten = result.Known, true
+			}
+		}
 	}
 }
 

@@ -284,12 +284,12 @@ func TestWatchIsTakenOverByAnotherQueue(t *testing.T) {
 	a.awaitWatch()
 	a.awaitScans(1)
 	b.startWorker(collectEvents)
-	runs := make([]client.WorkflowRun, 200)
+	runs := make([]client.WorkflowRun, 60)
 	for i := range runs {
 		id := s.api.AgentID("patient")
-		runs[i] = b.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: id, Inputs: asteroid.Inputs{"seconds": 12 + i/10}})
+		runs[i] = b.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: id, Inputs: asteroid.Inputs{"seconds": 15 + i/4}})
 	}
-	require.Eventually(t, func() bool { return len(s.api.Executions()) == 1+len(runs) }, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.api.Executions()) == 1+len(runs) }, 2*time.Minute, 50*time.Millisecond)
 	stopA()
 	require.Empty(t, b.watches())
 	for _, run := range runs {
