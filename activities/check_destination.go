@@ -10,11 +10,11 @@ import (
 // agent starts, so that SaveFiles does not refuse the destination hours later. It writes nothing.
 //
 // Errors: asteroid.InvalidInput.
-func (a *Activities) CheckDestination(_ context.Context, in asteroid.CheckDestinationInput) (*asteroid.CheckDestinationResult, error) {
+func (a *Activities) CheckDestination(ctx context.Context, in asteroid.CheckDestinationInput) (*asteroid.CheckDestinationResult, error) {
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	if _, _, err := a.destinationStore(in.Destination); err != nil {
+	if _, _, err := a.destinationStore(ctx, in.Destination); err != nil {
 		return nil, asteroid.NewInvalidInput("destination", err.Error())
 	}
 	return &asteroid.CheckDestinationResult{}, nil

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
@@ -114,7 +116,7 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 
 // destinationStore returns the store that a destination names, and its base URI. The caller puts
 // "destination: " before the error.
-func (a *Activities) destinationStore(destination string) (asteroid.Store, *url.URL, error) {
+func (a *Activities) destinationStore(ctx context.Context, destination string) (asteroid.Store, *url.URL, error) {
 	const advice = "write file:///srv/results, or s3://bucket/results where the worker has a store for s3"
 	scheme, _, ok := strings.Cut(destination, ":")
 	switch scheme = strings.ToLower(scheme); {
@@ -127,7 +129,7 @@ func (a *Activities) destinationStore(destination string) (asteroid.Store, *url.
 			return nil, nil, err
 		}
 		base, err := url.Parse(destination)
-		return files.DiskStore{Roots: a.outputs}, base, err
+		return files.NewDiskStore(a.outputs, activityKey(ctx), activity.GetInfo(ctx).Attempt), base, err
 	case slices.Contains(files.BuiltinSchemes, scheme):
 		return nil, nil, fmt.Errorf("SaveFiles cannot write to %s: URIs: %s", scheme, advice)
 	}
@@ -141,6 +143,14 @@ func (a *Activities) destinationStore(destination string) (asteroid.Store, *url.
 	}
 	base, err := files.ParseURI(destination)
 	return store, base, err
+}
+
+// activityKey identifies an activity among all that write to the same places.
+func activityKey(ctx context.Context) string {
+	info := activity.GetInfo(ctx)
+	return strings.Join([]string{
+		info.Namespace, info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID, info.ActivityRunID,
+	}, "\x00")
 }
 
 // unknownScheme returns an error that lists the schemes that the worker has: the built-in ones that

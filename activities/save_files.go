@@ -42,7 +42,7 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 	if err != nil {
 		return nil, err
 	}
-	store, base, err := a.destinationStore(in.Destination)
+	store, base, err := a.destinationStore(ctx, in.Destination)
 	if err != nil {
 		return nil, asteroid.NewInvalidInput("destination", err.Error())
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -128,24 +127,5 @@ func openBeneath(root, relative string) (*os.File, int64, error) {
 	if err == nil {
 		return nil, 0, fmt.Errorf("%s is not a regular file", path)
 	}
-	return nil, 0, diskError(path, "opened", err)
-}
-
-// diskError classifies an error of the file system. The action is a participle, such as "opened".
-func diskError(path, action string, err error) error {
-	var errno syscall.Errno
-	switch classified := (*Error)(nil); {
-	case errors.As(err, &classified): // from the content that was to be written
-		return err
-	case errors.Is(err, fs.ErrNotExist):
-		return NotFound("there is no file %s on this worker: the path must be on a disk that every worker mounts", path)
-	case errors.Is(err, fs.ErrPermission):
-		return Unauthorized("%s cannot be %s: %w", path, action, err)
-	case !errors.As(err, &errno), // a path that leads out of the root
-		errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR),
-		errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ENOTEMPTY): // a directory has the file's name
-		return Invalid("%s cannot be %s: %w", path, action, err)
-	default:
-		return Unavailable("%s cannot be %s: %w", path, action, err)
-	}
+	return nil, 0, readError(path, err)
 }
