@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -82,21 +83,28 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 
 // newTargets returns the URI for each file that is not saved yet. The others stay nil.
 func newTargets(base *url.URL, executionID string, listed []client.File, progress *reporter[asteroid.OutputFile]) []*url.URL {
-	base = base.JoinPath(executionID, "/")
+	root := *base
+	root.Path = cmp.Or(root.Path, "/") // JoinPath adds no slash to a bare host, but a saved URI has it
+	base = root.JoinPath(executionID, "/")
 	paths := files.NewPathSet()
 	targets := make([]*url.URL, len(listed))
+	target := func(path string) *url.URL {
+		at := *base
+		at.Path, at.RawPath = base.Path+path, ""
+		return &at
+	}
 	// Files that an earlier attempt has saved keep their paths, even if more files are listed now.
 	for i, file := range listed {
 		saved, ok := progress.finishedFile(file.ID)
 		if savedAt, err := url.Parse(saved.URI); ok && err == nil && saved.Size == file.Size {
-			if path, beneath := strings.CutPrefix(savedAt.Path, base.Path); beneath {
+			if path, beneath := strings.CutPrefix(savedAt.Path, base.Path); beneath && target(path).String() == saved.URI {
 				paths.Reserve(path)
 				continue
 			}
 		}
 		progress.forget(file.ID)
 		progress.expect(&files.Source{Size: file.Size})
-		targets[i] = new(*base)
+		targets[i] = base
 	}
 	for i, file := range listed {
 		if targets[i] != nil {
@@ -104,8 +112,7 @@ func newTargets(base *url.URL, executionID string, listed []client.File, progres
 			if file.Directory != "" {
 				path = files.SafePath(file.Directory) + "/" + path
 			}
-			path = paths.Unique(path)
-			targets[i].Path, targets[i].RawPath = base.Path+path, ""
+			targets[i] = target(paths.Unique(path))
 		}
 	}
 	return targets
