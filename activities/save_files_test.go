@@ -168,7 +168,7 @@ func TestSaveFilesRetrySavesOnlyMissingFiles(t *testing.T) {
 
 func TestSaveFilesRetryWritesNothingAgain(t *testing.T) {
 	t.Parallel()
-	api, _, id := newCompletedExecution(t, nil, writeDownload("a b%.csv", []byte("a")), writeDownload("ä", []byte("b")))
+	api, _, id := newCompletedExecution(t, nil, writeDownload("ä b%.csv", []byte("a")))
 	for _, destination := range []string{"mem://b", "mem://b/", "mem://b?region=eu", "mem:///", "mem://b/x%20y%2Fz", "mem://b//x/", "MEM://b/%C3%A4"} {
 		store := newMemoryStore()
 		var writes atomic.Int64
@@ -187,7 +187,7 @@ func TestSaveFilesRetryWritesNothingAgain(t *testing.T) {
 		second, err := save.next()
 		require.NoError(t, err)
 		require.Equal(t, first, second)
-		require.EqualValues(t, 2, writes.Load(), destination)
+		require.EqualValues(t, 1, writes.Load(), destination)
 	}
 }
 
