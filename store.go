@@ -27,6 +27,15 @@ type Store interface {
 	Write(ctx context.Context, uri *url.URL, content io.Reader, info FileInfo) error
 }
 
+// DestinationChecker is what a [Store] may implement too, so that asteroid.CheckDestination refuses a
+// destination before the agent works. Without it, only the form of a destination is checked.
+type DestinationChecker interface {
+	// CheckDestination fails if Write cannot store files below the URI: the place does not exist,
+	// or the worker may not write there. It checks what costs little and stores no file. The kinds
+	// of its errors are those of [Store].
+	CheckDestination(ctx context.Context, uri *url.URL) error
+}
+
 // FileInfo describes a file in a [Store].
 type FileInfo struct {
 	// Name is the name that the agent sees; empty means the last element of the URI's path.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -53,6 +54,35 @@ func (d *DiskStore) Write(_ context.Context, uri *url.URL, content io.Reader, _ 
 		_ = dir.Close()
 	}
 	return writeError(filepath.Join(root, relative), err)
+}
+
+// CheckDestination fails if the deepest folder that exists on the way to the URI is no folder, or
+// one that the worker may not write to. It implements [asteroid.DestinationChecker].
+func (d *DiskStore) CheckDestination(_ context.Context, uri *url.URL) error {
+	root, relative, err := d.roots.Resolve(uri.String(), "OutputRoots")
+	if err != nil {
+		return err
+	}
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return writeError(root, err)
+	}
+	defer func() { _ = dir.Close() }()
+	for {
+		path := filepath.Join(root, relative)
+		switch info, err := dir.Stat(relative); {
+		case err == nil && info.IsDir():
+			return writeError(path, checkWritable(path))
+		case err == nil:
+			return Invalid("%s is not a folder", path)
+		case !errors.Is(err, fs.ErrNotExist), relative == ".":
+			return writeError(path, err)
+		}
+		if _, err := dir.Lstat(relative); err == nil {
+			return Unavailable("%s is a symbolic link to a place that does not exist", path)
+		}
+		relative = filepath.Dir(relative)
+	}
 }
 
 // writeBeneath writes the content to a path relative to dir, and creates the folders that it lacks.
