@@ -17,26 +17,27 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
-	"github.com/temporal-asteroid/asteroid/internal/parallel"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// findSources returns the sources of those references that are wanted. The others stay nil.
+// findSources returns the sources of those references that are wanted. The others stay nil, and so
+// do those that cannot be found now: the error is that of one of them. It returns no sources if the
+// error is final.
 func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []asteroid.FileRef,
 	wanted func(i int) bool) ([]*files.Source, error) {
 	f := &finder{Activities: a, connection: c, waited: waited(ctx, listingInterval),
 		listings: map[string]func() ([]client.File, error){}}
 	sources := make([]*files.Source, len(refs))
-	err := parallel.Each(ctx, concurrentFiles, len(refs), func(ctx context.Context, i int) (err error) {
+	err := eachFile(ctx, len(refs), func(ctx context.Context, i int) (err error) {
 		if wanted(i) {
 			sources[i], err = f.find(ctx, fmt.Sprintf("files[%d]", i), refs[i])
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !isPassing(err) {
 		return nil, activityError(ctx, err)
 	}
-	return sources, nil
+	return sources, err
 }
 
 // find returns the source of a reference. Errors about the reference or its file name the field.
@@ -94,7 +95,9 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 	if err != nil {
 		return nil, err
 	}
-	info, err := store.Stat(ctx, parsed)
+	statCtx, cancel := context.WithTimeoutCause(ctx, files.StallTimeout, fmt.Errorf("no answer within %s", files.StallTimeout))
+	defer cancel()
+	info, err := store.Stat(statCtx, parsed)
 	if err != nil {
 		return nil, files.StoreError(files.RedactURL(parsed), err)
 	}
@@ -105,11 +108,12 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 	return &files.Source{
 		Name: name, ContentType: files.ContentTypeOf(info.ContentType, name, nil), Size: max(info.Size, files.UnknownSize),
 		Open: func(ctx context.Context) (io.ReadCloser, error) {
+			files.Within(ctx, files.StoreTimeout)
 			file, err := store.Open(ctx, parsed)
 			if err != nil {
 				return nil, files.StoreError(files.RedactURL(parsed), err)
 			}
-			return file, nil
+			return files.StoreReader{ReadCloser: file, Ctx: ctx}, nil
 		},
 	}, nil
 }

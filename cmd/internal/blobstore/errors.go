@@ -49,7 +49,7 @@ func storeError(err error) error {
 	}
 }
 
-// credentialsExpired reports whether S3 refuses temporary credentials, which it does with status 400.
+// credentialsExpired reports whether S3 refuses temporary credentials. Its status is 400 then.
 func credentialsExpired(err error) bool {
 	var amazon interface{ ErrorCode() string }
 	return errors.As(err, &amazon) && slices.Contains([]string{"ExpiredToken", "InvalidToken", "TokenRefreshRequired"}, amazon.ErrorCode())
