@@ -221,8 +221,8 @@ func (o *outputContent) save(ctx context.Context, store asteroid.Store, target *
 // maxListings is how often one attempt lists the files anew because one of them is gone.
 const maxListings = 3
 
-// goneError is the error of a file that was listed and does not exist. The agent has replaced it, or
-// the service still lists what it has deleted. It hides its cause, which would be final.
+// goneError is the error of a file that was listed and does not exist. The agent has replaced it,
+// or the service still lists what it has deleted. It hides its cause, which would be final.
 type goneError struct {
 	what, executionID string
 	error
@@ -233,8 +233,8 @@ func (e *goneError) final(ctx context.Context) error {
 	return transferError(ctx, e.what, asteroid.ErrorDetails{ExecutionID: e.executionID}, forgiveGone(ctx, e.error))
 }
 
-// forgiveGone makes the error of a file that is gone retryable while the service may still list what
-// it has deleted. The next attempt lists the files anew.
+// forgiveGone makes the error of a file that is gone retryable while the service may still list
+// what it has deleted. The next attempt lists the files anew.
 func forgiveGone(ctx context.Context, err error) error {
 	early := waited(ctx, listingInterval) < listingPatience || activity.GetInfo(ctx).Attempt < maxListings
 	if isGone(err) && early {

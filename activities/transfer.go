@@ -37,9 +37,9 @@ func (a *Activities) newQuota(sources []*files.Source, sent int64) (*files.Quota
 // maxFailuresInRow is how many files in a row fail before the others are left to the next attempt.
 const maxFailuresInRow = 16
 
-// eachFile calls do for n files, a few at a time. A file that fails for now does not stop the others,
-// so that each attempt gets further. The error of one of them is returned in the end. A final error
-// stops the others, and so do many failures in a row: then it is not a matter of the file.
+// eachFile calls do for n files, a few at a time. A file that fails for now does not stop the
+// others, so that each attempt gets further. The error of one of them is returned in the end. A
+// final error stops the others, and so do many failures in a row: then the file is not the cause.
 func eachFile(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	var mu sync.Mutex
 	var passing error
@@ -62,7 +62,8 @@ func eachFile(ctx context.Context, n int, do func(ctx context.Context, i int) er
 	return cmp.Or(err, passing)
 }
 
-// isPassing reports whether another attempt, or another listing, may succeed where an error occurred.
+// isPassing reports whether another attempt, or another listing, may succeed where an error
+// occurred.
 func isPassing(err error) bool {
 	if _, gone := errors.AsType[*goneError](err); gone {
 		return true

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -18,8 +19,11 @@ import (
 type Roots []string
 
 // NewRoots checks that the directories are absolute paths and exist. The option names them in
-// errors.
+// errors. On Windows it accepts none.
 func NewRoots(option string, directories []string) (Roots, error) {
+	if err := checkSystem(runtime.GOOS, option, directories); err != nil {
+		return nil, err
+	}
 	cleaned := make(Roots, len(directories))
 	for i, root := range directories {
 		if !filepath.IsAbs(root) {
@@ -35,6 +39,14 @@ func NewRoots(option string, directories []string) (Roots, error) {
 		cleaned[i] = filepath.Clean(root)
 	}
 	return cleaned, nil
+}
+
+// checkSystem refuses roots on a system whose paths have another form than those of file: URIs.
+func checkSystem(system, option string, directories []string) error {
+	if system == "windows" && len(directories) > 0 {
+		return fmt.Errorf("%s: file: references and destinations do not work on Windows: use a Store, or run the worker on another system", option)
+	}
+	return nil
 }
 
 // Resolve returns the root that a file: URI lies beneath, and the path relative to it. The option
