@@ -21,9 +21,9 @@ const stagedReserve = 20 * time.Minute
 //
 // Every reference is resolved before the first byte is sent, so an invalid one costs no upload. Nor
 // do files whose total size exceeds Options.MaxUploadBytes. A file that cannot be found or read now
-// does not stop the others; the next attempt continues with it. Each file is a request of its own,
-// a few at a time. Memory stays flat whatever the sizes. Names arrive in ASCII, without directories,
-// and unique within the call.
+// does not stop the others, and the next attempt continues with it. Each file is a request of its
+// own, a few at a time. Memory stays flat whatever the sizes. Names arrive in ASCII, without
+// directories, and unique within the call.
 //
 // Heartbeats ([asteroid.Progress] of StagedFile) hold files and bytes; one is sent with every
 // finished file. A later attempt keeps the files that were finished and have 20 minutes left to
