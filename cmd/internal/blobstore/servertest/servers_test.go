@@ -134,7 +134,7 @@ func freeAddress(t *testing.T) string {
 // run starts a server until the end of the test and waits until it listens.
 func run(t *testing.T, address, binary string, arguments ...string) {
 	t.Helper()
-	command := exec.Command(binary, arguments...) //nolint:gosec,noctx // the test kills it
+	command := exec.Command(binary, arguments...) //nolint:noctx // the test kills it
 	command.Stderr = t.Output()
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {

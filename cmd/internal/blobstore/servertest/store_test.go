@@ -170,7 +170,7 @@ func TestStoreIsUnauthorizedWithRefusedCredentials(t *testing.T) {
 			t.Skip("the server accepts all credentials")
 		}
 		for name, environment := range credentials[s.scheme] {
-			child := exec.Command(os.Args[0], "-test.run=^TestStoreIsUnauthorizedWithRefusedCredentials$") //nolint:gosec,noctx // this test
+			child := exec.Command(os.Args[0], "-test.run=^TestStoreIsUnauthorizedWithRefusedCredentials$") //nolint:noctx // this test
 			child.Env = append(append(os.Environ(), refusedBucket+"="+s.bucketURL("claims")), environment...)
 			output, err := child.CombinedOutput()
 			require.NoError(t, err, "%s: %s", name, output)
