@@ -13,5 +13,6 @@ type CheckDestinationInput struct {
 func (in *CheckDestinationInput) Validate() error { return in.decoded.check() }
 
 // CheckDestinationResult is the result of asteroid.CheckDestination. It is empty: an activity that
-// succeeds says that the worker accepts the destination.
+// succeeds says that the worker accepts the destination and, as far as its store can tell, may
+// write there.
 type CheckDestinationResult struct{}

@@ -8,7 +8,10 @@ import (
 
 // Store is a place for files, such as an object store. A worker has stores by URI scheme (the
 // option Stores): StageFiles and AttachFiles read from them, SaveFiles writes to them. The methods
-// are called concurrently.
+// are called concurrently. A call ends with its ctx, which ends when the activity does, and earlier
+// when the store is silent: when Stat takes two minutes, when Open or a Read takes 15 minutes, and
+// when Write leaves 15 minutes between two reads of content. What Write does after it has read all
+// of content may take as long as the activity.
 //
 // The URI comes from a workflow, so a Store must decide what may be reached: it must not let the
 // URI choose an endpoint or credentials. The URI has no user name, password or fragment.
@@ -25,6 +28,15 @@ type Store interface {
 	// Write stores content under the URI and replaces what was there. It reads content to its end.
 	// The file appears complete, or not at all when reading fails or ctx ends.
 	Write(ctx context.Context, uri *url.URL, content io.Reader, info FileInfo) error
+}
+
+// DestinationChecker is what a [Store] may implement too, so that asteroid.CheckDestination refuses
+// a destination before the agent works. Without it, only the form of a destination is checked.
+type DestinationChecker interface {
+	// CheckDestination fails if Write cannot store files below the URI: the place does not exist,
+	// or the worker may not write there. It checks what costs little and stores no file. The kinds
+	// of its errors are those of [Store].
+	CheckDestination(ctx context.Context, uri *url.URL) error
 }
 
 // FileInfo describes a file in a [Store].

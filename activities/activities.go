@@ -26,7 +26,8 @@ type Options struct {
 	// [asteroid.DefaultConnection].
 	Connections map[string]asteroid.Connection
 	// FileRoots are the directories, as absolute paths, beneath which file: references may lie.
-	// Neither .. nor a symbolic link leads out of them. If empty, file: references are refused.
+	// Neither .. nor a symbolic link leads out of them. If empty, file: references are refused. On
+	// Windows they must be empty.
 	FileRoots []string
 	// OutputRoots are the directories beneath which SaveFiles may write to a file: destination. The
 	// rules of FileRoots apply.

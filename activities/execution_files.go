@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -64,7 +65,10 @@ func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Sour
 	remote := remoteFile(f.connection, executionID, *file)
 	return &files.Source{
 		Name: file.Name, ContentType: files.ContentTypeOf(file.ContentType, file.Name, nil),
-		Size: remote.Size, Open: remote.OpenChecked,
+		Size: remote.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
+			content, err := remote.OpenChecked(ctx)
+			return content, forgiveGone(ctx, err)
+		},
 	}, nil
 }
 

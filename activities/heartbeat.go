@@ -63,6 +63,13 @@ func (r *reporter[File]) forget(key string) {
 	delete(r.Done, key)
 }
 
+// restart drops what is expected and not finished.
+func (r *reporter[File]) restart() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.TotalFiles, r.TotalBytes = r.Files, r.Bytes
+}
+
 func (r *reporter[File]) expect(s *files.Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,29 +12,32 @@ import (
 	"slices"
 	"strings"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
-	"github.com/temporal-asteroid/asteroid/internal/parallel"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// findSources returns the sources of those references that are wanted. The others stay nil.
+// findSources returns the sources of those references that are wanted. The others stay nil, and so
+// do those that cannot be found now: the error is that of one of them. It returns no sources if the
+// error is final.
 func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []asteroid.FileRef,
 	wanted func(i int) bool) ([]*files.Source, error) {
 	f := &finder{Activities: a, connection: c, waited: waited(ctx, listingInterval),
 		listings: map[string]func() ([]client.File, error){}}
 	sources := make([]*files.Source, len(refs))
-	err := parallel.Each(ctx, concurrentFiles, len(refs), func(ctx context.Context, i int) (err error) {
+	err := eachFile(ctx, len(refs), func(ctx context.Context, i int) (err error) {
 		if wanted(i) {
 			sources[i], err = f.find(ctx, fmt.Sprintf("files[%d]", i), refs[i])
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !isPassing(err) {
 		return nil, activityError(ctx, err)
 	}
-	return sources, nil
+	return sources, err
 }
 
 // find returns the source of a reference. Errors about the reference or its file name the field.
@@ -92,7 +95,9 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 	if err != nil {
 		return nil, err
 	}
-	info, err := store.Stat(ctx, parsed)
+	statCtx, cancel := context.WithTimeoutCause(ctx, files.StallTimeout, fmt.Errorf("no answer within %s", files.StallTimeout))
+	defer cancel()
+	info, err := store.Stat(statCtx, parsed)
 	if err != nil {
 		return nil, files.StoreError(files.RedactURL(parsed), err)
 	}
@@ -103,18 +108,19 @@ func (a *Activities) findStored(ctx context.Context, scheme, uri string) (*files
 	return &files.Source{
 		Name: name, ContentType: files.ContentTypeOf(info.ContentType, name, nil), Size: max(info.Size, files.UnknownSize),
 		Open: func(ctx context.Context) (io.ReadCloser, error) {
+			files.Within(ctx, files.StoreTimeout)
 			file, err := store.Open(ctx, parsed)
 			if err != nil {
 				return nil, files.StoreError(files.RedactURL(parsed), err)
 			}
-			return file, nil
+			return files.StoreReader{ReadCloser: file, Ctx: ctx}, nil
 		},
 	}, nil
 }
 
 // destinationStore returns the store that a destination names, and its base URI. The caller puts
 // "destination: " before the error.
-func (a *Activities) destinationStore(destination string) (asteroid.Store, *url.URL, error) {
+func (a *Activities) destinationStore(ctx context.Context, destination string) (asteroid.Store, *url.URL, error) {
 	const advice = "write file:///srv/results, or s3://bucket/results where the worker has a store for s3"
 	scheme, _, ok := strings.Cut(destination, ":")
 	switch scheme = strings.ToLower(scheme); {
@@ -127,7 +133,7 @@ func (a *Activities) destinationStore(destination string) (asteroid.Store, *url.
 			return nil, nil, err
 		}
 		base, err := url.Parse(destination)
-		return files.DiskStore{Roots: a.outputs}, base, err
+		return files.NewDiskStore(a.outputs, activityKey(ctx), activity.GetInfo(ctx).Attempt), base, err
 	case slices.Contains(files.BuiltinSchemes, scheme):
 		return nil, nil, fmt.Errorf("SaveFiles cannot write to %s: URIs: %s", scheme, advice)
 	}
@@ -141,6 +147,14 @@ func (a *Activities) destinationStore(destination string) (asteroid.Store, *url.
 	}
 	base, err := files.ParseURI(destination)
 	return store, base, err
+}
+
+// activityKey identifies an activity among all that write to the same places.
+func activityKey(ctx context.Context) string {
+	info := activity.GetInfo(ctx)
+	return strings.Join([]string{
+		info.Namespace, info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID, info.ActivityRunID,
+	}, "\x00")
 }
 
 // unknownScheme returns an error that lists the schemes that the worker has: the built-in ones that

@@ -1,11 +1,14 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"maps"
+	"net/http"
 	"net/url"
 	"path"
 	"strings"
@@ -17,7 +20,6 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
-	"github.com/temporal-asteroid/asteroid/internal/parallel"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -30,7 +32,9 @@ import (
 // Files are streamed, a few at a time. The size must equal the listed one, and the checksum must
 // equal the one that the service or the link's host gives. A file appears under its name once it is
 // complete and verified, or not at all. If a link expires during a download, the activity requests
-// another one and continues the file. Heartbeats ([asteroid.Progress] of OutputFile) hold files and
+// another one and continues the file. A file that cannot be saved now does not stop the others. If
+// one is gone that was listed, because the agent has replaced it, the files are listed again.
+// Heartbeats ([asteroid.Progress] of OutputFile) hold files and
 // bytes; a later attempt continues with the files that are not saved yet.
 //
 // Errors: those of ListFiles; asteroid.InvalidInput also for a destination that the worker does not
@@ -42,12 +46,26 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 	if err != nil {
 		return nil, err
 	}
-	store, base, err := a.destinationStore(in.Destination)
+	store, base, err := a.destinationStore(ctx, in.Destination)
 	if err != nil {
 		return nil, asteroid.NewInvalidInput("destination", err.Error())
 	}
 	progress, stop := newReporter[asteroid.OutputFile](ctx)
 	defer stop()
+	for listings := 1; ; listings++ {
+		result, err := a.saveListed(ctx, c, store, base, in, progress)
+		if gone, ok := errors.AsType[*goneError](err); ok && listings == maxListings {
+			return nil, gone.final(ctx)
+		} else if !ok {
+			return result, err
+		}
+	}
+}
+
+// saveListed lists the selected files and saves those that are not saved yet. Its error is a
+// goneError if one of them was listed and does not exist.
+func (a *Activities) saveListed(ctx context.Context, c *client.Client, store asteroid.Store, base *url.URL,
+	in asteroid.SaveFilesInput, progress *reporter[asteroid.OutputFile]) (*asteroid.SaveFilesResult, error) {
 	listed, result, err := a.selectedFiles(ctx, c, in.ExecutionID, in.FileSelection)
 	if err != nil {
 		return nil, err
@@ -56,11 +74,12 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 	if err != nil {
 		return nil, activityError(ctx, err)
 	}
+	progress.restart()
 	targets := newTargets(base, in.ExecutionID, listed, progress)
 	if err := bound.Files("names", expectedOutputs(listed, targets, progress)); err != nil {
 		return nil, err
 	}
-	err = parallel.Each(ctx, concurrentFiles, len(listed), func(ctx context.Context, i int) error {
+	err = eachFile(ctx, len(listed), func(ctx context.Context, i int) error {
 		if targets[i] == nil {
 			return nil
 		}
@@ -82,21 +101,28 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 
 // newTargets returns the URI for each file that is not saved yet. The others stay nil.
 func newTargets(base *url.URL, executionID string, listed []client.File, progress *reporter[asteroid.OutputFile]) []*url.URL {
-	base = base.JoinPath(executionID, "/")
+	root := *base
+	root.Path = cmp.Or(root.Path, "/") // JoinPath adds no slash to a bare host, but a saved URI has it
+	base = root.JoinPath(executionID, "/")
 	paths := files.NewPathSet()
 	targets := make([]*url.URL, len(listed))
+	target := func(path string) *url.URL {
+		at := *base
+		at.Path, at.RawPath = base.Path+path, ""
+		return &at
+	}
 	// Files that an earlier attempt has saved keep their paths, even if more files are listed now.
 	for i, file := range listed {
 		saved, ok := progress.finishedFile(file.ID)
 		if savedAt, err := url.Parse(saved.URI); ok && err == nil && saved.Size == file.Size {
-			if path, beneath := strings.CutPrefix(savedAt.Path, base.Path); beneath {
+			if path, beneath := strings.CutPrefix(savedAt.Path, base.Path); beneath && target(path).String() == saved.URI {
 				paths.Reserve(path)
 				continue
 			}
 		}
 		progress.forget(file.ID)
 		progress.expect(&files.Source{Size: file.Size})
-		targets[i] = new(*base)
+		targets[i] = base
 	}
 	for i, file := range listed {
 		if targets[i] != nil {
@@ -104,8 +130,7 @@ func newTargets(base *url.URL, executionID string, listed []client.File, progres
 			if file.Directory != "" {
 				path = files.SafePath(file.Directory) + "/" + path
 			}
-			path = paths.Unique(path)
-			targets[i].Path, targets[i].RawPath = base.Path+path, ""
+			targets[i] = target(paths.Unique(path))
 		}
 	}
 	return targets
@@ -163,17 +188,21 @@ func (o *outputContent) save(ctx context.Context, store asteroid.Store, target *
 	fail := func(err error) error {
 		return transferError(ctx, what, asteroid.ErrorDetails{ExecutionID: o.executionID}, err)
 	}
-	transferCtx, alive, stop := files.WithStallTimeout(ctx, files.StallTimeout)
+	transferCtx, stop := files.WithStallTimeout(ctx)
 	defer stop()
 	body, digests, err := o.open(transferCtx)
-	if err != nil {
+	if isGone(err) {
+		return nil, &goneError{what, o.executionID, err}
+	} else if err != nil {
 		return nil, fail(err)
 	}
 	defer func() { _ = body.Close() }()
-	content := files.NewCheckedReader(what, &countingReader{body, func(n int) { alive(); moved(n) }}, file.Size, digests)
+	content := files.NewCheckedReader(what, &countingReader{files.WriteReader{Reader: body, Ctx: transferCtx}, moved}, file.Size, digests)
 	info := asteroid.FileInfo{Name: outputName(file), ContentType: outputType(file), Size: file.Size}
 	if err := store.Write(transferCtx, target, content, info); err != nil {
-		if content.Failed != nil {
+		if isGone(content.Failed) {
+			return nil, &goneError{what, o.executionID, content.Failed}
+		} else if content.Failed != nil {
 			err = content.Failed // the store's own error only wraps it
 		} else if cause := context.Cause(transferCtx); cause != nil {
 			err = cause
@@ -187,6 +216,40 @@ func (o *outputContent) save(ctx context.Context, store asteroid.Store, target *
 		FileRef:   asteroid.FileRef{URI: target.String(), Name: info.Name, ContentType: info.ContentType},
 		Directory: file.Directory, Size: content.BytesRead, SHA256: content.SHA256(),
 	}, nil
+}
+
+// maxListings is how often one attempt lists the files anew because one of them is gone.
+const maxListings = 3
+
+// goneError is the error of a file that was listed and does not exist. The agent has replaced it,
+// or the service still lists what it has deleted. It hides its cause, which would be final.
+type goneError struct {
+	what, executionID string
+	error
+}
+
+// final returns the activity's error once the attempt has no listing left.
+func (e *goneError) final(ctx context.Context) error {
+	return transferError(ctx, e.what, asteroid.ErrorDetails{ExecutionID: e.executionID}, forgiveGone(ctx, e.error))
+}
+
+// forgiveGone makes the error of a file that is gone retryable while the service may still list
+// what it has deleted. The next attempt lists the files anew.
+func forgiveGone(ctx context.Context, err error) error {
+	early := waited(ctx, listingInterval) < listingPatience || activity.GetInfo(ctx).Attempt < maxListings
+	if isGone(err) && early {
+		return files.UnavailableFor(listingInterval, "it was listed, but is gone: %s", err) // unwrapped, it would be final
+	}
+	return err
+}
+
+// isGone reports whether the service, or the host of a link, says that a file does not exist.
+func isGone(err error) bool {
+	if failed, ok := errors.AsType[*client.Error](err); ok {
+		return failed.Status == http.StatusNotFound || failed.Status == http.StatusGone
+	}
+	failed, ok := errors.AsType[*files.Error](err)
+	return ok && failed.Type == asteroid.ErrorTypeNotFound
 }
 
 type countingReader struct {

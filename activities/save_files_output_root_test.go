@@ -117,23 +117,6 @@ func TestSaveFilesStaysInOutputRoot(t *testing.T) {
 	}
 }
 
-func TestSaveFilesRemovesPartOfDeadWorker(t *testing.T) {
-	t.Parallel()
-	api, _, id := newCompletedExecution(t, nil, writeDownload("x", []byte("y")))
-	root := t.TempDir()
-	dir := filepath.Join(root, id, "downloads")
-	require.NoError(t, os.MkdirAll(dir, 0o750))
-	for _, left := range []string{".asteroid-part-x-ABCDEFGHIJKLMNOP", ".asteroid-part-x-more-ABCDEFGHIJKLMNOP", ".asteroid-part-other-ABCDEFGHIJKLMNOP", "own"} {
-		writeFile(t, dir, left, "left")
-	}
-	_, err := newSaveFiles(t, connect(api), id, root, asteroid.FileSelection{}).next()
-	require.NoError(t, err)
-	below := id + "/downloads/"
-	require.Equal(t, map[string]string{ // parts of other files may be in use
-		below + "x": "y", below + "own": "left", below + ".asteroid-part-x-more-ABCDEFGHIJKLMNOP": "left", below + ".asteroid-part-other-ABCDEFGHIJKLMNOP": "left",
-	}, readTree(t, root))
-}
-
 func TestSaveFilesReportsUnwritableDirectoryAsUnauthorized(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {

@@ -166,6 +166,31 @@ func TestSaveFilesRetrySavesOnlyMissingFiles(t *testing.T) {
 	require.Equal(t, map[string]string{id + "/downloads/a": "a", id + "/downloads/b": "b", id + "/downloads/c": "c"}, readTree(t, root))
 }
 
+func TestSaveFilesRetryWritesNothingAgain(t *testing.T) {
+	t.Parallel()
+	api, _, id := newCompletedExecution(t, nil, writeDownload("ä b%.csv", []byte("a")))
+	for _, destination := range []string{"mem://b", "mem://b/", "mem://b?region=eu", "mem:///", "mem://b/x%20y%2Fz", "mem://b//x/", "MEM://b/%C3%A4"} {
+		store := newMemoryStore()
+		var writes atomic.Int64
+		store.fail = func(op string, _ *url.URL) error {
+			if op == "write" {
+				writes.Add(1)
+			}
+			return nil
+		}
+		save := &attempts[asteroid.SaveFilesResult]{
+			t: t, name: asteroid.SaveFilesName, in: asteroid.SaveFilesInput{ExecutionID: id, Destination: destination},
+			options: worker.Options{Connections: connect(api), Stores: map[string]asteroid.Store{"mem": store}, SettleInterval: time.Millisecond},
+		}
+		first, err := save.next()
+		require.NoError(t, err)
+		second, err := save.next()
+		require.NoError(t, err)
+		require.Equal(t, first, second)
+		require.EqualValues(t, 1, writes.Load(), destination)
+	}
+}
+
 func TestSaveFilesKeepsNamesWhenFilesAreListedLater(t *testing.T) {
 	t.Parallel()
 	first := fileJSON("1", "downloads", "/downloads/X", "X", 3)

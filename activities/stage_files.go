@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -9,7 +10,6 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
-	"github.com/temporal-asteroid/asteroid/internal/parallel"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -20,9 +20,10 @@ const stagedReserve = 20 * time.Minute
 // (https://docs.asteroid.ai/api-reference/files/stage-a-file-for-an-execution).
 //
 // Every reference is resolved before the first byte is sent, so an invalid one costs no upload. Nor
-// do files whose total size exceeds Options.MaxUploadBytes. Each file is a request of its own, a
-// few at a time. Memory stays flat whatever the sizes. Names arrive in ASCII, without directories,
-// and unique within the call.
+// do files whose total size exceeds Options.MaxUploadBytes. A file that cannot be found or read now
+// does not stop the others, and the next attempt continues with it. Each file is a request of its
+// own, a few at a time. Memory stays flat whatever the sizes. Names arrive in ASCII, without
+// directories, and unique within the call.
 //
 // Heartbeats ([asteroid.Progress] of StagedFile) hold files and bytes; one is sent with every
 // finished file. A later attempt keeps the files that were finished and have 20 minutes left to
@@ -50,9 +51,9 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 			progress.forget(indexKey(i))
 		}
 	}
-	sources, err := a.findSources(ctx, c, in.Files, func(i int) bool { return names[i] == "" })
-	if err != nil {
-		return nil, err
+	sources, unfound := a.findSources(ctx, c, in.Files, func(i int) bool { return names[i] == "" })
+	if sources == nil {
+		return nil, unfound
 	}
 	quota, err := a.newQuota(sources, kept)
 	if err != nil {
@@ -64,8 +65,8 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 			progress.expect(s)
 		}
 	}
-	names = files.UniqueNames(names)
-	err = parallel.Each(ctx, concurrentFiles, len(sources), func(ctx context.Context, i int) error {
+	names = uniqueNames(names, sources)
+	err = eachFile(ctx, len(sources), func(ctx context.Context, i int) error {
 		if sources[i] == nil {
 			return nil
 		}
@@ -76,7 +77,7 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 		progress.finish(indexKey(i), *file)
 		return nil
 	})
-	if err != nil {
+	if err = cmp.Or(err, unfound); err != nil {
 		return nil, activityError(ctx, err)
 	}
 	result := &asteroid.StageFilesResult{Files: progress.inOrder(len(in.Files), indexKey)}
@@ -85,6 +86,28 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 	}
 	result.LifetimeSeconds = a.lifetime(result.Files)
 	return result, nil
+}
+
+// uniqueNames returns the names under which the sources are sent. Files that an earlier attempt has
+// sent have no source and keep their names.
+func uniqueNames(names []string, sources []*files.Source) []string {
+	var order []int // the kept names first
+	for _, kept := range []bool{true, false} {
+		for i, s := range sources {
+			if kept == (s == nil) {
+				order = append(order, i)
+			}
+		}
+	}
+	wanted := make([]string, len(order))
+	for at, i := range order {
+		wanted[at] = names[i]
+	}
+	unique := make([]string, len(order))
+	for at, name := range files.UniqueNames(wanted) {
+		unique[order[at]] = name
+	}
+	return unique
 }
 
 // lifetime returns the seconds until the first of the files expires, at least 1.

@@ -1,11 +1,17 @@
 package activities
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"sync"
+
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
 // concurrentFiles is how many files of one call are transferred at the same time.
@@ -28,14 +34,52 @@ func (a *Activities) newQuota(sources []*files.Source, sent int64) (*files.Quota
 	return files.NewQuota(a.maxUploadBytes, total), nil
 }
 
+// maxFailuresInRow is how many files in a row fail before the others are left to the next attempt.
+const maxFailuresInRow = 16
+
+// eachFile calls do for n files, a few at a time. A file that fails for now does not stop the
+// others, so that each attempt gets further. The error of one of them is returned in the end. A
+// final error stops the others, and so do many failures in a row: then the file is not the cause.
+func eachFile(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	var mu sync.Mutex
+	var passing error
+	inRow := 0
+	err := parallel.Each(ctx, concurrentFiles, n, func(ctx context.Context, i int) error {
+		err := activityError(ctx, do(ctx, i))
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			inRow = 0
+			return nil
+		}
+		inRow++
+		if ctx.Err() != nil || !isPassing(err) || inRow >= maxFailuresInRow {
+			return err
+		}
+		passing = cmp.Or(passing, err)
+		return nil
+	})
+	return cmp.Or(err, passing)
+}
+
+// isPassing reports whether another attempt, or another listing, may succeed where an error
+// occurred.
+func isPassing(err error) bool {
+	if _, gone := errors.AsType[*goneError](err); gone {
+		return true
+	}
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && !failed.NonRetryable()
+}
+
 // transfer uploads one file by means of request. Its error distinguishes a file that cannot be read
 // from a request that failed.
 func (a *Activities) transfer(ctx context.Context, s *files.Source, name string, quota *files.Quota, sent func(n int),
 	request func(ctx context.Context, body *files.Upload) error) error {
 	outer := ctx
-	ctx, alive, stop := files.WithStallTimeout(ctx, files.StallTimeout)
+	ctx, stop := files.WithStallTimeout(ctx)
 	defer stop()
-	body, err := files.OpenUpload(ctx, s, name, quota, func(n int) { alive(); sent(n) })
+	body, err := files.OpenUpload(ctx, s, name, quota, func(n int) { files.Alive(ctx); sent(n) })
 	if err != nil {
 		return referenceError(outer, s.Field, err)
 	}

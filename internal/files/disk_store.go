@@ -3,57 +3,95 @@ package files
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// DiskStore is the worker's disk as a store that SaveFiles writes to. It is write-only: Roots.Find
-// reads the disk.
-type DiskStore struct{ Roots Roots }
+// DiskStore is the worker's disk as a store that one attempt of SaveFiles writes to. It is
+// write-only: Roots.Find reads the disk.
+type DiskStore struct {
+	roots  Roots
+	writer partWriter
+
+	mu       sync.Mutex
+	prepared map[string]func() error // by path of the folder
+}
+
+// NewDiskStore returns the store of one attempt of an activity. The text identifies the activity,
+// among all that write to the same disk. Attempts count from 1.
+func NewDiskStore(roots Roots, activity string, attempt int32) *DiskStore {
+	return &DiskStore{roots: roots, writer: newPartWriter(activity, attempt), prepared: map[string]func() error{}}
+}
 
 // Stat returns errors.ErrUnsupported.
-func (DiskStore) Stat(context.Context, *url.URL) (asteroid.FileInfo, error) {
+func (*DiskStore) Stat(context.Context, *url.URL) (asteroid.FileInfo, error) {
 	return asteroid.FileInfo{}, errors.ErrUnsupported
 }
 
 // Open returns errors.ErrUnsupported.
-func (DiskStore) Open(context.Context, *url.URL) (io.ReadCloser, error) {
+func (*DiskStore) Open(context.Context, *url.URL) (io.ReadCloser, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// Write writes to a temporary file in the same directory and renames it once it is complete and on
-// the disk. It removes the temporary files that a killed worker has left of the same file.
-func (d DiskStore) Write(_ context.Context, uri *url.URL, content io.Reader, _ asteroid.FileInfo) error {
-	root, relative, err := d.Roots.Resolve(uri.String(), "OutputRoots")
+// Write writes to a temporary file in the same directory and renames it once it is complete. When
+// it returns, the file and the folders that lead to it survive a power cut. It does not disturb
+// others that write the same file: the last one to finish replaces the file of the others.
+func (d *DiskStore) Write(_ context.Context, uri *url.URL, content io.Reader, _ asteroid.FileInfo) error {
+	root, relative, err := d.roots.Resolve(uri.String(), "OutputRoots")
+	if err != nil {
+		return err
+	}
+	dir, err := os.OpenRoot(root)
+	if err == nil {
+		err = d.writeBeneath(dir, relative, content)
+		_ = dir.Close()
+	}
+	return writeError(filepath.Join(root, relative), err)
+}
+
+// CheckDestination fails if the deepest folder that exists on the way to the URI is no folder, or
+// one that the worker may not write to. It implements [asteroid.DestinationChecker].
+func (d *DiskStore) CheckDestination(_ context.Context, uri *url.URL) error {
+	root, relative, err := d.roots.Resolve(uri.String(), "OutputRoots")
 	if err != nil {
 		return err
 	}
 	dir, err := os.OpenRoot(root)
 	if err != nil {
-		return Unavailable("the output root cannot be opened: %w", err)
+		return writeError(root, err)
 	}
 	defer func() { _ = dir.Close() }()
-	if err := writeBeneath(dir, relative, content); err != nil {
-		return diskError(filepath.Join(root, relative), "written", err)
+	for {
+		path := filepath.Join(root, relative)
+		switch info, err := dir.Stat(relative); {
+		case err == nil && info.IsDir():
+			return writeError(path, checkWritable(path))
+		case err == nil:
+			return Invalid("%s is not a folder", path)
+		case !errors.Is(err, fs.ErrNotExist), relative == ".":
+			return writeError(path, err)
+		}
+		if _, err := dir.Lstat(relative); err == nil {
+			return Unavailable("%s is a symbolic link to a place that does not exist", path)
+		}
+		relative = filepath.Dir(relative)
 	}
-	return nil
 }
 
 // writeBeneath writes the content to a path relative to dir, and creates the folders that it lacks.
-func writeBeneath(dir *os.Root, relative string, content io.Reader) error {
-	folder, name := filepath.Dir(relative), filepath.Base(relative)
-	if err := dir.MkdirAll(folder, 0o755); err != nil {
+func (d *DiskStore) writeBeneath(dir *os.Root, relative string, content io.Reader) error {
+	folder := filepath.Dir(relative)
+	if err := d.prepare(dir, folder); err != nil {
 		return err
 	}
-	removeParts(dir, folder, name)
-	part := filepath.Join(folder, partPrefix+name+"-"+rand.Text()[:partRandom])
+	part := filepath.Join(folder, d.writer.newPart())
 	file, err := dir.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -66,35 +104,27 @@ func writeBeneath(dir *os.Root, relative string, content io.Reader) error {
 		err = dir.Rename(part, relative)
 	}
 	if err != nil {
-		_ = dir.Remove(part) // another attempt may have removed it
+		_ = dir.Remove(part)
 		return err
 	}
-	// Where the system supports it, a sync of the folder lets the name survive a power cut.
-	if opened, err := dir.Open(folder); err == nil {
-		_ = opened.Sync()
-		_ = opened.Close()
-	}
-	return nil
+	return syncFolder(dir, folder)
 }
 
-// A temporary file is named partPrefix, the file's name, a dash, and partRandom random characters.
-const (
-	partPrefix = ".asteroid-part-"
-	partRandom = 16
-)
-
-// removeParts removes the temporary files that earlier attempts have left of a file. An attempt
-// that has timed out but still runs then fails, as it should.
-func removeParts(dir *os.Root, folder, name string) {
-	opened, err := dir.Open(folder)
-	if err != nil {
-		return
+// prepare makes a folder durable and removes the abandoned parts in it, once for all files of the
+// attempt.
+func (d *DiskStore) prepare(dir *os.Root, folder string) error {
+	d.mu.Lock()
+	once, ok := d.prepared[filepath.Join(dir.Name(), folder)]
+	if !ok {
+		once = sync.OnceValue(func() error {
+			if err := makeFolder(dir, folder); err != nil {
+				return err
+			}
+			d.writer.removeAbandoned(dir, folder)
+			return nil
+		})
+		d.prepared[filepath.Join(dir.Name(), folder)] = once
 	}
-	defer func() { _ = opened.Close() }()
-	entries, _ := opened.Readdirnames(-1)
-	for _, entry := range entries {
-		if rest, ok := strings.CutPrefix(entry, partPrefix+name+"-"); ok && len(rest) == partRandom {
-			_ = dir.Remove(filepath.Join(folder, entry))
-		}
-	}
+	d.mu.Unlock()
+	return once()
 }

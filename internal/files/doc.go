@@ -27,9 +27,9 @@
 // advance, [UniqueNames] makes names for the forms, and [WithStallTimeout] ends a transfer that
 // stalls:
 //
-//	ctx, alive, stop := files.WithStallTimeout(ctx, files.StallTimeout)
+//	ctx, stop := files.WithStallTimeout(ctx)
 //	defer stop()
-//	body, err := files.OpenUpload(ctx, source, name, quota, func(int) { alive() })
+//	body, err := files.OpenUpload(ctx, source, name, quota, func(int) { files.Alive(ctx) })
 //
 // # Digests
 //

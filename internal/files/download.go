@@ -178,7 +178,7 @@ func (d *Download) accept(response *http.Response) error {
 	// what was read.
 	var skipped maphash.Hash
 	skipped.SetSeed(d.readHash.Seed())
-	if _, err := io.CopyN(&skipped, response.Body, d.offset); err != nil {
+	if _, err := io.CopyN(&skipped, livingReader{response.Body, d.ctx}, d.offset); err != nil {
 		return d.fetchError(d.ctx, err)
 	}
 	if d.validator == "" && skipped.Sum64() != d.readHash.Sum64() {

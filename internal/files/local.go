@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -19,8 +19,11 @@ import (
 type Roots []string
 
 // NewRoots checks that the directories are absolute paths and exist. The option names them in
-// errors.
+// errors. On Windows it accepts none.
 func NewRoots(option string, directories []string) (Roots, error) {
+	if err := checkSystem(runtime.GOOS, option, directories); err != nil {
+		return nil, err
+	}
 	cleaned := make(Roots, len(directories))
 	for i, root := range directories {
 		if !filepath.IsAbs(root) {
@@ -36,6 +39,14 @@ func NewRoots(option string, directories []string) (Roots, error) {
 		cleaned[i] = filepath.Clean(root)
 	}
 	return cleaned, nil
+}
+
+// checkSystem refuses roots on a system whose paths have another form than those of file: URIs.
+func checkSystem(system, option string, directories []string) error {
+	if system == "windows" && len(directories) > 0 {
+		return fmt.Errorf("%s: file: references and destinations do not work on Windows: use a Store, or run the worker on another system", option)
+	}
+	return nil
 }
 
 // Resolve returns the root that a file: URI lies beneath, and the path relative to it. The option
@@ -128,24 +139,5 @@ func openBeneath(root, relative string) (*os.File, int64, error) {
 	if err == nil {
 		return nil, 0, fmt.Errorf("%s is not a regular file", path)
 	}
-	return nil, 0, diskError(path, "opened", err)
-}
-
-// diskError classifies an error of the file system. The action is a participle, such as "opened".
-func diskError(path, action string, err error) error {
-	var errno syscall.Errno
-	switch classified := (*Error)(nil); {
-	case errors.As(err, &classified): // from the content that was to be written
-		return err
-	case errors.Is(err, fs.ErrNotExist):
-		return NotFound("there is no file %s on this worker: the path must be on a disk that every worker mounts", path)
-	case errors.Is(err, fs.ErrPermission):
-		return Unauthorized("%s cannot be %s: %w", path, action, err)
-	case !errors.As(err, &errno), // a path that leads out of the root
-		errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR),
-		errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ENOTEMPTY): // a directory has the file's name
-		return Invalid("%s cannot be %s: %w", path, action, err)
-	default:
-		return Unavailable("%s cannot be %s: %w", path, action, err)
-	}
+	return nil, 0, readError(path, err)
 }

@@ -9,11 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
-
-// StallTimeout is how long a transfer may go on without a byte sent or received.
-const StallTimeout = 2 * time.Minute
 
 // Quota bounds the bytes of all files of one call. Files of known size take their share in advance,
 // the others with each read.
@@ -181,14 +177,4 @@ func (f *uploadedFile) checkEnd() error {
 	}
 	f.err.Store(&err)
 	return err
-}
-
-var errStalled = errors.New("the transfer stalled: no byte moved for " + StallTimeout.String())
-
-// WithStallTimeout returns a context that ends when alive is not called for the duration of limit.
-// Calling stop ends it too and releases its timer.
-func WithStallTimeout(ctx context.Context, limit time.Duration) (stallCtx context.Context, alive, stop func()) {
-	stallCtx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(limit, func() { cancel(errStalled) })
-	return stallCtx, func() { timer.Reset(limit) }, func() { timer.Stop(); cancel(nil) }
 }

@@ -65,12 +65,12 @@ func Open(ctx context.Context, buckets ...string) (stores map[string]asteroid.St
 		if known[bucketURL.Host] != nil {
 			return nil, nil, errors.Join(fmt.Errorf("the bucket %s://%s is listed twice: list it once, because a reference could mean either", bucketURL.Scheme, bucketURL.Host), closeAll())
 		}
-		bucket, err := openBucket(ctx, bucketURL)
+		opening, err := openBucket(ctx, bucketURL)
 		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("the bucket %s cannot be opened: %w", text, err), closeAll())
 		}
-		opened = append(opened, bucket)
-		known[bucketURL.Host] = bucket
+		opened = append(opened, opening)
+		known[bucketURL.Host] = &bucket{Bucket: opening, name: bucketURL.Host, prefix: bucketURL.Query().Get("prefix")}
 	}
 	return stores, closeAll, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"gocloud.dev/gcerrors"
@@ -37,15 +38,21 @@ func storeError(err error) error {
 		err = fmt.Errorf("answered %d %s", azure.StatusCode, azure.ErrorCode) // its own text is a page long
 	}
 	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, code == gcerrors.PermissionDenied:
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, code == gcerrors.PermissionDenied, credentialsExpired(err):
 		return fmt.Errorf("%w: %w", fs.ErrPermission, err)
-	case code == gcerrors.NotFound:
+	case status == http.StatusNotFound, code == gcerrors.NotFound:
 		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	case code == gcerrors.InvalidArgument:
 		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
 	default:
 		return err
 	}
+}
+
+// credentialsExpired reports whether S3 refuses temporary credentials. Its status is 400 then.
+func credentialsExpired(err error) bool {
+	var amazon interface{ ErrorCode() string }
+	return errors.As(err, &amazon) && slices.Contains([]string{"ExpiredToken", "InvalidToken", "TokenRefreshRequired"}, amazon.ErrorCode())
 }
 
 // httpStatus returns the HTTP status of an object store's response, or 0.

@@ -13,11 +13,26 @@ import (
 )
 
 // store holds the buckets of one scheme, by name.
-type store map[string]*blob.Bucket
+type store map[string]*bucket
+
+// bucket is a bucket that the worker's operator has listed.
+type bucket struct {
+	*blob.Bucket
+	name, prefix string
+}
 
 // find returns the bucket and the key that a reference names. Its errors follow the contract of
 // [asteroid.Store].
-func (s store) find(uri *url.URL) (*blob.Bucket, string, error) {
+func (s store) find(uri *url.URL) (*bucket, string, error) {
+	bucket, key, err := s.findPlace(uri)
+	if err == nil && key == "" {
+		err = invalid("it names no file in the bucket")
+	}
+	return bucket, key, err
+}
+
+// findPlace is find for a destination, whose key is empty if it is the whole bucket.
+func (s store) findPlace(uri *url.URL) (*bucket, string, error) {
 	bucket, key := s[uri.Host], strings.TrimPrefix(uri.Path, "/")
 	switch {
 	case uri.RawQuery != "" || uri.ForceQuery:
@@ -26,8 +41,6 @@ func (s store) find(uri *url.URL) (*blob.Bucket, string, error) {
 		return nil, "", invalid("it has more than a bucket and a key")
 	case bucket == nil:
 		return nil, "", denied("the worker's operator has not listed its bucket")
-	case key == "":
-		return nil, "", invalid("it names no file in the bucket")
 	case slices.ContainsFunc(strings.Split(key, "/"), func(element string) bool { return element == "." || element == ".." }):
 		// An object store takes them as names. A gateway in front of it may resolve them and leave
 		// the prefix or the bucket.
