@@ -44,10 +44,11 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 	}
 	progress, stop := newReporter[asteroid.AttachedFile](ctx)
 	defer stop()
-	// Without heartbeat details an earlier attempt may have sent any of the files. The first
+	// Without the progress of an earlier attempt, that one may have sent any of the files. The first
 	// attempt therefore heartbeats at once, before it sends one.
-	lostProgress := activity.GetInfo(ctx).Attempt > 1 && !activity.HasHeartbeatDetails(ctx)
-	if !lostProgress {
+	if progress.unknown {
+		progress.recordSending(indexKeys(0, len(in.Files)), time.Time{})
+	} else {
 		progress.heartbeat()
 	}
 	// References of finished files are resolved too, because the names depend on each other.
@@ -60,7 +61,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 		return nil, err
 	}
 	e := &attachAttempt{Activities: a, c: c, executionID: in.ExecutionID, sources: sources, quota: quota, progress: progress}
-	if err := e.lookUp(ctx, e.expectFiles(lostProgress)); err != nil {
+	if err := e.lookUp(ctx, e.expectFiles()); err != nil {
 		return nil, err
 	}
 	for i := range sources {
@@ -79,12 +80,22 @@ type attachAttempt struct {
 	sources     []*files.Source
 	names       []string // of the uploads
 	quota       *files.Quota
+	announced   int // the files before this index are finished, or recorded as being sent
 	progress    *reporter[asteroid.AttachedFile]
+}
+
+// indexKeys returns the keys of the files from index first to before end.
+func indexKeys(first, end int) []string {
+	var keys []string
+	for i := first; i < end; i++ {
+		keys = append(keys, indexKey(i))
+	}
+	return keys
 }
 
 // expectFiles names the files and counts those that are not finished. It returns the indexes of
 // files whose upload outcome is unknown.
-func (e *attachAttempt) expectFiles(lostProgress bool) (unknown []int) {
+func (e *attachAttempt) expectFiles() (unknown []int) {
 	names := make([]string, len(e.sources))
 	for i, s := range e.sources {
 		names[i] = s.Name
@@ -92,7 +103,7 @@ func (e *attachAttempt) expectFiles(lostProgress bool) (unknown []int) {
 			continue
 		}
 		e.progress.expect(s)
-		if lostProgress || slices.Contains(e.progress.Sending, indexKey(i)) {
+		if slices.Contains(e.progress.Sending, indexKey(i)) {
 			unknown = append(unknown, i)
 		}
 	}
@@ -107,20 +118,46 @@ func (e *attachAttempt) attach(ctx context.Context, i int) error {
 		return nil
 	}
 	file := asteroid.AttachedFile{Name: name, ContentType: s.ContentType}
+	var unknown []string // this file, if it may have arrived
 	err := e.transfer(ctx, s, name, e.quota, e.progress.addBytes, func(ctx context.Context, body *files.Upload) error {
-		e.progress.recordSending([]string{key}, time.Time{})
+		if i >= e.announced {
+			e.announce(i)
+		}
 		err := e.c.Attach(ctx, e.executionID, name, body)
+		if failed, ok := errors.AsType[*client.Error](err); !ok || failed.Outcome() == client.OutcomeUnknown {
+			unknown = []string{key}
+		}
 		file.Size = body.BytesRead()
 		return err
 	})
-	if failed, ok := errors.AsType[*client.Error](err); ok && failed.Outcome() != client.OutcomeUnknown {
-		e.progress.recordSending(nil, time.Time{}) // the file has not arrived
-	}
 	if err != nil {
+		e.progress.recordSending(unknown, time.Time{})
 		return e.uploadFailed(ctx, err)
 	}
 	e.progress.finish(key, file)
 	return nil
+}
+
+// announce records that file i is being sent. With it go small files that follow: a heartbeat
+// before each of them would take longer than its upload. If the worker dies, the next attempt looks
+// all of them up.
+func (e *attachAttempt) announce(i int) {
+	const most = 1 << 20 // bytes, together
+	bytes, end := e.sources[i].Size, i+1
+	for limit := i + max(1, i/4); end < min(limit, len(e.sources)) && bytes >= 0; end++ {
+		size := e.sources[end].Size
+		if bytes = files.AddSizes(bytes, size); size < 0 || bytes > most {
+			break
+		}
+	}
+	var sending []string
+	for _, key := range indexKeys(i, end) {
+		if _, finished := e.progress.finishedFile(key); !finished {
+			sending = append(sending, key)
+		}
+	}
+	e.announced = end
+	e.progress.recordSending(sending, time.Time{})
 }
 
 // lookUp looks up files that an earlier attempt may have sent, and records those that are listed.

@@ -24,9 +24,9 @@ const stagedReserve = 20 * time.Minute
 // few at a time. Memory stays flat whatever the sizes. Names arrive in ASCII, without directories,
 // and unique within the call.
 //
-// Heartbeats ([asteroid.Progress] of StagedFile) hold files and bytes; one is sent with every
-// finished file. A later attempt keeps the files that were finished and have 20 minutes left to
-// live. A cancellation ends an upload in mid-body.
+// Heartbeats ([asteroid.Progress] of StagedFile) hold files and bytes; one follows every finished
+// file, or several that finish within seconds. A later attempt keeps the files that were finished
+// and have 20 minutes left to live. A cancellation ends an upload in mid-body.
 //
 // An error about a reference names files[i].uri. Errors: asteroid.InvalidInput if a reference is
 // malformed, if the worker's options do not allow it, or if the files are too large;
@@ -45,7 +45,7 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 	for i := range in.Files {
 		if file, ok := progress.finishedFile(indexKey(i)); ok && file.ExpiresAt.After(a.now().Add(stagedReserve)) {
 			names[i] = file.Name
-			kept += file.Size
+			kept = files.AddSizes(kept, file.Size)
 		} else {
 			progress.forget(indexKey(i))
 		}
