@@ -166,12 +166,12 @@ func (e *attachAttempt) lookUp(ctx context.Context, unknown []int) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	listed, err := e.c.Files(ctx, e.executionID)
+	uploads, err := e.c.Files(ctx, e.executionID, client.UploadsDirectory)
 	if err != nil {
 		return e.forgiveEarlyNotFound(ctx, err)
 	}
 	scheduled := activity.GetInfo(ctx).ScheduledTime.Add(-client.ClockSkew)
-	uploads := slices.DeleteFunc(client.InDirectory(listed, client.UploadsDirectory), func(u client.File) bool {
+	uploads = slices.DeleteFunc(uploads, func(u client.File) bool {
 		return !u.CreatedAt.IsZero() && !u.CreatedAt.After(scheduled)
 	})
 	var missing []string

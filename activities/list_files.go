@@ -78,11 +78,16 @@ func (a *Activities) selectedFiles(ctx context.Context, c *client.Client, execut
 	if result != nil {
 		listed = slices.Insert(listed, 0, result.file())
 	}
-	if len(listed) > asteroid.MaxFiles {
-		return nil, nil, asteroid.NewInvalidInput("names", fmt.Sprintf(
-			"select %d files, more than %d: narrow the patterns or the directories", len(listed), asteroid.MaxFiles))
+	return listed, result, checkSelected(len(listed))
+}
+
+// checkSelected refuses a selection of too many files.
+func checkSelected(count int) error {
+	if count <= asteroid.MaxFiles {
+		return nil
 	}
-	return listed, result, nil
+	return asteroid.NewInvalidInput("names", fmt.Sprintf(
+		"select %d files, more than %d: narrow the patterns or the directories", count, asteroid.MaxFiles))
 }
 
 // stableListing returns the selected files once two listings in a row agree on them.
@@ -94,20 +99,15 @@ func (a *Activities) stableListing(ctx context.Context, c *client.Client, execut
 	}
 	var before []client.File
 	for began := time.Now(); ; {
-		all, err := c.Files(ctx, executionID)
+		selected, missing, err := selectFiles(ctx, c, executionID, selection, added)
 		if err != nil {
 			return nil, a.forgiveEarlyNotFound(ctx, err)
 		}
-		waiting := time.Since(began) < addedPatience && slices.ContainsFunc(added, func(name string) bool {
-			isNamed := func(file client.File) bool { return file.Name == name }
-			return selectsName(selection, name) && !slices.ContainsFunc(all, isNamed)
-		})
-		selected := slices.DeleteFunc(all, func(file client.File) bool { return !selects(selection, file) })
-		client.SortFiles(selected)
+		waiting := missing && time.Since(began) < addedPatience
 		if before != nil && !waiting && slices.EqualFunc(before, selected, sameFile) {
 			return selected, nil
 		}
-		before = append([]client.File{}, selected...)
+		before = selected
 		if time.Since(began) > changingPatience {
 			return nil, referenceError(ctx, "executionId",
 				files.Unavailable("the listing of execution %s's files is still changing", executionID))
@@ -116,6 +116,34 @@ func (a *Activities) stableListing(ctx context.Context, c *client.Client, execut
 			return nil, activityError(ctx, context.Cause(ctx))
 		}
 	}
+}
+
+// selectFiles lists the selected files once, sorted. missing reports whether a selected file is not
+// listed whose name is among added. Its error about too many files ends the activity.
+func selectFiles(ctx context.Context, c *client.Client, executionID string, selection asteroid.FileSelection, added []string) (
+	selected []client.File, missing bool, err error) {
+	awaited := map[string]bool{}
+	for _, name := range added {
+		if selectsName(selection, name) {
+			awaited[name] = true
+		}
+	}
+	count := 0
+	selected = []client.File{}
+	err = c.EachFile(ctx, executionID, func(file client.File) {
+		delete(awaited, file.Name)
+		if !selects(selection, file) {
+			return
+		}
+		if count++; count <= asteroid.MaxFiles {
+			selected = append(selected, file)
+		}
+	})
+	if err == nil {
+		err = checkSelected(count)
+	}
+	client.SortFiles(selected)
+	return selected, len(awaited) > 0, err
 }
 
 func selects(s asteroid.FileSelection, file client.File) bool {

@@ -22,8 +22,8 @@ import (
 // findSources returns the sources of those references that are wanted. The others stay nil.
 func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []asteroid.FileRef,
 	wanted func(i int) bool) ([]*files.Source, error) {
-	f := &finder{Activities: a, connection: c, waited: waited(ctx, listingInterval),
-		listings: map[string]func() ([]client.File, error){}}
+	f := &finder{Activities: a, connection: c, refs: refs, waited: waited(ctx, listingInterval),
+		listings: map[string]func() (*listing, error){}}
 	sources := make([]*files.Source, len(refs))
 	err := parallel.Each(ctx, concurrentFiles, len(refs), func(ctx context.Context, i int) (err error) {
 		if wanted(i) {

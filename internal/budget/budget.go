@@ -96,4 +96,6 @@ const (
 	Response = 16 << 20
 	// ExecutionResponse bounds a response about one execution, which may hold a result of 64 MiB.
 	ExecutionResponse = 72 << 20
+	// Listing bounds a list of files, which is read item by item: only selected files are kept.
+	Listing = 1 << 30
 )
