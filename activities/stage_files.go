@@ -24,6 +24,10 @@ const stagedReserve = 20 * time.Minute
 // few at a time. Memory stays flat whatever the sizes. Names arrive in ASCII, without directories,
 // and unique within the call.
 //
+// An https: file is compared with the checksums that its host states (Repr-Digest, Content-Digest,
+// Digest, Content-MD5, those of object stores), and decoded if it arrives with the Content-Encoding
+// gzip or deflate, unless it is an archive such as x.tar.gz. Any other encoding is refused.
+//
 // Heartbeats ([asteroid.Progress] of StagedFile) hold files and bytes; one follows every finished
 // file, or several that finish within seconds. A later attempt keeps the files that were finished
 // and have 20 minutes left to live. A cancellation ends an upload in mid-body.

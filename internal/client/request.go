@@ -112,7 +112,7 @@ func (c *Client) unansweredError(ctx context.Context, op Operation, key *sentKey
 	if cause := context.Cause(ctx); cause != nil && !failed.NeverSent {
 		err = cause
 	}
-	failed.Cause, failed.Message = err, key.redact(err.Error())
+	failed.Cause, failed.Message = err, text.Prose(key.redact(err.Error()), maxMessage)
 	return failed
 }
 
@@ -139,7 +139,7 @@ func (c *Client) responseError(op Operation, key *sentKey, received *http.Respon
 		most := cmp.Or(op.maxResponse, budget.Response)
 		failed.Cause, failed.Message = ErrTooLarge, fmt.Sprintf("answered %d with more than %d bytes", status, most)
 	case readErr != nil:
-		failed.Cause, failed.Message = readErr, fmt.Sprintf("answered %d, then broke off: %s", status, key.redact(readErr.Error()))
+		failed.Cause, failed.Message = readErr, fmt.Sprintf("answered %d, then broke off: %s", status, text.Prose(key.redact(readErr.Error()), maxMessage))
 	}
 	return failed
 }

@@ -32,7 +32,7 @@ func TestStreamReadsListsTolerantly(t *testing.T) {
 	deep := strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)
 	for response, names := range map[string][]string{
 		`{}`: nil, ` { "directories" : { } } `: nil, `{"directories":null}`: nil, `{"directories":[1]}`: nil, `{"directories":{"d":7,"e":[]}}`: nil,
-		`{"directories":{"d":[{"name":"a"},{"name":"b]}\\\""} , 7,null,[{"name":"x"}],{"name":"c"}]}}`: {"d/a", `d/b]}\"`, "d/c"},
+		`{"directories":{"d":[{"name":"a"},{"name":"b]}\\\""} , 7,null,[{"name":"x"}],{"name":"c"}]}}`:       {"d/a", `d/b]}\"`, "d/c"},
 		`{"other":` + deep + `,"directories":{"d":[{"name":"a","x":` + deep + `},{"name":"b"}]},"more":"]"}`: {"d/a", "d/b"},
 		`{"directories":{"d":[{"name":"a","x":nonsense},{"name":"b"}],"\u00e9":[{"name":"c"}]},"n":-1.5e3}`:  {"d/b", "é/c"},
 		`{"directories":{"d":[{"name":"` + strings.Repeat("n", maxStreamedItem) + `"},{"name":"b"}]}}`:       {"d/b"},
