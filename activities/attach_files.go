@@ -44,7 +44,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 	}
 	progress, stop := newReporter[asteroid.AttachedFile](ctx)
 	defer stop()
-	// Without the progress of an earlier attempt, that one may have sent any of the files. The first
+	// An earlier attempt whose progress is unknown may have sent any of the files. The first
 	// attempt therefore heartbeats at once, before it sends one.
 	if progress.unknown {
 		progress.recordSending(indexKeys(0, len(in.Files)), time.Time{})

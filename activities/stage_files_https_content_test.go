@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -169,9 +170,7 @@ func TestStageFilesHTTPSResumesOnlyWithStrongValidator(t *testing.T) {
 			first, second := bytes.Repeat([]byte("1"), 1000), bytes.Repeat([]byte("2"), 1000)
 			base, https := serveHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 				nth := seen.add(r)
-				for key, values := range row.header {
-					w.Header()[key] = values
-				}
+				maps.Copy(w.Header(), row.header)
 				w.Header().Set("Date", now.Format(http.TimeFormat))
 				switch {
 				case nth == 1: // the probe

@@ -44,8 +44,8 @@ func (f File) RelativePath() string {
 
 // EachFile calls visit for each of an execution's files, in the order of the service
 // (https://docs.asteroid.ai/api-reference/files/get-execution-files). It reads the list while it
-// arrives and keeps none of it: an agent's workspace may have a hundred thousand files. If it fails,
-// it may have visited some.
+// arrives and keeps none of it: an agent's workspace may have a hundred thousand files. If it
+// fails, it may have visited some.
 func (c *Client) EachFile(ctx context.Context, executionID string, visit func(File)) error {
 	op := Operation{Name: "ExecutionFilesGet", executionID: executionID, maxResponse: budget.Listing}
 	return c.fetchStream(ctx, op, func(ctx context.Context) (*http.Response, error) {

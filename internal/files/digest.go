@@ -32,7 +32,8 @@ var algorithms = map[string]func() hash.Hash{
 }
 
 // digestsOf returns the checksums of the whole file that the header of a response with all of it
-// states: Repr-Digest and Content-Digest (RFC 9530), Digest (RFC 3230), Content-MD5 and those of the large object stores.
+// states: Repr-Digest and Content-Digest (RFC 9530), Digest (RFC 3230), Content-MD5 and those of
+// the large object stores.
 func digestsOf(header http.Header) Digests {
 	found := Digests{}
 	add := func(algorithm, encoded string) {

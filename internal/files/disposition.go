@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -33,7 +32,7 @@ func dispositionName(header string) string {
 	if strings.Trim(name, ". ") == "" {
 		return ""
 	}
-	return text.Line(name, budget.Name)
+	return text.Line(name, maxName)
 }
 
 // looseParameter returns a parameter of a header that does not follow the grammar.

@@ -8,8 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 func TestDispositionName(t *testing.T) {
@@ -58,7 +56,7 @@ func FuzzDispositionName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		name := dispositionName(header)
 		require.True(t, utf8.ValidString(name), "%q", name)
-		require.LessOrEqual(t, len(name), budget.Name)
+		require.LessOrEqual(t, len(name), maxName)
 		require.NotContains(t, []string{".", ".."}, name)
 		require.False(t, strings.ContainsAny(name, "/\\\x00\n\r"), "%q", name)
 	})

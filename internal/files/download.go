@@ -195,8 +195,8 @@ func (d *Download) accept(response *http.Response) error {
 }
 
 // validatorOf returns what identifies the version of a file, in the form that If-Range takes: a
-// strong ETag, or a Last-Modified that is strong because it lies a second or more before the Date of
-// the response (RFC 9110, section 8.8.2.2). Within the same second the file may change again.
+// strong ETag, or a Last-Modified that is strong because it lies a second or more before the Date
+// of the response (RFC 9110, section 8.8.2.2). Within the same second the file may change again.
 func validatorOf(header http.Header) string {
 	if tag := header.Get("ETag"); len(tag) >= 2 && strings.HasPrefix(tag, `"`) && strings.HasSuffix(tag, `"`) {
 		return tag

@@ -14,8 +14,9 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// contentCoding returns the coding of a response's content: gzip, deflate, or "" for none. Its error
-// names any other. A host may send a coding that nobody accepted, because it stores the file so.
+// contentCoding returns the coding of a response's content: gzip, deflate, or "" for none. Its
+// error names any other. A host may send a coding that nobody accepted, because it stores the file
+// so.
 func contentCoding(header http.Header) (string, error) {
 	codings := strings.FieldsFunc(strings.ToLower(strings.Join(header.Values("Content-Encoding"), ",")), func(r rune) bool {
 		return r == ',' || r == ' ' || r == '\t'
@@ -35,8 +36,8 @@ func contentCoding(header http.Header) (string, error) {
 		text.Clip(strings.Join(codings, ", ")))
 }
 
-// isArchive reports whether a file is compressed by itself. Hosts often name that as its coding too,
-// and nobody expects it to be unpacked.
+// isArchive reports whether a file is compressed by itself. Hosts often name that as its coding
+// too, and nobody expects it to be unpacked.
 func isArchive(name, contentType string) bool {
 	name = strings.ToLower(name)
 	return strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tgz") || strings.HasSuffix(name, ".svgz") ||
