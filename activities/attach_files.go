@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
@@ -61,7 +62,11 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 		return nil, err
 	}
 	e := &attachAttempt{Activities: a, c: c, executionID: in.ExecutionID, sources: sources, quota: quota, progress: progress}
-	if err := e.lookUp(ctx, e.expectFiles()); err != nil {
+	unknown := e.expectFiles()
+	if err := bound.Uploads(e.expectedAttached()); err != nil {
+		return nil, err
+	}
+	if err := e.lookUp(ctx, unknown); err != nil {
 		return nil, err
 	}
 	for i := range sources {
@@ -109,6 +114,15 @@ func (e *attachAttempt) expectFiles() (unknown []int) {
 	}
 	e.names = files.UniqueNames(names)
 	return unknown
+}
+
+// expectedAttached returns what AttachFiles will return, as far as it is known before.
+func (e *attachAttempt) expectedAttached() []asteroid.AttachedFile {
+	expected := make([]asteroid.AttachedFile, len(e.sources))
+	for i, s := range e.sources {
+		expected[i] = asteroid.AttachedFile{Name: e.names[i], Size: max(s.Size, 0), ContentType: s.ContentType}
+	}
+	return expected
 }
 
 // attach sends one file, unless it is finished. It records beforehand that it sends it.

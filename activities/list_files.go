@@ -57,7 +57,7 @@ func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) 
 			outputs[i].URI, outputs[i].SHA256 = asteroid.ExecutionResultURI(in.ExecutionID), result.sha256
 		}
 	}
-	if err := bound.Files("names", outputs); err != nil {
+	if err := bound.Selection(outputs); err != nil {
 		return nil, err
 	}
 	return &asteroid.ListFilesResult{Files: outputs}, nil

@@ -57,7 +57,7 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 		return nil, activityError(ctx, err)
 	}
 	targets := newTargets(base, in.ExecutionID, listed, progress)
-	if err := bound.Files("names", expectedOutputs(listed, targets, progress)); err != nil {
+	if err := bound.Selection(expectedOutputs(listed, targets, progress)); err != nil {
 		return nil, err
 	}
 	err = parallel.Each(ctx, concurrentFiles, len(listed), func(ctx context.Context, i int) error {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
@@ -33,7 +34,7 @@ const stagedReserve = 20 * time.Minute
 // and have 20 minutes left to live. A cancellation ends an upload in mid-body.
 //
 // An error about a reference names files[i].uri. Errors: asteroid.InvalidInput if a reference is
-// malformed, if the worker's options do not allow it, or if the files are too large;
+// malformed, if the worker's options do not allow it, or if the files or their names are too large;
 // asteroid.NotFound if there is no such file; asteroid.Unauthorized if the worker may not read it;
 // asteroid.Unavailable, retried, if it cannot be read now or changes during the upload; and those
 // of the API.
@@ -69,6 +70,10 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 		}
 	}
 	names = files.UniqueNames(names)
+	identities := intent.OfFiles(in.Files)
+	if err := bound.Uploads(expectedStaged(sources, names, identities)); err != nil {
+		return nil, err
+	}
 	err = parallel.Each(ctx, concurrentFiles, len(sources), func(ctx context.Context, i int) error {
 		if sources[i] == nil {
 			return nil
@@ -84,12 +89,28 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 		return nil, activityError(ctx, err)
 	}
 	result := &asteroid.StageFilesResult{Files: progress.inOrder(len(in.Files), indexKey)}
-	for i, identity := range intent.OfFiles(in.Files) {
+	for i, identity := range identities {
 		result.Files[i].Identity = identity
 	}
 	result.LifetimeSeconds = a.lifetime(result.Files)
 	return result, nil
 }
+
+// expectedStaged returns what StageFiles will return of the files to send, as far as it is known
+// before.
+func expectedStaged(sources []*files.Source, names, identities []string) []asteroid.StagedFile {
+	expected := make([]asteroid.StagedFile, len(sources))
+	for i, s := range sources {
+		expected[i] = asteroid.StagedFile{ID: uuidLength, Name: names[i], Identity: identities[i], ExpiresAt: time.Now()}
+		if s != nil {
+			expected[i].ContentType, expected[i].Size = s.ContentType, max(s.Size, 0)
+		}
+	}
+	return expected
+}
+
+// uuidLength is as long as the ids of the service.
+const uuidLength = "00000000-0000-4000-8000-000000000000"
 
 // lifetime returns the seconds until the first of the files expires, at least 1.
 func (a *Activities) lifetime(files []asteroid.StagedFile) int64 {

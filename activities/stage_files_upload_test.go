@@ -180,6 +180,22 @@ func TestStageFilesCountsUnknownSizesForQuota(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestUploadsRefuseNamesTooLongForHistory(t *testing.T) {
+	t.Parallel()
+	references := make([]asteroid.FileRef, 1000)
+	for i := range references {
+		references[i] = asteroid.FileRef{URI: "data:,x", Name: strings.Repeat("n", 190), ContentType: "text/x-" + strings.Repeat("y", 180)}
+	}
+	for name, in := range map[string]any{
+		asteroid.StageFilesName:  asteroid.StageFilesInput{Files: references},
+		asteroid.AttachFilesName: asteroid.AttachFilesInput{ExecutionID: "e-1", Files: references},
+	} {
+		_, err := newEnv(t, worker.Options{Connections: expectNoRequest(t)}).ExecuteActivity(name, in)
+		requireErrorType(t, invalidInput, err)
+		require.ErrorContains(t, err, "are 1000 files whose names and addresses have")
+	}
+}
+
 func TestStageFilesQuotaCountsHugeAnnouncedSizes(t *testing.T) {
 	t.Parallel()
 	for _, size := range []string{"4611686018427387904", "6148914691236517206", "9223372036854775807"} { // 2^62, 2^64/3+1, 2^63-1
