@@ -20,6 +20,7 @@ import (
 //	asteroid-execution://<execution id>/result
 //	                                    the result of another execution, as JSON, see
 //	                                    ExecutionResultURI
+//	asteroid-manifest:...               many files, see ManifestScheme
 //	s3:, gs:, azblob:, ...              in a Store of the worker
 //
 // Special characters (space, %, #, ?) are percent-encoded in the URI.

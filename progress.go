@@ -38,7 +38,7 @@ const (
 	// plainProgress is the size up to which finished files are readable in the web UI.
 	plainProgress = 4 << 10
 	// unpackedProgress bounds the size of what a heartbeat holds packed.
-	unpackedProgress = 4 * budget.PayloadLimit
+	unpackedProgress = 2 * budget.Manifest
 )
 
 // MarshalJSON implements [json.Marshaler].

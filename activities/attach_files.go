@@ -43,6 +43,9 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 	if err != nil {
 		return nil, err
 	}
+	if in.Files, err = a.expandManifests(ctx, c, in.Files); err != nil {
+		return nil, err
+	}
 	progress, stop := newReporter[asteroid.AttachedFile](ctx)
 	defer stop()
 	// An earlier attempt whose progress is unknown may have sent any of the files. The first

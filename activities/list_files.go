@@ -31,10 +31,12 @@ const (
 // Options.SettleInterval apart. It also waits up to 30 seconds for files that the run's log reports
 // as added. For a run that is in progress the result is a snapshot.
 //
-// Errors: asteroid.InvalidInput for an invalid pattern, or a selection of more than a thousand
-// files or of more than 384 KiB of names; asteroid.Unavailable, retried, when the listing still
-// changes after two minutes; asteroid.NotFound, retryable during the first minute; and those of the
-// API.
+// With FileSelection.Manifest, a selection of more than a thousand files or of more than 384 KiB of
+// names is one manifest (asteroid.ManifestScheme). Without it, it is an asteroid.InvalidInput.
+//
+// Errors: asteroid.InvalidInput for an invalid pattern, or a selection that is too large;
+// asteroid.Unavailable, retried, when the listing still changes after two minutes;
+// asteroid.NotFound, retryable during the first minute; and those of the API.
 func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
@@ -44,23 +46,39 @@ func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) 
 	if err != nil {
 		return nil, err
 	}
-	outputs := make([]asteroid.OutputFile, len(listed))
-	for i, file := range listed {
-		outputs[i] = asteroid.OutputFile{
-			FileRef: asteroid.FileRef{
-				URI:  asteroid.ExecutionFileURI(in.ExecutionID, file.Directory, file.RelativePath()),
-				Name: outputName(file), ContentType: mediaType(file),
-			},
-			Directory: file.Directory, Size: file.Size,
+	outputs := outputsOf(in.ExecutionID, listed, result)
+	if in.Manifest && !fits(outputs) {
+		manifest, list, err := newManifest(executionListURI(in.ExecutionID, in.FileSelection), outputs)
+		if err == nil {
+			err = bound.Manifest(len(outputs), len(list))
 		}
-		if file.ID == resultFileID {
-			outputs[i].URI, outputs[i].SHA256 = asteroid.ExecutionResultURI(in.ExecutionID), result.sha256
+		if err != nil {
+			return nil, err
 		}
+		return &asteroid.ListFilesResult{Files: []asteroid.OutputFile{manifest}}, nil
 	}
 	if err := bound.Selection(outputs); err != nil {
 		return nil, err
 	}
 	return &asteroid.ListFilesResult{Files: outputs}, nil
+}
+
+// outputsOf returns files of an execution as references. result is nil unless it is among them.
+func outputsOf(executionID string, listed []client.File, result *resultFile) []asteroid.OutputFile {
+	outputs := make([]asteroid.OutputFile, len(listed))
+	for i, file := range listed {
+		outputs[i] = asteroid.OutputFile{
+			FileRef: asteroid.FileRef{
+				URI:  asteroid.ExecutionFileURI(executionID, file.Directory, file.RelativePath()),
+				Name: outputName(file), ContentType: mediaType(file),
+			},
+			Directory: file.Directory, Size: file.Size,
+		}
+		if file.ID == resultFileID {
+			outputs[i].URI, outputs[i].SHA256 = asteroid.ExecutionResultURI(executionID), result.sha256
+		}
+	}
+	return outputs
 }
 
 // selectedFiles returns the selected files, the execution's result first. result is nil unless it
@@ -78,16 +96,27 @@ func (a *Activities) selectedFiles(ctx context.Context, c *client.Client, execut
 	if result != nil {
 		listed = slices.Insert(listed, 0, result.file())
 	}
-	return listed, result, checkSelected(len(listed))
+	return listed, result, checkSelected(len(listed), selection)
 }
 
 // checkSelected refuses a selection of too many files.
-func checkSelected(count int) error {
-	if count <= asteroid.MaxFiles {
+func checkSelected(count int, selection asteroid.FileSelection) error {
+	most, advice := mostFiles(selection), "narrow the patterns or the directories"
+	if count <= most {
 		return nil
 	}
-	return asteroid.NewInvalidInput("names", fmt.Sprintf(
-		"select %d files, more than %d: narrow the patterns or the directories", count, asteroid.MaxFiles))
+	if !selection.Manifest {
+		advice += ", or set manifest"
+	}
+	return asteroid.NewInvalidInput("names", fmt.Sprintf("select %d files, more than %d: %s", count, most, advice))
+}
+
+// mostFiles returns how many files a selection may have.
+func mostFiles(selection asteroid.FileSelection) int {
+	if selection.Manifest {
+		return asteroid.MaxManifestFiles
+	}
+	return asteroid.MaxFiles
 }
 
 // stableListing returns the selected files once two listings in a row agree on them.
@@ -135,12 +164,12 @@ func selectFiles(ctx context.Context, c *client.Client, executionID string, sele
 		if !selects(selection, file) {
 			return
 		}
-		if count++; count <= asteroid.MaxFiles {
+		if count++; count <= mostFiles(selection) {
 			selected = append(selected, file)
 		}
 	})
 	if err == nil {
-		err = checkSelected(count)
+		err = checkSelected(count, selection)
 	}
 	client.SortFiles(selected)
 	return selected, len(awaited) > 0, err

@@ -43,6 +43,9 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 	if err != nil {
 		return nil, err
 	}
+	if in.Files, err = a.expandManifests(ctx, c, in.Files); err != nil {
+		return nil, err
+	}
 	progress, stop := newReporter[asteroid.StagedFile](ctx)
 	defer stop()
 	names := make([]string, len(in.Files))

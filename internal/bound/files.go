@@ -11,7 +11,16 @@ import (
 // Selection returns an asteroid.InvalidInput if the list of selected files is too large for a
 // workflow's history.
 func Selection(list []asteroid.OutputFile) error {
-	return checkFiles("names", "select", "select fewer at a time", list)
+	return checkFiles("names", "select", "select fewer at a time, or set manifest", list)
+}
+
+// Manifest returns an asteroid.InvalidInput if the list of a manifest's files is too large.
+func Manifest(count, size int) error {
+	if size > budget.Manifest {
+		return asteroid.NewInvalidInput("names", fmt.Sprintf(
+			"select %d files whose list has %d bytes, more than %d: select fewer at a time", count, size, budget.Manifest))
+	}
+	return nil
 }
 
 // Uploads is Selection for the results of uploads, before they are made.
