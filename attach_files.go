@@ -7,7 +7,7 @@ type AttachFilesInput struct {
 	Connection string `json:"connection,omitempty"`
 	// ExecutionID is required.
 	ExecutionID string `json:"executionId"`
-	// Files are at least one and at most MaxFiles.
+	// Files are at least one and at most MaxFiles, those of manifests included.
 	Files []FileRef `json:"files"`
 
 	decoded *decodedInput
@@ -27,7 +27,7 @@ func (in *AttachFilesInput) Validate() error {
 
 // AttachFilesResult is the result of asteroid.AttachFiles.
 type AttachFilesResult struct {
-	// Files are in the order of the input.
+	// Files are in the order of the input, those of a manifest in its place.
 	Files []AttachedFile `json:"files"`
 }
 

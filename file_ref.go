@@ -20,14 +20,17 @@ import (
 //	asteroid-execution://<execution id>/result
 //	                                    the result of another execution, as JSON, see
 //	                                    ExecutionResultURI
+//	asteroid-manifest:...               many files, see ManifestScheme
 //	s3:, gs:, azblob:, ...              in a Store of the worker
 //
 // Special characters (space, %, #, ?) are percent-encoded in the URI.
 type FileRef struct {
 	// URI is required.
 	URI string `json:"uri"`
-	// Name is the name that the agent sees; empty means the last element of the URI. The service
-	// receives it in ASCII, without directories, and unique within the call.
+	// Name is the name that the agent sees; empty means the one that the source gives (the
+	// Content-Disposition of https:, a Store), else the last element of the URI. An https: file
+	// without an ending gets that of its content type. The service receives the name in ASCII,
+	// without directories, and unique within the call.
 	Name string `json:"name,omitempty"`
 	// ContentType is a media type such as text/csv. Empty means the one that the source gives
 	// (data:, https:, a Store), else the one that the name's extension or the first bytes suggest.

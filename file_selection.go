@@ -19,6 +19,10 @@ type FileSelection struct {
 	// Result adds the execution's result, if it has one, as the file result.json, whatever
 	// Directories and Names select. It is in no directory: OutputFile.Directory is empty.
 	Result bool `json:"result,omitempty"`
+	// Manifest allows up to MaxManifestFiles files. Beyond MaxFiles, or where their names and URIs
+	// together are too large for a workflow's history, the result is one manifest in place of the
+	// files. Without it such a selection is an asteroid.InvalidInput.
+	Manifest bool `json:"manifest,omitempty"`
 }
 
 // Validate checks the names of the directories and the patterns. Its error is asteroid.InvalidInput

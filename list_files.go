@@ -26,7 +26,7 @@ func (in *ListFilesInput) Validate() error {
 
 // ListFilesResult is the result of asteroid.ListFiles.
 type ListFilesResult struct {
-	// Files are in the order of their directories and names, at most MaxFiles. They are empty when
-	// the selection matches none.
+	// Files are in the order of their directories and names, at most MaxFiles, or one
+	// manifest. They are empty when the selection matches none.
 	Files []OutputFile `json:"files"`
 }

@@ -12,6 +12,9 @@ type OutputFile struct {
 	// SHA256 is the checksum of a saved file in lower-case hex. It is empty in the result of
 	// ListFiles, which does not read the files, except for the execution's result.
 	SHA256 string `json:"sha256,omitempty"`
+	// Count is set on a manifest only: the number of files that it stands for. Size is then that of
+	// these files, and SHA256 that of their list. See [ManifestScheme].
+	Count int `json:"count,omitempty"`
 }
 
 // References returns the references of output files, in the same order.

@@ -30,7 +30,7 @@ func (in *SaveFilesInput) Validate() error {
 
 // SaveFilesResult is the result of asteroid.SaveFiles.
 type SaveFilesResult struct {
-	// Files are the copies, in the order of their directories and names, at most MaxFiles. They are
-	// empty when the selection matches none.
+	// Files are the copies, in the order of their directories and names, at most MaxFiles, or
+	// one manifest. They are empty when the selection matches none.
 	Files []OutputFile `json:"files"`
 }

@@ -7,7 +7,7 @@ import "cmp"
 type StageFilesInput struct {
 	// Connection is DefaultConnection when empty.
 	Connection string `json:"connection,omitempty"`
-	// Files are at least one and at most MaxFiles.
+	// Files are at least one and at most MaxFiles, those of manifests included.
 	Files []FileRef `json:"files"`
 
 	decoded *decodedInput
@@ -21,7 +21,7 @@ func (in *StageFilesInput) Validate() error {
 
 // StageFilesResult is the result of asteroid.StageFiles.
 type StageFilesResult struct {
-	// Files are in the order of the input.
+	// Files are in the order of the input, those of a manifest in its place.
 	Files []StagedFile `json:"files"`
 	// LifetimeSeconds is the time until the first of the files expires, at least 1. It is a
 	// duration because the worker's clock may differ from the workflow's.

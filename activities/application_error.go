@@ -13,8 +13,10 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // activityError turns the error of a call into the activity's: the cancellation if somebody asked
@@ -94,7 +96,7 @@ func transferError(ctx context.Context, what string, details asteroid.ErrorDetai
 	}
 	cause := &files.Error{Type: asteroid.ErrorTypeInvalidInput}
 	errors.As(err, &cause)
-	message, retry := err.Error(), cause.Type == asteroid.ErrorTypeUnavailable
+	message, retry := text.Prose(err.Error(), budget.ErrorMessage), cause.Type == asteroid.ErrorTypeUnavailable
 	if !strings.HasPrefix(message, what) {
 		message = what + ": " + message
 	}

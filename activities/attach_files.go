@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
@@ -42,12 +43,16 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 	if err != nil {
 		return nil, err
 	}
+	if in.Files, err = a.expandManifests(ctx, c, in.Files); err != nil {
+		return nil, err
+	}
 	progress, stop := newReporter[asteroid.AttachedFile](ctx)
 	defer stop()
-	// Without heartbeat details an earlier attempt may have sent any of the files. The first
+	// An earlier attempt whose progress is unknown may have sent any of the files. The first
 	// attempt therefore heartbeats at once, before it sends one.
-	lostProgress := activity.GetInfo(ctx).Attempt > 1 && !activity.HasHeartbeatDetails(ctx)
-	if !lostProgress {
+	if progress.unknown {
+		progress.recordSending(indexKeys(0, len(in.Files)), time.Time{})
+	} else {
 		progress.heartbeat()
 	}
 	// References of finished files are resolved too, because the names depend on each other.
@@ -60,7 +65,11 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 		return nil, err
 	}
 	e := &attachAttempt{Activities: a, c: c, executionID: in.ExecutionID, sources: sources, quota: quota, progress: progress}
-	if err := e.lookUp(ctx, e.expectFiles(lostProgress)); err != nil {
+	unknown := e.expectFiles()
+	if err := bound.Uploads(e.expectedAttached()); err != nil {
+		return nil, err
+	}
+	if err := e.lookUp(ctx, unknown); err != nil {
 		return nil, err
 	}
 	for i := range sources {
@@ -79,12 +88,22 @@ type attachAttempt struct {
 	sources     []*files.Source
 	names       []string // of the uploads
 	quota       *files.Quota
+	announced   int // the files before this index are finished, or recorded as being sent
 	progress    *reporter[asteroid.AttachedFile]
+}
+
+// indexKeys returns the keys of the files from index first to before end.
+func indexKeys(first, end int) []string {
+	var keys []string
+	for i := first; i < end; i++ {
+		keys = append(keys, indexKey(i))
+	}
+	return keys
 }
 
 // expectFiles names the files and counts those that are not finished. It returns the indexes of
 // files whose upload outcome is unknown.
-func (e *attachAttempt) expectFiles(lostProgress bool) (unknown []int) {
+func (e *attachAttempt) expectFiles() (unknown []int) {
 	names := make([]string, len(e.sources))
 	for i, s := range e.sources {
 		names[i] = s.Name
@@ -92,12 +111,21 @@ func (e *attachAttempt) expectFiles(lostProgress bool) (unknown []int) {
 			continue
 		}
 		e.progress.expect(s)
-		if lostProgress || slices.Contains(e.progress.Sending, indexKey(i)) {
+		if slices.Contains(e.progress.Sending, indexKey(i)) {
 			unknown = append(unknown, i)
 		}
 	}
 	e.names = files.UniqueNames(names)
 	return unknown
+}
+
+// expectedAttached returns what AttachFiles will return, as far as it is known before.
+func (e *attachAttempt) expectedAttached() []asteroid.AttachedFile {
+	expected := make([]asteroid.AttachedFile, len(e.sources))
+	for i, s := range e.sources {
+		expected[i] = asteroid.AttachedFile{Name: e.names[i], Size: max(s.Size, 0), ContentType: s.ContentType}
+	}
+	return expected
 }
 
 // attach sends one file, unless it is finished. It records beforehand that it sends it.
@@ -107,20 +135,46 @@ func (e *attachAttempt) attach(ctx context.Context, i int) error {
 		return nil
 	}
 	file := asteroid.AttachedFile{Name: name, ContentType: s.ContentType}
+	var unknown []string // this file, if it may have arrived
 	err := e.transfer(ctx, s, name, e.quota, e.progress.addBytes, func(ctx context.Context, body *files.Upload) error {
-		e.progress.recordSending([]string{key}, time.Time{})
+		if i >= e.announced {
+			e.announce(i)
+		}
 		err := e.c.Attach(ctx, e.executionID, name, body)
+		if failed, ok := errors.AsType[*client.Error](err); !ok || failed.Outcome() == client.OutcomeUnknown {
+			unknown = []string{key}
+		}
 		file.Size = body.BytesRead()
 		return err
 	})
-	if failed, ok := errors.AsType[*client.Error](err); ok && failed.Outcome() != client.OutcomeUnknown {
-		e.progress.recordSending(nil, time.Time{}) // the file has not arrived
-	}
 	if err != nil {
+		e.progress.recordSending(unknown, time.Time{})
 		return e.uploadFailed(ctx, err)
 	}
 	e.progress.finish(key, file)
 	return nil
+}
+
+// announce records that file i is being sent. With it go small files that follow: a heartbeat
+// before each of them would take longer than its upload. If the worker dies, the next attempt looks
+// all of them up.
+func (e *attachAttempt) announce(i int) {
+	const most = 1 << 20 // bytes, together
+	bytes, end := e.sources[i].Size, i+1
+	for limit := i + max(1, i/4); end < min(limit, len(e.sources)) && bytes >= 0; end++ {
+		size := e.sources[end].Size
+		if bytes = files.AddSizes(bytes, size); size < 0 || bytes > most {
+			break
+		}
+	}
+	var sending []string
+	for _, key := range indexKeys(i, end) {
+		if _, finished := e.progress.finishedFile(key); !finished {
+			sending = append(sending, key)
+		}
+	}
+	e.announced = end
+	e.progress.recordSending(sending, time.Time{})
 }
 
 // lookUp looks up files that an earlier attempt may have sent, and records those that are listed.
@@ -129,12 +183,12 @@ func (e *attachAttempt) lookUp(ctx context.Context, unknown []int) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	listed, err := e.c.Files(ctx, e.executionID)
+	uploads, err := e.c.Files(ctx, e.executionID, client.UploadsDirectory)
 	if err != nil {
 		return e.forgiveEarlyNotFound(ctx, err)
 	}
 	scheduled := activity.GetInfo(ctx).ScheduledTime.Add(-client.ClockSkew)
-	uploads := slices.DeleteFunc(client.InDirectory(listed, client.UploadsDirectory), func(u client.File) bool {
+	uploads = slices.DeleteFunc(uploads, func(u client.File) bool {
 		return !u.CreatedAt.IsZero() && !u.CreatedAt.After(scheduled)
 	})
 	var missing []string

@@ -29,11 +29,11 @@ func (a *Activities) CheckUploads(ctx context.Context, in asteroid.CheckUploadsI
 	if err != nil {
 		return nil, err
 	}
-	listed, err := c.Files(ctx, in.ExecutionID)
+	uploads, err := c.Files(ctx, in.ExecutionID, client.UploadsDirectory)
 	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
-	missing := missingFiles(in.Files, client.InDirectory(listed, client.UploadsDirectory))
+	missing := missingFiles(in.Files, uploads)
 	if len(missing) == 0 {
 		return &asteroid.CheckUploadsResult{}, nil
 	}

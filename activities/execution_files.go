@@ -29,10 +29,11 @@ const (
 type finder struct {
 	*Activities
 	connection *client.Client
+	refs       []asteroid.FileRef
 	waited     time.Duration // for files that are not listed
 
 	mu       sync.Mutex
-	listings map[string]func() ([]client.File, error) // by execution id
+	listings map[string]func() (*listing, error) // by execution id
 }
 
 // findExecutionFile returns the source of a file in an execution's listing, or of its result.
@@ -54,15 +55,15 @@ func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Sour
 	if err != nil {
 		return nil, f.forgiveEarlyNotFound(ctx, err)
 	}
-	file := fileNamed(listed, directory, name)
-	if file == nil {
+	file, ok := listed.find(filePath)
+	if !ok {
 		message := fmt.Sprintf("execution %s has no file %s", executionID, text.Clip(filePath))
 		if f.waited < listingPatience { // the service lists files some time after they were written
 			return nil, files.UnavailableFor(listingInterval, "%s yet", message)
 		}
-		return nil, files.NotFound("%s; it has %s", message, describeFiles(listed))
+		return nil, files.NotFound("%s; it has %s", message, listed.describe())
 	}
-	remote := remoteFile(f.connection, executionID, *file)
+	remote := remoteFile(f.connection, executionID, file)
 	return &files.Source{
 		Name: file.Name, ContentType: files.ContentTypeOf(file.ContentType, file.Name, nil),
 		Size: remote.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
@@ -72,48 +73,75 @@ func (f *finder) findExecutionFile(ctx context.Context, uri string) (*files.Sour
 	}, nil
 }
 
-func (f *finder) listing(ctx context.Context, executionID string) ([]client.File, error) {
+// listing lists an execution's files, once for all references.
+func (f *finder) listing(ctx context.Context, executionID string) (*listing, error) {
 	f.mu.Lock()
-	listing, ok := f.listings[executionID]
+	list, ok := f.listings[executionID]
 	if !ok {
-		listing = sync.OnceValues(func() ([]client.File, error) { return f.connection.Files(ctx, executionID) })
-		f.listings[executionID] = listing
+		list = sync.OnceValues(func() (*listing, error) {
+			listed := &listing{wanted: wantedPaths(f.refs, executionID), byPath: map[string]client.File{}, byName: map[string]client.File{}}
+			return listed, f.connection.EachFile(ctx, executionID, listed.add)
+		})
+		f.listings[executionID] = list
 	}
 	f.mu.Unlock()
-	return listing()
+	return list()
 }
 
-// fileNamed returns the file at this path of a directory, else the one with this name in any folder
-// of the directory. Of several it returns the newest.
-func fileNamed(files []client.File, directory, name string) *client.File {
-	baseName := func(file client.File) string { return file.Name }
-	for _, nameOf := range []func(client.File) string{client.File.RelativePath, baseName} {
-		var found *client.File
-		for i, file := range files {
-			newer := found == nil || file.UpdatedAt.After(found.UpdatedAt)
-			if file.Directory == directory && nameOf(file) == name && newer {
-				found = &files[i]
-			}
-		}
-		if found != nil {
-			return found
+// listing holds those of an execution's files that references name. The execution may have a
+// hundred thousand others.
+type listing struct {
+	wanted         map[string]bool        // <directory>/<name or path>
+	byPath, byName map[string]client.File // of several the newest, by their keys in wanted
+	count          int
+	first          []string // the alphabetically first few
+}
+
+// wantedPaths returns the paths of the references to an execution's files.
+func wantedPaths(refs []asteroid.FileRef, executionID string) map[string]bool {
+	wanted := map[string]bool{}
+	for _, ref := range refs {
+		if parsed, err := files.ParseURI(ref.URI); err == nil && parsed.Host == executionID {
+			wanted[strings.TrimPrefix(parsed.Path, "/")] = true
 		}
 	}
-	return nil
+	return wanted
 }
 
-// describeFiles lists a few files for an error message.
-func describeFiles(files []client.File) string {
+func (l *listing) add(file client.File) {
+	keep := func(files map[string]client.File, key string) {
+		if before, ok := files[key]; l.wanted[key] && (!ok || file.UpdatedAt.After(before.UpdatedAt)) {
+			files[key] = file
+		}
+	}
+	path := file.Directory + "/" + file.RelativePath()
+	keep(l.byPath, path)
+	keep(l.byName, file.Directory+"/"+file.Name)
 	const most = 5
-	var listed []string
-	for _, file := range files {
-		listed = append(listed, text.Clip(file.Directory+"/"+file.RelativePath()))
+	l.count++
+	if described := text.Clip(path); len(l.first) < most || described < l.first[most-1] {
+		l.first = append(l.first, described)
+		slices.Sort(l.first)
+		l.first = l.first[:min(len(l.first), most)]
 	}
-	slices.Sort(listed)
-	if rest := len(listed) - most; rest > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(listed[:most], ", "), rest)
+}
+
+// find returns the file at this path, else the one with this name in any folder of the directory.
+func (l *listing) find(path string) (client.File, bool) {
+	if file, ok := l.byPath[path]; ok {
+		return file, true
 	}
-	return cmp.Or(strings.Join(listed, ", "), "no files")
+	file, ok := l.byName[path]
+	return file, ok
+}
+
+// describe names a few files for an error message.
+func (l *listing) describe() string {
+	described := cmp.Or(strings.Join(l.first, ", "), "no files")
+	if rest := l.count - len(l.first); rest > 0 {
+		return fmt.Sprintf("%s and %d more", described, rest)
+	}
+	return described
 }
 
 // remoteFile returns the content of an execution's file. The service's download links expire after

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,21 +18,27 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
-// reporter collects the progress of one attempt's transfers and records it in heartbeats.
+// reporter collects the progress of one attempt's transfers and records it in heartbeats. One
+// heartbeat is under way at a time, and each holds the newest progress.
 type reporter[File any] struct {
-	ctx       context.Context
-	recording sync.Mutex // from a snapshot until it is recorded, so that the newest is the last
+	ctx     context.Context
+	unknown bool // earlier attempts may have recorded progress that this one does not have
+
+	changed   chan struct{} // holds a value while files have finished that no heartbeat holds
+	recording sync.Mutex    // from a snapshot until it is sent, so that the newest is the last
 	mu        sync.Mutex
 	asteroid.Progress[File]
 }
 
 // newReporter starts with the progress of earlier attempts and heartbeats until stop is called.
 func newReporter[File any](ctx context.Context) (r *reporter[File], stop func()) {
-	r = &reporter[File]{ctx: ctx}
-	r.Progress, _ = heartbeatDetails[asteroid.Progress[File]](ctx)
+	r = &reporter[File]{ctx: ctx, changed: make(chan struct{}, 1)}
+	known := false
+	r.Progress, known = heartbeatDetails[asteroid.Progress[File]](ctx)
+	r.unknown = !known && (activity.GetInfo(ctx).Attempt > 1 || activity.HasHeartbeatDetails(ctx))
 	r.Files, r.TotalFiles, r.Bytes, r.TotalBytes = 0, 0, 0, 0
 	if r.Done == nil {
-		r.Done = map[string]File{}
+		r.Done = asteroid.FinishedFiles[File]{}
 	}
 	return r, r.start()
 }
@@ -74,7 +81,7 @@ func (r *reporter[File]) expect(s *files.Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.TotalFiles++
-	r.TotalBytes += max(s.Size, 0)
+	r.TotalBytes = files.AddSizes(r.TotalBytes, s.Size)
 }
 
 func (r *reporter[File]) addBytes(n int) {
@@ -83,23 +90,22 @@ func (r *reporter[File]) addBytes(n int) {
 	r.Bytes += int64(n)
 }
 
-// finish records a finished file. It flushes the heartbeat, because the next attempt transfers
+// finish records a finished file. A heartbeat with it follows, because the next attempt transfers
 // again what no heartbeat holds.
 func (r *reporter[File]) finish(key string, file File) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.Done[key] = file
 	r.Files++
-	last := r.Files == r.TotalFiles
-	r.mu.Unlock()
-	if last {
-		r.heartbeat() // the activity's result follows at once
-	} else {
-		r.flush()
+	r.Sending = slices.DeleteFunc(slices.Clone(r.Sending), func(sending string) bool { return sending == key })
+	select {
+	case r.changed <- struct{}{}:
+	default:
 	}
 }
 
 // recordSending records the files whose upload outcome is unknown, and since when they are looked
-// up. It precedes the upload.
+// up. It precedes the upload, so it returns when the heartbeat has been sent.
 func (r *reporter[File]) recordSending(keys []string, lookupSince time.Time) {
 	r.mu.Lock()
 	r.Sending, r.Looking = keys, lookupSince
@@ -116,6 +122,10 @@ func (r *reporter[File]) heartbeat() {
 // record heartbeats a snapshot of the progress and returns it. Its caller locks recording.
 func (r *reporter[File]) record() asteroid.Progress[File] {
 	r.mu.Lock()
+	select {
+	case <-r.changed:
+	default:
+	}
 	snapshot := r.Progress
 	snapshot.Done = maps.Clone(r.Done)
 	r.mu.Unlock()
@@ -123,15 +133,15 @@ func (r *reporter[File]) record() asteroid.Progress[File] {
 	return snapshot
 }
 
-// flush sends a heartbeat without the worker's throttling. A worker delays heartbeats by up to 80 %
-// of their timeout, and a worker that is killed loses them.
-func (r *reporter[File]) flush() {
+// flush sends a heartbeat without the worker's throttling, and returns the progress in it. A worker
+// delays heartbeats by up to 80 % of their timeout, and a worker that is killed loses them.
+func (r *reporter[File]) flush() asteroid.Progress[File] {
 	r.recording.Lock()
 	defer r.recording.Unlock()
 	snapshot := r.record()
 	service := temporalClient(r.ctx)
 	if service == nil {
-		return
+		return snapshot
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
 	defer cancel()
@@ -147,10 +157,15 @@ func (r *reporter[File]) flush() {
 	if err := service.RecordActivityHeartbeatWithOptions(ctx, options); err != nil {
 		activity.GetLogger(r.ctx).Debug("A heartbeat could not be flushed", "error", err)
 	}
+	return snapshot
 }
 
-// start heartbeats at a third of the heartbeat timeout until stop is called. One lost heartbeat
-// then does not time the activity out.
+// flushPause is the time from one flush to the next, for each finished file. A thousand files have
+// up to 100 KiB, so flushes send up to 20 KiB a second, however many files finish.
+const flushPause = 5 * time.Millisecond
+
+// start heartbeats until stop is called: soon after a file has finished, and at a third of the
+// heartbeat timeout otherwise. One lost heartbeat then does not time the activity out.
 func (r *reporter[File]) start() (stop func()) {
 	interval := activity.GetInfo(r.ctx).HeartbeatTimeout / 3
 	if interval <= 0 {
@@ -159,11 +174,25 @@ func (r *reporter[File]) start() (stop func()) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	var group sync.WaitGroup
 	group.Go(func() {
-		for parallel.Sleep(ctx, interval) {
-			r.heartbeat()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(interval):
+				r.heartbeat()
+			case <-r.changed:
+				sent := r.flush()
+				parallel.Sleep(ctx, min(time.Duration(len(sent.Done))*flushPause, interval))
+			}
 		}
 	})
-	return func() { cancel(); group.Wait() }
+	return func() {
+		cancel()
+		group.Wait()
+		if len(r.changed) > 0 {
+			r.heartbeat() // the worker sends it if the activity fails
+		}
+	}
 }
 
 // heartbeatDetails returns what an earlier attempt recorded. Details of another version, which

@@ -31,10 +31,12 @@ const (
 // Options.SettleInterval apart. It also waits up to 30 seconds for files that the run's log reports
 // as added. For a run that is in progress the result is a snapshot.
 //
-// Errors: asteroid.InvalidInput for an invalid pattern, or a selection of more than a thousand
-// files or of more than 384 KiB of names; asteroid.Unavailable, retried, when the listing still
-// changes after two minutes; asteroid.NotFound, retryable during the first minute; and those of the
-// API.
+// With FileSelection.Manifest, a selection of more than a thousand files or of more than 384 KiB of
+// names is one manifest (asteroid.ManifestScheme). Without it, it is an asteroid.InvalidInput.
+//
+// Errors: asteroid.InvalidInput for an invalid pattern, or a selection that is too large;
+// asteroid.Unavailable, retried, when the listing still changes after two minutes;
+// asteroid.NotFound, retryable during the first minute; and those of the API.
 func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) (*asteroid.ListFilesResult, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
@@ -44,23 +46,39 @@ func (a *Activities) ListFiles(ctx context.Context, in asteroid.ListFilesInput) 
 	if err != nil {
 		return nil, err
 	}
+	outputs := outputsOf(in.ExecutionID, listed, result)
+	if in.Manifest && !fits(outputs) {
+		manifest, list, err := newManifest(executionListURI(in.ExecutionID, in.FileSelection), outputs)
+		if err == nil {
+			err = bound.Manifest(len(outputs), len(list))
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &asteroid.ListFilesResult{Files: []asteroid.OutputFile{manifest}}, nil
+	}
+	if err := bound.Selection(outputs); err != nil {
+		return nil, err
+	}
+	return &asteroid.ListFilesResult{Files: outputs}, nil
+}
+
+// outputsOf returns files of an execution as references. result is nil unless it is among them.
+func outputsOf(executionID string, listed []client.File, result *resultFile) []asteroid.OutputFile {
 	outputs := make([]asteroid.OutputFile, len(listed))
 	for i, file := range listed {
 		outputs[i] = asteroid.OutputFile{
 			FileRef: asteroid.FileRef{
-				URI:  asteroid.ExecutionFileURI(in.ExecutionID, file.Directory, file.RelativePath()),
+				URI:  asteroid.ExecutionFileURI(executionID, file.Directory, file.RelativePath()),
 				Name: outputName(file), ContentType: mediaType(file),
 			},
 			Directory: file.Directory, Size: file.Size,
 		}
 		if file.ID == resultFileID {
-			outputs[i].URI, outputs[i].SHA256 = asteroid.ExecutionResultURI(in.ExecutionID), result.sha256
+			outputs[i].URI, outputs[i].SHA256 = asteroid.ExecutionResultURI(executionID), result.sha256
 		}
 	}
-	if err := bound.Files("names", outputs); err != nil {
-		return nil, err
-	}
-	return &asteroid.ListFilesResult{Files: outputs}, nil
+	return outputs
 }
 
 // selectedFiles returns the selected files, the execution's result first. result is nil unless it
@@ -78,11 +96,27 @@ func (a *Activities) selectedFiles(ctx context.Context, c *client.Client, execut
 	if result != nil {
 		listed = slices.Insert(listed, 0, result.file())
 	}
-	if len(listed) > asteroid.MaxFiles {
-		return nil, nil, asteroid.NewInvalidInput("names", fmt.Sprintf(
-			"select %d files, more than %d: narrow the patterns or the directories", len(listed), asteroid.MaxFiles))
+	return listed, result, checkSelected(len(listed), selection)
+}
+
+// checkSelected refuses a selection of too many files.
+func checkSelected(count int, selection asteroid.FileSelection) error {
+	most, advice := mostFiles(selection), "narrow the patterns or the directories"
+	if count <= most {
+		return nil
 	}
-	return listed, result, nil
+	if !selection.Manifest {
+		advice += ", or set manifest"
+	}
+	return asteroid.NewInvalidInput("names", fmt.Sprintf("select %d files, more than %d: %s", count, most, advice))
+}
+
+// mostFiles returns how many files a selection may have.
+func mostFiles(selection asteroid.FileSelection) int {
+	if selection.Manifest {
+		return asteroid.MaxManifestFiles
+	}
+	return asteroid.MaxFiles
 }
 
 // stableListing returns the selected files once two listings in a row agree on them.
@@ -94,20 +128,15 @@ func (a *Activities) stableListing(ctx context.Context, c *client.Client, execut
 	}
 	var before []client.File
 	for began := time.Now(); ; {
-		all, err := c.Files(ctx, executionID)
+		selected, missing, err := selectFiles(ctx, c, executionID, selection, added)
 		if err != nil {
 			return nil, a.forgiveEarlyNotFound(ctx, err)
 		}
-		waiting := time.Since(began) < addedPatience && slices.ContainsFunc(added, func(name string) bool {
-			isNamed := func(file client.File) bool { return file.Name == name }
-			return selectsName(selection, name) && !slices.ContainsFunc(all, isNamed)
-		})
-		selected := slices.DeleteFunc(all, func(file client.File) bool { return !selects(selection, file) })
-		client.SortFiles(selected)
+		waiting := missing && time.Since(began) < addedPatience
 		if before != nil && !waiting && slices.EqualFunc(before, selected, sameFile) {
 			return selected, nil
 		}
-		before = append([]client.File{}, selected...)
+		before = selected
 		if time.Since(began) > changingPatience {
 			return nil, referenceError(ctx, "executionId",
 				files.Unavailable("the listing of execution %s's files is still changing", executionID))
@@ -116,6 +145,34 @@ func (a *Activities) stableListing(ctx context.Context, c *client.Client, execut
 			return nil, activityError(ctx, context.Cause(ctx))
 		}
 	}
+}
+
+// selectFiles lists the selected files once, sorted. missing reports whether a selected file is not
+// listed whose name is among added. Its error about too many files ends the activity.
+func selectFiles(ctx context.Context, c *client.Client, executionID string, selection asteroid.FileSelection, added []string) (
+	selected []client.File, missing bool, err error) {
+	awaited := map[string]bool{}
+	for _, name := range added {
+		if selectsName(selection, name) {
+			awaited[name] = true
+		}
+	}
+	count := 0
+	selected = []client.File{}
+	err = c.EachFile(ctx, executionID, func(file client.File) {
+		delete(awaited, file.Name)
+		if !selects(selection, file) {
+			return
+		}
+		if count++; count <= mostFiles(selection) {
+			selected = append(selected, file)
+		}
+	})
+	if err == nil {
+		err = checkSelected(count, selection)
+	}
+	client.SortFiles(selected)
+	return selected, len(awaited) > 0, err
 }
 
 func selects(s asteroid.FileSelection, file client.File) bool {

@@ -25,8 +25,8 @@ import (
 // error is final.
 func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []asteroid.FileRef,
 	wanted func(i int) bool) ([]*files.Source, error) {
-	f := &finder{Activities: a, connection: c, waited: waited(ctx, listingInterval),
-		listings: map[string]func() ([]client.File, error){}}
+	f := &finder{Activities: a, connection: c, refs: refs, waited: waited(ctx, listingInterval),
+		listings: map[string]func() (*listing, error){}}
 	sources := make([]*files.Source, len(refs))
 	err := eachFile(ctx, len(refs), func(ctx context.Context, i int) (err error) {
 		if wanted(i) {

@@ -17,7 +17,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
 )
 
@@ -81,7 +80,7 @@ func newFuzzedFinder(f *testing.F) *finder {
 		}
 		return body(r, http.StatusOK, http.Header{"Content-Type": {r.URL.Query().Get("type")}}, "abc"), nil
 	})
-	return &finder{Activities: a, connection: a.connections[asteroid.DefaultConnection], waited: time.Hour, listings: map[string]func() ([]client.File, error){}}
+	return &finder{Activities: a, connection: a.connections[asteroid.DefaultConnection], waited: time.Hour, listings: map[string]func() (*listing, error){}}
 }
 
 // FuzzReferences opens arbitrary references. The finder never panics, never reads outside of the

@@ -29,6 +29,8 @@ import (
 // files. It makes names safe for a disk and unique, and keeps the agent's folders. The result, if
 // it is selected, is <destination>/<execution id>/result.json.
 //
+// The list of a manifest, see ListFiles, is <destination>/<execution id>/manifest.json.
+//
 // Files are streamed, a few at a time. The size must equal the listed one, and the checksum must
 // equal the one that the service or the link's host gives. A file appears under its name once it is
 // complete and verified, or not at all. If a link expires during a download, the activity requests
@@ -76,7 +78,14 @@ func (a *Activities) saveListed(ctx context.Context, c *client.Client, store ast
 	}
 	progress.restart()
 	targets := newTargets(base, in.ExecutionID, listed, progress)
-	if err := bound.Files("names", expectedOutputs(listed, targets, progress)); err != nil {
+	expected := expectedOutputs(listed, targets, progress)
+	useManifest := in.Manifest && !fits(expected)
+	if useManifest {
+		err = checkManifest(listed, expected)
+	} else {
+		err = bound.Selection(expected)
+	}
+	if err != nil {
 		return nil, err
 	}
 	err = eachFile(ctx, len(listed), func(ctx context.Context, i int) error {
@@ -96,6 +105,13 @@ func (a *Activities) saveListed(ctx context.Context, c *client.Client, store ast
 	}
 	activity.GetLogger(ctx).Info("Files saved", "executionId", in.ExecutionID, "files", len(listed))
 	saved := progress.inOrder(len(listed), func(i int) string { return listed[i].ID })
+	if useManifest {
+		manifest, err := a.saveManifest(ctx, store, base, in, saved)
+		if err != nil {
+			return nil, err
+		}
+		saved = []asteroid.OutputFile{manifest}
+	}
 	return &asteroid.SaveFilesResult{Files: saved}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/files"
@@ -25,18 +26,25 @@ const stagedReserve = 20 * time.Minute
 // own, a few at a time. Memory stays flat whatever the sizes. Names arrive in ASCII, without
 // directories, and unique within the call.
 //
-// Heartbeats ([asteroid.Progress] of StagedFile) hold files and bytes; one is sent with every
-// finished file. A later attempt keeps the files that were finished and have 20 minutes left to
-// live. A cancellation ends an upload in mid-body.
+// An https: file is compared with the checksums that its host states (Repr-Digest, Content-Digest,
+// Digest, Content-MD5, those of object stores), and decoded if it arrives with the Content-Encoding
+// gzip or deflate, unless it is an archive such as x.tar.gz. Any other encoding is refused.
+//
+// Heartbeats ([asteroid.Progress] of StagedFile) hold files and bytes; one follows every finished
+// file, or several that finish within seconds. A later attempt keeps the files that were finished
+// and have 20 minutes left to live. A cancellation ends an upload in mid-body.
 //
 // An error about a reference names files[i].uri. Errors: asteroid.InvalidInput if a reference is
-// malformed, if the worker's options do not allow it, or if the files are too large;
+// malformed, if the worker's options do not allow it, or if the files or their names are too large;
 // asteroid.NotFound if there is no such file; asteroid.Unauthorized if the worker may not read it;
 // asteroid.Unavailable, retried, if it cannot be read now or changes during the upload; and those
 // of the API.
 func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput) (*asteroid.StageFilesResult, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
+		return nil, err
+	}
+	if in.Files, err = a.expandManifests(ctx, c, in.Files); err != nil {
 		return nil, err
 	}
 	progress, stop := newReporter[asteroid.StagedFile](ctx)
@@ -46,7 +54,7 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 	for i := range in.Files {
 		if file, ok := progress.finishedFile(indexKey(i)); ok && file.ExpiresAt.After(a.now().Add(stagedReserve)) {
 			names[i] = file.Name
-			kept += file.Size
+			kept = files.AddSizes(kept, file.Size)
 		} else {
 			progress.forget(indexKey(i))
 		}
@@ -66,6 +74,10 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 		}
 	}
 	names = uniqueNames(names, sources)
+	identities := intent.OfFiles(in.Files)
+	if err := bound.Uploads(expectedStaged(sources, names, identities)); err != nil {
+		return nil, err
+	}
 	err = eachFile(ctx, len(sources), func(ctx context.Context, i int) error {
 		if sources[i] == nil {
 			return nil
@@ -81,7 +93,7 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 		return nil, activityError(ctx, err)
 	}
 	result := &asteroid.StageFilesResult{Files: progress.inOrder(len(in.Files), indexKey)}
-	for i, identity := range intent.OfFiles(in.Files) {
+	for i, identity := range identities {
 		result.Files[i].Identity = identity
 	}
 	result.LifetimeSeconds = a.lifetime(result.Files)
@@ -109,6 +121,22 @@ func uniqueNames(names []string, sources []*files.Source) []string {
 	}
 	return unique
 }
+
+// expectedStaged returns what StageFiles will return of the files to send, as far as it is known
+// before.
+func expectedStaged(sources []*files.Source, names, identities []string) []asteroid.StagedFile {
+	expected := make([]asteroid.StagedFile, len(sources))
+	for i, s := range sources {
+		expected[i] = asteroid.StagedFile{ID: uuidLength, Name: names[i], Identity: identities[i], ExpiresAt: time.Now()}
+		if s != nil {
+			expected[i].ContentType, expected[i].Size = s.ContentType, max(s.Size, 0)
+		}
+	}
+	return expected
+}
+
+// uuidLength is as long as the ids of the service.
+const uuidLength = "00000000-0000-4000-8000-000000000000"
 
 // lifetime returns the seconds until the first of the files expires, at least 1.
 func (a *Activities) lifetime(files []asteroid.StagedFile) int64 {

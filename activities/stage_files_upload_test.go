@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -177,6 +178,39 @@ func TestStageFilesCountsUnknownSizesForQuota(t *testing.T) {
 	require.NoError(t, err)
 	_, err = stageFiles(t, worker.Options{Connections: uploads.connections, HTTPS: https, MaxUploadBytes: -1}, refs...)
 	require.NoError(t, err)
+}
+
+func TestUploadsRefuseNamesTooLongForHistory(t *testing.T) {
+	t.Parallel()
+	references := make([]asteroid.FileRef, 1000)
+	for i := range references {
+		references[i] = asteroid.FileRef{URI: "data:,x", Name: strings.Repeat("n", 190), ContentType: "text/x-" + strings.Repeat("y", 180)}
+	}
+	for name, in := range map[string]any{
+		asteroid.StageFilesName:  asteroid.StageFilesInput{Files: references},
+		asteroid.AttachFilesName: asteroid.AttachFilesInput{ExecutionID: "e-1", Files: references},
+	} {
+		_, err := newEnv(t, worker.Options{Connections: expectNoRequest(t)}).ExecuteActivity(name, in)
+		requireErrorType(t, invalidInput, err)
+		require.ErrorContains(t, err, "are 1000 files whose names and addresses have")
+	}
+}
+
+func TestStageFilesQuotaCountsHugeAnnouncedSizes(t *testing.T) {
+	t.Parallel()
+	for _, size := range []string{"4611686018427387904", "6148914691236517206", "9223372036854775807"} { // 2^62, 2^64/3+1, 2^63-1
+		base, https := serveHTTPS(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Range", "bytes 0-511/"+size)
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(patternBytes(512))
+		})
+		for _, n := range []int{2, 3, 4} {
+			refs := slices.Repeat([]asteroid.FileRef{{URI: base + "/a"}}, n)
+			_, err := stageFiles(t, worker.Options{Connections: expectNoRequest(t), HTTPS: https, MaxUploadBytes: 1 << 20}, refs...)
+			requireErrorType(t, invalidInput, err)
+			require.ErrorContains(t, err, "more than the 1048576")
+		}
+	}
 }
 
 func TestStageFilesCountsStagedFilesForQuota(t *testing.T) {

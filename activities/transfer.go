@@ -23,7 +23,7 @@ func (a *Activities) newQuota(sources []*files.Source, sent int64) (*files.Quota
 	total := sent
 	for _, s := range sources {
 		if s != nil {
-			total += max(s.Size, 0)
+			total = files.AddSizes(total, s.Size)
 		}
 	}
 	if a.maxUploadBytes >= 0 && total > a.maxUploadBytes {

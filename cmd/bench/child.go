@@ -17,6 +17,7 @@ import (
 // writes one line of JSON about the transfer.
 var childRoles = map[string]func(args []string) error{
 	discardingAPIChild: func([]string) error { return serveDiscardingAPI() },
+	filesAPIChild:      serveFilesAPI,
 	sinkChild:          func([]string) error { return serveSink() },
 	temporalChild:      func([]string) error { return serveTemporal() },
 	parkingAPIChild:    serveParkingAPI,

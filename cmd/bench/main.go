@@ -4,6 +4,7 @@
 //	go run ./cmd/bench upload                      1 GiB through StageFiles, curl -F and plain TCP
 //	go run ./cmd/bench upload --size 256MiB --rounds 5
 //	go run ./cmd/bench upload --json               one JSON object at the end
+//	go run ./cmd/bench files                       10,000 small files: send, list, save, send on
 //	go run ./cmd/bench wait                        10,000 open runs each way; one to two hours
 //	go run ./cmd/bench wait --runs 200 --ways webhooks,blocking --json
 //
@@ -37,6 +38,7 @@ var benchmarks = []struct {
 	run               func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }{
 	{"upload", "send a large file through StageFiles, curl -F and a plain TCP copy", upload},
+	{"files", "send, list, save and hand over many small files through the activities and with plain code", files},
 	{"wait", "wait for many runs by watch, by webhooks, by polling and in two hand-written ways", wait},
 }
 

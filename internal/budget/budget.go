@@ -38,6 +38,10 @@ const (
 	WorkflowResult = PayloadLimit * 9 / 10
 	// FileList bounds a list of files.
 	FileList = 384 << 10
+	// Manifest bounds the list of a manifest's files, which stays out of history.
+	Manifest = 16 << 20
+	// Heartbeat bounds the progress of an activity that moves files.
+	Heartbeat = PayloadLimit / 2
 	// State bounds the answer of the state query.
 	State = PayloadLimit / 2
 	// ActivityResult bounds any result of an activity, as the last net.
@@ -96,4 +100,6 @@ const (
 	Response = 16 << 20
 	// ExecutionResponse bounds a response about one execution, which may hold a result of 64 MiB.
 	ExecutionResponse = 72 << 20
+	// Listing bounds a list of files, which is read item by item: only selected files are kept.
+	Listing = 1 << 30
 )

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -43,32 +42,43 @@ func (f File) RelativePath() string {
 	return f.Name
 }
 
-// Files lists an execution's files, its directories in alphabetical order
-// (https://docs.asteroid.ai/api-reference/files/get-execution-files).
-func (c *Client) Files(ctx context.Context, executionID string) ([]File, error) {
-	op := Operation{Name: "ExecutionFilesGet", executionID: executionID, maxResponse: budget.ExecutionResponse}
-	listed, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
+// EachFile calls visit for each of an execution's files, in the order of the service
+// (https://docs.asteroid.ai/api-reference/files/get-execution-files). It reads the list while it
+// arrives and keeps none of it: an agent's workspace may have a hundred thousand files. If it
+// fails, it may have visited some.
+func (c *Client) EachFile(ctx context.Context, executionID string, visit func(File)) error {
+	op := Operation{Name: "ExecutionFilesGet", executionID: executionID, maxResponse: budget.Listing}
+	return c.fetchStream(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionFilesGet(ctx, executionID)
-	}, anySuccess)
-	if err != nil {
-		return nil, err
-	}
-	directories := listed.object("directories")
-	var files []File
-	for _, directory := range slices.Sorted(maps.Keys(directories)) {
-		for _, f := range directories.objects(directory) {
-			files = append(files, File{
-				ID: f.text("id"), Directory: text.Prose(directory, budget.Name), Name: f.text("fileName"), Path: f.text("filePath"), ContentType: f.text("mimeType"),
-				Size: f.integer("fileSize"), AgentID: f.text("agentId"), CreatedAt: f.time("createdAt"), UpdatedAt: f.time("updatedAt"),
+	}, func(s *stream) error {
+		return s.members("directories", func() error {
+			return s.elements('{', func(directory string) error {
+				directory = text.Prose(directory, budget.Name)
+				return s.elements('[', func(string) error {
+					f, err := s.object()
+					if err != nil || f == nil {
+						return err
+					}
+					visit(File{
+						ID: f.text("id"), Directory: directory, Name: f.text("fileName"), Path: f.text("filePath"), ContentType: f.text("mimeType"),
+						Size: f.integer("fileSize"), AgentID: f.text("agentId"), CreatedAt: f.time("createdAt"), UpdatedAt: f.time("updatedAt"),
+					})
+					return nil
+				})
 			})
-		}
-	}
-	return files, nil
+		})
+	})
 }
 
-// InDirectory returns the files that lie in a directory.
-func InDirectory(files []File, directory string) []File {
-	return slices.DeleteFunc(slices.Clone(files), func(file File) bool { return file.Directory != directory })
+// Files returns those of an execution's files that lie in a directory.
+func (c *Client) Files(ctx context.Context, executionID, directory string) ([]File, error) {
+	var found []File
+	err := c.EachFile(ctx, executionID, func(file File) {
+		if file.Directory == directory {
+			found = append(found, file)
+		}
+	})
+	return found, err
 }
 
 // AddedFiles returns the names of the files that the agent added, according to the newest entries
@@ -90,9 +100,13 @@ func (c *Client) AddedFiles(ctx context.Context, executionID string) ([]string, 
 // SharedChecksums returns the SHA-256 of shared files, in hex, by file id. The service has none of
 // other files. A checksum is returned only for the version that this execution wrote.
 func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed []File) (map[string]string, error) {
-	shared := InDirectory(listed, "shared")
+	shared := slices.DeleteFunc(slices.Clone(listed), func(file File) bool { return file.Directory != "shared" })
 	if len(shared) == 0 {
 		return nil, nil
+	}
+	wanted := map[sharedFile]bool{}
+	for _, file := range shared {
+		wanted[sharedFile{file.Name, file.Size}] = true
 	}
 	agentID := shared[0].AgentID
 	if agentID == "" {
@@ -102,10 +116,22 @@ func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed
 		}
 		agentID = e.AgentID
 	}
-	op := Operation{Name: "AgentSharedFilesGet", executionID: executionID}
-	stored, err := c.fetchObject(ctx, op, func(ctx context.Context) (*http.Response, error) {
+	sums := map[sharedFile][]string{}
+	op := Operation{Name: "AgentSharedFilesGet", executionID: executionID, maxResponse: budget.Listing}
+	err := c.fetchStream(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.AgentSharedFilesGet(ctx, agentID)
-	}, anySuccess)
+	}, func(s *stream) error {
+		return s.members("files", func() error {
+			return s.elements('[', func(string) error {
+				stored, err := s.object()
+				key := sharedFile{stored.text("fileName"), stored.integer("fileSize")}
+				if wanted[key] && stored.text("lastModifiedByExecutionId") == executionID {
+					sums[key] = append(sums[key], stored.text("checksum"))
+				}
+				return err
+			})
+		})
+	})
 	if rejected(err) {
 		return nil, nil // an older service, or the agent has been deleted
 	}
@@ -114,17 +140,17 @@ func (c *Client) SharedChecksums(ctx context.Context, executionID string, listed
 	}
 	checksums := map[string]string{}
 	for _, file := range shared {
-		var same []members
-		for _, s := range stored.objects("files") {
-			if s.text("lastModifiedByExecutionId") == executionID && s.text("fileName") == file.Name && s.integer("fileSize") == file.Size {
-				same = append(same, s)
-			}
-		}
-		if len(same) == 1 { // files with one name and size cannot be distinguished
-			checksums[file.ID] = same[0].text("checksum")
+		if same := sums[sharedFile{file.Name, file.Size}]; len(same) == 1 { // several cannot be distinguished
+			checksums[file.ID] = same[0]
 		}
 	}
 	return checksums, nil
+}
+
+// sharedFile is what a listed file and the agent's shared file have in common.
+type sharedFile struct {
+	name string
+	size int64
 }
 
 // Link returns a new signed link to a file

@@ -34,6 +34,19 @@ type response struct {
 // send makes one request and reads its response. It never retries. It returns an *Error for a
 // status that accept does not list, and for a request or response that breaks off.
 func (c *Client) send(ctx context.Context, op Operation, request func(context.Context) (*http.Response, error), accept ...int) (response, error) {
+	return c.exchange(ctx, op, request, nil, accept)
+}
+
+// fetchStream sends a request whose response is read while it arrives.
+func (c *Client) fetchStream(ctx context.Context, op Operation, request func(context.Context) (*http.Response, error),
+	read func(*stream) error) error {
+	_, err := c.exchange(ctx, op, request, read, []int{anySuccess})
+	return err
+}
+
+// exchange is send, or fetchStream if read is not nil.
+func (c *Client) exchange(ctx context.Context, op Operation, request func(context.Context) (*http.Response, error),
+	read func(*stream) error, accept []int) (response, error) {
 	if timeout := cmp.Or(op.timeout, c.requestTimeout); timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
@@ -48,7 +61,16 @@ func (c *Client) send(ctx context.Context, op Operation, request func(context.Co
 	if received.StatusCode == http.StatusTooManyRequests && !op.Execute { // an execute's 429 is a lack of capacity
 		c.rateLimit.close(httphdr.RetryAfter(received.Header, time.Now()))
 	}
-	body, err := readBody(received, cmp.Or(op.maxResponse, budget.Response))
+	var body []byte
+	if read != nil && accepts(accept, received.StatusCode) {
+		if err = read(newStream(received.Body)); errors.Is(err, errNotJSON) {
+			failed := c.errorf(op, "answered %d with a body that is not the contract's JSON", received.StatusCode)
+			failed.Cause = err
+			return response{}, failed
+		}
+	} else {
+		body, err = readBody(received, cmp.Or(op.maxResponse, budget.Response))
+	}
 	if err != nil || !accepts(accept, received.StatusCode) {
 		return response{}, c.responseError(op, key, received, body, err, accept)
 	}
@@ -90,7 +112,7 @@ func (c *Client) unansweredError(ctx context.Context, op Operation, key *sentKey
 	if cause := context.Cause(ctx); cause != nil && !failed.NeverSent {
 		err = cause
 	}
-	failed.Cause, failed.Message = err, key.redact(err.Error())
+	failed.Cause, failed.Message = err, text.Prose(key.redact(err.Error()), maxMessage)
 	return failed
 }
 
@@ -117,7 +139,7 @@ func (c *Client) responseError(op Operation, key *sentKey, received *http.Respon
 		most := cmp.Or(op.maxResponse, budget.Response)
 		failed.Cause, failed.Message = ErrTooLarge, fmt.Sprintf("answered %d with more than %d bytes", status, most)
 	case readErr != nil:
-		failed.Cause, failed.Message = readErr, fmt.Sprintf("answered %d, then broke off: %s", status, key.redact(readErr.Error()))
+		failed.Cause, failed.Message = readErr, fmt.Sprintf("answered %d, then broke off: %s", status, text.Prose(key.redact(readErr.Error()), maxMessage))
 	}
 	return failed
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/md5" //nolint:gosec // detects damage, not forgery
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -18,30 +19,33 @@ import (
 	"strings"
 )
 
-// Digests are the expected checksums of a file by algorithm: sha-256, md5 or crc32c.
+// Digests are the expected checksums of a file by algorithm: sha-256, sha-512, md5 or crc32c.
 type Digests map[string][]byte
 
 // algorithms are the checksums that file hosts publish. MD5 does not protect against forgery, but
 // the checksums only have to detect damage.
 var algorithms = map[string]func() hash.Hash{
 	"sha-256": sha256.New,
+	"sha-512": sha512.New,
 	"md5":     md5.New,
 	"crc32c":  func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) },
 }
 
-// digestsOf returns the checksums of the whole file that a response's header states: Repr-Digest
-// (RFC 9530), Digest (RFC 3230), Content-MD5 and those of the large object stores.
+// digestsOf returns the checksums of the whole file that the header of a response with all of it
+// states: Repr-Digest and Content-Digest (RFC 9530), Digest (RFC 3230), Content-MD5 and those of
+// the large object stores.
 func digestsOf(header http.Header) Digests {
 	found := Digests{}
 	add := func(algorithm, encoded string) {
 		algorithm = strings.ToLower(strings.TrimSpace(algorithm))
-		algorithm = cmp.Or(map[string]string{"sha256": "sha-256"}[algorithm], algorithm)
+		algorithm = cmp.Or(map[string]string{"sha256": "sha-256", "sha512": "sha-512"}[algorithm], algorithm)
+		encoded, _, _ = strings.Cut(encoded, ";") // a parameter of RFC 8941
 		raw, err := base64.StdEncoding.DecodeString(strings.Trim(strings.TrimSpace(encoded), ":"))
 		if newHash := algorithms[algorithm]; err == nil && newHash != nil && len(raw) == newHash().Size() {
 			found[algorithm] = raw
 		}
 	}
-	for _, name := range []string{"Digest", "Repr-Digest", "X-Goog-Hash"} {
+	for _, name := range []string{"Digest", "Content-Digest", "Repr-Digest", "X-Goog-Hash"} {
 		for item := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
 			if algorithm, encoded, ok := strings.Cut(item, "="); ok {
 				add(algorithm, encoded)
@@ -50,6 +54,7 @@ func digestsOf(header http.Header) Digests {
 	}
 	add("md5", header.Get("Content-MD5"))
 	add("sha-256", header.Get("X-Amz-Checksum-Sha256"))
+	add("crc32c", header.Get("X-Amz-Checksum-Crc32c"))
 	return found
 }
 

@@ -11,8 +11,9 @@
 //	https.Find(ctx, uri)    https:  requests the first bytes, for size and content type
 //
 // A Source whose content must be fetched reads a [Remote]: a [Download] resumes after an
-// interruption and fails if the file changes meanwhile. Other schemes belong to an
-// [asteroid.Store].
+// interruption and fails if the file changes meanwhile. Sizes, ranges and checksums are those of
+// the file as the host keeps it; an https: file with a Content-Encoding is decoded behind them.
+// Other schemes belong to an [asteroid.Store].
 //
 // # Destinations
 //

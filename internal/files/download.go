@@ -12,6 +12,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 const (
@@ -154,6 +155,12 @@ func (d *Download) accept(response *http.Response) error {
 	changed := Unavailable("%s: %w", d.Name, errChanged)
 	start, total, ranged := contentRange(response.Header)
 	validator := validatorOf(response.Header)
+	coding, err := contentCoding(response.Header)
+	if success := response.StatusCode/100 == 2; success && d.coding == "" && (coding != "" || err != nil) {
+		return Invalid("%s arrives with the Content-Encoding %s, although its own bytes were requested", d.Name, text.Clip(response.Header.Get("Content-Encoding")))
+	} else if success && coding != d.coding {
+		return changed
+	}
 	switch status := response.StatusCode; {
 	case status == http.StatusRequestedRangeNotSatisfiable && d.offset > 0 && total == d.offset:
 		_ = response.Body.Close() // it holds an error text
@@ -187,10 +194,17 @@ func (d *Download) accept(response *http.Response) error {
 	return nil
 }
 
-// validatorOf returns what identifies the version of a file, in the form that If-Range takes.
+// validatorOf returns what identifies the version of a file, in the form that If-Range takes: a
+// strong ETag, or a Last-Modified that is strong because it lies a second or more before the Date
+// of the response (RFC 9110, section 8.8.2.2). Within the same second the file may change again.
 func validatorOf(header http.Header) string {
-	if tag := header.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+	if tag := header.Get("ETag"); len(tag) >= 2 && strings.HasPrefix(tag, `"`) && strings.HasSuffix(tag, `"`) {
 		return tag
+	}
+	modified, err := http.ParseTime(header.Get("Last-Modified"))
+	date, dateErr := http.ParseTime(header.Get("Date"))
+	if err != nil || dateErr != nil || date.Sub(modified) < time.Second {
+		return ""
 	}
 	return header.Get("Last-Modified")
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -145,15 +144,25 @@ func (f *HTTPS) Find(ctx context.Context, uri string) (*Source, error) {
 		Client: f.Client, Name: RedactURL(address), Size: UnknownSize, timeout: f.Options.Timeout, maxBytes: f.Options.MaxBytes,
 		Locate: func(context.Context) (string, error) { return uri, nil },
 	}
-	declared, head, err := remote.probe(ctx)
+	header, head, err := remote.probe(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if f.Options.MaxBytes > 0 && remote.Size > f.Options.MaxBytes {
 		return nil, fmt.Errorf("%s has %d bytes, more than the %d that this worker fetches", remote.Name, remote.Size, f.Options.MaxBytes)
 	}
-	_, name := path.Split(address.Path)
-	return &Source{Name: name, ContentType: ContentTypeOf(declared, name, head), Size: remote.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
-		return remote.Open(ctx)
-	}}, nil
+	declared := header.Get("Content-Type")
+	source := &Source{Name: downloadName(header, address, declared), Size: remote.Size, Open: remote.OpenChecked}
+	if coding := remote.coding; coding != "" && !isArchive(source.Name, declared) {
+		head = decodeHead(coding, head)
+		source.Size, source.Open = UnknownSize, func(ctx context.Context) (io.ReadCloser, error) {
+			encoded, err := remote.OpenChecked(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return &decoder{name: remote.Name, coding: coding, encoded: encoded, limit: f.Options.MaxBytes}, nil
+		}
+	}
+	source.ContentType = ContentTypeOf(declared, source.Name, head)
+	return source, nil
 }

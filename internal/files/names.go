@@ -3,6 +3,7 @@ package files
 import (
 	"cmp"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,20 +21,21 @@ func UniqueNames(wanted []string) []string {
 		clean := asciiName(original)
 		ending := path.Ext(clean)
 		names[i] = numbered("", strings.TrimSuffix(clean, ending), ending, func(name string) bool { return taken[name] })
-		taken[strings.ToLower(names[i])] = true
+		taken[folded(names[i])] = true
 	}
 	return names
 }
 
-// PathSet holds the relative paths of files that lie beneath one directory and do not collide.
-type PathSet struct{ files, folders map[string]bool } // keys are in lower case
+// PathSet holds the relative paths of files that lie beneath one directory and do not collide, on
+// any file system.
+type PathSet struct{ files, folders map[string]bool } // keys are folded
 
 // NewPathSet returns an empty set.
 func NewPathSet() *PathSet { return &PathSet{map[string]bool{}, map[string]bool{}} }
 
 // Reserve adds a path unchanged.
 func (p *PathSet) Reserve(name string) {
-	name = strings.ToLower(name)
+	name = folded(name)
 	p.files[name] = true
 	for folder := path.Dir(name); folder != "." && folder != "/"; folder = path.Dir(folder) {
 		p.folders[folder] = true
@@ -41,7 +43,8 @@ func (p *PathSet) Reserve(name string) {
 }
 
 // Unique adds a path and returns it, with numbers in it where needed: no two files have the same
-// path, even where letter case does not count, and no file has the path of a folder.
+// path, even where letter case or the form of an accent does not count, and no file has the path of
+// a folder.
 func (p *PathSet) Unique(name string) string {
 	folder, last := path.Split(name)
 	unique := ""
@@ -55,9 +58,9 @@ func (p *PathSet) Unique(name string) string {
 }
 
 // numbered returns the path of a name in a folder, with a number before its ending if it is taken.
-func numbered(folder, stem, ending string, taken func(lower string) bool) string {
+func numbered(folder, stem, ending string, taken func(folded string) bool) string {
 	name := path.Join(folder, stem+ending)
-	for n := 2; taken(strings.ToLower(name)); n++ {
+	for n := 2; taken(folded(name)); n++ {
 		name = path.Join(folder, stem+"-"+strconv.Itoa(n)+ending)
 	}
 	return name
@@ -99,17 +102,22 @@ func SafePath(name string) string {
 	return cmp.Or(path.Join(elements...), "file")
 }
 
-// shorten cuts a name to maxName bytes and keeps its ending.
+// shorten cuts a name to maxName bytes and keeps its ending. It removes dots and blanks at the end,
+// as Windows does.
 func shorten(name string) string {
-	if len(name) <= maxName {
-		return name
+	name = strings.TrimRight(name, ". ")
+	if len(name) > maxName {
+		ending := path.Ext(name)
+		if len(ending) >= maxName {
+			ending = ""
+		}
+		name = strings.ToValidUTF8(name[:maxName-len(ending)], "") + ending
 	}
-	ending := path.Ext(name)
-	if len(ending) >= maxName {
-		ending = ""
-	}
-	return strings.ToValidUTF8(name[:maxName-len(ending)], "") + ending
+	return strings.TrimRight(name, ". ")
 }
+
+// deviceNames are the names that Windows takes for a device, with any ending.
+var deviceNames = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)`)
 
 // usable replaces a name that has a special meaning to a system, or that DiskStore would take for
 // one of its temporary files.
@@ -117,7 +125,7 @@ func usable(name string) string {
 	switch {
 	case strings.Trim(name, "._ ") == "":
 		return "file"
-	case strings.HasPrefix(strings.ToLower(name), partPrefix):
+	case strings.HasPrefix(strings.ToLower(name), partPrefix), deviceNames.MatchString(name):
 		return "_" + name
 	}
 	return name

@@ -16,7 +16,7 @@ var usableName = regexp.MustCompile(`^[A-Za-z0-9._+() -]{1,210}$`)
 
 // FuzzUniqueNames checks that the names made of any texts are harmless and unique.
 func FuzzUniqueNames(f *testing.F) {
-	for _, names := range []string{"a\na\nA", "../..\n..\n.\n", "a-2\na\na", "x\x00y\r\nx_y", "a/b\nb\\b", strings.Repeat("n", 500) + "\n" + strings.Repeat("n", 400), "a." + strings.Repeat("e", 300), "é.txt\nè.txt", ".csv\n.CSV"} {
+	for _, names := range []string{"a\na\nA", "../..\n..\n.\n", "a-2\na\na", "x\x00y\r\nx_y", "a/b\nb\\b", strings.Repeat("n", 500) + "\n" + strings.Repeat("n", 400), "a." + strings.Repeat("e", 300), "é.txt\nè.txt", ".csv\n.CSV", "a.\na\na .", "con\nCON.txt\nlpt1.a.b"} {
 		f.Add(names)
 	}
 	f.Fuzz(func(t *testing.T, texts string) {
@@ -28,6 +28,8 @@ func FuzzUniqueNames(f *testing.F) {
 		for _, name := range UniqueNames(wanted) {
 			require.Regexp(t, usableName, name)
 			require.NotEmpty(t, strings.Trim(name, ". "))
+			require.Equal(t, strings.TrimRight(name, ". "), name)
+			require.NotRegexp(t, deviceNames, name)
 			require.False(t, seen[strings.ToLower(name)], name)
 			seen[strings.ToLower(name)] = true
 		}
@@ -39,6 +41,7 @@ func FuzzUniqueNames(f *testing.F) {
 func FuzzSafePath(f *testing.F) {
 	for _, paths := range []string{
 		"a\na\nA", "a\na/b\na/b/c", "a/b\na", "../../x\n..", "/etc/passwd", `..\..\x`, "C:\\x\nC:/x", "a\x00b\na\u202eb", ".asteroid-part-x-AAAAAAAAAAAAAAAA", strings.Repeat("d/", 100), strings.Repeat("é", 300),
+		"caf\u00e9\ncafe\u0301\nCAFE\u0301", "\uac01\n\u1100\u1161\u11a8", "nul\nNUL.txt\ncom\u00b9", "a./b\na/b\na /b", "ss\n\u00df", "a\u200db\nab", "\u212a\nk",
 		"a/.\na/..", "a-2\na\na\na-2/x", "A\na/x\nA/x",
 	} {
 		f.Add(paths)
@@ -63,6 +66,8 @@ func FuzzSafePath(f *testing.F) {
 			for element := range strings.SplitSeq(name, "/") {
 				require.LessOrEqual(t, len(element), 255)
 				require.False(t, strings.HasPrefix(strings.ToLower(element), partPrefix))
+				require.NotRegexp(t, deviceNames, element)
+				require.Equal(t, strings.TrimRight(element, ". "), element)
 			}
 		}
 		for _, name := range made {

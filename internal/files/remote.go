@@ -13,6 +13,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // Remote is a file that is fetched over HTTP.
@@ -27,14 +28,15 @@ type Remote struct {
 	Size      int64         // in bytes; UnknownSize if it is not known
 	timeout   time.Duration // of a whole download; 0 means none
 	maxBytes  int64         // 0 means unbounded
+	coding    string        // of the content, see contentCoding; Size and digests are those of the encoded file
 }
 
 // probeTimeout bounds the request for the first bytes of a file.
 const probeTimeout = 30 * time.Second
 
-// probe requests the first bytes. It sets the size to the one that the response states, and returns
-// the response's content type.
-func (r *Remote) probe(ctx context.Context) (contentType string, head []byte, err error) {
+// probe requests the first bytes. It sets size and coding to those that the response states, and
+// returns the response's header.
+func (r *Remote) probe(ctx context.Context) (header http.Header, head []byte, err error) {
 	const headSize = 512 // as much as http.DetectContentType reads
 	ctx, cancel := context.WithTimeoutCause(ctx, probeTimeout, fmt.Errorf("no answer within %s", probeTimeout))
 	defer cancel()
@@ -44,7 +46,7 @@ func (r *Remote) probe(ctx context.Context) (contentType string, head []byte, er
 		response, err = r.get(ctx, "", "")
 	}
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	_, total, ranged := contentRange(response.Header)
@@ -54,14 +56,17 @@ func (r *Remote) probe(ctx context.Context) (contentType string, head []byte, er
 	case response.StatusCode == http.StatusOK:
 		r.Size = max(response.ContentLength, UnknownSize)
 	default:
-		return "", nil, r.statusError(response)
+		return nil, nil, r.statusError(response)
+	}
+	if r.coding, err = contentCoding(response.Header); err != nil {
+		return nil, nil, Invalid("%s: %w", r.Name, err)
 	}
 	head = make([]byte, headSize)
 	n, err := io.ReadFull(response.Body, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", nil, r.fetchError(ctx, err)
+		return nil, nil, r.fetchError(ctx, err)
 	}
-	return response.Header.Get("Content-Type"), head[:n], nil
+	return response.Header, head[:n], nil
 }
 
 // get makes one request and returns the response, whatever its status.
@@ -89,6 +94,9 @@ func (r *Remote) get(ctx context.Context, byteRange, validator string) (*http.Re
 	return response, nil
 }
 
+// maxForeign bounds what an error repeats of a response.
+const maxForeign = 300
+
 // blockedError is a refusal by this worker: the reference is invalid, and no retry helps.
 type blockedError struct{ error }
 
@@ -106,8 +114,11 @@ func (r *Remote) fetchError(ctx context.Context, err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	if strings.Contains(err.Error(), "?") { // net/http repeats a malformed header as a whole, for example
+	// net/http repeats a malformed header as a whole, for example.
+	if foreign := err.Error(); strings.Contains(foreign, "?") {
 		err = errors.New("the response, or the URL that it redirects to, is malformed")
+	} else if bounded := text.Prose(foreign, maxForeign); bounded != foreign {
+		err = errors.New(bounded)
 	}
 	return Unavailable("%s: %w", r.Name, err)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -29,6 +30,15 @@ type Source struct {
 
 // UnknownSize is the Size of a file whose length is not known before it has been read.
 const UnknownSize = -1
+
+// AddSizes returns the sum of sizes that are not negative, as far as an int64 goes. An unknown size
+// counts as 0.
+func AddSizes(total, size int64) int64 {
+	if size = max(size, 0); size > math.MaxInt64-total {
+		return math.MaxInt64
+	}
+	return total + size
+}
 
 // DefaultContentType is the media type of a file about whose content nothing is known.
 const DefaultContentType = "application/octet-stream"

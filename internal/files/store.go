@@ -12,7 +12,7 @@ import (
 var schemePattern = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
 
 // BuiltinSchemes are the schemes that a Store cannot replace.
-var BuiltinSchemes = []string{"data", "file", "http", "https", asteroid.ExecutionScheme}
+var BuiltinSchemes = []string{"data", "file", "http", "https", asteroid.ExecutionScheme, asteroid.ManifestScheme}
 
 // CheckStores returns an error that names the first scheme of Stores that is invalid, built in or
 // without a store.
