@@ -425,5 +425,7 @@ func count(statuses []asteroid.Status, status asteroid.Status) (n int) {
 // shortenWatch shortens the times of the watch, so that it completes within a test. TestMain calls
 // it.
 func shortenWatch() {
-	watch.DefaultPace.Idle, watch.DefaultPace.Term, watch.DefaultPace.Checked, watch.DefaultPace.Stale = 6*time.Second, 20*time.Second, time.Second, 15*time.Second
+	// Longer than the time between heartbeats, which tell that a watch is idle and may soon end.
+	watch.DefaultPace.Idle = 16 * time.Second
+	watch.DefaultPace.Term, watch.DefaultPace.Checked, watch.DefaultPace.Stale = 20*time.Second, time.Second, 15*time.Second
 }
