@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -69,6 +70,17 @@ func (s *stack) startChildWorker() *exec.Cmd {
 	return child
 }
 
+// stagingProgress returns what the pending activity has recorded in its heartbeat.
+func (s *stack) stagingProgress(run client.WorkflowRun) (progress asteroid.Progress[asteroid.StagedFile]) {
+	s.t.Helper()
+	described, err := s.client.DescribeWorkflowExecution(s.ctx(), run.GetID(), run.GetRunID())
+	require.NoError(s.t, err)
+	for _, pending := range described.PendingActivities {
+		_ = converter.GetDefaultDataConverter().FromPayloads(pending.HeartbeatDetails, &progress) // there may be none yet
+	}
+	return progress
+}
+
 func TestStageFilesAfterWorkerKillSendsOnlyUnfinishedFiles(t *testing.T) {
 	s := newStack(t)
 	var files []asteroid.FileRef
@@ -96,6 +108,7 @@ func TestStageFilesAfterWorkerKillSendsOnlyUnfinishedFiles(t *testing.T) {
 	child := s.startChildWorker()
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("inventory"), Files: files})
 	require.Eventually(t, func() bool { finished, started := uploads(); return finished == 6 && started == 10 }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.stagingProgress(run).Done) == 6 }, 10*time.Second, 20*time.Millisecond)
 	require.NoError(t, child.Process.Kill())
 	s.startWorker()
 	require.NoError(t, run.Get(s.ctx(), nil))
