@@ -127,6 +127,10 @@
 //	ClassNeedsHuman  paused_by_agent, awaiting_confirmation   the agent asks a person
 //	ClassTerminal    completed, failed, cancelled             it never changes again
 //
+// What an agent asks is an asking: this question, asked at this time, by this execution. Its id is
+// [Execution].Asking. A message and a resumption name it, and are refused with
+// asteroid.InvalidInput (the field is asking) when the agent asks something else by then.
+//
 // A failed execution is a result of the activities and an error of workflows.RunAgent. A completed
 // one may still have an [ExecutionResult] whose Outcome means failure.
 //

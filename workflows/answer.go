@@ -64,11 +64,12 @@ func (a *agents) handleAnswer(ctx workflow.Context, in AnswerInput) (*SteerResul
 		return nil, err
 	}
 	return r.deliver(ctx, in.Asking, func(ctx workflow.Context) (string, error) {
-		state := r.state
-		if !state.Status.NeedsHuman() || state.Asking != in.Asking {
-			if state, err = r.readQuestion(ctx, in.Asking); err != nil {
-				return "", err
-			}
+		if r.state.Status.NeedsHuman() && r.state.Asking == in.Asking {
+			return r.state.answerText(in)
+		}
+		state, err := r.readQuestion(ctx, in.Asking)
+		if err != nil {
+			return "", err
 		}
 		return state.answerText(in)
 	})

@@ -88,7 +88,7 @@ func (s *AgentState) answerTemplate() AnswerInput {
 }
 
 // neutralJSON returns JSON in which every character that ends a quotation in Markdown or a shell,
-// or that misleads, is escaped.
+// or that misleads, is escaped. One input always has the same JSON.
 //
 //workflowcheck:ignore
 func neutralJSON(v any) string {
