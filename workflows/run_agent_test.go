@@ -39,6 +39,12 @@ func newBench(t *testing.T, options ...testsuite.Option) *bench {
 	return newBenchWith(t, sdkworker.Options{}, options...)
 }
 
+// newPatientBench is newBench for large inputs, which the race detector makes slow to encode.
+func newPatientBench(t *testing.T) *bench {
+	t.Helper()
+	return newBenchWith(t, sdkworker.Options{DeadlockDetectionTimeout: 20 * time.Second})
+}
+
 // newBenchWith is newBench with options for the worker.
 func newBenchWith(t *testing.T, workerOptions sdkworker.Options, options ...testsuite.Option) *bench {
 	t.Helper()
