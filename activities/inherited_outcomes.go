@@ -35,13 +35,13 @@ func (e *executeAttempt) inheritResets(ctx context.Context) {
 	}
 	switch {
 	case e.wasReset():
-		e.inheritReset(ctx, own.ID, own.RunID)
+		e.inheritReset(ctx, own.ID, own.RunID, true)
 	case internal.OriginalRunID == "" && e.in.IdempotencyKey != "" && e.server:
 		// The caller did not pass its original run id, so only the server knows of a reset.
-		e.inheritReset(ctx, own.ID, own.RunID)
+		e.inheritReset(ctx, own.ID, own.RunID, false)
 	}
 	if e.parentWasReset() {
-		e.inheritReset(ctx, internal.Intent.WorkflowID, internal.Intent.RunID)
+		e.inheritReset(ctx, internal.Intent.WorkflowID, internal.Intent.RunID, true)
 	}
 	if e.startedLate() {
 		e.inheritDispatches(ctx)
@@ -79,13 +79,18 @@ func (e *executeAttempt) suspect(ended time.Time) {
 }
 
 // inheritReset takes into account a request that was under way when a reset created the given run.
-func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID string) {
+// certain means that the run was created by a reset, else the server tells.
+func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID string, certain bool) {
 	described, err := e.describe(ctx, workflowID, runID)
 	if err != nil {
 		e.suspect(e.clock())
 		return
 	}
-	if reset := described.GetWorkflowExtendedInfo().GetLastResetTime(); reset != nil {
+	reset := described.GetWorkflowExtendedInfo().GetLastResetTime()
+	if reset == nil && certain { // of a server that does not tell it: the run began with the reset
+		reset = described.GetWorkflowExecutionInfo().GetStartTime()
+	}
+	if reset != nil {
 		e.suspect(reset.AsTime().Add(e.timeout))
 	}
 }
