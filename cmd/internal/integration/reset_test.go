@@ -93,9 +93,10 @@ func TestResetDuringExecuteRunsOneAgent(t *testing.T) {
 			in := s.echo(20)
 			in.IdempotencyKey = row.key
 			run := s.startWorkflow(workflows.RunAgentName, in)
-			require.Eventually(t, func() bool { return s.posts() == 1 }, time.Minute, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return s.requests("AgentExecutePost") == 1 }, time.Minute, 10*time.Millisecond)
+			lookups := s.requests("ExecutionsList")
 			again := s.resetTo(run, 0)
-			time.Sleep(500 * time.Millisecond) // the second reset hits the run in its grace period, too
+			s.awaitRequests("ExecutionsList", lookups+1) // the second reset hits the run in its grace period, too
 			third := s.resetTo(again, 0)
 			var result workflows.RunAgentResult
 			require.NoError(t, third.Get(s.ctx(), &result))
@@ -104,14 +105,19 @@ func TestResetDuringExecuteRunsOneAgent(t *testing.T) {
 	}
 }
 
-func (s *stack) posts() int {
+func (s *stack) requests(operation string) int {
 	n := 0
 	for _, r := range s.api.Requests() {
-		if r.Operation == "AgentExecutePost" {
+		if r.Operation == operation {
 			n++
 		}
 	}
 	return n
+}
+
+func (s *stack) awaitRequests(operation string, n int) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return s.requests(operation) >= n }, time.Minute, 10*time.Millisecond)
 }
 
 // With a fallback the workflow has two different executes. A reset must not take one for the other.
@@ -328,10 +334,9 @@ func TestExecuteRunAgentRunsOneAgentForParentThatIsReset(t *testing.T) {
 func TestActivityResetRunsOneAgent(t *testing.T) {
 	for name, row := range map[string]struct {
 		listFault int
-		after     time.Duration
 	}{
-		"while unlisted":               {after: 300 * time.Millisecond},
-		"while the list does not work": {listFault: 3, after: 300 * time.Millisecond},
+		"while unlisted":               {},
+		"while the list does not work": {listFault: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newResetStack(t, testsuite.WithListDelay(4*time.Second))
@@ -340,16 +345,20 @@ func TestActivityResetRunsOneAgent(t *testing.T) {
 			s.api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
 			s.api.Inject("ExecutionsList", testsuite.Answer(503, "", "Content-Type", "text/plain"), row.listFault)
 			run := s.startWorkflow(workflows.RunAgentName, s.echo(15))
-			s.awaitExecutions(1)
-			time.Sleep(row.after)
+			require.Eventually(t, func() bool { // the attempt has ended
+				described, err := s.client.DescribeWorkflowExecution(s.ctx(), run.GetID(), "")
+				pending := described.GetPendingActivities()
+				return err == nil && len(pending) == 1 && pending[0].LastAttemptCompleteTime != nil
+			}, time.Minute, 10*time.Millisecond)
 			for range 2 {
+				lookups := s.requests("ExecutionsList")
 				_, err := s.client.WorkflowService().ResetActivity(s.ctx(), &workflowservice.ResetActivityRequest{
 					Namespace: "default", Execution: &common.WorkflowExecution{WorkflowId: run.GetID()},
 					Activity:       &workflowservice.ResetActivityRequest_Type{Type: asteroid.ExecuteAgentName},
 					ResetHeartbeat: true,
 				})
 				require.NoError(t, err)
-				time.Sleep(row.after)
+				s.awaitRequests("ExecutionsList", lookups+1)
 			}
 			require.NoError(t, run.Get(s.ctx(), nil))
 			require.Len(t, s.api.Executions(), 1)
