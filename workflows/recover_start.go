@@ -91,7 +91,7 @@ func (r *AgentRun) adoptExecution(ctx workflow.Context) error {
 	options := workflow.GetActivityOptions(ctx)
 	options.ScheduleToCloseTimeout, options.Summary = timeout, "Look up an execution of agent "+r.in.AgentID
 	lookup := r.request
-	lookup.AdoptOnly, lookup.TempFiles = true, nil
+	lookup.AdoptOnly = true
 	found, err := ExecuteAgent(workflow.WithActivityOptions(ctx, options), lookup)
 	if err == nil {
 		r.recordExecution(ctx, *found)

@@ -211,6 +211,47 @@ func TestRunAgentCancelledDuringAFailedLookupLeavesNoAgent(t *testing.T) {
 	require.Empty(t, b.alive())
 }
 
+// The worker dies after the request. So nobody tells the workflow the key, and the lookup has to make
+// the key, and the digest that it compares, of all that the request was made of.
+func TestRunAgentCancelledAfterItsWorkerDiedLeavesNoAgent(t *testing.T) {
+	t.Parallel()
+	for name, with := range map[string]func(*workflows.RunAgentInput){
+		"without files": func(*workflows.RunAgentInput) {},
+		"with a file": func(in *workflows.RunAgentInput) {
+			in.Files = []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}
+		},
+		"with a file and an IdempotencyKey": func(in *workflows.RunAgentInput) {
+			in.Files, in.IdempotencyKey = []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}, "order-42"
+		},
+		"with a profile, a version and options": func(in *workflows.RunAgentInput) {
+			version := 3
+			in.AgentProfileID, in.Version, in.ExecutionOptions = "3c5a7c58-0f5e-4f5c-8b0e-5f1d3f2f1a11", &version, &asteroid.ExecutionOptions{}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			after := &afterExecute{}
+			b := newBenchWith(t, sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{after, &waits{}}})
+			died := false
+			after.then = func(_ activity.Info, result any, err error) (any, error) {
+				if !died && err == nil {
+					died = true
+					b.CancelWorkflow()
+					return nil, temporal.NewTimeoutError(enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, nil)
+				}
+				return result, err
+			}
+			in := tenHours(b)
+			with(&in)
+			_, err := b.runAgent(t, in)
+			require.True(t, temporal.IsCanceledError(err), "%v", err)
+			require.True(t, died)
+			require.Len(t, b.api.Executions(), 1)
+			require.Empty(t, b.alive())
+		})
+	}
+}
+
 func TestRunAgentCancelledAfterTwoUnknownsLeavesNoAgent(t *testing.T) {
 	t.Parallel()
 	after := &afterExecute{}
