@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,16 +19,20 @@ const (
 	stateCancelled state = "cancelled"
 )
 
-// outcome is what the plan expects of an intent's workflow, and how the workflow ended.
+// outcome is what the plan expects of one intent, and how its workflow ended.
 type outcome struct {
+	intent        string // in the inputs of its executions
 	workflowID    string
 	expectFailure bool // the agent is scripted to fail
 	cancelPlanned bool
+	// repeatsFailures says that a reset may run the agent again after its execution has failed.
+	repeatsFailures bool
 
-	state       state
-	closedAt    time.Time // set for a cancelled workflow
-	executionID string    // from the result or the error; empty if an error names none
-	adopted     bool      // the result says that an earlier attempt started the execution
+	state        state
+	closedAt     time.Time // set for a cancelled workflow
+	executionID  string    // from the result or the error; empty if an error names none
+	resultIntent string    // the intent that the result names
+	adopted      bool      // the result says that an earlier attempt started the execution
 
 	errorType, reason, message string // of a workflow that did not complete
 }
@@ -38,83 +41,85 @@ type outcome struct {
 type auditResult struct {
 	Intents int
 	Created int // executions, without reruns
-	// UncancelledDuplicates is n-1 for each intent with n executions that were not cancelled,
-	// whatever their status: the agent may have done the work n times.
-	UncancelledDuplicates int
-	CancelledDuplicates   int
-	Reruns                int
-	// Mismatches are workflows that disagree with the ledger or the plan, executions of an unknown
-	// workflow, and people's reruns that were cancelled or adopted.
-	Mismatches int
-	Stuck      int // workflows that did not close, and executions that did not become terminal
-
-	Duplicated int // intents with more than one execution
-	Adopted    int // workflows that report an adopted execution
-	ByState    map[state]int
-	Failures   map[string]int // unexpected workflow failures by error type
-
-	// Findings has a line for each intent with uncancelled duplicates, each mismatch and each stuck
-	// item.
-	Findings []string
+	// CancelledDuplicates are surplus executions that were cancelled, as the library does with
+	// duplicates; Duplicated counts their intents.
+	CancelledDuplicates, Duplicated int
+	Reruns                          int
+	Adopted                         int // workflows that report an adopted execution
+	ByState                         map[state]int
+	Failures                        map[string]int // unexpected workflow failures by error type
 }
 
 // audit compares the outcomes in Temporal with the fake API's ledger of executions.
-func audit(outcomes []outcome, ledger []testsuite.Execution) *auditResult {
-	r := &auditResult{Intents: len(outcomes), ByState: map[state]int{}, Failures: map[string]int{}}
+func audit(outcomes []outcome, ledger []testsuite.Execution, found *findings) *auditResult {
+	r := &auditor{
+		auditResult: &auditResult{Intents: len(outcomes), ByState: map[state]int{}, Failures: map[string]int{}}, findings: found,
+	}
 	own := map[string][]testsuite.Execution{}
 	reruns := map[string]bool{}
-	known := map[string]bool{}
+	known := map[string]string{}
 	for _, o := range outcomes {
-		known[o.workflowID] = true
+		known[o.intent] = o.workflowID
 	}
 	for _, e := range ledger {
-		workflowID := e.Metadata[asteroid.MetadataWorkflowID]
+		name, _ := e.Inputs[inputIntent].(string)
 		if !terminal(e.Status) {
-			r.addStuck("execution %s of %s is still %s", e.ID, workflowID, e.Status)
+			r.add(foundStuck, known[name], "execution %s of %s is still %s", e.ID, name, e.Status)
 		}
 		if e.ParentExecutionID != "" {
 			r.Reruns++
 			reruns[e.ID] = true
 			if e.Status == "cancelled" {
-				r.addMismatch("execution %s of %s is a person's rerun and was cancelled", e.ID, workflowID)
+				r.add(foundMismatch, known[name], "execution %s of %s is a person's rerun and was cancelled", e.ID, name)
 			}
 			continue
 		}
 		r.Created++
-		own[workflowID] = append(own[workflowID], e)
-		if !known[workflowID] {
-			r.addMismatch("execution %s names the workflow %q, which was not started", e.ID, workflowID)
+		own[name] = append(own[name], e)
+		if known[name] == "" {
+			r.add(foundMismatch, "", "execution %s has the intent %q, which nobody had", e.ID, name)
 		}
 	}
+	counted := map[string]bool{}
 	for _, o := range outcomes {
 		r.ByState[o.state]++
 		if o.adopted {
 			r.Adopted++
 		}
-		r.checkDuplicates(o, own[o.workflowID])
+		if !counted[o.intent] { // two workflows may share it
+			counted[o.intent] = true
+			r.checkDuplicates(o, own[o.intent])
+		}
 		switch {
 		case reruns[o.executionID]:
-			r.addMismatch("%s adopted execution %s, which is a person's rerun", o.workflowID, o.executionID)
+			r.add(foundMismatch, o.workflowID, "%s adopted execution %s, which is a person's rerun", o.intent, o.executionID)
 		case o.state == stateOpen:
-			r.addStuck("%s is still open", o.workflowID)
+			r.add(foundStuck, o.workflowID, "%s is still open", o.intent)
 		case o.state == stateCompleted:
-			r.checkCompleted(o, own[o.workflowID])
+			r.checkCompleted(o, own[o.intent])
 		case o.state == stateFailed:
-			r.checkFailed(o, own[o.workflowID])
+			r.checkFailed(o, own[o.intent])
 		case o.state == stateCancelled:
-			r.checkCancelled(o, own[o.workflowID])
+			r.checkCancelled(o, own[o.intent])
 		}
 	}
-	return r
+	return r.auditResult
+}
+
+type auditor struct {
+	*auditResult
+	*findings
 }
 
 // checkDuplicates counts an intent's executions beyond the first.
-func (r *auditResult) checkDuplicates(o outcome, executions []testsuite.Execution) {
+func (r *auditor) checkDuplicates(o outcome, executions []testsuite.Execution) {
 	var cancelled, others []string
 	for _, e := range executions {
-		if e.Status == "cancelled" {
+		switch {
+		case e.Status == "cancelled":
 			cancelled = append(cancelled, e.ID)
-		} else {
+		case e.Status == "failed" && o.repeatsFailures:
+		default:
 			others = append(others, e.ID+" ("+e.Status+")")
 		}
 	}
@@ -122,43 +127,46 @@ func (r *auditResult) checkDuplicates(o outcome, executions []testsuite.Executio
 		r.Duplicated++
 		r.CancelledDuplicates += min(len(cancelled), len(executions)-1)
 	}
-	if len(others) > 1 {
-		r.UncancelledDuplicates += len(others) - 1
-		r.addFinding("uncancelled duplicate: %s ran %d times: %v", o.workflowID, len(others), others)
+	for i := range others[min(len(others), 1):] {
+		r.add(foundDuplicate, o.workflowID, "%s ran %d times: %v", o.intent, i+2, others[:i+2])
 	}
 }
 
-// checkCompleted requires that the execution of the result has completed, too.
-func (r *auditResult) checkCompleted(o outcome, executions []testsuite.Execution) {
+// checkCompleted requires that the execution of the result has completed, too, and that the result
+// is that of the intent.
+func (r *auditor) checkCompleted(o outcome, executions []testsuite.Execution) {
 	switch e, ok := namedExecution(o, executions); {
 	case !ok:
-		r.addMismatch("%s completed with execution %q, which the ledger does not list for it", o.workflowID, o.executionID)
+		r.add(foundMismatch, o.workflowID, "%s completed with execution %q, which the ledger does not list for it", o.intent, o.executionID)
 	case e.Status != "completed":
-		r.addMismatch("%s completed with execution %s, which is %s", o.workflowID, e.ID, e.Status)
+		r.add(foundMismatch, o.workflowID, "%s completed with execution %s, which is %s", o.intent, e.ID, e.Status)
 	case o.expectFailure:
-		r.addMismatch("%s completed, although its agent is scripted to fail", o.workflowID)
+		r.add(foundMismatch, o.workflowID, "%s completed, although its agent is scripted to fail", o.intent)
+	}
+	if o.resultIntent != o.intent {
+		r.add(foundWrongResult, o.workflowID, "%s completed with the result of %q", o.intent, o.resultIntent)
 	}
 }
 
 // checkFailed accepts only the scripted failures.
-func (r *auditResult) checkFailed(o outcome, executions []testsuite.Execution) {
+func (r *auditor) checkFailed(o outcome, executions []testsuite.Execution) {
 	e, ok := namedExecution(o, executions)
 	expected := o.expectFailure && o.errorType == asteroid.ErrorTypeExecutionFailed && o.reason == plannedFailure && ok && e.Status == "failed"
 	if !expected {
 		r.Failures[cmp.Or(o.errorType, "an error without a type")]++
-		r.addMismatch("%s failed with %s: %s", o.workflowID, cmp.Or(o.errorType, "an error without a type"), o.message)
+		r.add(foundMismatch, o.workflowID, "%s failed with %s: %s", o.intent, cmp.Or(o.errorType, "an error without a type"), o.message)
 	}
 }
 
 // checkCancelled requires that every execution was cancelled, or terminal when the workflow closed.
-func (r *auditResult) checkCancelled(o outcome, executions []testsuite.Execution) {
+func (r *auditor) checkCancelled(o outcome, executions []testsuite.Execution) {
 	if !o.cancelPlanned {
-		r.addMismatch("%s was cancelled, although no cancellation was planned", o.workflowID)
+		r.add(foundMismatch, o.workflowID, "%s was cancelled, although no cancellation was planned", o.intent)
 	}
 	for _, e := range executions {
 		if e.Status != "cancelled" && (e.TerminalAt.IsZero() || e.TerminalAt.After(o.closedAt)) {
-			r.addMismatch("%s was cancelled and closed at %s, but execution %s, created at %s, ran on and is %s", o.workflowID,
-				o.closedAt.Format(clock), e.ID, e.CreatedAt.Format(clock), e.Status)
+			r.add(foundMismatch, o.workflowID, "%s was cancelled and closed at %s, but execution %s, created at %s, ran on and is %s",
+				o.intent, o.closedAt.Format(clock), e.ID, e.CreatedAt.Format(clock), e.Status)
 		}
 	}
 }
@@ -172,20 +180,6 @@ func namedExecution(o outcome, executions []testsuite.Execution) (testsuite.Exec
 		return testsuite.Execution{}, false
 	}
 	return executions[i], true
-}
-
-func (r *auditResult) addMismatch(format string, args ...any) {
-	r.Mismatches++
-	r.addFinding("mismatch: "+format, args...)
-}
-
-func (r *auditResult) addStuck(format string, args ...any) {
-	r.Stuck++
-	r.addFinding("stuck: "+format, args...)
-}
-
-func (r *auditResult) addFinding(format string, args ...any) {
-	r.Findings = append(r.Findings, fmt.Sprintf(format, args...))
 }
 
 func terminal(status string) bool { return asteroid.Status(status).Terminal() }

@@ -21,7 +21,9 @@ import (
 // The roles of the child processes, and their arguments:
 //
 //	chaos-server PORT FILE   a Temporal server with a database file
-//	chaos-worker ADDRESS     a worker of the server at ADDRESS; the environment names the API
+//	chaos-worker ADDRESS OFFSET
+//	                         a worker of the server at ADDRESS, with a clock that is wrong by the
+//	                         duration OFFSET; the environment names the API
 const (
 	serverChild = "chaos-server"
 	workerChild = "chaos-worker"
@@ -60,26 +62,24 @@ func runServer(args []string) error {
 }
 
 func runWorker(args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("%s takes the address of the Temporal server, not %q", workerChild, args)
+	if len(args) != 2 {
+		return fmt.Errorf("%s takes the address of the Temporal server and an offset of the clock, not %q", workerChild, args)
 	}
 	parent := child.ParentExited()
 	connection := asteroid.ConnectionFromEnv()
 	connection.Transport = transport()
-	newer := connection
-	newer.Dialect = asteroid.DialectWorkflows
-	plugin, err := worker.NewPlugin(worker.Options{
-		Connections:    map[string]asteroid.Connection{connectionAgents: connection, connectionWorkflows: newer},
-		LookupGrace:    lookupGrace,
-		RequestTimeout: requestTimeout,
-	})
+	clockOffset, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	plugin, err := newPlugin(connection, clockOffset)
 	if err != nil {
 		return err
 	}
 	logger := sdklog.NewStructuredLogger(childLogger(slog.LevelInfo))
 	failed := make(chan error, 1)
 	for {
-		stop, err := startWorker(args[0], plugin, logger, failed)
+		stop, err := startWorker(args[0], identity(clockOffset), plugin, logger, failed)
 		if err == nil {
 			fmt.Println("ready")
 			select {
@@ -98,9 +98,25 @@ func runWorker(args []string) error {
 	}
 }
 
+// newPlugin returns the plugin of a worker whose clock is wrong by the offset.
+func newPlugin(connection asteroid.Connection, clockOffset time.Duration) (sdkworker.Plugin, error) {
+	newer := connection
+	newer.Dialect = asteroid.DialectWorkflows
+	return worker.NewPlugin(worker.Options{
+		Connections:    map[string]asteroid.Connection{connectionAgents: connection, connectionWorkflows: newer},
+		LookupGrace:    lookupGrace,
+		RequestTimeout: requestTimeout,
+		Now:            func() time.Time { return time.Now().Add(clockOffset) },
+	})
+}
+
+// registerWorkflows registers the workflows of this program's own, on a worker or a replayer.
+func registerWorkflows(registry sdkworker.WorkflowRegistry) {
+}
+
 // startWorker starts a worker. It fails while the Temporal server is down.
-func startWorker(address string, plugin sdkworker.Plugin, logger sdklog.Logger, failed chan<- error) (stop func(), err error) {
-	temporal, err := client.NewLazyClient(client.Options{HostPort: address, Logger: logger})
+func startWorker(address, identity string, plugin sdkworker.Plugin, logger sdklog.Logger, failed chan<- error) (stop func(), err error) {
+	temporal, err := client.NewLazyClient(client.Options{HostPort: address, Identity: identity, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
@@ -114,11 +130,24 @@ func startWorker(address string, plugin sdkworker.Plugin, logger sdklog.Logger, 
 			}
 		},
 	})
+	registerWorkflows(w)
 	if err := w.Start(); err != nil {
 		temporal.Close()
 		return nil, err
 	}
 	return func() { w.Stop(); temporal.Close() }, nil
+}
+
+// wrongClock is part of the identity of a worker whose clock is wrong.
+const wrongClock = " with a clock "
+
+// identity returns the name of a worker in histories.
+func identity(clockOffset time.Duration) string {
+	name := fmt.Sprintf("worker process %d", os.Getpid())
+	if clockOffset != 0 {
+		name += fmt.Sprintf("%s%s off", wrongClock, clockOffset)
+	}
+	return name
 }
 
 // childLogger logs to the file that the parent names, if any.

@@ -19,6 +19,8 @@ type disruptor struct {
 	plan      *plan
 	processes *processes
 	api       *testsuite.API
+	tally     *tally
+	timeline  *timeline
 	logf      func(format string, args ...any)
 	// closedWorkflows returns the number of workflows that are closed so far.
 	closedWorkflows func() int
@@ -61,7 +63,9 @@ func (d *disruptor) killWorkers(ctx context.Context) error {
 			d.logf("without being killed, %v", err)
 		} else {
 			w.Kill()
+			d.timeline.add("worker process %d is killed", w.Pid())
 			d.kills.Add(1)
+			d.tally.fire(kindWorkerKilled)
 		}
 		if err := d.processes.startWorker(slot); err != nil && !errors.Is(err, errClosed) {
 			return err
@@ -101,6 +105,7 @@ func (d *disruptor) restartServer(ctx context.Context, kill bool) error {
 		return err
 	}
 	d.restarts.Add(1)
+	d.tally.fire(kindServerRestart)
 	d.logf("the Temporal server was %s and restarted", how)
 	return nil
 }

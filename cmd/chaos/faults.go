@@ -30,6 +30,7 @@ const (
 
 const (
 	agentName      = "clerk"
+	inputIntent    = "intent" // of every agent; the audit groups the executions by it
 	inputSeconds   = "seconds"
 	inputFails     = "fails"
 	inputDigest    = "sha256"
@@ -45,11 +46,12 @@ func clerk(run testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{work, testsuite.Fail(plannedFailure)}
 	}
 	digest, _ := run.Inputs[inputDigest].(string)
+	result := map[string]any{inputIntent: run.Inputs[inputIntent], "sha256": digest}
 	rerun := run.ParentExecutionID != "" // the API gives a rerun no files
 	if digest != "" && !rerun && (len(run.Files) != 1 || run.Files[0].SHA256 != digest) {
 		return []testsuite.Step{testsuite.Fail("it was started without its file")}
 	}
-	return []testsuite.Step{work, testsuite.Complete("success", "Filed it.", map[string]any{"sha256": digest})}
+	return []testsuite.Step{work, testsuite.Complete("success", "Filed it.", result)}
 }
 
 // The operations that start an agent. Late intents use the workflows dialect, so that a fault

@@ -90,7 +90,7 @@ func TestChaosStopsEverythingOnInterrupt(t *testing.T) {
 func TestWorkerChildExitsWhenPipeCloses(t *testing.T) {
 	t.Parallel()
 	// A worker without a server retries until the pipe closes.
-	w, err := child.Start("worker", []string{"ASTEROID_API_KEY=none"}, workerChild, "127.0.0.1:1")
+	w, err := child.Start("worker", []string{"ASTEROID_API_KEY=none"}, workerChild, "127.0.0.1:1", "0s")
 	require.NoError(t, err)
 	require.NoError(t, w.ExitError())
 	require.NoError(t, w.Stop(30*time.Second))
@@ -140,6 +140,12 @@ func TestNewPlanIsEqualForEqualSeeds(t *testing.T) {
 	late, others := a.queues()
 	require.Len(t, late, 3)
 	require.Len(t, others, 197)
+	for _, n := range late {
+		require.Nil(t, a.scenarios[n])
+	}
+	for _, told := range scenarios {
+		require.Contains(t, a.scenarios, told)
+	}
 	var files, cancels, reruns, fails int
 	for _, in := range a.intents {
 		require.False(t, in.late && (in.cancelAfter > 0 || in.fails), "late intents must reach the sweep at the end of RunAgent")

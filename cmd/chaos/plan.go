@@ -13,10 +13,12 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// plan holds what is drawn from the seed: the intents and the disruptions.
+// plan holds what is drawn from the seed: the workflows and the disruptions.
 type plan struct {
+	seed           uint64
 	intents        []*intent
-	kills          *rand.Rand // draws the time and the slot of each worker kill
+	scenarios      []*scenario // of each workflow; nil for a claim, which the intent describes
+	kills          *rand.Rand  // draws the time and the slot of each worker kill
 	restarts       []serverRestart
 	capacityLimits []capacityLimit
 	capacityStatus int
@@ -48,6 +50,9 @@ type capacityLimit struct {
 	length      time.Duration
 }
 
+// fullRun is the number of workflows from which on a run must meet every kind of trouble.
+const fullRun = 100
+
 const (
 	cancelShare   = 0.10
 	rerunShare    = 0.06
@@ -60,13 +65,13 @@ const (
 // newPlan draws a plan. Each kind of item has its own random numbers, so more of one kind does not
 // change the others.
 func newPlan(s settings) *plan {
-	p := &plan{kills: random(s.seed, "kills")}
+	p := &plan{seed: s.seed, kills: random(s.seed, "kills")}
 	draw := random(s.seed, "intents")
 	for i := range s.runs {
 		// Every field is drawn for every intent, so a changed share does not change the other
 		// fields.
 		in := &intent{
-			workflowID: fmt.Sprintf("chaos-%d-%04d", s.seed, i),
+			workflowID: p.workflowID(i),
 			work:       between(draw, time.Second, 4*time.Second),
 		}
 		if content := fmt.Sprintf("claim,amount\n%d,%d\n", i, draw.IntN(1000)); draw.Float64() < fileShare {
@@ -92,6 +97,8 @@ func newPlan(s settings) *plan {
 		in.late, in.work, in.fails, in.cancelAfter = true, lateWork, false, 0
 	}
 
+	p.drawScenarios(s.runs)
+
 	draw = random(s.seed, "trouble") // the purpose is part of the seed: another name draws another plan
 	// spread spreads n items over the run, one in each nth of it.
 	spread := func(n int, add func(afterClosed int)) {
@@ -107,6 +114,31 @@ func newPlan(s settings) *plan {
 	})
 	p.capacityStatus = []int{http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}[draw.IntN(3)]
 	return p
+}
+
+// workflowID returns the id of the nth workflow.
+func (p *plan) workflowID(n int) string { return fmt.Sprintf("chaos-%d-%04d", p.seed, n) }
+
+// drawScenarios decides which workflows tell which scenario.
+func (p *plan) drawScenarios(runs int) {
+	p.scenarios = make([]*scenario, runs)
+	var free []int // those that are not late
+	for n, in := range p.intents {
+		if !in.late {
+			free = append(free, n)
+		}
+	}
+	draw := random(p.seed, "scenarios")
+	draw.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
+	for _, told := range scenarios {
+		times := int(told.share * float64(runs) / 100)
+		if runs >= fullRun {
+			times = max(times, 1)
+		}
+		for range min(times, len(free)) {
+			p.scenarios[free[0]], free = told, free[1:]
+		}
+	}
 }
 
 // random returns the random numbers of a seed for one purpose.
@@ -128,7 +160,7 @@ func (in *intent) input(agentID string) workflows.RunAgentInput {
 	input := workflows.RunAgentInput{
 		Connection:          connectionAgents,
 		AgentID:             agentID,
-		Inputs:              asteroid.Inputs{inputSeconds: in.work.Seconds(), inputFails: in.fails},
+		Inputs:              asteroid.Inputs{inputIntent: in.workflowID, inputSeconds: in.work.Seconds(), inputFails: in.fails},
 		LongPollSeconds:     in.longPoll,
 		PollIntervalSeconds: pollInterval,
 	}
@@ -148,13 +180,14 @@ func (in *intent) input(agentID string) workflows.RunAgentInput {
 	return input
 }
 
-// queues separates the late intents, which are started one after another, from the others.
-func (p *plan) queues() (late, others []*intent) {
-	for _, in := range p.intents {
+// queues separates the workflows with late intents, which are started one after another, from the
+// others.
+func (p *plan) queues() (late, others []int) {
+	for n, in := range p.intents {
 		if in.late {
-			late = append(late, in)
+			late = append(late, n)
 		} else {
-			others = append(others, in)
+			others = append(others, n)
 		}
 	}
 	return late, others

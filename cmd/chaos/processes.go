@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 )
@@ -54,6 +55,12 @@ func (p *processes) startServer(ctx context.Context) error {
 	return err
 }
 
+// clockOffset returns by how much the clock of the workers in a slot is wrong.
+func clockOffset(slot int) time.Duration {
+	offsets := []time.Duration{0, 2 * time.Minute, -2 * time.Minute}
+	return offsets[slot%len(offsets)]
+}
+
 // startWorker starts a worker in a slot. It does not wait until the worker is ready.
 func (p *processes) startWorker(slot int) error {
 	p.mu.Lock()
@@ -63,7 +70,7 @@ func (p *processes) startWorker(slot int) error {
 	}
 	p.started++
 	name := fmt.Sprintf("worker-%d", p.started)
-	w, err := child.Start(name, append(p.logFile(name), p.api...), workerChild, p.address)
+	w, err := child.Start(name, append(p.logFile(name), p.api...), workerChild, p.address, clockOffset(slot).String())
 	if err != nil {
 		return err
 	}

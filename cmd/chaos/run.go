@@ -24,7 +24,9 @@ import (
 func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *report, err error) {
 	began := time.Now()
 	var mu sync.Mutex
+	happened := &timeline{}
 	logf := func(format string, args ...any) {
+		happened.add(format, args...)
 		mu.Lock()
 		defer mu.Unlock()
 		fmt.Fprintf(stderr, "%5.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
@@ -56,8 +58,13 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 	defer temporal.Close()
 
-	w := &workload{plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID}
-	w.disruptor = &disruptor{plan: p, processes: all, api: api, logf: logf, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) }}
+	w := &workload{
+		plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID, tally: &tally{}, findings: &findings{},
+		timeline: happened,
+	}
+	w.disruptor = &disruptor{
+		plan: p, processes: all, api: api, tally: w.tally, timeline: happened, logf: logf, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) },
+	}
 
 	disruption, stopDisruption := context.WithCancel(ctx)
 	defer stopDisruption()
@@ -82,8 +89,16 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 	logf("%s; waiting for late requests and open executions", w.progress())
 	ledger := w.awaitLedger(ctx)
+	w.tally.addRequests(api.Requests())
+	audited := audit(outcomes, ledger, w.findings)
+	histories, err := w.collectHistories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	replayed := w.checkHistories(ctx, histories)
 	return &report{
-		auditResult: audit(outcomes, ledger), seed: s.seed,
+		auditResult: audited, findings: w.findings, kinds: w.tally.counts(), replayed: replayed,
+		stories: w.storiesOf(w.findings.all, histories, ledger), settings: s,
 		kills: int(w.disruptor.kills.Load()), restarts: int(w.disruptor.restarts.Load()),
 		requests: w.countRequests(executeOperation, lateExecuteOperation), elapsed: time.Since(began),
 	}, nil

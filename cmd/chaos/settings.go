@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -33,6 +34,11 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		return s, err
 	}
 	return s, s.check()
+}
+
+// String returns the flags that make the same plan.
+func (s settings) String() string {
+	return fmt.Sprintf("--runs %d --seed %d --workers %d --concurrency %d", s.runs, s.seed, s.workers, s.concurrency)
 }
 
 func (s *settings) check() error {

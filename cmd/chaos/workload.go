@@ -29,6 +29,9 @@ type workload struct {
 	api         *testsuite.API
 	agentID     string
 	disruptor   *disruptor
+	tally       *tally
+	findings    *findings
+	timeline    *timeline // of the processes
 
 	reruns          sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
 	closedWorkflows atomic.Int64
@@ -40,6 +43,8 @@ const (
 	// lateSpacing separates late intents: each sends its second request before the next one's
 	// first.
 	lateSpacing = 12 * time.Second
+	// workflowTaskTimeout is short: a killed worker may hold a task.
+	workflowTaskTimeout = 5 * time.Second
 	// stallTimeout stops the run when no workflow closes for so long. Open workflows then count as
 	// stuck.
 	stallTimeout = 2 * time.Minute
@@ -55,31 +60,39 @@ func (w *workload) run(ctx context.Context) []outcome {
 	var mu sync.Mutex
 	var outcomes []outcome
 	var running sync.WaitGroup
-	follow := func(in *intent, done func()) {
+	follow := func(n int, done func()) {
 		defer done()
-		o := w.runIntent(ctx, in)
+		own := w.tell(ctx, n)
 		mu.Lock()
 		defer mu.Unlock()
-		outcomes = append(outcomes, o)
+		outcomes = append(outcomes, own...)
 	}
 	late, others := w.plan.queues()
 	running.Go(func() {
-		for i, in := range late {
+		for i, n := range late {
 			if i > 0 {
 				program.Sleep(ctx, lateSpacing)
 			}
-			running.Go(func() { follow(in, func() {}) })
+			running.Go(func() { follow(n, func() {}) })
 		}
 	})
 	slots := make(chan struct{}, w.concurrency)
-	for _, in := range others {
+	for _, n := range others {
 		slots <- struct{}{} // does not block for long, even if ctx is cancelled
-		running.Go(func() { follow(in, func() { <-slots }) })
+		running.Go(func() { follow(n, func() { <-slots }) })
 		program.Sleep(ctx, startInterval)
 	}
 	running.Wait()
 	w.reruns.Wait()
 	return outcomes
+}
+
+// tell runs the nth workflow of the plan, and whatever else its scenario needs.
+func (w *workload) tell(ctx context.Context, n int) []outcome {
+	if told := w.plan.scenarios[n]; told != nil {
+		return told.run(ctx, w.newScene(n))
+	}
+	return []outcome{w.runIntent(ctx, w.plan.intents[n])}
 }
 
 // watch calls abort when no workflow closes for stallTimeout.
@@ -97,7 +110,7 @@ func (w *workload) watch(ctx context.Context, abort func()) {
 
 // runIntent starts an intent's workflow, cancels and reruns it as planned, and returns its outcome.
 func (w *workload) runIntent(ctx context.Context, in *intent) outcome {
-	o := outcome{workflowID: in.workflowID, expectFailure: in.fails, cancelPlanned: in.cancelAfter > 0}
+	o := outcome{intent: in.workflowID, workflowID: in.workflowID, expectFailure: in.fails, cancelPlanned: in.cancelAfter > 0}
 	if in.late {
 		release := w.injectLateCommit(ctx, in)
 		defer release()
@@ -123,7 +136,7 @@ func (w *workload) runIntent(ctx context.Context, in *intent) outcome {
 			}
 		})
 	}
-	w.awaitClose(ctx, in, &o)
+	w.awaitClose(ctx, &o)
 	if o.state != stateOpen {
 		w.closedWorkflows.Add(1)
 	}
@@ -167,7 +180,7 @@ func (w *workload) start(ctx context.Context, in *intent) bool {
 			// The retry of a start whose response was lost must not start a second run of a closed
 			// workflow.
 			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-			WorkflowTaskTimeout:   5 * time.Second,
+			WorkflowTaskTimeout:   workflowTaskTimeout,
 		}, workflows.RunAgentName, in.input(w.agentID))
 		return err
 	})
@@ -176,6 +189,9 @@ func (w *workload) start(ctx context.Context, in *intent) bool {
 func (w *workload) cancel(ctx context.Context, in *intent) {
 	retry(ctx, func(ctx context.Context) error {
 		err := w.temporal.CancelWorkflow(ctx, in.workflowID, "")
+		if err == nil {
+			w.tally.fire(kindWorkflowCancelled)
+		}
 		if _, closed := errors.AsType[*serviceerror.NotFound](err); closed {
 			return nil
 		}
@@ -190,21 +206,30 @@ func (w *workload) rerun(in *intent) {
 	for _, e := range w.api.Executions() {
 		if e.Metadata[asteroid.MetadataWorkflowID] == in.workflowID {
 			w.api.RerunExecution(e.ID)
+			w.tally.fire(kindRerun)
 			return
 		}
 	}
 }
 
-// awaitClose waits until the workflow is closed and records the outcome.
-func (w *workload) awaitClose(ctx context.Context, in *intent, o *outcome) {
-	retry(ctx, func(ctx context.Context) error {
+// awaitClose waits until the workflow asteroid.RunAgent is closed and records the outcome.
+func (w *workload) awaitClose(ctx context.Context, o *outcome) {
+	w.awaitCloseOf(ctx, o, func(get func(any) error) (*workflows.RunAgentResult, error) {
 		var result workflows.RunAgentResult
-		err := w.temporal.GetWorkflow(ctx, in.workflowID, "").Get(ctx, &result)
+		return &result, get(&result)
+	})
+}
+
+// awaitCloseOf waits until a workflow is closed and records the outcome of one intent. decode gets
+// the workflow's result, and returns the run of that intent.
+func (w *workload) awaitCloseOf(ctx context.Context, o *outcome, decode func(get func(any) error) (*workflows.RunAgentResult, error)) {
+	retry(ctx, func(ctx context.Context) error {
+		get := func(result any) error { return w.temporal.GetWorkflow(ctx, o.workflowID, "").Get(ctx, result) }
+		result, err := decode(get)
 		failure, failed := errors.AsType[*temporal.WorkflowExecutionError](err)
 		switch {
 		case err == nil:
-			o.state, o.executionID = stateCompleted, result.ExecutionID
-			o.adopted = result.Adopted
+			o.recordResult(result)
 		case failed:
 			if o.state = stateFailed; temporal.IsCanceledError(failure.Unwrap()) {
 				o.state = stateCancelled
@@ -219,12 +244,21 @@ func (w *workload) awaitClose(ctx context.Context, in *intent, o *outcome) {
 		return
 	}
 	retry(ctx, func(ctx context.Context) error {
-		described, err := w.temporal.DescribeWorkflowExecution(ctx, in.workflowID, "")
+		described, err := w.temporal.DescribeWorkflowExecution(ctx, o.workflowID, "")
 		if err == nil {
 			o.closedAt = described.GetWorkflowExecutionInfo().GetCloseTime().AsTime()
 		}
 		return err
 	})
+}
+
+// recordResult records how a run completed. A result that cannot be read has no intent, which the
+// audit finds.
+func (o *outcome) recordResult(result *workflows.RunAgentResult) {
+	o.state, o.executionID, o.adopted = stateCompleted, result.ExecutionID, result.Adopted
+	var content struct{ Intent string }
+	_ = result.DecodeResult(&content)
+	o.resultIntent = content.Intent
 }
 
 // recordError records why a workflow did not complete.
