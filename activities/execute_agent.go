@@ -77,7 +77,8 @@ import (
 // number to the key, first #2.
 //
 // After a reset, the agents of the replaced runs whose requests were not repeated still work. The
-// result names them in Superseded. RunAgent cancels them when its workflow ends.
+// result names them in Superseded. The workflow of RunAgent cancels them when it ends, and those
+// that the service lists until LookupGrace after the reset, for at most 30 seconds.
 //
 // # Remaining risks
 //
@@ -157,6 +158,7 @@ func (e *executeAttempt) result(ctx context.Context, key string, execution clien
 	return &asteroid.ExecuteAgentResult{
 		ExecutionID: execution.ID, Status: execution.Status, ExecutionKey: key, Decisions: e.Decided,
 		Events: e.eventsOf(ctx, execution), Superseded: e.supersededExecutions(ctx, intentKey, execution.ID),
+		ResetAt: e.resetTime(ctx),
 	}
 }
 

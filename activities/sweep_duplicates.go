@@ -1,13 +1,19 @@
 package activities
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/client"
 )
 
 // SweepDuplicates cancels every execution of an intent except Keep: duplicates that the service
@@ -25,6 +31,9 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 		return nil, err
 	}
 	result, _ := heartbeatDetails[asteroid.SweepDuplicatesResult](ctx)
+	if in.Internal.FirstRunID != "" {
+		return a.sweepReplacedRuns(ctx, c, in.Internal, result)
+	}
 	var uncancelled error
 	for key, number := in.ExecutionKey, 2; ; number++ {
 		found, err := c.Candidates(ctx, in.AgentID, key)
@@ -35,14 +44,7 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 			if duplicate.ID == in.Keep || duplicate.Terminal {
 				continue
 			}
-			if err := c.CancelDuplicate(ctx, duplicate.ID); err != nil {
-				uncancelled = err
-				continue
-			}
-			activity.GetLogger(ctx).Info("Duplicate cancelled", "agentId", in.AgentID, "executionId", duplicate.ID, "kept", in.Keep)
-			countDecision(ctx, asteroid.DecisionDuplicateCancelled)
-			result.Cancelled = append(result.Cancelled, duplicate.ID)
-			activity.RecordHeartbeat(ctx, result)
+			uncancelled = cmp.Or(sweepExecution(ctx, c, duplicate.ID, &result), uncancelled)
 		}
 		// Duplicates of Keep have its number of the key. Without Keep, any number may be in use.
 		if in.Keep != "" || len(found) == 0 {
@@ -51,9 +53,60 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 		key = numbered(in.ExecutionKey, number)
 	}
 	if uncancelled != nil {
-		return nil, bound.Error(temporal.NewApplicationErrorWithOptions(
-			"a duplicate could not be cancelled: "+uncancelled.Error()+" (it is tried again)", asteroid.ErrorTypeUnavailable,
-			temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: in.ExecutionKey}}}))
+		return nil, unsweptError(uncancelled, in.ExecutionKey)
+	}
+	return &result, nil
+}
+
+// sweepExecution cancels an execution and adds it to the result.
+func sweepExecution(ctx context.Context, c *client.Client, id string, result *asteroid.SweepDuplicatesResult) error {
+	if err := c.CancelDuplicate(ctx, id); err != nil {
+		return err
+	}
+	activity.GetLogger(ctx).Info("Surplus execution cancelled", "executionId", id)
+	countDecision(ctx, asteroid.DecisionDuplicateCancelled)
+	result.Cancelled = append(result.Cancelled, id)
+	activity.RecordHeartbeat(ctx, *result)
+	return nil
+}
+
+func unsweptError(err error, key string) error {
+	return bound.Error(temporal.NewApplicationErrorWithOptions(
+		"a duplicate could not be cancelled: "+err.Error()+" (it is tried again)", asteroid.ErrorTypeUnavailable,
+		temporal.ApplicationErrorOptions{Details: []any{asteroid.ErrorDetails{ExecutionKey: key}}}))
+}
+
+// maxReplacedGrace bounds how long after a reset the end of the workflow waits for what the service
+// lists late. Nothing is lost by ending earlier but the money for an agent that nobody waits for.
+const maxReplacedGrace = 30 * time.Second
+
+// replacedGrace returns how long after a reset executions of the replaced run may be listed late.
+func (a *Activities) replacedGrace() time.Duration { return min(a.lookupGrace, maxReplacedGrace) }
+
+// sweepReplacedRuns cancels what runs of the workflow started before a reset replaced them. Until
+// the grace period after the reset is over, it ends with an error, and the next attempt looks
+// again: the service may list an execution late.
+func (a *Activities) sweepReplacedRuns(
+	ctx context.Context, c *client.Client, in asteroid.SweepDuplicatesInternal, result asteroid.SweepDuplicatesResult,
+) (*asteroid.SweepDuplicatesResult, error) {
+	info := activity.GetInfo(ctx)
+	ownKeys := info.Namespace + "/" + info.WorkflowExecution.ID + "/" // how they begin without an IdempotencyKey
+	replaced, err := a.executionsOfReplacedRuns(ctx, c, in.FirstRunID, func(found client.Candidate) bool {
+		return !slices.Contains(in.Adopted, found.ID) && (!in.Continues || strings.HasPrefix(found.Key, ownKeys))
+	})
+	for _, id := range replaced {
+		err = cmp.Or(sweepExecution(ctx, c, id, &result), err)
+	}
+	if err != nil {
+		return nil, unsweptError(err, "")
+	}
+	// The attempt's start is by the server's clock, as is ResetAt.
+	if left := in.ResetAt.Add(a.replacedGrace()).Sub(info.StartedTime); !in.ResetAt.IsZero() && left > 0 {
+		return nil, temporal.NewApplicationErrorWithOptions(
+			fmt.Sprintf("the service may list what a replaced run has started for another %s", left.Round(time.Second)),
+			asteroid.ErrorTypeUnavailable, temporal.ApplicationErrorOptions{
+				Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: min(lookupInterval, max(left, 10*time.Millisecond)),
+			})
 	}
 	return &result, nil
 }

@@ -14,7 +14,7 @@ import (
 // processes are the Temporal server and the workers.
 type processes struct {
 	settings settings
-	api      []string // environment of the workers: the address and the key of the API
+	api      []string // environment of the workers: the address and the key of the API, and that of the sayings
 	address  string
 	port     int
 	database string

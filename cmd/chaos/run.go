@@ -40,9 +40,14 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	defer func() { err = errors.Join(err, api.Close()) }()
 	agentID := api.ServeAgent(agentName, clerk)
 
+	sayings, err := startSayings()
+	if err != nil {
+		return nil, fmt.Errorf("serve what the workers read: %w", err)
+	}
+	defer sayings.close()
 	all := &processes{
 		settings: s,
-		api:      []string{"ASTEROID_API_KEY=" + api.APIKey(), "ASTEROID_BASE_URL=" + api.BaseURL(), "ASTEROID_ORGANIZATION_ID=", "ASTEROID_DIALECT="},
+		api:      []string{controlEnv + "=" + sayings.url, "ASTEROID_API_KEY=" + api.APIKey(), "ASTEROID_BASE_URL=" + api.BaseURL(), "ASTEROID_ORGANIZATION_ID=", "ASTEROID_DIALECT="},
 	}
 	end, err := all.startAll(ctx)
 	if err != nil {
@@ -60,7 +65,7 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 
 	w := &workload{
 		plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID, tally: &tally{}, findings: &findings{},
-		timeline: happened,
+		timeline: happened, sayings: sayings,
 	}
 	w.disruptor = &disruptor{
 		plan: p, processes: all, api: api, tally: w.tally, timeline: happened, logf: logf, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) },

@@ -30,11 +30,14 @@ type scenario struct {
 	share float64
 	// run returns an outcome for every agent run that was intended. It returns when the workflows
 	// are closed or ctx is cancelled.
-	run func(ctx context.Context, s *scene) []outcome
+	run func(s *scene, ctx context.Context) []outcome
 }
 
 // scenarios are all stories but the claims, which the rest of the workflows are.
-var scenarios = []*scenario{}
+var scenarios = []*scenario{
+	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
+	continued, workflowRetried, keyShared, activityReset, activityResetAll,
+}
 
 // scene is one telling of a scenario.
 type scene struct {

@@ -32,6 +32,7 @@ type workload struct {
 	tally       *tally
 	findings    *findings
 	timeline    *timeline // of the processes
+	sayings     *sayings
 
 	reruns          sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
 	closedWorkflows atomic.Int64
@@ -90,7 +91,7 @@ func (w *workload) run(ctx context.Context) []outcome {
 // tell runs the nth workflow of the plan, and whatever else its scenario needs.
 func (w *workload) tell(ctx context.Context, n int) []outcome {
 	if told := w.plan.scenarios[n]; told != nil {
-		return told.run(ctx, w.newScene(n))
+		return told.run(w.newScene(n), ctx)
 	}
 	return []outcome{w.runIntent(ctx, w.plan.intents[n])}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func TestRunAgentAfterResetAdoptsActiveExecution(t *testing.T) {
-	s := newStack(t)
+	s := newResetStack(t)
 	s.startWorker()
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 4}})
 	s.awaitState(run, phase(workflows.PhaseRunning))
