@@ -12,8 +12,8 @@ type SweepDuplicatesInput struct {
 	// ExecutionKey is the ExecutionKey of the [ExecuteAgentResult] or of the [ErrorDetails]. It is
 	// required.
 	ExecutionKey string `json:"executionKey"`
-	// Keep is the id of the execution that is not cancelled. Empty means that every execution of
-	// the intent is cancelled.
+	// Keep is the id of the execution that is not cancelled, unless another workflow has an older
+	// one. Empty means that every execution of the intent is cancelled.
 	Keep string `json:"keep,omitempty"`
 	// Internal is for the interceptor of package workflows. Leave it empty.
 	Internal SweepDuplicatesInternal `json:"internal,omitzero"`
@@ -60,4 +60,7 @@ type SweepDuplicatesResult struct {
 	// Cancelled are the ids of the executions that the activity cancelled. It is empty when it
 	// found none.
 	Cancelled []string `json:"cancelled,omitempty"`
+	// Kept is the execution that was kept: Keep, or an older one of another workflow with the same
+	// IdempotencyKey.
+	Kept string `json:"kept,omitempty"`
 }

@@ -90,8 +90,8 @@ import (
 // done.
 //
 // Two executes with one IdempotencyKey at the same moment, in two workflows, can both find nothing
-// and both send. The younger run is then cancelled while its workflow awaits it. Give the workflows
-// themselves one id, and Temporal lets only one run.
+// and both send. The sweeps then cancel the younger run, and RunAgent goes on with the older one.
+// Give the workflows themselves one id, and Temporal lets only one run.
 //
 // An execution that somebody deletes cannot be found and counts as never started.
 //

@@ -14,6 +14,7 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 )
 
 // SweepDuplicates cancels every execution of an intent except Keep: duplicates that the service
@@ -21,6 +22,10 @@ import (
 // ([asteroid.ExecuteAgentResult.MayHaveLateDuplicate]). Without Keep it cancels whatever an execute
 // of unknown outcome started. It leaves reruns that people made alone. It lists the executions
 // once, and repeating it is harmless.
+//
+// Two workflows with one IdempotencyKey may both have started an agent. Each sweeps, and both must
+// keep the same one. So if another workflow than Keep's has an execution of the same request, the
+// oldest is kept that has neither failed nor been cancelled. The result names it.
 //
 // Errors: asteroid.InvalidInput; asteroid.Unavailable, retried, when a duplicate could not be
 // cancelled, whatever the service's error was; and those of the API. Executions that a failed
@@ -40,8 +45,11 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 		if err != nil {
 			return nil, activityError(ctx, err)
 		}
+		if in.Keep != "" {
+			found, result.Kept = survivorOfSweep(found, in.Keep, activity.GetInfo(ctx).WorkflowExecution.ID)
+		}
 		for _, duplicate := range found {
-			if duplicate.ID == in.Keep || duplicate.Terminal {
+			if duplicate.ID == result.Kept || duplicate.Terminal {
 				continue
 			}
 			uncancelled = cmp.Or(sweepExecution(ctx, c, duplicate.ID, &result), uncancelled)
@@ -56,6 +64,36 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 		return nil, unsweptError(uncancelled, in.ExecutionKey)
 	}
 	return &result, nil
+}
+
+// survivorOfSweep returns the executions of the request that keep is an execution of, and which of
+// them survives. workflowID is that of the workflow that sweeps.
+func survivorOfSweep(found []client.Candidate, keep, workflowID string) (same []client.Candidate, survivor string) {
+	kept := client.Candidate{Summary: client.Summary{ID: keep}, Origin: client.Origin{WorkflowID: workflowID}} // not listed yet
+	if i := slices.IndexFunc(found, func(candidate client.Candidate) bool { return candidate.ID == keep }); i >= 0 {
+		kept = found[i]
+	} else {
+		found = append(found, kept)
+	}
+	same = slices.DeleteFunc(slices.Clone(found), func(candidate client.Candidate) bool { return !sameMeaning(candidate.Request, kept.Request) })
+	foreign := func(candidate client.Candidate) bool { return candidate.Origin.WorkflowID != kept.Origin.WorkflowID }
+	oldest := slices.IndexFunc(same, func(candidate client.Candidate) bool { return !candidate.Superseded() })
+	if oldest < 0 || !slices.ContainsFunc(same, foreign) {
+		return same, keep
+	}
+	return same, same[oldest].ID
+}
+
+// sameMeaning reports whether two requests, by their digests, mean the same. One that does not tell
+// what was requested means the same as any.
+func sameMeaning(one, other string) bool {
+	a, tells := intent.Parse(one)
+	b, tellsToo := intent.Parse(other)
+	if !tells || !tellsToo {
+		return true
+	}
+	meaning, _ := a.Differences(b)
+	return len(meaning) == 0
 }
 
 // sweepExecution cancels an execution and adds it to the result.

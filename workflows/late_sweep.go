@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -50,6 +51,34 @@ func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
 		return
 	}
 	r.executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, swept.Cancelled...)
+	if swept.Kept != "" && sweep.in.Keep == r.executed.ExecutionID {
+		r.survivor = swept.Kept
+	}
+	sweep.in.Keep = cmp.Or(swept.Kept, sweep.in.Keep)
+}
+
+// followSurvivor begins to track the execution that another workflow with the same IdempotencyKey
+// started earlier, if that is why this one was cancelled. It reports whether there is one.
+func (r *AgentRun) followSurvivor(ctx workflow.Context, e *asteroid.Execution) bool {
+	if e == nil || e.Status != asteroid.StatusCancelled || r.cancelRequested || ctx.Err() != nil {
+		return false
+	}
+	if r.survivor == "" || r.survivor == e.ExecutionID {
+		for _, sweep := range r.sweeps { // the other workflow may have swept first
+			_ = workflow.Await(ctx, func() bool { return !sweep.running })
+			r.sweep(ctx, sweep)
+		}
+	}
+	survivor := r.survivor
+	if survivor == "" || survivor == e.ExecutionID {
+		return false
+	}
+	r.survivor = ""
+	r.agents.executions = append(r.agents.executions, survivor)
+	r.recordExecution(ctx, asteroid.ExecuteAgentResult{
+		ExecutionID: survivor, Status: asteroid.StatusStarting, ExecutionKey: r.executed.ExecutionKey, Adopted: true,
+	})
+	return true
 }
 
 // finishSweeps sweeps at the end of the run: once, or repeatedly until the grace period after the

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -290,7 +289,7 @@ func (s *scene) retryWorkflow(ctx context.Context) []outcome {
 }
 
 // Two workflows have one intent at the same time. Both may send a request. Then the younger
-// execution is cancelled, and the workflow that follows it fails.
+// execution is cancelled, and both workflows follow the older one.
 func (s *scene) shareKey(ctx context.Context) []outcome {
 	in := s.own(s.some(6*time.Second, 9*time.Second))
 	in.IdempotencyKey = "order-of-" + s.id
@@ -308,10 +307,7 @@ func (s *scene) shareKey(ctx context.Context) []outcome {
 	if outcomes[0].state != stateOpen && outcomes[1].state != stateOpen {
 		s.tally.fire(kindSharedKey)
 	}
-	lost := func(o outcome) bool {
-		return o.state == stateFailed && o.errorType == asteroid.ErrorTypeExecutionCancelled
-	}
-	return slices.DeleteFunc(outcomes, func(o outcome) bool { return lost(o) && !(lost(outcomes[0]) && lost(outcomes[1])) })
+	return outcomes
 }
 
 // The response to the execute is lost, and the activity is reset while it looks the execution up.
