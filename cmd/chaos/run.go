@@ -39,6 +39,9 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 	defer func() { err = errors.Join(err, api.Close()) }()
 	agentID := api.ServeAgent(agentName, clerk)
+	if err := executeStranger(api, agentID); err != nil {
+		return nil, err
+	}
 
 	sayings, err := startSayings()
 	if err != nil {

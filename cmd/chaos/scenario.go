@@ -37,6 +37,7 @@ type scenario struct {
 var scenarios = []*scenario{
 	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
 	continued, workflowRetried, keyShared, activityReset, activityResetAll,
+	gatewayInWait, expiredInWait, oddMembers, unknownStatuses, largeResult, deepResult,
 }
 
 // scene is one telling of a scenario.
