@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -91,7 +92,9 @@ func (l limits) drawWorkflow(t *rapid.T) (w workflowPlan) {
 	}
 	w.Intents = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) (i intentPlan) {
 		i.After = drawSpan(t, "after", 5*time.Second)
-		i.Key = rapid.IntRange(0, 2).Draw(t, "key")
+		if !slices.ContainsFunc(w.Resets, func(r resetPlan) bool { return r.Corrected }) { // with a key, a correction is refused
+			i.Key = rapid.IntRange(0, 2).Draw(t, "key")
+		}
 		i.Claim = rapid.IntRange(1, 2).Draw(t, "claim")
 		for range len(w.Resets) + 1 {
 			i.Attempts = append(i.Attempts, l.drawAttempts(t, "attempts"))
@@ -119,7 +122,7 @@ type agentsWorld struct {
 	outcomes []outcome
 }
 
-func runAgents(t *testing.T, s agentsSchedule) []string {
+func runAgents(t *testing.T, s agentsSchedule) []violation {
 	t.Helper()
 	return simulate(t, s.Conditions, activities.Options{}, func(w *world) {
 		a := &agentsWorld{world: w}
@@ -132,7 +135,7 @@ func runAgents(t *testing.T, s agentsSchedule) []string {
 			workflows.add(time.Duration(plan.At)+time.Duration(i)*3137*time.Microsecond, func() { a.runWorkflow(fmt.Sprintf("workflow-%d", i+1), plan) })
 		}
 		if !workflows.wait(agentWork + 2*patience + time.Hour) {
-			w.violation("a workflow is stuck")
+			w.violate("a workflow is stuck", "")
 			return
 		}
 		a.audit()
@@ -259,14 +262,14 @@ func (a *agentsWorld) audit() {
 	}
 	for key, executions := range alive {
 		if len(executions) > 1 {
-			a.violation("%d agents of the intent %s are alive", len(executions), key)
+			a.violate("several agents of one intent are alive", "%d of %s", len(executions), key)
 		}
 	}
 	for _, o := range a.outcomes {
 		a.auditOutcome(o, alive, byID)
 	}
 	if n := len(a.api.Requests()); n > maxRequests*len(a.outcomes) {
-		a.violation("%d requests for %d intents", n, len(a.outcomes))
+		a.violate("too many requests", "%d for %d intents", n, len(a.outcomes))
 	}
 }
 
@@ -275,41 +278,45 @@ func (a *agentsWorld) auditOutcome(o outcome, alive map[string][]testsuite.Execu
 	id := o.executed.ExecutionID
 	claim := fmt.Sprint(o.request.Inputs["claim"])
 	if e, ok := byID[id]; id != "" && (!ok || fmt.Sprint(e.Inputs["claim"]) != claim || e.AgentID != a.agent) {
-		a.violation("the intent with claim %s has execution %s, whose inputs are %v", claim, id, e.Inputs)
+		a.violate("an intent has an execution of other inputs", "claim %s has %v of %s", claim, e.Inputs, id)
 	}
 	if o.took > patience+agentWork+30*time.Minute {
-		a.violation("the intent with claim %s took %s", claim, o.took)
+		a.violate("an intent took too long", "%s, claim %s", o.took, claim)
 	}
 	switch {
 	case o.err == nil && o.execution.Status == asteroid.StatusCompleted:
 		var result map[string]any
 		if o.execution.ExecutionResult == nil || json.Unmarshal(o.execution.ExecutionResult.Result, &result) != nil || fmt.Sprint(result["claim"]) != claim {
-			a.violation("the result of claim %s is %+v", claim, o.execution.ExecutionResult)
+			a.violate("an intent has the result of other inputs", "claim %s has %+v", claim, o.execution.ExecutionResult)
 		}
 		return
 	case o.err == nil && o.execution.Status == asteroid.StatusCancelled && (shared || o.CancelAfter > 0):
 	case o.err == nil:
-		a.violation("the execution of claim %s is %s", claim, o.execution.Status)
+		a.violate("the execution that an intent follows was cancelled", "claim %s, %s", claim, id)
 	case errors.Is(o.err, errLeftUnknown):
 		return
+	case asteroid.IsUnauthorized(o.err):
+		if id != "" {
+			return // of the wait: the agent goes on
+		}
 	case temporal.IsCanceledError(o.err):
 		if o.CancelAfter == 0 {
-			a.violation("the intent with claim %s was cancelled by nobody", claim)
+			a.violate("an intent was cancelled by nobody", "claim %s", claim)
 		}
 	case asteroid.IsInvalidInput(o.err):
 		if !shared {
-			a.violation("claim %s was refused: %v", claim, o.err)
+			a.violate("a request was refused", "claim %s: %v", claim, o.err)
 		}
-	case asteroid.IsUnauthorized(o.err): // as drawn
 	default:
-		a.violation("claim %s failed: %v", claim, o.err)
+		a.violate("an intent failed", "claim %s: %v", claim, o.err)
 	}
-	if !shared && !o.Abandon {
-		for key, executions := range alive {
-			for _, e := range executions {
-				if e.ID == id || fmt.Sprint(e.Inputs["claim"]) == claim && key == a.keyOf(o) {
-					a.violation("nobody follows execution %s of claim %s, which is %s (%v)", e.ID, claim, e.Status, o.err)
-				}
+	if shared || o.Abandon {
+		return
+	}
+	for key, executions := range alive {
+		for _, e := range executions {
+			if e.ID == id || fmt.Sprint(e.Inputs["claim"]) == claim && key == a.keyOf(o) {
+				a.violate("nobody follows an execution", "claim %s, %s is %s: %v", claim, e.ID, e.Status, o.err)
 			}
 		}
 	}

@@ -92,7 +92,9 @@ func (a *attempt) run() {
 		}
 	}
 	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { a.beat(details) })
+	a.server.trace("%s/%s %s#%d begins", a.scheduledActivity.run.runID, a.id, a.name, a.number)
 	value, err := env.ExecuteActivity(a.name, a.input)
+	a.server.trace("%s/%s %s#%d ends: %v", a.scheduledActivity.run.runID, a.id, a.name, a.number, err)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.dead && !a.abandoned && !a.plan.LoseResult {

@@ -74,6 +74,7 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	a.die()
 	response, err := n.exchange(r, body, a, plan)
+	n.trace("%s/%s %s#%d %s %s %s: %s", a.scheduledActivity.run.runID, a.id, a.name, a.number, r.Method, r.URL.Path, plan.Fault, describe(response, err))
 	a.die()
 	if a.isDead() {
 		<-n.ended
@@ -147,6 +148,13 @@ func (n *network) exchange(r *http.Request, body []byte, a *attempt, plan exchan
 		response.Header.Del("Content-Length")
 	}
 	return response, nil
+}
+
+func describe(response *http.Response, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return response.Status
 }
 
 // ending is the end of a body, or its breaking off.

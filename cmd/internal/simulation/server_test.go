@@ -209,7 +209,7 @@ func (s *server) awaitDispatch(ctx context.Context, p *scheduledActivity, startD
 // runAttempt runs one attempt, and returns its result or what the server takes for it.
 func (s *server) runAttempt(ctx context.Context, p *scheduledActivity, plan attemptPlan, deadline time.Time) (converter.EncodedValue, error) {
 	a := s.newAttempt(p, plan)
-	go a.run()
+	s.background.Go(a.run)
 	timeout, timeoutType := p.options.startToClose, enums.TIMEOUT_TYPE_START_TO_CLOSE
 	if left := time.Until(deadline); left < timeout {
 		timeout, timeoutType = left, enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"sync"
@@ -28,13 +29,16 @@ type world struct {
 	transport  http.RoundTripper
 	options    activities.Options
 	processes  []*process
-	background sync.WaitGroup // requests on their way
+	background sync.WaitGroup // what outlives the actors: attempts, and requests on their way
 	ended      chan struct{}  // lets dead processes return
-	problems   []string
+	violations []violation
 }
 
+// violation is an invariant that does not hold.
+type violation struct{ kind, detail string }
+
 // simulate runs act in a world and returns the violations. Everything in it takes virtual time.
-func simulate(t *testing.T, c conditions, options activities.Options, act func(w *world)) (violations []string) {
+func simulate(t *testing.T, c conditions, options activities.Options, act func(w *world)) (violations []violation) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
 		offset := time.Duration(c.Service)
@@ -59,18 +63,28 @@ func simulate(t *testing.T, c conditions, options activities.Options, act func(w
 		close(w.ended)
 		w.background.Wait()
 		if err := api.Close(); err != nil {
-			w.violation("the fake API reports: %v", err)
+			w.violate("the fake API reports a problem", "%v", err)
 		}
-		violations = w.problems
+		violations = w.violations
 	})
 	return violations
 }
 
-// violation records that an invariant does not hold.
-func (w *world) violation(format string, args ...any) {
+// violate records that an invariant does not hold. kind is the same in every schedule that breaks
+// it.
+func (w *world) violate(kind, format string, args ...any) {
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
-	w.problems = append(w.problems, fmt.Sprintf(format, args...))
+	w.violations = append(w.violations, violation{kind, fmt.Sprintf(format, args...)})
+}
+
+var tracing = flag.Bool("simulation.trace", false, "print what happens in each schedule")
+
+// trace prints what happens, if that is wanted.
+func (w *world) trace(format string, args ...any) {
+	if *tracing {
+		fmt.Printf("%s "+format+"\n", append([]any{time.Now().Format("15:04:05.000")}, args...)...)
+	}
 }
 
 // actors run at the same time.
