@@ -21,7 +21,8 @@ func (s *span) UnmarshalText(text []byte) error {
 type attemptPlan struct {
 	StartDelay span `json:"startDelay,omitempty"` // from when it is due until a worker takes it
 	Worker     int  `json:"worker,omitempty"`
-	// DieAt ends the worker's process before (odd) or after (even) the request (DieAt+1)/2; 0: never.
+	// DieAt ends the worker's process. Each request has three points at which it can die: before it
+	// is sent, when the response comes, and in the middle of the response. 0: never.
 	DieAt int `json:"dieAt,omitempty"`
 	// LoseResult keeps the result from the server.
 	LoseResult bool `json:"loseResult,omitempty"`
@@ -84,7 +85,7 @@ func (l limits) drawAttempt(t *rapid.T) (a attemptPlan) {
 	}
 	switch rapid.IntRange(0, 5).Draw(t, "end") {
 	case 4:
-		a.DieAt = rapid.IntRange(1, 6).Draw(t, "dies at")
+		a.DieAt = rapid.IntRange(1, 3*l.requests).Draw(t, "dies at")
 	case 5:
 		a.LoseResult = true
 	}

@@ -80,7 +80,37 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		<-n.ended
 		return nil, errDead
 	}
-	return response, err
+	if err != nil {
+		return nil, err
+	}
+	response.Body = &dyingBody{ReadCloser: response.Body, n: n, a: a, left: response.ContentLength / 2}
+	return response, nil
+}
+
+// dyingBody is a response's body, in the middle of which the process can die.
+type dyingBody struct {
+	io.ReadCloser
+	n      *network
+	a      *attempt
+	left   int64 // until the middle
+	passed bool
+}
+
+func (b *dyingBody) Read(p []byte) (int, error) {
+	if b.left > 0 {
+		read, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+		b.left -= int64(read)
+		return read, err
+	}
+	if !b.passed {
+		b.passed = true
+		b.a.die()
+	}
+	if b.a.isDead() {
+		<-b.n.ended
+		return 0, errDead
+	}
+	return b.ReadCloser.Read(p)
 }
 
 var (
