@@ -39,7 +39,7 @@ func (a *Activities) SendMessage(ctx context.Context, in asteroid.SendMessageInp
 	if err != nil {
 		return nil, err
 	}
-	progress, from := messageProgressOf(ctx, in.Asking)
+	progress, from := a.messageProgressOf(ctx, in.Asking)
 	before, err := c.Dialogue(ctx, in.ExecutionID, from)
 	switch {
 	case err != nil:
@@ -83,17 +83,23 @@ type messageProgress struct {
 }
 
 // messageProgressOf returns the progress, and the point in the log from which a message counts as
-// delivered by an earlier attempt. That is the zero Mark for an attempt that begins at once: it is
-// the first one. An operator who resets an activity or its workflow does so later.
-func messageProgressOf(ctx context.Context, asking string) (messageProgress, client.Mark) {
-	progress, _ := heartbeatDetails[messageProgress](ctx)
+// delivered by an earlier attempt. That is the zero Mark for the first attempt, unless the message
+// answers an asking.
+func (a *Activities) messageProgressOf(ctx context.Context, asking string) (messageProgress, client.Mark) {
+	progress, recorded := heartbeatDetails[messageProgress](ctx)
 	info := activity.GetInfo(ctx)
+	later := info.Attempt > 1
+	if !recorded && !later {
+		if progress.UnknownSince, later = a.earlierDispatch(ctx); !progress.UnknownSince.IsZero() {
+			activity.RecordHeartbeat(ctx, progress) // the next attempt cannot find it out any more
+		}
+	}
 	switch {
 	case asking != "":
 		return progress, client.Mark{Asking: asking}
 	case progress.Mark != (client.Mark{}):
 		return progress, progress.Mark
-	case info.Attempt > 1 || info.StartedTime.Sub(info.ScheduledTime) > tooNewInterval:
+	case later:
 		return progress, client.Mark{Since: info.ScheduledTime}
 	default:
 		return progress, client.Mark{}

@@ -50,8 +50,8 @@ type workflowPlan struct {
 // intentPlan is one intent to run an agent.
 type intentPlan struct {
 	After    span            `json:"after,omitempty"`
-	Key      int             `json:"key,omitempty"` // of an IdempotencyKey; 0: none
-	Claim    int             `json:"claim"`         // the agent's input
+	Key      int             `json:"key,omitempty"`      // of an IdempotencyKey; 0: none
+	Claim    int             `json:"claim"`              // the agent's input
 	Attempts [][]attemptPlan `json:"attempts,omitempty"` // by run
 }
 

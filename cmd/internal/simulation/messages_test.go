@@ -85,12 +85,13 @@ func drawMessages(t *rapid.T) (s messagesSchedule) {
 // said is what became of a saying.
 type said struct {
 	sayingPlan
-	sender string
-	text   string
-	asked  time.Time // when the question was asked that it answers; zero for a note
-	result asteroid.SendMessageResult
-	err    error
-	resume error // of the status that followed, if one did
+	sender   string
+	text     string
+	asked    time.Time // when the question was asked that it answers; zero for a note
+	confirms bool      // the question awaits a confirmation, which takes any number of messages
+	result   asteroid.SendMessageResult
+	err      error
+	resume   error // of the status that followed, if one did
 }
 
 // messagesWorld runs a messagesSchedule.
@@ -174,7 +175,7 @@ func (m *messagesWorld) say(workflowID string, s *said) bool {
 		if m.execute(run.over, run, asteroid.AwaitExecutionName, in, options, plans, &read) != nil || read.Asking == "" {
 			return false
 		}
-		message.Asking, s.asked = read.Asking, read.StatusChangedAt
+		message.Asking, s.asked, s.confirms = read.Asking, read.StatusChangedAt, read.Status == asteroid.StatusAwaitingConfirmation
 		time.Sleep(time.Duration(s.Think))
 	}
 	for _, reset := range s.Resets {
@@ -182,7 +183,7 @@ func (m *messagesWorld) say(workflowID string, s *said) bool {
 		defer timer.Stop()
 	}
 	s.err = m.execute(run.over, run, asteroid.SendMessageName, message, callOptions(time.Hour), plans, &s.result)
-	if s.err == nil && read.Status == asteroid.StatusAwaitingConfirmation {
+	if s.err == nil && s.confirms {
 		status := asteroid.SetExecutionStatusInput{ExecutionID: m.executionID, Status: asteroid.StatusRunning, Asking: read.Asking}
 		s.resume = m.execute(run.over, run, asteroid.SetExecutionStatusName, status, callOptions(time.Hour), plans, nil)
 	}
@@ -220,9 +221,10 @@ func (m *messagesWorld) request(method, path, body string) []byte {
 
 // received is a message in the agent's log.
 type received struct {
-	text   string
-	asked  time.Time // of the question that stood when it came; zero if the agent worked
-	answer bool      // it is what answered the question
+	text     string
+	asked    time.Time // of the newest question when it came; zero if there was none
+	open     bool      // the agent still waited for the answer
+	answered bool      // by an earlier message
 }
 
 // audit checks the invariants at the end.
@@ -239,18 +241,18 @@ func (m *messagesWorld) audit() {
 		panic(err)
 	}
 	var log []received
-	var asked time.Time
-	answered := false
+	var now received
 	for _, entry := range entries {
 		switch {
 		case entry.Payload.ActivityType == "user_message_received":
-			log = append(log, received{entry.Payload.Message, asked, !asked.IsZero() && !answered})
-			answered = true
+			now.text = entry.Payload.Message
+			log = append(log, now)
+			now.answered = true
 		case entry.Payload.ActivityType != "status_changed":
 		case entry.Payload.Status == "paused_by_agent" || entry.Payload.Status == "awaiting_confirmation":
-			asked, answered = entry.Timestamp, false
+			now = received{asked: entry.Timestamp, open: true}
 		default:
-			asked = time.Time{}
+			now.open = false
 		}
 	}
 	for _, s := range m.said {
@@ -262,26 +264,30 @@ func (m *messagesWorld) audit() {
 }
 
 func (m *messagesWorld) auditSaid(s said, log []received) {
-	times, onQuestion := 0, 0
+	times, onQuestion, placed := 0, 0, 0
 	for _, r := range log {
-		if r.text == s.text {
-			times++
-			if r.asked.Equal(s.asked) {
-				onQuestion++
-			}
+		if r.text != s.text {
+			continue
+		}
+		times++
+		if r.asked.Equal(s.asked) {
+			onQuestion++
+		}
+		if s.Note && !r.open || !s.Note && r.asked.Equal(s.asked) && (s.confirms || !r.answered) {
+			placed++
 		}
 	}
 	if !s.Same && times > 1 {
 		m.violate("a message came more than once", "%q came %d times (%v)", s.text, times, s.err)
 	}
-	if s.Same && !s.asked.IsZero() && onQuestion > 1 && !m.severalMeant(s) {
+	if s.Same && onQuestion > 1 && !m.severalMeant(s) {
 		m.violate("an answer came more than once", "%q came %d times", s.text, onQuestion)
 	}
 	switch {
 	case s.err == nil && times == 0:
 		m.violate("an accepted message is lost", "%q", s.text)
-	case s.err == nil && !s.result.Misplaced && onQuestion == 0:
-		m.violate("an answer landed on another question", "%q %+v", s.text, s.result)
+	case s.err == nil && !s.result.Misplaced && placed == 0:
+		m.violate("a message landed elsewhere", "%q %+v", s.text, s.result)
 	case s.err != nil && !asteroid.IsInvalidInput(s.err):
 		m.violate("a message failed", "%q: %v", s.text, s.err)
 	case s.err != nil && !s.Same && times > 0:

@@ -54,6 +54,8 @@ func TestSimulationSaved(t *testing.T) {
 	t.Parallel()
 	skipIfBroken(t)
 	runSaved(t, "agents", runAgents)
+	runSaved(t, "messages", runMessages)
+	runSaved(t, "files", runFiles)
 }
 
 // runSaved runs the saved schedules of one kind.

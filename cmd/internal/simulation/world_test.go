@@ -18,7 +18,7 @@ type conditions struct {
 	ListDelay  span    `json:"listDelay,omitempty"`
 	ListJitter span    `json:"listJitter,omitempty"`
 	ReadDelay  span    `json:"readDelay,omitempty"`
-	Offsets    [3]span `json:"offsets,omitzero"` // of the workers' clocks from the Temporal server's
+	Offsets    [3]span `json:"offsets,omitzero"`  // of the workers' clocks from the Temporal server's
 	Service    span    `json:"service,omitempty"` // offset of the service's clock
 }
 
