@@ -26,13 +26,13 @@ const (
 // operator reset the workflow, its parent, or the activity. A reset hides such requests: attempts
 // start again at 1, without heartbeat details.
 func (e *executeAttempt) inheritResets(ctx context.Context) {
-	own, internal := e.info.WorkflowExecution, e.in.Internal
+	if ended, dispatched := e.earlierDispatch(ctx); dispatched {
+		e.suspect(ended)
+	}
 	if !e.info.IsWorkflowActivity() {
-		if e.startedLate() {
-			e.suspect(time.Time{}) // the server does not say whether somebody reset a standalone activity
-		}
 		return
 	}
+	own, internal := e.info.WorkflowExecution, e.in.Internal
 	switch {
 	case e.wasReset():
 		e.inheritReset(ctx, own.ID, own.RunID, true)
@@ -42,9 +42,6 @@ func (e *executeAttempt) inheritResets(ctx context.Context) {
 	}
 	if e.parentWasReset() {
 		e.inheritReset(ctx, internal.Intent.WorkflowID, internal.Intent.RunID, true)
-	}
-	if e.startedLate() {
-		e.inheritDispatches(ctx)
 	}
 }
 
@@ -59,12 +56,6 @@ func (e *executeAttempt) wasReset() bool {
 func (e *executeAttempt) parentWasReset() bool {
 	parent := e.in.Internal.Intent
 	return parent.WorkflowID != e.info.WorkflowExecution.ID && parent.RunID != parent.OriginalRunID
-}
-
-// startedLate reports whether this attempt may be the first only because somebody reset the
-// activity.
-func (e *executeAttempt) startedLate() bool {
-	return e.info.Attempt == 1 && e.info.StartedTime.Sub(e.info.ScheduledTime) > promptStart
 }
 
 // suspect makes this attempt look for an execution of an earlier request, which ended no later than
@@ -93,30 +84,38 @@ func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID str
 	}
 }
 
-// inheritDispatches takes into account a request of an attempt before a reset of this activity. A
-// reset keeps the activity's first scheduled time, which the attempt sees. The server's record of
-// the pending activity has the new scheduled time, and when its last attempt completed.
-func (e *executeAttempt) inheritDispatches(ctx context.Context) {
-	if !e.server {
-		e.suspect(time.Time{})
-		return
+// earlierDispatch reports whether this attempt may be the first only because somebody reset the
+// activity or its workflow, and when the attempt before it ended; zero means long ago. A reset keeps
+// the activity's first scheduled time, which the attempt sees. The server's record of the pending
+// activity has the new scheduled time, and when its last attempt completed. An attempt that begins
+// at once is the first one.
+func (a *Activities) earlierDispatch(ctx context.Context) (ended time.Time, dispatched bool) {
+	info := activity.GetInfo(ctx)
+	if info.Attempt > 1 || info.StartedTime.Sub(info.ScheduledTime) <= promptStart {
+		return time.Time{}, false
 	}
-	described, err := e.describe(ctx, e.info.WorkflowExecution.ID, e.info.WorkflowExecution.RunID)
+	if !info.IsWorkflowActivity() || a.service(ctx) == nil {
+		return time.Time{}, true // nobody says whether it was reset
+	}
+	described, err := a.describe(ctx, info.WorkflowExecution.ID, info.WorkflowExecution.RunID)
 	if err != nil {
-		e.suspect(e.clock())
-		return
+		return info.StartedTime, true
+	}
+	if reset := described.GetWorkflowExtendedInfo().GetLastResetTime(); reset != nil && reset.AsTime().After(info.ScheduledTime) {
+		return reset.AsTime().Add(a.timeout), true // the earlier attempt may still be under way
 	}
 	for _, pending := range described.GetPendingActivities() {
 		scheduled, completed := pending.GetScheduledTime().AsTime(), pending.GetLastAttemptCompleteTime()
 		switch {
-		case pending.GetActivityId() != e.info.ActivityID:
+		case pending.GetActivityId() != info.ActivityID:
 			continue
 		case completed != nil:
-			e.suspect(completed.AsTime())
-		case scheduled.After(e.info.ScheduledTime.Add(time.Millisecond)):
-			e.suspect(scheduled.Add(e.timeout)) // the earlier attempt may still be under way
+			return completed.AsTime(), true
+		case scheduled.After(info.ScheduledTime.Add(time.Millisecond)):
+			return scheduled.Add(a.timeout), true
 		}
 	}
+	return time.Time{}, false
 }
 
 // resetTime returns when a reset created the run of this activity, or the first run of its chain

@@ -23,9 +23,10 @@ import (
 // of unknown outcome started. It leaves reruns that people made alone. It lists the executions
 // once, and repeating it is harmless.
 //
-// Two workflows with one IdempotencyKey may both have started an agent. Each sweeps, and both must
-// keep the same one. So if another workflow than Keep's has an execution of the same request, the
-// oldest is kept that has neither failed nor been cancelled. The result names it.
+// Activities that share an IdempotencyKey can each have started an execution at the same moment,
+// and each of them is swept for. So that all sweeps keep the same one, a sweep keeps the oldest: if
+// something else may follow an older execution of the same request than Keep, one that has neither
+// failed nor been cancelled, the sweep cancels Keep. The result names what was kept.
 //
 // Errors: asteroid.InvalidInput; asteroid.Unavailable, retried, when a duplicate could not be
 // cancelled, whatever the service's error was; and those of the API. Executions that a failed
@@ -46,7 +47,7 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 			return nil, activityError(ctx, err)
 		}
 		if in.Keep != "" {
-			found, result.Kept = survivorOfSweep(found, in.Keep, activity.GetInfo(ctx).WorkflowExecution.ID)
+			found, result.Kept = survivorOfSweep(activity.GetInfo(ctx), in, found)
 		}
 		for _, duplicate := range found {
 			if duplicate.ID == result.Kept || duplicate.Terminal {
@@ -66,22 +67,41 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 	return &result, nil
 }
 
-// survivorOfSweep returns the executions of the request that keep is an execution of, and which of
-// them survives. workflowID is that of the workflow that sweeps.
-func survivorOfSweep(found []client.Candidate, keep, workflowID string) (same []client.Candidate, survivor string) {
-	kept := client.Candidate{Summary: client.Summary{ID: keep}, Origin: client.Origin{WorkflowID: workflowID}} // not listed yet
-	if i := slices.IndexFunc(found, func(candidate client.Candidate) bool { return candidate.ID == keep }); i >= 0 {
-		kept = found[i]
-	} else {
-		found = append(found, kept)
+// survivorOfSweep returns the executions of the same request as Keep, and the id of the one that the
+// sweep keeps: Keep, or the oldest that something else may follow. found is sorted by age.
+func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found []client.Candidate) (same []client.Candidate, kept string) {
+	at := slices.IndexFunc(found, func(candidate client.Candidate) bool { return candidate.ID == in.Keep })
+	if at < 0 { // not listed yet, so it is the youngest
+		own := info.WorkflowExecution
+		at, found = len(found), append(found, client.Candidate{
+			Summary: client.Summary{ID: in.Keep}, Origin: client.Origin{Namespace: info.Namespace, WorkflowID: own.ID, RunID: own.RunID},
+		})
 	}
-	same = slices.DeleteFunc(slices.Clone(found), func(candidate client.Candidate) bool { return !sameMeaning(candidate.Request, kept.Request) })
-	foreign := func(candidate client.Candidate) bool { return candidate.Origin.WorkflowID != kept.Origin.WorkflowID }
-	oldest := slices.IndexFunc(same, func(candidate client.Candidate) bool { return !candidate.Superseded() })
-	if oldest < 0 || !slices.ContainsFunc(same, foreign) {
-		return same, keep
+	keep := found[at]
+	otherRequest := func(candidate client.Candidate) bool { return !sameMeaning(candidate.Request, keep.Request) }
+	kept = keep.ID
+	for _, older := range found[:at] {
+		if !older.Superseded() && !otherRequest(older) && followedElsewhere(info, in.ExecutionKey, older, keep) {
+			kept = older.ID
+			break
+		}
 	}
-	return same, same[oldest].ID
+	return slices.DeleteFunc(found, otherRequest), kept
+}
+
+// followedElsewhere reports whether something else than the workflow run that sweeps may follow an
+// execution: another workflow, or another activity of the run that shares its IdempotencyKey. A run
+// that a reset has replaced follows nothing any more.
+func followedElsewhere(info activity.Info, key string, candidate, kept client.Candidate) bool {
+	own := info.WorkflowExecution
+	switch {
+	case candidate.ActivityID == kept.ActivityID:
+		return false
+	case candidate.Namespace != info.Namespace || candidate.Origin.WorkflowID != own.ID:
+		return true
+	default: // a key that does not begin with the workflow was given by the caller
+		return candidate.RunID == own.RunID && !strings.HasPrefix(key, info.Namespace+"/"+own.ID+"/")
+	}
 }
 
 // sameMeaning reports whether two requests, by their digests, mean the same. One that does not tell
