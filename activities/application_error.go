@@ -120,7 +120,7 @@ const (
 // attemptTime returns the time of the attempt, which a later attempt on another machine compares
 // with its own. It is the Temporal server's, or that of Options.Now in a test with virtual time.
 func (a *Activities) attemptTime(ctx context.Context) time.Time {
-	if a.virtualTime {
+	if a.virtualTime(ctx) {
 		return a.now()
 	}
 	return activity.GetInfo(ctx).StartedTime
