@@ -30,11 +30,13 @@ type scenario struct {
 	share float64
 	// run returns an outcome for every agent run that was intended. It returns when the workflows
 	// are closed or ctx is cancelled.
-	run func(ctx context.Context, s *scene) []outcome
+	run func(s *scene, ctx context.Context) []outcome
 }
 
 // scenarios are all stories but the claims, which the rest of the workflows are.
-var scenarios = []*scenario{}
+var scenarios = []*scenario{
+	stoppedQueue, twoConnections, twoAnswers, consoleAnswers, doubleResumes, lateAnswers, webhooks, brokenSource, twoSavers,
+}
 
 // scene is one telling of a scenario.
 type scene struct {
@@ -159,6 +161,13 @@ func failedWith(err error) string {
 		return failure.Type()
 	}
 	return ""
+}
+
+// startRunAgent starts the workflow asteroid.RunAgent with its own id, on a task queue.
+func (s *scene) startRunAgent(ctx context.Context, id, queue string, in workflows.RunAgentInput) {
+	options := s.startOptions()
+	options.ID, options.TaskQueue = id, queue
+	s.startWorkflow(ctx, options, workflows.RunAgentName, in)
 }
 
 // newScene returns the telling of the plan's nth workflow.

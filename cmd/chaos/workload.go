@@ -32,6 +32,9 @@ type workload struct {
 	tally       *tally
 	findings    *findings
 	timeline    *timeline // of the processes
+	control     *control
+	saved       string   // the directory to which workers save files
+	secrets     []string // that no history may hold
 
 	reruns          sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
 	closedWorkflows atomic.Int64
@@ -67,7 +70,11 @@ func (w *workload) run(ctx context.Context) []outcome {
 		defer mu.Unlock()
 		outcomes = append(outcomes, own...)
 	}
-	late, others := w.plan.queues()
+	opening, late, others := w.plan.queues()
+	for _, n := range opening {
+		running.Go(func() { follow(n, func() {}) })
+		w.awaitWatch(ctx)
+	}
 	running.Go(func() {
 		for i, n := range late {
 			if i > 0 {
@@ -90,7 +97,7 @@ func (w *workload) run(ctx context.Context) []outcome {
 // tell runs the nth workflow of the plan, and whatever else its scenario needs.
 func (w *workload) tell(ctx context.Context, n int) []outcome {
 	if told := w.plan.scenarios[n]; told != nil {
-		return told.run(ctx, w.newScene(n))
+		return told.run(w.newScene(n), ctx)
 	}
 	return []outcome{w.runIntent(ctx, w.plan.intents[n])}
 }
