@@ -131,6 +131,10 @@ type ExecuteAgentResult struct {
 	// run that started them, and that this run has not adopted. RunAgent cancels them when its
 	// workflow ends.
 	Superseded []string `json:"superseded,omitempty"`
+	// ResetAt is when a reset created the workflow run, or shortly before a run that this one
+	// continues; zero if none did. The service may not list yet what the replaced run has started,
+	// so RunAgent's workflow looks again when it ends.
+	ResetAt time.Time `json:"resetAt,omitzero"`
 	// Decisions are those of all known attempts, in order. Of more than twenty, the first and the
 	// last are kept.
 	Decisions []Decision `json:"decisions,omitempty"`

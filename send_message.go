@@ -48,10 +48,11 @@ type SendMessageResult struct {
 	// ExecutionID is that of the input.
 	ExecutionID string `json:"executionId"`
 	// AlreadySent is true when the agent had received the message before: from an earlier attempt
-	// or, as the answer to the same asking, from somebody else.
+	// or, as the answer to the same asking, from somebody else. This attempt sent nothing.
 	AlreadySent bool `json:"alreadySent,omitempty"`
 	// Misplaced is true when the execution's activities show that the agent asked something else,
-	// or was answered, between the activity's last read and the message. The API cannot exclude
-	// that. The agent may take the message for the answer to another question.
+	// or was answered, between the activity's last read and the message: of this attempt or, with
+	// AlreadySent, of an earlier one. The API cannot exclude that. The agent may take the message
+	// for the answer to another question.
 	Misplaced bool `json:"misplaced,omitempty"`
 }

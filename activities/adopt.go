@@ -104,9 +104,10 @@ func (e *executeAttempt) candidates(ctx context.Context, key string) ([]client.C
 }
 
 // sameRequest returns those executions that were requested for the same, the oldest first. If the
-// oldest of all was requested for something else, that one has the key: sameRequest cancels what
-// this activity has started meanwhile, and returns an asteroid.InvalidInput that says what differs.
-// An execution of an earlier version does not tell what was requested.
+// oldest of all was requested for something else, that one has the key: sameRequest cancels those
+// of this request, and returns an asteroid.InvalidInput that says what differs. While a request of
+// unknown outcome may still start one, the error is retryable. An execution of an earlier version
+// does not tell what was requested.
 func (e *executeAttempt) sameRequest(ctx context.Context, key string, all []client.Candidate) ([]client.Candidate, error) {
 	differences := func(candidate client.Candidate) []string {
 		requested, tells := intent.Parse(candidate.Request)
@@ -116,20 +117,24 @@ func (e *executeAttempt) sameRequest(ctx context.Context, key string, all []clie
 		meaning, _ := requested.Differences(e.digest)
 		return meaning
 	}
+	same := slices.DeleteFunc(slices.Clone(all), func(candidate client.Candidate) bool { return differences(candidate) != nil })
 	if len(all) == 0 || differences(all[0]) == nil {
-		return slices.DeleteFunc(all, func(candidate client.Candidate) bool { return differences(candidate) != nil }), nil
+		return same, nil
 	}
-	own := slices.DeleteFunc(slices.Clone(all), func(candidate client.Candidate) bool { return candidate.ActivityID != e.activityID() })
-	if errs := e.cancelDuplicates(ctx, own, ""); len(errs) > 0 {
+	if errs := e.cancelDuplicates(ctx, same, ""); len(errs) > 0 {
 		e.UnknownOutcomes = max(e.UnknownOutcomes, 1) // makes the next attempt cancel again
 		return nil, e.lookupFailed(ctx, errors.Join(errs...), key)
+	}
+	own := slices.DeleteFunc(same, func(candidate client.Candidate) bool { return !e.isOwn(candidate) })
+	unknown := max(e.UnknownOutcomes-len(own), 0)
+	if unknown > 0 && e.graceLeft() > 0 {
+		return nil, e.notFoundYet(ctx, key)
 	}
 	return nil, temporal.NewNonRetryableApplicationError(
 		fmt.Sprintf("idempotencyKey: was used for execution %s with a different request (%s): give a new request a new key",
 			all[0].ID, strings.Join(differences(all[0]), ", ")),
 		asteroid.ErrorTypeInvalidInput, nil, asteroid.ErrorDetails{
-			Field: "idempotencyKey", ExecutionID: all[0].ID, ExecutionKey: key,
-			UnknownOutcomes: max(e.UnknownOutcomes-len(own), 0), LastUnknown: e.LastUnknown,
+			Field: "idempotencyKey", ExecutionID: all[0].ID, ExecutionKey: key, UnknownOutcomes: unknown, LastUnknown: e.LastUnknown,
 		})
 }
 

@@ -118,7 +118,8 @@ const (
 )
 
 // attemptTime returns the time of the attempt, which a later attempt on another machine compares
-// with its own. It is the Temporal server's, or that of Options.Now in a test with virtual time.
+// with its own. It is the Temporal server's, or that of Options.Now in a test with virtual time,
+// which has no server.
 func (a *Activities) attemptTime(ctx context.Context) time.Time {
 	if a.virtualTime(ctx) {
 		return a.now()

@@ -77,7 +77,8 @@ import (
 // number to the key, first #2.
 //
 // After a reset, the agents of the replaced runs whose requests were not repeated still work. The
-// result names them in Superseded. RunAgent cancels them when its workflow ends.
+// result names them in Superseded. The workflow of RunAgent cancels them when it ends, and those
+// that the service lists until LookupGrace after the reset, for at most 30 seconds.
 //
 // # Remaining risks
 //
@@ -89,8 +90,8 @@ import (
 // done.
 //
 // Two executes with one IdempotencyKey at the same moment, in two workflows, can both find nothing
-// and both send. The younger run is then cancelled while its workflow awaits it. Give the workflows
-// themselves one id, and Temporal lets only one run.
+// and both send. The sweeps then cancel the younger run, and RunAgent goes on with the older one.
+// Give the workflows themselves one id, and Temporal lets only one run.
 //
 // An execution that somebody deletes cannot be found and counts as never started.
 //
@@ -157,6 +158,7 @@ func (e *executeAttempt) result(ctx context.Context, key string, execution clien
 	return &asteroid.ExecuteAgentResult{
 		ExecutionID: execution.ID, Status: execution.Status, ExecutionKey: key, Decisions: e.Decided,
 		Events: e.eventsOf(ctx, execution), Superseded: e.supersededExecutions(ctx, intentKey, execution.ID),
+		ResetAt: e.resetTime(ctx),
 	}
 }
 

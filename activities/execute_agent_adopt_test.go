@@ -327,3 +327,39 @@ func TestExecuteAgentAdoptsOwnOfSeveralFailedExecutions(t *testing.T) {
 	require.Equal(t, f.api.Executions()[1].ID, found.ExecutionID)
 	require.Len(t, f.api.Executions(), 2)
 }
+
+// The key turns out to be another request's while this one may still start an agent: then that
+// agent has to be awaited, and cancelled.
+func TestExecuteAgentLooksUpUnknownOutcomeOfTakenKeyDuringGracePeriod(t *testing.T) {
+	t.Parallel()
+	for name, carriedOut := range map[string]bool{"carried out late": true, "lost": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newAgentFixture(t)
+			in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42", Inputs: asteroid.Inputs{"claim": 2}}
+			other := newExecuteAgentAs(t, f.options, in, "another")
+			f.api.Inject("AgentExecutePost", testsuite.Answer(503, "<html>", "Content-Type", "text/html"), 1)
+			require.Error(t, other.nextErr())
+			in.Inputs = nil
+			first, err := newExecuteAgent(t, f.options, in).next()
+			require.NoError(t, err)
+			require.True(t, asteroid.IsUnavailable(other.nextErr()))
+			if carriedOut {
+				f.clock.Advance(time.Second)
+				f.network.hideExecutions.Store(true)
+				f.network.loseResponses.Store(true)
+				late := newExecuteAgentAs(t, f.options, other.in.(asteroid.ExecuteAgentInput), "another")
+				require.Error(t, late.nextErr())
+				f.network.hideExecutions.Store(false)
+				f.network.loseResponses.Store(false)
+				require.Len(t, f.live(), 2)
+			} else {
+				f.clock.Advance(activities.DefaultLookupGrace)
+			}
+			err = other.nextErr()
+			require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+			require.Len(t, f.live(), 1)
+			require.Equal(t, first.ExecutionID, f.live()[0].ID)
+		})
+	}
+}

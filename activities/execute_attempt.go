@@ -234,7 +234,7 @@ func (e *executeAttempt) notFoundYet(ctx context.Context, key string) error {
 	e.recordDecision(ctx, asteroid.DecisionWaited, "")
 	e.recordProgress(ctx)
 	return e.unknownOutcome(&client.Error{Operation: client.Operation{Name: "ExecutionsList"}, Message: fmt.Sprintf(
-		"no execution of the agent is listed so far; lookups go on for another %s", e.graceLeft().Round(time.Second))}, key)
+		"no execution of this request is listed so far; lookups go on for another %s", e.graceLeft().Round(time.Second))}, key)
 }
 
 // lookupFailed returns the error of an attempt whose lookup failed. After an unknown outcome it is

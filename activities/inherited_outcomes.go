@@ -26,13 +26,13 @@ const (
 // operator reset the workflow, its parent, or the activity. A reset hides such requests: attempts
 // start again at 1, without heartbeat details.
 func (e *executeAttempt) inheritResets(ctx context.Context) {
-	own, internal := e.info.WorkflowExecution, e.in.Internal
+	if ended, dispatched := e.earlierDispatch(ctx); dispatched {
+		e.suspect(ended)
+	}
 	if !e.info.IsWorkflowActivity() {
-		if e.startedLate() {
-			e.suspect(time.Time{}) // the server does not say whether somebody reset a standalone activity
-		}
 		return
 	}
+	own, internal := e.info.WorkflowExecution, e.in.Internal
 	switch {
 	case e.wasReset():
 		e.inheritReset(ctx, own.ID, own.RunID, true)
@@ -42,9 +42,6 @@ func (e *executeAttempt) inheritResets(ctx context.Context) {
 	}
 	if e.parentWasReset() {
 		e.inheritReset(ctx, internal.Intent.WorkflowID, internal.Intent.RunID, true)
-	}
-	if e.startedLate() {
-		e.inheritDispatches(ctx)
 	}
 }
 
@@ -59,12 +56,6 @@ func (e *executeAttempt) wasReset() bool {
 func (e *executeAttempt) parentWasReset() bool {
 	parent := e.in.Internal.Intent
 	return parent.WorkflowID != e.info.WorkflowExecution.ID && parent.RunID != parent.OriginalRunID
-}
-
-// startedLate reports whether this attempt may be the first only because somebody reset the
-// activity.
-func (e *executeAttempt) startedLate() bool {
-	return e.info.Attempt == 1 && e.info.StartedTime.Sub(e.info.ScheduledTime) > promptStart
 }
 
 // suspect makes this attempt look for an execution of an earlier request, which ended no later than
@@ -86,83 +77,140 @@ func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID str
 		e.suspect(e.clock())
 		return
 	}
-	reset := described.GetWorkflowExtendedInfo().GetLastResetTime()
-	if reset == nil && certain { // of a server that does not tell it: the run began with the reset
-		reset = described.GetWorkflowExecutionInfo().GetStartTime()
-	}
-	if reset != nil {
-		e.suspect(reset.AsTime().Add(e.timeout))
+	if certain || described.GetWorkflowExtendedInfo().GetLastResetTime() != nil {
+		if reset := timeOfReset(described); !reset.IsZero() {
+			e.suspect(reset.Add(e.timeout))
+		}
 	}
 }
 
-// inheritDispatches takes into account a request of an attempt before a reset of this activity. A
-// reset keeps the activity's first scheduled time, which the attempt sees. The server's record of
-// the pending activity has the new scheduled time, and when its last attempt completed.
-func (e *executeAttempt) inheritDispatches(ctx context.Context) {
-	if !e.server {
-		e.suspect(time.Time{})
-		return
+// earlierDispatch reports whether this attempt may be the first only because somebody reset the
+// activity or its workflow, and when the attempt before it ended; zero means long ago. A reset keeps
+// the activity's first scheduled time, which the attempt sees. The server's record of the pending
+// activity has the new scheduled time, and when its last attempt completed. An attempt that begins
+// at once is the first one.
+func (a *Activities) earlierDispatch(ctx context.Context) (ended time.Time, dispatched bool) {
+	info := activity.GetInfo(ctx)
+	if info.Attempt > 1 || info.StartedTime.Sub(info.ScheduledTime) <= promptStart {
+		return time.Time{}, false
 	}
-	described, err := e.describe(ctx, e.info.WorkflowExecution.ID, e.info.WorkflowExecution.RunID)
+	if !info.IsWorkflowActivity() || a.service(ctx) == nil {
+		return time.Time{}, true // nobody says whether it was reset
+	}
+	described, err := a.describe(ctx, info.WorkflowExecution.ID, info.WorkflowExecution.RunID)
 	if err != nil {
-		e.suspect(e.clock())
-		return
+		return info.StartedTime, true
+	}
+	if reset := described.GetWorkflowExtendedInfo().GetLastResetTime(); reset != nil && reset.AsTime().After(info.ScheduledTime) {
+		return reset.AsTime().Add(a.timeout), true // the earlier attempt may still be under way
 	}
 	for _, pending := range described.GetPendingActivities() {
 		scheduled, completed := pending.GetScheduledTime().AsTime(), pending.GetLastAttemptCompleteTime()
 		switch {
-		case pending.GetActivityId() != e.info.ActivityID:
+		case pending.GetActivityId() != info.ActivityID:
 			continue
 		case completed != nil:
-			e.suspect(completed.AsTime())
-		case scheduled.After(e.info.ScheduledTime.Add(time.Millisecond)):
-			e.suspect(scheduled.Add(e.timeout)) // the earlier attempt may still be under way
+			return completed.AsTime(), true
+		case scheduled.After(info.ScheduledTime.Add(time.Millisecond)):
+			return scheduled.Add(a.timeout), true
 		}
 	}
+	return time.Time{}, false
+}
+
+// resetTime returns when a reset created the run of this activity, or the first run of its chain
+// shortly before. Zero means that nothing of a replaced run can be listed late.
+func (e *executeAttempt) resetTime(ctx context.Context) time.Time {
+	own := e.info.WorkflowExecution
+	if e.wasReset() {
+		described, err := e.describe(ctx, own.ID, own.RunID)
+		if reset := timeOfReset(described); err == nil && !reset.IsZero() {
+			return reset
+		}
+		return e.clock()
+	}
+	first := e.in.Internal.FirstRunID
+	if first == "" || first == own.RunID || !e.server {
+		return time.Time{}
+	}
+	described, err := e.describe(ctx, own.ID, first)
+	replacement := described.GetWorkflowExtendedInfo().GetResetRunId()
+	if err != nil || replacement == "" {
+		return time.Time{}
+	}
+	described, err = e.describe(ctx, own.ID, replacement)
+	reset := timeOfReset(described)
+	if err != nil || e.clock().Sub(reset) > e.replacedGrace() { // Superseded names what was left
+		return time.Time{}
+	}
+	return reset
+}
+
+// timeOfReset returns when a run that a reset has created began.
+func timeOfReset(described *workflowservice.DescribeWorkflowExecutionResponse) time.Time {
+	if reset := described.GetWorkflowExtendedInfo().GetLastResetTime(); reset != nil {
+		return reset.AsTime()
+	}
+	// Of a server that does not tell it.
+	if started := described.GetWorkflowExecutionInfo().GetStartTime(); started != nil {
+		return started.AsTime()
+	}
+	return time.Time{}
 }
 
 // supersededExecutions returns the executions at work that a run of this workflow started before a
 // reset replaced it, and that this run does not adopt: the request has changed, or they belong to a
 // run that followed as a continuation. key and executionID are those of this execute.
 func (e *executeAttempt) supersededExecutions(ctx context.Context, key, executionID string) []string {
-	internal, own := e.in.Internal, e.info.WorkflowExecution
-	if internal.FirstRunID == "" || internal.FirstRunID == own.RunID || !e.server {
+	first := e.in.Internal.FirstRunID
+	if first == "" || first == e.info.WorkflowExecution.RunID || !e.server {
 		return nil // the first run of its chain
 	}
 	ctx, cancel := context.WithTimeout(ctx, supersededTimeout) // the agent runs: do not hold back its id
 	defer cancel()
-	active, err := e.c.ActiveOfChain(ctx, internal.FirstRunID)
+	superseded, err := e.executionsOfReplacedRuns(ctx, e.c, first, func(found client.Candidate) bool {
+		return found.ID != executionID && numberPattern.ReplaceAllString(found.Key, "") != key
+	})
 	if err != nil {
 		activity.GetLogger(ctx).Warn("Executions of replaced workflow runs could not be looked up", "error", err)
-	}
-	var superseded []string
-	replaced := map[string]bool{own.RunID: false} // by run id
-	for _, found := range active {
-		if found.Origin.WorkflowID != own.ID || found.ID == executionID || numberPattern.ReplaceAllString(found.Key, "") == key {
-			continue
-		}
-		isReplaced, known := replaced[found.RunID]
-		if !known {
-			isReplaced = e.wasReplaced(ctx, found)
-			replaced[found.RunID] = isReplaced
-		}
-		if isReplaced {
-			superseded = append(superseded, found.ID)
-		}
 	}
 	return superseded
 }
 
+// executionsOfReplacedRuns returns the executions at work that runs of this workflow started before
+// a reset replaced them, if counts says yes. With an error it returns what it has found.
+func (a *Activities) executionsOfReplacedRuns(
+	ctx context.Context, c *client.Client, firstRunID string, counts func(client.Candidate) bool,
+) (ids []string, err error) {
+	own := activity.GetInfo(ctx).WorkflowExecution
+	active, err := c.ActiveOfChain(ctx, firstRunID)
+	replaced := map[string]bool{own.RunID: false} // by run id
+	for _, found := range active {
+		if found.Origin.WorkflowID != own.ID || !counts(found) {
+			continue
+		}
+		isReplaced, known := replaced[found.RunID]
+		if !known {
+			isReplaced = a.wasReplaced(ctx, found)
+			replaced[found.RunID] = isReplaced
+		}
+		if isReplaced {
+			ids = append(ids, found.ID)
+		}
+	}
+	return ids, err
+}
+
 // wasReplaced reports whether a reset replaced the workflow run that started an execution, or
 // terminated it because an earlier run of the chain was reset. An error counts as no.
-func (e *executeAttempt) wasReplaced(ctx context.Context, found client.Candidate) bool {
-	described, err := e.describe(ctx, found.Origin.WorkflowID, found.RunID)
+func (a *Activities) wasReplaced(ctx context.Context, found client.Candidate) bool {
+	described, err := a.describe(ctx, found.Origin.WorkflowID, found.RunID)
 	return err == nil && (described.GetWorkflowExtendedInfo().GetResetRunId() != "" ||
 		described.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
 }
 
-func (e *executeAttempt) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	service := e.service(ctx)
+func (a *Activities) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	service := a.service(ctx)
 	if service == nil {
 		return nil, errNoService
 	}

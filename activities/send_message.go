@@ -29,7 +29,9 @@ import (
 // the asking is not sent again, whoever sent it. Any other message is not sent again if a later
 // attempt finds it among the activities since the first attempt, or since the activity was
 // scheduled. A message of unknown outcome is looked for during 15 seconds before it is sent again.
-// Messages are compared without regard to white space. Of the activities, the newest 2,000 count.
+// If a later attempt finds that the message came when the agent asked something else, or had been
+// answered, its result says Misplaced. Messages are compared without regard to white space. Of the
+// activities, the newest 2,000 count.
 //
 // Errors: asteroid.InvalidInput for an empty message, and with the field asking when the agent asks
 // something else, which the error names; asteroid.NotFound, retryable during the first minute; and
@@ -39,14 +41,17 @@ func (a *Activities) SendMessage(ctx context.Context, in asteroid.SendMessageInp
 	if err != nil {
 		return nil, err
 	}
-	progress, from := messageProgressOf(ctx, in.Asking)
+	began, started := a.now(), a.attemptTime(ctx)
+	progress, from, later := a.messageProgressOf(ctx, in.Asking)
 	before, err := c.Dialogue(ctx, in.ExecutionID, from)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, a.forgiveEarlyNotFound(ctx, err)
-	case from != (client.Mark{}) && before.Received(from, in.Message):
-		return &asteroid.SendMessageResult{ExecutionID: in.ExecutionID, AlreadySent: true}, nil
-	case a.attemptTime(ctx).Sub(progress.UnknownSince) < deliveryGrace:
+	}
+	right, elsewhere := before.Placed(from, in.Asking, in.Message)
+	switch {
+	case from != (client.Mark{}) && (right || elsewhere && later):
+		return &asteroid.SendMessageResult{ExecutionID: in.ExecutionID, AlreadySent: true, Misplaced: !right}, nil
+	case started.Sub(progress.UnknownSince) < deliveryGrace:
 		return nil, retryLater(before.Execution, "it is not known yet whether the agent has received the message")
 	}
 	if err := checkUnanswered(before, in.Asking); err != nil {
@@ -56,10 +61,9 @@ func (a *Activities) SendMessage(ctx context.Context, in asteroid.SendMessageInp
 		progress.Mark = before.Newest()
 		activity.RecordHeartbeat(ctx, progress)
 	}
-	began := a.now()
 	if err := c.SendMessage(ctx, in.ExecutionID, in.Message); err != nil {
 		if failed, ok := errors.AsType[*client.Error](err); ok && failed.Outcome() == client.OutcomeUnknown {
-			progress.UnknownSince = a.attemptTime(ctx).Add(a.now().Sub(began))
+			progress.UnknownSince = started.Add(a.now().Sub(began))
 			activity.RecordHeartbeat(ctx, progress)
 		}
 		return nil, a.forgiveEarlyNotFound(ctx, err)
@@ -83,21 +87,26 @@ type messageProgress struct {
 }
 
 // messageProgressOf returns the progress, and the point in the log from which a message counts as
-// delivered by an earlier attempt. That is the zero Mark for an attempt that begins at once: it is
-// the first one. An operator who resets an activity or its workflow does so later.
-func messageProgressOf(ctx context.Context, asking string) (messageProgress, client.Mark) {
-	progress, _ := heartbeatDetails[messageProgress](ctx)
+// delivered by an earlier attempt. That is the zero Mark for the first attempt, unless the message
+// answers an asking. later reports whether there may have been an earlier attempt.
+func (a *Activities) messageProgressOf(ctx context.Context, asking string) (progress messageProgress, from client.Mark, later bool) {
+	progress, later = heartbeatDetails[messageProgress](ctx)
 	info := activity.GetInfo(ctx)
+	if !later && info.Attempt == 1 {
+		if progress.UnknownSince, later = a.earlierDispatch(ctx); !progress.UnknownSince.IsZero() {
+			activity.RecordHeartbeat(ctx, progress) // the next attempt cannot find it out any more
+		}
+	}
+	later = later || info.Attempt > 1
 	switch {
 	case asking != "":
-		return progress, client.Mark{Asking: asking}
+		from.Asking = asking
 	case progress.Mark != (client.Mark{}):
-		return progress, progress.Mark
-	case info.Attempt > 1 || info.StartedTime.Sub(info.ScheduledTime) > tooNewInterval:
-		return progress, client.Mark{Since: info.ScheduledTime}
-	default:
-		return progress, client.Mark{}
+		from = progress.Mark
+	case later:
+		from.Since = info.ScheduledTime
 	}
+	return progress, from, later
 }
 
 // checkUnanswered is checkAsking for a message, which answers a question only once.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -288,4 +289,52 @@ func TestSendMessageRejectsEmptyMessage(t *testing.T) {
 	env := newEnv(t, worker.Options{Connections: expectNoRequest(t)})
 	_, err := env.ExecuteActivity(asteroid.SendMessageName, asteroid.SendMessageInput{ExecutionID: "e-1", Message: strings.Repeat(" ", 3)})
 	require.True(t, asteroid.IsInvalidInput(err), "%v", err)
+}
+
+// The request of an earlier attempt is carried out when it is too late for the answer.
+func TestSendMessageReportsMisplacedMessageOfEarlierAttempt(t *testing.T) {
+	t.Parallel()
+	for name, asks := range map[string]bool{"an answer after somebody else's": true, "a message that becomes an answer": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api, clock, options := newAPI(t)
+			steps := []testsuite.Step{testsuite.Work(2 * time.Minute), testsuite.Ask("Which?"), testsuite.Work(time.Hour), testsuite.Complete("success", "", 1)}
+			if asks {
+				steps = steps[1:]
+			}
+			id := executeSteps(t, api, options, steps...)
+			clock.Advance(time.Minute)
+			in := asteroid.SendMessageInput{ExecutionID: id, Asking: readExecution(t, options, id).Asking, Message: "Savings"}
+			a := attempts[asteroid.SendMessageResult]{t: t, name: asteroid.SendMessageName, options: options, in: in}
+			api.Inject("ExecutionUserMessagesAdd", testsuite.Answer(http.StatusBadGateway, ""), 1)
+			require.Error(t, a.nextErr())
+			clock.Advance(2 * time.Minute) // the agent asks
+			if asks {
+				sendDirectly(t, api, id, "Checking")
+			}
+			sendDirectly(t, api, id, "Savings")
+			result, err := a.next()
+			require.NoError(t, err)
+			require.Equal(t, asteroid.SendMessageResult{ExecutionID: id, AlreadySent: true, Misplaced: true}, *result)
+		})
+	}
+}
+
+// An attempt may read for long before it sends.
+func TestSendMessageCountsGracePeriodFromRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		api := testsuite.NewAPI(t, testsuite.WithoutNetwork())
+		options := worker.Options{Connections: connect(api)}
+		changeDefault(options.Connections, func(c *asteroid.Connection) { c.Transport = api.Transport() })
+		id := executeSteps(t, api, options, testsuite.Work(time.Hour), testsuite.Complete("success", "", 1))
+		time.Sleep(time.Minute)
+		api.Inject("ExecutionGet", testsuite.Stall(10*time.Second), 1)
+		api.Inject("ExecutionUserMessagesAdd", testsuite.Answer(http.StatusBadGateway, ""), 1)
+		a := attempts[asteroid.SendMessageResult]{t: t, name: asteroid.SendMessageName, options: options, in: asteroid.SendMessageInput{ExecutionID: id, Message: "Go on"}}
+		require.Error(t, a.nextErr())
+		since, err := time.Parse(time.RFC3339Nano, (*a.details)["unknownSince"].(string))
+		require.NoError(t, err)
+		require.WithinDuration(t, time.Now(), since, 0)
+	})
 }

@@ -23,7 +23,8 @@ type T interface {
 // concurrent use.
 type API struct {
 	service      *service
-	server       *http.Server
+	handler      http.Handler
+	server       *http.Server // nil without a network
 	baseURL      string
 	organization *organization
 	key          *apiKey
@@ -68,11 +69,17 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 	if err := errors.Join(o.validateFaults(), o.validateWebhooks()); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", o.listenAddr)
-	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", o.listenAddr, err)
+	a := &API{service: newService(o), baseURL: baseURLWithoutNetwork}
+	a.handler = a.service.handler()
+	var listener net.Listener
+	if !o.noNetwork {
+		var err error
+		if listener, err = net.Listen("tcp", o.listenAddr); err != nil {
+			return nil, fmt.Errorf("listening on %s: %w", o.listenAddr, err)
+		}
+		a.baseURL = "http://" + dialAddress(listener.Addr())
+		a.server = &http.Server{Handler: a.handler, ReadHeaderTimeout: 30 * time.Second}
 	}
-	a := &API{service: newService(o), baseURL: "http://" + dialAddress(listener.Addr())}
 	a.service.report = func(message string) { a.report(message, fail) }
 	a.organization = a.service.addOrganization(o.organization)
 	a.key = a.service.addKey(o.apiKey, a.organization)
@@ -82,8 +89,9 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 		a.ServeAgent(builtin.name, builtin.agent)
 	}
 	a.service.webhooks.start(a.service)
-	a.server = &http.Server{Handler: a.service.handler(), ReadHeaderTimeout: 30 * time.Second}
-	go func() { _ = a.server.Serve(listener) }() // runs until stop
+	if listener != nil {
+		go func() { _ = a.server.Serve(listener) }() // runs until stop
+	}
 	return a, nil
 }
 
@@ -118,10 +126,12 @@ func (a *API) stop() {
 		a.closed = true
 		a.mu.Unlock()
 		close(a.service.closing) // makes long polls answer
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if err := a.server.Shutdown(ctx); err != nil { // an upload or download is still under way
-			a.closeErr = a.server.Close()
+		if a.server != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			if err := a.server.Shutdown(ctx); err != nil { // an upload or download is still under way
+				a.closeErr = a.server.Close()
+			}
 		}
 		a.service.lateCommits.stop()
 		a.service.webhooks.stop()

@@ -103,6 +103,7 @@
 //
 //	api.Inject("AgentExecutePost", testsuite.LoseResponse(), 1)
 //	api.Inject("ExecutionGet", testsuite.Answer(429, "", "Retry-After", "2"), 3)
+//	api.InjectAbout(executionID, "ExecutionGet", testsuite.Answer(502, "<html>"), 3)
 //
 //	testsuite.StartAPI(
 //		testsuite.WithSeed(42),
@@ -119,6 +120,7 @@
 //	AnswerAfterCommit  yes                another response
 //	TruncateJSON       yes                half the body as if it were all
 //	AlterBody          yes                the body with one byte changed
+//	AlterJSON          yes                the body as your function changes it
 //	WrongContentType   yes                the response, as text/html
 //	Stall              if it still waits  the response, late
 //	Answer             no                 another response

@@ -1,12 +1,15 @@
 package testsuite
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -101,6 +104,25 @@ func WrongContentType() Fault {
 	}}
 }
 
+// AlterJSON carries the request out and sends what change makes of the body: decoded by
+// encoding/json, with numbers as json.Number. A body that is no JSON stays as it is. The name is
+// that of the fault in the ledger.
+func AlterJSON(name string, change func(body any) any) Fault {
+	return Fault{name, func(x *faultyExchange) {
+		response := x.serveBuffered()
+		decoder := json.NewDecoder(bytes.NewReader(response.body.Bytes()))
+		decoder.UseNumber()
+		var body any
+		if decoder.Decode(&body) == nil {
+			if altered, err := json.Marshal(change(body)); err == nil {
+				response.body.Reset()
+				response.body.Write(altered)
+			}
+		}
+		x.send(response, response.body.Len())
+	}}
+}
+
 func requireValidAnswer(status int, header []string) {
 	if status < 200 || status > 599 {
 		panic(fmt.Sprintf("testsuite: the status %d is not from 200 to 599", status))
@@ -115,13 +137,19 @@ func requireValidAnswer(status int, header []string) {
 // a signed link. The empty operation matches every request. Faults happen in the order of
 // injection, and before any of [WithChance]. An unknown operation fails the test.
 func (a *API) Inject(operation string, fault Fault, times int) {
+	a.InjectAbout("", operation, fault, times)
+}
+
+// InjectAbout is [API.Inject] for those requests only whose path names the agent, the execution or
+// whatever else has the id.
+func (a *API) InjectAbout(id, operation string, fault Fault, times int) {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
 	if err := validateOperation(operation); err != nil {
 		a.service.report("Inject: " + err.Error())
 		return
 	}
-	a.service.faults.injected = append(a.service.faults.injected, injection{operation, fault, times})
+	a.service.faults.injected = append(a.service.faults.injected, injection{id, operation, fault, times})
 }
 
 // validateOperation returns an error for an unknown operation, whose fault would never happen.
@@ -134,9 +162,14 @@ func validateOperation(operation string) error {
 }
 
 type injection struct {
-	operation string
+	about     string // part of the path
+	operation string // empty: any
 	fault     Fault
 	times     int // how many requests remain
+}
+
+func (i *injection) matches(operation, path string) bool {
+	return (i.operation == "" || i.operation == operation) && strings.Contains(path, i.about)
 }
 
 type chance struct {
@@ -154,14 +187,14 @@ type faults struct {
 // next returns the fault of the next request of an operation. Every request counts, with or without
 // an injected fault, and draws by its number within its operation. So requests of other operations
 // do not change its result.
-func (f *faults) next(operation string, o faultOptions) Fault {
+func (f *faults) next(operation, path string, o faultOptions) Fault {
 	if f.counts == nil {
 		f.counts = map[string]int{}
 	}
 	f.counts[operation]++
 	f.injected = slices.DeleteFunc(f.injected, func(i injection) bool { return i.times <= 0 })
 	for i := range f.injected {
-		if injected := &f.injected[i]; injected.operation == "" || injected.operation == operation {
+		if injected := &f.injected[i]; injected.matches(operation, path) {
 			injected.times--
 			return injected.fault
 		}

@@ -289,6 +289,36 @@ func TestAlterBodyChangesOneByteOnly(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, c.get(files+"/"+file["id"].(string)+"/download").status)
 }
 
+func TestAlterJSONSendsTheChangedBody(t *testing.T) {
+	t.Parallel()
+	c, _ := newClient(t)
+	c.api.Inject("WhoamiGet", testsuite.AlterJSON("odd members", func(body any) any {
+		body.(map[string]any)["odd"] = 3
+		return body
+	}), 1)
+	answer := c.get("/users/v2/whoami").json(t)
+	require.EqualValues(t, 3, answer["odd"])
+	require.Greater(t, len(answer), 1)
+	require.Equal(t, "odd members", c.lastRequest().Fault)
+	require.NotContains(t, c.get("/users/v2/whoami").json(t), "odd")
+
+	none := testsuite.AlterJSON("none", func(any) any { t.Error("the body is no JSON"); return nil })
+	c.api.Inject("Download", none, 1)
+	require.NotEqual(t, "null", fetch(t, c.api.BaseURL()+"/signed/a/b/c", nil).body)
+}
+
+func TestInjectAboutHitsRequestsThatNameTheID(t *testing.T) {
+	t.Parallel()
+	c, _ := newClient(t)
+	one, other := c.execute("patient", `{}`), c.execute("patient", `{}`)
+	c.api.InjectAbout(one, "ExecutionGet", testsuite.Answer(502, ""), 2)
+	var got []int
+	for _, id := range []string{other, one, other, one, one} {
+		got = append(got, c.get("/agents/v2/executions/"+id).status)
+	}
+	require.Equal(t, []int{200, 502, 200, 502, 200}, got)
+}
+
 func TestWrongContentTypeKeepsBody(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t)

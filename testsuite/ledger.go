@@ -62,7 +62,7 @@ func (s *service) recordRequests(next http.Handler, operation func(*http.Request
 		var fault Fault
 		s.locked(func(now time.Time) reply {
 			entry.At = now
-			fault = s.faults.next(entry.Operation, s.faultOptions)
+			fault = s.faults.next(entry.Operation, entry.Path, s.faultOptions)
 			entry.Fault = fault.name
 			if s.requests = append(s.requests, entry); len(s.requests) > 2*maxRequests {
 				s.requests = slices.Clone(s.requests[maxRequests:])

@@ -9,6 +9,7 @@ type options struct {
 	clock          func() time.Time
 	virtual        bool // the clock is not the wall clock, so nothing may wait for it
 	listenAddr     string
+	noNetwork      bool
 	organization   string
 	apiKey         string
 	limit          int

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -21,11 +22,11 @@ type agents struct {
 	registered       bool   // the handlers are
 	rendered         string // what these agents last put into the current details
 	turns            turns
-	searchAttributes keywords                           // as they were last set
-	ordinals         map[string]int                     // how many requests were made, by their identity
-	handling         int                                // updates that have not returned
-	executions       []string                           // the ids that executes have returned
-	superseded       []asteroid.SetExecutionStatusInput // what to cancel at the workflow's end
+	searchAttributes keywords       // as they were last set
+	ordinals         map[string]int // how many requests were made, by their identity
+	handling         int            // updates that have not returned
+	executions       []string       // the ids that executes have returned
+	replaced         replacedRuns
 }
 
 // add adds an agent, which the state shows from then on.
@@ -119,38 +120,41 @@ func originalRunID(info *workflow.Info) string {
 	return cmp.Or(info.OriginalRunID, info.WorkflowExecution.RunID)
 }
 
-// cancelSuperseded cancels the executions of replaced runs of the workflow that nothing in this run
-// has adopted.
-func (a *agents) cancelSuperseded(ctx workflow.Context) {
-	ctx, done := workflow.NewDisconnectedContext(ctx)
-	defer done()
-	ctx = workflow.WithScheduleToCloseTimeout(routingOptions(ctx), sweepTimeout)
-	a.superseded = slices.DeleteFunc(a.superseded, func(s asteroid.SetExecutionStatusInput) bool {
-		return slices.Contains(a.executions, s.ExecutionID)
-	})
-	results := workflow.NewBufferedChannel(ctx, len(a.superseded))
-	for _, s := range a.superseded {
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			_, err := SetExecutionStatus(ctx, s)
-			if err != nil {
-				workflow.GetLogger(ctx).Error("Could not cancel an execution of a replaced run", "executionId", s.ExecutionID, "error", err)
-			}
-			results.Send(ctx, nil)
-		})
+// replacedRuns is what activities have told of runs that a reset replaced. They alone decide whether
+// the workflow sweeps what those runs have left, so a history without a reset gains no event.
+type replacedRuns struct {
+	connections []string // of agents that a cancelled workflow would cancel
+	resetAt     time.Time
+}
+
+// supersede remembers what an execute has told of runs that a reset replaced.
+func (a *agents) supersede(connection string, executed asteroid.ExecuteAgentResult) {
+	if len(executed.Superseded) == 0 && executed.ResetAt.IsZero() {
+		return
 	}
-	for range a.superseded {
-		results.Receive(ctx, nil)
+	if !slices.Contains(a.replaced.connections, connection) {
+		a.replaced.connections = append(a.replaced.connections, connection)
+	}
+	if executed.ResetAt.After(a.replaced.resetAt) {
+		a.replaced.resetAt = executed.ResetAt
 	}
 }
 
-// supersede remembers executions to cancel when the workflow ends, each once.
-func (a *agents) supersede(connection string, ids []string) {
-	for _, id := range ids {
-		known := func(s asteroid.SetExecutionStatusInput) bool { return s.ExecutionID == id }
-		if !slices.ContainsFunc(a.superseded, known) {
-			a.superseded = append(a.superseded, asteroid.SetExecutionStatusInput{
-				Connection: connection, ExecutionID: id, Status: asteroid.StatusCancelled,
-			})
+// sweepReplacedRuns cancels the executions of replaced runs of the workflow that nothing in this
+// run has adopted. err is what the workflow's function has returned.
+func (a *agents) sweepReplacedRuns(ctx workflow.Context, err error) {
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	options := workflow.GetActivityOptions(routingOptions(ctx))
+	options.ScheduleToCloseTimeout, options.Summary = sweepTimeout, "End the agents of runs that a reset has replaced"
+	ctx = workflow.WithActivityOptions(ctx, options)
+	for _, connection := range a.replaced.connections {
+		_, sweepErr := SweepDuplicates(ctx, asteroid.SweepDuplicatesInput{Connection: connection, Internal: asteroid.SweepDuplicatesInternal{
+			FirstRunID: workflow.GetInfo(ctx).FirstRunID, ResetAt: a.replaced.resetAt, Adopted: a.executions,
+			Continues: workflow.IsContinueAsNewError(err),
+		}})
+		if sweepErr != nil {
+			workflow.GetLogger(ctx).Error("Could not sweep the executions of replaced runs", "error", sweepErr)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -10,10 +11,10 @@ import (
 
 const (
 	sweepTimeout = 5 * time.Minute // a sweep must not delay a result for long
-	// A cancelled start did not wait out its grace period, so the run sweeps until this long after
-	// its start.
-	cancelledSweepWindow = 150 * time.Second
-	sweepInterval        = 30 * time.Second
+	// A cancelled start did not wait out its grace period, so the run sweeps until a sweepInterval
+	// after that would have ended. A grace period of hours does not delay a cancellation for hours.
+	maxCancelledGrace = 2 * time.Minute
+	sweepInterval     = 30 * time.Second
 )
 
 // lateSweep cancels duplicates of an execution that the service listed late. It runs when the grace
@@ -21,19 +22,20 @@ const (
 // run.
 type lateSweep struct {
 	in      asteroid.SweepDuplicatesInput
+	grace   time.Duration
 	stop    workflow.CancelFunc // ends the wait for the end of the grace period
 	running bool
 }
 
 // sweepLater plans the sweep after an execute that may have started two agents.
 func (r *AgentRun) sweepLater(ctx workflow.Context, executed asteroid.ExecuteAgentResult) {
-	sweep := &lateSweep{in: asteroid.SweepDuplicatesInput{
+	sweep := &lateSweep{grace: time.Duration(executed.SweepAfterSeconds) * time.Second, in: asteroid.SweepDuplicatesInput{
 		Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
 	}}
 	r.sweeps = append(r.sweeps, sweep)
 	ctx, sweep.stop = workflow.NewDisconnectedContext(ctx) // the run outlives the context of its start
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		if workflow.Sleep(ctx, time.Duration(executed.SweepAfterSeconds)*time.Second) == nil {
+		if workflow.Sleep(ctx, sweep.grace) == nil {
 			r.sweep(ctx, sweep)
 		}
 	})
@@ -49,20 +51,49 @@ func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
 		return
 	}
 	r.executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, swept.Cancelled...)
+	if swept.Kept != "" && sweep.in.Keep == r.executed.ExecutionID {
+		r.survivor = swept.Kept
+	}
+	sweep.in.Keep = cmp.Or(swept.Kept, sweep.in.Keep)
 }
 
-// finishSweeps sweeps at the end of the run: once, or repeatedly until cancelledSweepWindow after
-// the start if the workflow was cancelled.
-func (r *AgentRun) finishSweeps(ctx workflow.Context) {
-	until := workflow.Now(ctx)
-	if ctx.Err() != nil {
-		until = r.started.Add(cancelledSweepWindow)
+// followSurvivor begins to track the execution that another workflow with the same IdempotencyKey
+// started earlier, if that is why this one was cancelled. It reports whether there is one.
+func (r *AgentRun) followSurvivor(ctx workflow.Context, e *asteroid.Execution) bool {
+	if e == nil || e.Status != asteroid.StatusCancelled || r.cancelRequested || ctx.Err() != nil {
+		return false
 	}
+	if r.survivor == "" || r.survivor == e.ExecutionID {
+		for _, sweep := range r.sweeps { // the other workflow may have swept first
+			_ = workflow.Await(ctx, func() bool { return !sweep.running })
+			r.sweep(ctx, sweep)
+		}
+	}
+	survivor := r.survivor
+	if survivor == "" || survivor == e.ExecutionID {
+		return false
+	}
+	r.survivor = ""
+	r.agents.executions = append(r.agents.executions, survivor)
+	r.recordExecution(ctx, asteroid.ExecuteAgentResult{
+		ExecutionID: survivor, Status: asteroid.StatusStarting, ExecutionKey: r.executed.ExecutionKey, Adopted: true,
+	})
+	return true
+}
+
+// finishSweeps sweeps at the end of the run: once, or repeatedly until the grace period after the
+// start is over if the workflow was cancelled.
+func (r *AgentRun) finishSweeps(ctx workflow.Context) {
+	cancelled := ctx.Err() != nil
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
 	for _, sweep := range r.sweeps {
 		_ = workflow.Await(ctx, func() bool { return !sweep.running }) // nothing cancels this context
 		sweep.stop()
+		until := workflow.Now(ctx)
+		if cancelled {
+			until = r.started.Add(min(sweep.grace, maxCancelledGrace) + sweepInterval)
+		}
 		for {
 			r.sweep(ctx, sweep)
 			left := until.Sub(workflow.Now(ctx))

@@ -122,6 +122,7 @@ type AgentRun struct {
 	started          time.Time // when the execution id was known
 	failedExecutions []string  // those that were followed by another one
 	sweeps           []*lateSweep
+	survivor         string // the execution that the latest sweep has kept
 
 	changedAt       time.Time // Execution.StatusChangedAt of the state's status
 	afterQuestion   bool      // the agent waited for a person before it came to the state's status
@@ -205,6 +206,9 @@ func (r *AgentRun) awaitFinalExecution(ctx workflow.Context) (*asteroid.Executio
 		execution, err := r.awaitTerminal(ctx)
 		if execution != nil {
 			r.observe(ctx, execution)
+		}
+		if err == nil && r.followSurvivor(ctx, execution) {
+			continue
 		}
 		if err == nil {
 			err = r.terminalError(execution)

@@ -175,7 +175,7 @@ func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.Execu
 		r.sweepLater(ctx, executed)
 	}
 	if r.in.OnCancel != AbandonExecution {
-		r.agents.supersede(r.in.Connection, executed.Superseded)
+		r.agents.supersede(r.in.Connection, executed)
 	}
 	status := executed.Status
 	if class := status.Class(); class == asteroid.ClassNeedsHuman || class == asteroid.ClassPaused || class == asteroid.ClassUnknown {

@@ -65,6 +65,12 @@ func audit(outcomes []outcome, ledger []testsuite.Execution, found *findings) *a
 	}
 	for _, e := range ledger {
 		name, _ := e.Inputs[inputIntent].(string)
+		if name == strangerIntent {
+			if e.Status == "cancelled" {
+				r.add(foundMismatch, "", "execution %s is a stranger's and was cancelled", e.ID)
+			}
+			continue
+		}
 		if !terminal(e.Status) {
 			r.add(foundStuck, known[name], "execution %s of %s is still %s", e.ID, name, e.Status)
 		}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
@@ -120,10 +121,6 @@ func newPlugin(connection asteroid.Connection, clockOffset time.Duration, more .
 	return worker.NewPlugin(options)
 }
 
-// registerWorkflows registers the workflows of this program's own, on a worker or a replayer.
-func registerWorkflows(registry sdkworker.WorkflowRegistry) {
-}
-
 // startWorker starts a worker. It fails while the Temporal server is down.
 func startWorker(address, queue, identity string, plugin sdkworker.Plugin, logger sdklog.Logger, failed chan<- error) (stop func(), err error) {
 	temporal, err := client.NewLazyClient(client.Options{HostPort: address, Identity: identity, Logger: logger})
@@ -141,6 +138,7 @@ func startWorker(address, queue, identity string, plugin sdkworker.Plugin, logge
 		},
 	})
 	registerWorkflows(w)
+	w.RegisterActivityWithOptions(read, activity.RegisterOptions{Name: readActivity})
 	if err := w.Start(); err != nil {
 		temporal.Close()
 		return nil, err

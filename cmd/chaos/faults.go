@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -34,6 +36,8 @@ const (
 	inputSeconds   = "seconds"
 	inputFails     = "fails"
 	inputDigest    = "sha256"
+	inputBytes     = "bytes"  // the size of the result
+	inputLevels    = "levels" // the depth of the result
 	plannedFailure = "the form was closed"
 )
 
@@ -47,6 +51,12 @@ func clerk(run testsuite.Run) []testsuite.Step {
 	}
 	digest, _ := run.Inputs[inputDigest].(string)
 	result := map[string]any{inputIntent: run.Inputs[inputIntent], "sha256": digest}
+	if size, _ := run.Inputs[inputBytes].(float64); size > 0 {
+		result["padding"] = strings.Repeat("x", int(size))
+	}
+	if levels, _ := run.Inputs[inputLevels].(float64); levels > 0 {
+		result["deep"] = json.RawMessage(strings.Repeat("[", int(levels)) + strings.Repeat("]", int(levels)))
+	}
 	rerun := run.ParentExecutionID != "" // the API gives a rerun no files
 	if digest != "" && !rerun && (len(run.Files) != 1 || run.Files[0].SHA256 != digest) {
 		return []testsuite.Step{testsuite.Fail("it was started without its file")}
@@ -59,6 +69,7 @@ func clerk(run testsuite.Run) []testsuite.Step {
 const (
 	executeOperation     = "AgentExecutePost"
 	lateExecuteOperation = "WorkflowExecutePost"
+	readOperation        = "ExecutionGet"
 )
 
 const gatewayPage = "<html><body><h1>502 Bad Gateway</h1></body></html>"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -151,7 +152,12 @@ func (t *tally) addRequests(requests []testsuite.Request) {
 func kindOfFault(r testsuite.Request) (kind, bool) {
 	execute := r.Operation == executeOperation || r.Operation == lateExecuteOperation
 	fault, detail, _ := strings.Cut(r.Fault, " ")
+	read := map[string]kind{"401": kindKeyExpired, "403": kindGatewayForbidden, "404": kindGatewayNotFound, "502": kindGatewayBad}
 	switch {
+	case execute && fault == "" && slices.Contains([]int{http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}, r.Status):
+		return kindNoCapacity, true
+	case r.Operation == readOperation && fault == "Answer" && read[detail] != "":
+		return read[detail], true
 	case fault == "LoseResponse" && execute:
 		return kindResponseLost, true
 	case fault == "CommitLate" && execute:

@@ -36,6 +36,9 @@ type scenario struct {
 // scenarios are all stories but the claims, which the rest of the workflows are.
 var scenarios = []*scenario{
 	stoppedQueue, twoConnections, twoAnswers, consoleAnswers, doubleResumes, lateAnswers, webhooks, brokenSource, twoSavers,
+	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
+	continued, workflowRetried, keyShared, activityReset, activityResetAll,
+	gatewayInWait, expiredInWait, oddMembers, unknownStatuses, largeResult, deepResult,
 }
 
 // scene is one telling of a scenario.

@@ -106,10 +106,15 @@ func momentsOfRun(run runHistory) (moments []moment) {
 	for _, event := range run.events {
 		text := describeEvent(event, activityTypes)
 		if text != "" {
-			moments = append(moments, moment{event.GetEventTime().AsTime(), fmt.Sprintf("run %.8s event %d: %s", run.GetRunId(), event.GetEventId(), text)})
+			moments = append(moments, moment{event.GetEventTime().AsTime(), fmt.Sprintf("run %s event %d: %s", shortRunID(run), event.GetEventId(), text)})
 		}
 	}
 	return moments
+}
+
+// shortRunID returns the random part of a run id. The ids of one moment begin alike.
+func shortRunID(run runHistory) string {
+	return run.GetRunId()[strings.LastIndex(run.GetRunId(), "-")+1:]
 }
 
 // describeEvent describes an event, or returns nothing for one that tells nothing.

@@ -20,8 +20,8 @@ type timeScaler struct {
 const (
 	firstRetry = 500 * time.Millisecond
 	lastRetry  = 3 * time.Second
-	// timerScale divides timers. It is less than the scale of the timeouts: a cancelled run must
-	// look up executions for longer than a late request takes.
+	// timerScale divides long timers. It is less than the scale of the timeouts: a cancelled run
+	// must look up executions for longer than a late request takes.
 	timerScale = 10
 
 	// The watch heartbeats every twelve seconds while nothing changes. Where a worker of its queue
@@ -72,9 +72,13 @@ func (o *scaledOutbound) ExecuteActivity(ctx workflow.Context, activityType stri
 }
 
 func (o *scaledOutbound) NewTimer(ctx workflow.Context, d time.Duration) workflow.Future {
-	return o.Next.NewTimer(ctx, d/timerScale)
+	return o.Next.NewTimer(ctx, scaled(d))
 }
 
 func (o *scaledOutbound) NewTimerWithOptions(ctx workflow.Context, d time.Duration, options workflow.TimerOptions) workflow.Future {
-	return o.Next.NewTimerWithOptions(ctx, d/timerScale, options)
+	return o.Next.NewTimerWithOptions(ctx, scaled(d), options)
 }
+
+// scaled returns the length of a timer. Those of the length of the lookup grace, which the workers
+// have in this scale already, are not scaled.
+func scaled(d time.Duration) time.Duration { return max(d/timerScale, min(d, lookupGrace+time.Second)) }

@@ -35,6 +35,7 @@ type workload struct {
 	control     *control
 	saved       string   // the directory to which workers save files
 	secrets     []string // that no history may hold
+	sayings     *sayings
 
 	reruns          sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
 	closedWorkflows atomic.Int64
@@ -236,7 +237,8 @@ func (w *workload) awaitCloseOf(ctx context.Context, o *outcome, decode func(get
 		failure, failed := errors.AsType[*temporal.WorkflowExecutionError](err)
 		switch {
 		case err == nil:
-			o.recordResult(result)
+			o.state, o.executionID, o.adopted = stateCompleted, result.ExecutionID, result.Adopted
+			o.resultIntent = w.intentOf(result)
 		case failed:
 			if o.state = stateFailed; temporal.IsCanceledError(failure.Unwrap()) {
 				o.state = stateCancelled
@@ -257,15 +259,6 @@ func (w *workload) awaitCloseOf(ctx context.Context, o *outcome, decode func(get
 		}
 		return err
 	})
-}
-
-// recordResult records how a run completed. A result that cannot be read has no intent, which the
-// audit finds.
-func (o *outcome) recordResult(result *workflows.RunAgentResult) {
-	o.state, o.executionID, o.adopted = stateCompleted, result.ExecutionID, result.Adopted
-	var content struct{ Intent string }
-	_ = result.DecodeResult(&content)
-	o.resultIntent = content.Intent
 }
 
 // recordError records why a workflow did not complete.
@@ -302,7 +295,7 @@ func (w *workload) awaitLedger(ctx context.Context) []testsuite.Execution {
 		ledger := w.api.Executions()
 		active := 0
 		for _, e := range ledger {
-			if !terminal(e.Status) {
+			if !terminal(e.Status) && e.Inputs[inputIntent] != strangerIntent {
 				active++
 			}
 		}

@@ -124,18 +124,34 @@ func (d *Dialogue) Consistent() bool {
 	return i < 0 || e.Terminal() || !d.entries[i].status().NeedsHuman()
 }
 
-// Received reports whether the agent has received the message since the mark. Of an asking, only
-// what answers it counts.
-func (d *Dialogue) Received(from Mark, message string) bool {
-	if from.Asking != "" {
-		return slices.ContainsFunc(d.answers(from.Asking), func(answer string) bool { return sameWords(answer, message) })
-	}
+// Placed looks for a message since the mark, and reports whether it came while the agent asked what
+// it is for, and whether it came at another time. A question takes one answer.
+func (d *Dialogue) Placed(from Mark, asking, message string) (right, elsewhere bool) {
+	asks, answered, question := asking, false, d.isQuestion(asking) // where the log stands
 	for i := d.after(from); i >= 0; i-- {
-		if d.entries[i].isMessage(message) {
-			return true
+		switch entry := d.entries[i]; {
+		case entry.asks():
+			asks, answered = askingOf(d.Execution.ExecutionID, entry), false
+			question = entry.status() == asteroid.StatusPausedByAgent
+		case entry.kind == "status_changed" && asking == "":
+			asks = "" // a message to an agent at work answers nothing
+		case entry.kind == "user_message_received":
+			here := asks == asking && !answered
+			if entry.isMessage(message) {
+				right, elsewhere = right || here, elsewhere || !here
+			}
+			answered = asks != "" && question
 		}
 	}
-	return false
+	return right, elsewhere
+}
+
+// isQuestion reports whether an asking is a question. A confirmation takes any number of messages.
+func (d *Dialogue) isQuestion(asking string) bool {
+	if i := d.find(Mark{Asking: asking}); i >= 0 {
+		return d.entries[i].status() == asteroid.StatusPausedByAgent
+	}
+	return d.Execution.Status == asteroid.StatusPausedByAgent
 }
 
 // Answer returns the message that has answered the asking, if one has.
@@ -178,20 +194,8 @@ func (c *Client) Misplaced(ctx context.Context, before *Dialogue, asking, messag
 	if c.readBack(ctx, now, from) != nil {
 		return false
 	}
-	asks, answered := asking, false // where the log stood before the message
-	for i := now.after(from); i >= 0; i-- {
-		switch entry := now.entries[i]; {
-		case entry.asks():
-			asks, answered = askingOf(now.Execution.ExecutionID, entry), false
-		case entry.kind == "status_changed" && asking == "":
-			asks = "" // a message to an agent at work answers nothing
-		case entry.isMessage(message) && (asks != asking || answered):
-			return true
-		case entry.kind == "user_message_received":
-			answered = before.Execution.Status == asteroid.StatusPausedByAgent
-		}
-	}
-	return false
+	_, elsewhere := now.Placed(from, asking, message)
+	return elsewhere
 }
 
 func (entry logEntry) asks() bool {

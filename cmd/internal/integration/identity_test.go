@@ -17,7 +17,7 @@ import (
 )
 
 func TestRunAgentAfterResetAdoptsActiveExecution(t *testing.T) {
-	s := newStack(t)
+	s := newResetStack(t)
 	s.startWorker()
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 4}})
 	s.awaitState(run, phase(workflows.PhaseRunning))
@@ -178,4 +178,23 @@ func TestWorkflowRetryPolicyRunsNoSecondAgent(t *testing.T) {
 		require.Len(t, executions, before+1)
 		require.Equal(t, executions[before].ID, details.ExecutionID)
 	}
+}
+
+// Both workflows look up, find nothing and send. Each sweeps later. Both have to keep the same
+// execution, and the one whose execution is cancelled has to go on with the other's.
+func TestTwoWorkflowsWithOneKeyAtOnceShareOneRun(t *testing.T) {
+	s := newResetStack(t, testsuite.WithListDelay(2*time.Second))
+	s.startWorker()
+	in := s.echo(8)
+	in.IdempotencyKey = "order-42"
+	one, other := s.startWorkflow(workflows.RunAgentName, in), s.startWorkflow(workflows.RunAgentName, in)
+	var results [2]workflows.RunAgentResult
+	require.NoError(t, one.Get(s.ctx(), &results[0]))
+	require.NoError(t, other.Get(s.ctx(), &results[1]))
+	require.Len(t, s.api.Executions(), 2, "else this tests nothing")
+	uncancelled := s.uncancelled()
+	require.Len(t, uncancelled, 1)
+	require.Equal(t, uncancelled[0].ID, results[0].ExecutionID)
+	require.Equal(t, uncancelled[0].ID, results[1].ExecutionID)
+	require.NotEqual(t, results[0].Adopted, results[1].Adopted)
 }

@@ -1,0 +1,349 @@
+package simulation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"pgregory.net/rapid"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/activities"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+)
+
+// plannedGrace is the grace period that the schedules stay within: a request of unknown outcome is
+// carried out, and its execution is listed, in plannedLate and plannedListed.
+const (
+	plannedGrace  = 40 * time.Second
+	plannedLate   = 16 * time.Second
+	plannedListed = 16 * time.Second
+)
+
+const (
+	agentWork   = 2 * time.Hour // longer than any start, so that duplicates are alive together
+	maxRequests = 250           // of an intent, with all resets
+)
+
+// agentsSchedule is a schedule of workflows that run agents.
+type agentsSchedule struct {
+	Conditions conditions     `json:"conditions,omitzero"`
+	Workflows  []workflowPlan `json:"workflows"`
+}
+
+// workflowPlan is one workflow. Its agents run at the same time.
+type workflowPlan struct {
+	At          span                `json:"at,omitempty"`
+	Intents     []intentPlan        `json:"intents"`
+	Resets      []resetPlan         `json:"resets,omitempty"`      // in order, each of the run that the one before created
+	OfActivity  []activityResetPlan `json:"ofActivity,omitempty"`  // from the workflow's start
+	CancelAfter span                `json:"cancelAfter,omitempty"` // from the workflow's start; 0: never
+	Abandon     bool                `json:"abandon,omitempty"`
+}
+
+// intentPlan is one intent to run an agent.
+type intentPlan struct {
+	After    span            `json:"after,omitempty"`
+	Key      int             `json:"key,omitempty"`      // of an IdempotencyKey; 0: none
+	Claim    int             `json:"claim"`              // the agent's input
+	Attempts [][]attemptPlan `json:"attempts,omitempty"` // by run
+}
+
+// resetPlan is a reset of a workflow to its beginning.
+type resetPlan struct {
+	After     span `json:"after"`
+	Corrected bool `json:"corrected,omitempty"` // the new run gives the agents other inputs
+}
+
+type activityResetPlan struct {
+	After      span `json:"after"`
+	Heartbeats bool `json:"heartbeats,omitempty"` // are reset, too
+}
+
+func drawAgents(t *rapid.T) (s agentsSchedule) {
+	l := limits{late: plannedLate, requests: 4, attempts: 5, statuses: []int{503, 502, 500, 408, 429, 403}}
+	s.Conditions = drawConditions(t, plannedListed)
+	s.Workflows = rapid.SliceOfN(rapid.Custom(l.drawWorkflow), 1, 2).Draw(t, "workflows")
+	return s
+}
+
+func (l limits) drawWorkflow(t *rapid.T) (w workflowPlan) {
+	w.At = drawSpan(t, "at", 30*time.Second)
+	soon := func(label string) span { return drawSpan(t, label, 4*time.Minute) + span(time.Second) }
+	if often(t, "is reset", 3) {
+		w.Resets = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) resetPlan {
+			return resetPlan{After: drawSpan(t, "reset after", 4*time.Minute) + span(time.Second), Corrected: often(t, "corrected", 4)}
+		}), 1, 2).Draw(t, "resets")
+	}
+	if often(t, "activity is reset", 4) {
+		w.OfActivity = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) activityResetPlan {
+			return activityResetPlan{drawSpan(t, "activity reset after", 4*time.Minute) + span(time.Second), often(t, "of heartbeats", 2)}
+		}), 1, 2).Draw(t, "activity resets")
+	}
+	if often(t, "is cancelled", 5) {
+		w.CancelAfter = soon("cancelled after")
+		w.Abandon = often(t, "abandons", 3)
+	}
+	w.Intents = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) (i intentPlan) {
+		i.After = drawSpan(t, "after", 5*time.Second)
+		if !slices.ContainsFunc(w.Resets, func(r resetPlan) bool { return r.Corrected }) { // with a key, a correction is refused
+			i.Key = rapid.IntRange(0, 2).Draw(t, "key")
+		}
+		i.Claim = rapid.IntRange(1, 2).Draw(t, "claim")
+		for range len(w.Resets) + 1 {
+			i.Attempts = append(i.Attempts, l.drawAttempts(t, "attempts"))
+		}
+		return i
+	}), 1, 2).Draw(t, "intents")
+	return w
+}
+
+// outcome is how an intent ended in the last run of its workflow.
+type outcome struct {
+	workflowPlan
+	intentPlan
+	request   asteroid.ExecuteAgentInput
+	executed  asteroid.ExecuteAgentResult
+	execution *asteroid.Execution
+	err       error
+	took      time.Duration
+}
+
+// agentsWorld runs an agentsSchedule.
+type agentsWorld struct {
+	*world
+	agent    string
+	outcomes []outcome
+}
+
+func runAgents(t *testing.T, s agentsSchedule) []violation {
+	t.Helper()
+	return simulate(t, s.Conditions, activities.Options{}, func(w *world) {
+		a := &agentsWorld{world: w}
+		a.agent = w.api.ServeAgent("clerk", func(run testsuite.Run) []testsuite.Step {
+			return []testsuite.Step{testsuite.Work(agentWork), testsuite.Complete("success", "", run.Inputs)}
+		})
+		var workflows actors
+		for i, plan := range s.Workflows {
+			// Workflows never act at the same instant.
+			workflows.add(time.Duration(plan.At)+time.Duration(i)*3137*time.Microsecond, func() { a.runWorkflow(fmt.Sprintf("workflow-%d", i+1), plan) })
+		}
+		if !workflows.wait(agentWork + 2*patience + time.Hour) {
+			w.violate("a workflow is stuck", "")
+			return
+		}
+		a.audit()
+	})
+}
+
+// runWorkflow runs a workflow, run after run.
+func (a *agentsWorld) runWorkflow(id string, plan workflowPlan) {
+	cancelled, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if plan.CancelAfter > 0 {
+		timer := time.AfterFunc(time.Duration(plan.CancelAfter), cancel)
+		defer timer.Stop()
+	}
+	run := a.startRun(id, nil)
+	ended := make(chan struct{})
+	defer close(ended)
+	for _, reset := range plan.OfActivity {
+		a.background.Go(func() {
+			select {
+			case <-time.After(time.Duration(reset.After)):
+				a.server.mu.Lock()
+				current := run
+				a.server.mu.Unlock()
+				a.resetActivities(current, reset.Heartbeats)
+			case <-ended:
+			}
+		})
+	}
+	for n := 0; ; n++ {
+		done := make(chan []outcome, 1)
+		this := run
+		go func() { done <- a.runOnce(cancelled, this, plan, n) }()
+		var reset <-chan time.Time
+		if n < len(plan.Resets) {
+			reset = time.After(time.Duration(plan.Resets[n].After))
+		}
+		select {
+		case outcomes := <-done:
+			a.server.mu.Lock()
+			a.outcomes = append(a.outcomes, outcomes...)
+			a.server.mu.Unlock()
+			return
+		case <-reset:
+			next := a.startRun(id, this)
+			<-done
+			a.server.mu.Lock()
+			run = next
+			a.server.mu.Unlock()
+		}
+	}
+}
+
+// runOnce is one run of the workflow function.
+func (a *agentsWorld) runOnce(cancelled context.Context, run *workflowRun, plan workflowPlan, n int) []outcome {
+	cancelled, done := context.WithCancel(cancelled)
+	defer done()
+	stop := context.AfterFunc(run.over, done)
+	defer stop()
+	outcomes := make([]outcome, len(plan.Intents))
+	ordinals := map[int]int{}
+	var all actors
+	runs := make([]*agentRun, len(plan.Intents))
+	for i, intent := range plan.Intents {
+		claim := intent.Claim
+		for _, reset := range plan.Resets[:n] {
+			if reset.Corrected {
+				claim += 10
+			}
+		}
+		r := &agentRun{world: a.world, run: run, cancelled: cancelled, plans: &plans{attempts: intent.Attempts[n]}, abandon: plan.Abandon}
+		runs[i] = r
+		r.request = asteroid.ExecuteAgentInput{AgentID: a.agent, Inputs: asteroid.Inputs{"claim": claim}}
+		r.request.Internal = asteroid.ExecuteAgentInternal{FirstRunID: run.firstRunID, OriginalRunID: run.originalRunID}
+		if intent.Key > 0 {
+			r.request.IdempotencyKey = fmt.Sprintf("order-%d", intent.Key)
+		} else {
+			ordinals[claim]++
+			r.request.Internal.Intent = asteroid.Intent{
+				Namespace: namespace, WorkflowID: run.workflowID, OriginalRunID: run.originalRunID, RunID: run.runID, Ordinal: ordinals[claim],
+			}
+		}
+		request := r.request
+		all.add(time.Duration(intent.After)+time.Duration(i)*1051*time.Microsecond, func() {
+			began := time.Now()
+			execution, err := r.result()
+			outcomes[i] = outcome{plan, intent, request, r.executed, execution, err, time.Since(began)}
+		})
+	}
+	all.group.Wait()
+	a.cancelSuperseded(runs)
+	return outcomes
+}
+
+// cancelSuperseded is agents.cancelSuperseded.
+func (a *agentsWorld) cancelSuperseded(runs []*agentRun) {
+	adopted, seen := map[string]bool{}, map[string]bool{}
+	for _, r := range runs {
+		adopted[r.executed.ExecutionID] = true
+	}
+	for _, r := range runs {
+		for _, id := range r.superseded {
+			if !adopted[id] && !seen[id] {
+				seen[id] = true
+				in := asteroid.SetExecutionStatusInput{ExecutionID: id, Status: asteroid.StatusCancelled}
+				_ = a.execute(r.run.over, r.run, asteroid.SetExecutionStatusName, in, callOptions(5*time.Minute), r.plans, nil)
+			}
+		}
+	}
+}
+
+var keyNumber = regexp.MustCompile(`#[0-9]+$`)
+
+// audit checks the invariants at the end.
+func (a *agentsWorld) audit() {
+	alive := map[string][]testsuite.Execution{} // by key
+	byID := map[string]testsuite.Execution{}
+	for _, e := range a.api.Executions() {
+		byID[e.ID] = e
+		if e.Status != "cancelled" && e.Status != "failed" {
+			key := keyNumber.ReplaceAllString(e.Metadata[asteroid.MetadataExecutionKey], "")
+			alive[key] = append(alive[key], e)
+		}
+	}
+	for key, executions := range alive {
+		if len(executions) > 1 {
+			a.violate("several agents of one intent are alive", "%d of %s", len(executions), key)
+		}
+	}
+	for _, o := range a.outcomes {
+		a.auditOutcome(o, alive, byID)
+	}
+	if n := len(a.api.Requests()); n > maxRequests*len(a.outcomes) {
+		a.violate("too many requests", "%d for %d intents", n, len(a.outcomes))
+	}
+}
+
+func (a *agentsWorld) auditOutcome(o outcome, alive map[string][]testsuite.Execution, byID map[string]testsuite.Execution) {
+	shared := o.Key > 0 && a.sharing(o.Key) > 1
+	id := o.executed.ExecutionID
+	claim := fmt.Sprint(o.request.Inputs["claim"])
+	if e, ok := byID[id]; id != "" && (!ok || fmt.Sprint(e.Inputs["claim"]) != claim || e.AgentID != a.agent) {
+		a.violate("an intent has an execution of other inputs", "claim %s has %v of %s", claim, e.Inputs, id)
+	}
+	if o.took > patience+agentWork+30*time.Minute {
+		a.violate("an intent took too long", "%s, claim %s", o.took, claim)
+	}
+	switch {
+	case o.err == nil && o.execution.Status == asteroid.StatusCompleted:
+		var result map[string]any
+		if o.execution.ExecutionResult == nil || json.Unmarshal(o.execution.ExecutionResult.Result, &result) != nil || fmt.Sprint(result["claim"]) != claim {
+			a.violate("an intent has the result of other inputs", "claim %s has %+v", claim, o.execution.ExecutionResult)
+		}
+		return
+	case o.err == nil && o.execution.Status == asteroid.StatusCancelled && (shared || o.CancelAfter > 0):
+	case o.err == nil:
+		a.violate("the execution that an intent follows was cancelled", "claim %s, %s", claim, id)
+	case errors.Is(o.err, errLeftUnknown):
+		return
+	case asteroid.IsUnauthorized(o.err):
+		if id != "" {
+			return // of the wait: the agent goes on
+		}
+	case temporal.IsCanceledError(o.err):
+		if o.CancelAfter == 0 {
+			a.violate("an intent was cancelled by nobody", "claim %s", claim)
+		}
+	case asteroid.IsInvalidInput(o.err):
+		if !shared {
+			a.violate("a request was refused", "claim %s: %v", claim, o.err)
+		}
+	default:
+		a.violate("an intent failed", "claim %s: %v", claim, o.err)
+	}
+	if shared || o.Abandon {
+		return
+	}
+	for key, executions := range alive {
+		for _, e := range executions {
+			if e.ID == id || fmt.Sprint(e.Inputs["claim"]) == claim && key == a.keyOf(o) {
+				a.violate("nobody follows an execution", "claim %s, %s is %s: %v", claim, e.ID, e.Status, o.err)
+			}
+		}
+	}
+}
+
+// keyOf returns the key of an intent whose execution is not known.
+func (a *agentsWorld) keyOf(o outcome) string {
+	details, _ := asteroid.DetailsOf(o.err)
+	for _, key := range []string{o.request.IdempotencyKey, o.executed.ExecutionKey, details.ExecutionKey} {
+		if key != "" {
+			return keyNumber.ReplaceAllString(key, "")
+		}
+	}
+	return "unknown"
+}
+
+// sharing returns how many intents have the key.
+func (a *agentsWorld) sharing(key int) (n int) {
+	for _, o := range a.outcomes {
+		if o.Key == key {
+			n++
+		}
+	}
+	return n
+}
+
+func TestSimulationOfAgents(t *testing.T) {
+	t.Parallel()
+	check(t, drawAgents, runAgents)
+}
