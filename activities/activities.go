@@ -45,7 +45,8 @@ type Options struct {
 	// a file that its log does not mention yet. 0 means 2 seconds.
 	SettleInterval time.Duration
 	// Now returns the current time; nil means time.Now. In a workflow test with virtual time, pass
-	// the environment's Now, so that the expiry of staged files agrees with it.
+	// the environment's Now, so that the expiry of staged files agrees with it. The time of attempts
+	// is the Temporal server's, except in the SDK's test environments, which have none.
 	Now func() time.Time
 	// LookupGrace is how long ExecuteAgent looks up an execution that a request of unknown outcome
 	// may have started, before it sends another request. It should exceed the time that the service
@@ -101,7 +102,7 @@ const DefaultMaxUploadBytes = 200 * 1000 * 1000
 type Activities struct {
 	connections map[string]*client.Client
 	now         func() time.Time
-	virtualTime bool // now is not the time of attempts
+	virtualTime func(context.Context) bool // now, and not the server's, is the time of attempts
 	lookupGrace time.Duration
 	timeout     time.Duration // of a request
 	events      asteroid.Events
@@ -148,7 +149,9 @@ func New(options Options) (*Activities, error) {
 	if options.WatchRound > 0 {
 		a.pace.Term = options.WatchRound
 	}
-	if a.virtualTime = a.now != nil; !a.virtualTime {
+	// Where there is a Temporal server, its clock counts: the worker's may be wrong.
+	a.virtualTime = func(ctx context.Context) bool { return options.Now != nil && a.service(ctx) == nil }
+	if a.now == nil {
 		a.now = time.Now
 	}
 	var err error

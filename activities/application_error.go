@@ -121,7 +121,7 @@ const (
 // with its own. It is the Temporal server's, or that of Options.Now in a test with virtual time,
 // which has no server.
 func (a *Activities) attemptTime(ctx context.Context) time.Time {
-	if a.virtualTime && temporalClient(ctx) == nil {
+	if a.virtualTime(ctx) {
 		return a.now()
 	}
 	return activity.GetInfo(ctx).StartedTime

@@ -160,3 +160,15 @@ func TestAwaitExecutionPollsOftenWhileNoWatchLives(t *testing.T) {
 		})
 	}
 }
+
+func TestAnnounceLeavesLivingWatchAloneWhenWorkerClockIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []time.Duration{-time.Hour, time.Hour} {
+		f := newWatchFixture(t, func(o *Options) { o.Now = func() time.Time { return time.Now().Add(wrong) } })
+		f.server.watch = f.runningWatch(0)
+		f.server.watch.beat.proof.ScannedAt = time.Now()
+		require.Equal(t, asteroid.EventsWatch, f.execute(t, asteroid.ExecuteAgentInput{Signal: true}).Events)
+		_, started, terminated := f.server.counts()
+		require.Zero(t, started+terminated, wrong)
+	}
+}

@@ -50,7 +50,7 @@ func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecu
 	}
 	stopping, end := a.watching.context(), a.watching.begin()
 	defer end()
-	t := &watchAttempt{a: a, service: service, info: activity.GetInfo(ctx), began: a.now()}
+	t := &watchAttempt{a: a, service: service, info: activity.GetInfo(ctx), began: a.now(), virtualTime: a.virtualTime(ctx)}
 	packed, scannedAt := t.before(ctx, in)
 	w := watch.New(c, t.info.Namespace, a.now, packed,
 		func(ctx context.Context, workflowID string, event asteroid.ExecutionEvent) error {
@@ -84,6 +84,8 @@ type watchAttempt struct {
 	service sdkclient.Client
 	info    activity.Info
 	began   time.Time
+
+	virtualTime bool
 }
 
 // context returns the context of a run, and a channel that is closed when the worker stops. The
@@ -112,7 +114,7 @@ func (t *watchAttempt) context(ctx, stopping context.Context) (runCtx context.Co
 
 // serverTime returns the time by the Temporal server's clock.
 func (t *watchAttempt) serverTime() time.Time {
-	if t.a.virtualTime {
+	if t.virtualTime {
 		return t.a.now()
 	}
 	return t.info.StartedTime.Add(t.a.now().Sub(t.began))

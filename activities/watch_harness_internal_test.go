@@ -277,7 +277,9 @@ func newWatchFixture(t *testing.T, change ...func(*Options)) *watchFixture {
 }
 
 // useClock makes the test's clock that of the worker and of the Temporal server.
-func (f *watchFixture) useClock() { f.now, f.virtualTime = f.clock.Now, true }
+func (f *watchFixture) useClock() {
+	f.now, f.virtualTime = f.clock.Now, func(context.Context) bool { return true }
+}
 
 // do runs fn as an activity of the environment.
 func (f *watchFixture) do(t *testing.T, fn func(ctx context.Context) error) {

@@ -25,6 +25,8 @@ type outcome struct {
 	workflowID    string
 	expectFailure bool // the agent is scripted to fail
 	cancelPlanned bool
+	// expectUnanswered says that nobody answers the agent, whose deadline for people cancels it.
+	expectUnanswered bool
 	// repeatsFailures says that a reset may run the agent again after its execution has failed.
 	repeatsFailures bool
 
@@ -148,6 +150,8 @@ func (r *auditor) checkCompleted(o outcome, executions []testsuite.Execution) {
 		r.add(foundMismatch, o.workflowID, "%s completed with execution %s, which is %s", o.intent, e.ID, e.Status)
 	case o.expectFailure:
 		r.add(foundMismatch, o.workflowID, "%s completed, although its agent is scripted to fail", o.intent)
+	case o.expectUnanswered:
+		r.add(foundMismatch, o.workflowID, "%s completed, although nobody answered its agent", o.intent)
 	}
 	if o.resultIntent != o.intent {
 		r.add(foundWrongResult, o.workflowID, "%s completed with the result of %q", o.intent, o.resultIntent)
@@ -158,7 +162,8 @@ func (r *auditor) checkCompleted(o outcome, executions []testsuite.Execution) {
 func (r *auditor) checkFailed(o outcome, executions []testsuite.Execution) {
 	e, ok := namedExecution(o, executions)
 	expected := o.expectFailure && o.errorType == asteroid.ErrorTypeExecutionFailed && o.reason == plannedFailure && ok && e.Status == "failed"
-	if !expected {
+	unanswered := o.expectUnanswered && o.errorType == asteroid.ErrorTypeExecutionTimedOut && ok && e.Status == "cancelled"
+	if !expected && !unanswered {
 		r.Failures[cmp.Or(o.errorType, "an error without a type")]++
 		r.add(foundMismatch, o.workflowID, "%s failed with %s: %s", o.intent, cmp.Or(o.errorType, "an error without a type"), o.message)
 	}

@@ -43,6 +43,9 @@ func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 		intent: "w", workflowID: "w", state: stateFailed, executionID: "e", expectFailure: true,
 		errorType: asteroid.ErrorTypeExecutionFailed, reason: plannedFailure, message: "failed",
 	}
+	unanswered := outcome{
+		intent: "w", workflowID: "w", state: stateFailed, executionID: "e", expectUnanswered: true, errorType: asteroid.ErrorTypeExecutionTimedOut,
+	}
 	with := func(o outcome, change func(*outcome)) outcome {
 		change(&o)
 		return o
@@ -92,6 +95,13 @@ func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 		{"failed with another error", with(failed, func(o *outcome) { o.errorType = asteroid.ErrorTypeUnavailable }),
 			[]testsuite.Execution{failedOnce}, auditResult{Created: 1}, foundMismatch, "asteroid.Unavailable"},
 		{"failed, but not in the ledger", failed, []testsuite.Execution{completedOnce}, auditResult{Created: 1}, foundMismatch, "w failed with"},
+		{"unanswered as planned", unanswered, []testsuite.Execution{cancelledOnce}, auditResult{Created: 1}, "", ""},
+		{"unanswered, and the agent works on", unanswered, []testsuite.Execution{inLedger("e", "w", "completed")},
+			auditResult{Created: 1}, foundMismatch, "asteroid.ExecutionTimedOut"},
+		{"unanswered without a plan", with(unanswered, func(o *outcome) { o.expectUnanswered = false }), []testsuite.Execution{cancelledOnce},
+			auditResult{Created: 1}, foundMismatch, "asteroid.ExecutionTimedOut"},
+		{"completed although nobody answered", with(completed, func(o *outcome) { o.expectUnanswered = true }), []testsuite.Execution{completedOnce},
+			auditResult{Created: 1}, foundMismatch, "nobody answered"},
 		{"cancelled with its execution", cancelled, []testsuite.Execution{cancelledOnce}, auditResult{Created: 1}, "", ""},
 		{"cancelled before anything was started", cancelled, nil, auditResult{}, "", ""},
 		{"cancelled when the agent had just completed", cancelled, []testsuite.Execution{completedOnce}, auditResult{Created: 1}, "", ""},

@@ -22,17 +22,21 @@ import (
 // The roles of the child processes, and their arguments:
 //
 //	chaos-server PORT FILE   a Temporal server with a database file
-//	chaos-worker ADDRESS OFFSET
-//	                         a worker of the server at ADDRESS, with a clock that is wrong by the
-//	                         duration OFFSET; the environment names the API
+//	chaos-worker ADDRESS QUEUE OFFSET
+//	                         a worker of the server at ADDRESS on a task queue, with a clock that
+//	                         is wrong by the duration OFFSET; the environment names the API and
+//	                         what else the parent serves
 const (
 	serverChild = "chaos-server"
 	workerChild = "chaos-worker"
 
-	taskQueue = "chaos"
+	taskQueue         = "chaos"
+	taskQueueSecond   = "chaos-second"   // shares the watch with the first
+	taskQueueWebhooks = "chaos-webhooks" // its workflows learn of changes by webhooks
 
 	connectionAgents    = asteroid.DefaultConnection
 	connectionWorkflows = "newer"
+	connectionSecond    = "second" // with a key of its own, of the same organization
 
 	logFileEnv = "CHAOS_LOG_FILE"
 )
@@ -63,24 +67,26 @@ func runServer(args []string) error {
 }
 
 func runWorker(args []string) error {
-	if len(args) != 2 {
-		return fmt.Errorf("%s takes the address of the Temporal server and an offset of the clock, not %q", workerChild, args)
+	if len(args) != 3 {
+		return fmt.Errorf("%s takes the address of the Temporal server, a task queue and an offset of the clock, not %q", workerChild, args)
 	}
 	parent := child.ParentExited()
+	shortenWatch()
 	connection := asteroid.ConnectionFromEnv()
 	connection.Transport = transport()
-	clockOffset, err := time.ParseDuration(args[1])
+	address, queue := args[0], args[1]
+	clockOffset, err := time.ParseDuration(args[2])
 	if err != nil {
 		return err
 	}
-	plugin, err := newPlugin(connection, clockOffset)
+	plugin, err := newPlugin(connection, clockOffset, optionsFromEnv(queue))
 	if err != nil {
 		return err
 	}
 	logger := sdklog.NewStructuredLogger(childLogger(slog.LevelInfo))
 	failed := make(chan error, 1)
 	for {
-		stop, err := startWorker(args[0], identity(clockOffset), plugin, logger, failed)
+		stop, err := startWorker(address, queue, identity(os.Getpid(), clockOffset), plugin, logger, failed)
 		if err == nil {
 			fmt.Println("ready")
 			select {
@@ -100,24 +106,28 @@ func runWorker(args []string) error {
 }
 
 // newPlugin returns the plugin of a worker whose clock is wrong by the offset.
-func newPlugin(connection asteroid.Connection, clockOffset time.Duration) (sdkworker.Plugin, error) {
+func newPlugin(connection asteroid.Connection, clockOffset time.Duration, more ...func(*worker.Options)) (sdkworker.Plugin, error) {
 	newer := connection
 	newer.Dialect = asteroid.DialectWorkflows
-	return worker.NewPlugin(worker.Options{
+	options := worker.Options{
 		Connections:    map[string]asteroid.Connection{connectionAgents: connection, connectionWorkflows: newer},
 		LookupGrace:    lookupGrace,
 		RequestTimeout: requestTimeout,
 		Now:            func() time.Time { return time.Now().Add(clockOffset) },
-	})
+	}
+	for _, add := range more {
+		add(&options)
+	}
+	return worker.NewPlugin(options)
 }
 
 // startWorker starts a worker. It fails while the Temporal server is down.
-func startWorker(address, identity string, plugin sdkworker.Plugin, logger sdklog.Logger, failed chan<- error) (stop func(), err error) {
+func startWorker(address, queue, identity string, plugin sdkworker.Plugin, logger sdklog.Logger, failed chan<- error) (stop func(), err error) {
 	temporal, err := client.NewLazyClient(client.Options{HostPort: address, Identity: identity, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
-	w := sdkworker.New(temporal, taskQueue, sdkworker.Options{
+	w := sdkworker.New(temporal, queue, sdkworker.Options{
 		Plugins:      []sdkworker.Plugin{plugin},
 		Interceptors: []interceptor.WorkerInterceptor{&timeScaler{}},
 		OnFatalError: func(err error) {
@@ -139,9 +149,9 @@ func startWorker(address, identity string, plugin sdkworker.Plugin, logger sdklo
 // wrongClock is part of the identity of a worker whose clock is wrong.
 const wrongClock = " with a clock "
 
-// identity returns the name of a worker in histories.
-func identity(clockOffset time.Duration) string {
-	name := fmt.Sprintf("worker process %d", os.Getpid())
+// identity returns the name of a worker process in histories.
+func identity(pid int, clockOffset time.Duration) string {
+	name := fmt.Sprintf("worker process %d", pid)
 	if clockOffset != 0 {
 		name += fmt.Sprintf("%s%s off", wrongClock, clockOffset)
 	}

@@ -32,6 +32,11 @@ type disruptor struct {
 	// capacityMu is held while capacity is limited, because a person's rerun would be refused.
 	capacityMu sync.Mutex
 
+	// workersMu guards the workers: one is killed and started again at a time. held are the slots
+	// whose workers somebody else stops and starts.
+	workersMu sync.Mutex
+	held      map[int]bool
+
 	kills    atomic.Int64
 	restarts atomic.Int64
 }
@@ -54,23 +59,93 @@ func (d *disruptor) killWorkers(ctx context.Context) error {
 		if !program.Sleep(ctx, between(d.plan.kills, 1500*time.Millisecond, 4500*time.Millisecond)) {
 			return nil
 		}
-		slot := d.plan.kills.IntN(len(d.processes.workers))
-		w := d.processes.worker(slot)
-		if err := w.ExitError(); err != nil {
+		exited, err := d.replaceWorker(d.plan.kills.IntN(len(d.processes.workers)))
+		if exited != nil && !errors.Is(exited, errHeld) {
 			if unexpectedExits++; unexpectedExits > 10 {
-				return fmt.Errorf("workers keep exiting without being killed: %w", err)
+				return fmt.Errorf("workers keep exiting without being killed: %w", exited)
 			}
-			d.logf("without being killed, %v", err)
-		} else {
-			w.Kill()
-			d.timeline.add("worker process %d is killed", w.Pid())
-			d.kills.Add(1)
-			d.tally.fire(kindWorkerKilled)
+			d.logf("without being killed, %v", exited)
 		}
-		if err := d.processes.startWorker(slot); err != nil && !errors.Is(err, errClosed) {
+		if err != nil {
 			return err
 		}
 	}
+}
+
+var errHeld = errors.New("somebody else stops and starts the worker")
+
+// replaceWorker kills the worker in a slot and starts another. exited tells why it was not killed:
+// it was not alive, or the slot is held.
+func (d *disruptor) replaceWorker(slot int) (exited, err error) {
+	d.workersMu.Lock()
+	defer d.workersMu.Unlock()
+	if d.held[slot] {
+		return errHeld, nil
+	}
+	if exited = d.processes.worker(slot).ExitError(); exited == nil {
+		d.kill(slot)
+	}
+	return exited, d.startWorker(slot)
+}
+
+func (d *disruptor) kill(slot int) {
+	w := d.processes.worker(slot)
+	w.Kill()
+	d.timeline.add("worker process %d is killed", w.Pid())
+	d.kills.Add(1)
+	d.tally.fire(kindWorkerKilled)
+}
+
+func (d *disruptor) startWorker(slot int) error {
+	if err := d.processes.startWorker(slot); err != nil && !errors.Is(err, errClosed) {
+		return err
+	}
+	return nil
+}
+
+// killWorker kills the worker with this identity and starts another. It returns false if it could
+// not.
+func (d *disruptor) killWorker(workerIdentity string) bool {
+	slot, ok := d.processes.slotOf(workerIdentity)
+	if !ok {
+		return false
+	}
+	exited, err := d.replaceWorker(slot)
+	return exited == nil && err == nil
+}
+
+// holdWorkers keeps the workers of a task queue from being killed by others. The returned stop
+// kills them all, and release starts those again that do not run.
+func (d *disruptor) holdWorkers(queue string) (stop func(), release func() error) {
+	d.workersMu.Lock()
+	defer d.workersMu.Unlock()
+	var slots []int
+	for slot, of := range d.processes.queues {
+		if of == queue {
+			slots = append(slots, slot)
+			d.held[slot] = true
+		}
+	}
+	stop = func() {
+		d.workersMu.Lock()
+		defer d.workersMu.Unlock()
+		for _, slot := range slots {
+			d.kill(slot)
+		}
+		d.logf("all workers of task queue %s are stopped", queue)
+	}
+	release = func() (err error) {
+		d.workersMu.Lock()
+		defer d.workersMu.Unlock()
+		for _, slot := range slots {
+			delete(d.held, slot)
+			if d.processes.worker(slot).ExitError() != nil {
+				err = errors.Join(err, d.startWorker(slot))
+			}
+		}
+		return err
+	}
+	return stop, release
 }
 
 // restartServers restarts the Temporal server as often as planned.

@@ -74,7 +74,7 @@ const (
 
 const gatewayPage = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
-func startAPI(s settings, p *plan, log func(string)) (*testsuite.API, error) {
+func startAPI(s settings, p *plan, log func(string), more ...testsuite.Option) (*testsuite.API, error) {
 	options := []testsuite.Option{
 		testsuite.WithSeed(s.seed),
 		testsuite.WithListDelay(listDelay),
@@ -107,7 +107,7 @@ func startAPI(s settings, p *plan, log func(string)) (*testsuite.API, error) {
 	// All other operations of a run, the lookup of duplicates and the cancellation included.
 	others := []string{
 		"ExecutionGet", "ExecutionsList", "ExecutionActivitiesGet", "ExecutionFilesGet", "ExecutionStatusUpdate", "ExecutionSyncGet",
-		"TempFilesStage", "WhoamiGet",
+		"TempFilesStage", "WhoamiGet", "ExecutionUserMessagesAdd", "ExecutionFileDownloadRedirect", "Download",
 	}
 	chance(0.010, testsuite.LoseResponse(), others...)
 	chance(0.010, testsuite.Answer(http.StatusBadGateway, gatewayPage, html...), others...)
@@ -117,5 +117,5 @@ func startAPI(s settings, p *plan, log func(string)) (*testsuite.API, error) {
 	chance(0.005, testsuite.Stall(stallTime), others...)
 	chance(0.005, testsuite.TruncateJSON(), others...)
 	chance(0.005, testsuite.WrongContentType(), others...)
-	return testsuite.StartAPI(options...)
+	return testsuite.StartAPI(append(options, more...)...)
 }

@@ -80,7 +80,8 @@ func (w *workload) checkHistories(ctx context.Context, histories []runHistory) (
 		}
 		w.tally.addHistory(run.events)
 		checkTasks(w.findings, run)
-		checkKey(w.findings, run, w.api.APIKey())
+		checkKey(w.findings, run, w.secrets...)
+		checkSignals(w.findings, run)
 		if err := replay(run); err != nil {
 			w.findings.add(foundUnreplayable, run.GetWorkflowId(), "run %s of %s %s: %v", run.GetRunId(), run.workflowType, run.GetWorkflowId(), err)
 			continue
@@ -130,11 +131,13 @@ func checkTasks(found *findings, run runHistory) {
 	}
 }
 
-// checkKey finds the API key in a history. The payloads are JSON and not encrypted.
-func checkKey(found *findings, run runHistory, key string) {
+// checkKey finds API keys and secrets in a history. The payloads are JSON and not encrypted.
+func checkKey(found *findings, run runHistory, keys ...string) {
 	raw, err := proto.Marshal(&historypb.History{Events: run.events})
-	if err == nil && bytes.Contains(raw, []byte(key)) {
-		found.add(foundKey, run.GetWorkflowId(), "the history of run %s of %s %s", run.GetRunId(), run.workflowType, run.GetWorkflowId())
+	for _, key := range keys {
+		if err == nil && bytes.Contains(raw, []byte(key)) {
+			found.add(foundKey, run.GetWorkflowId(), "the history of run %s of %s %s", run.GetRunId(), run.workflowType, run.GetWorkflowId())
+		}
 	}
 }
 
@@ -148,7 +151,7 @@ var kindsOfDeaths = map[string]kind{
 // addHistory counts the troubles that a history shows.
 func (t *tally) addHistory(events []*historypb.HistoryEvent) {
 	activityTypes := map[int64]string{} // by the id of the scheduled event
-	for _, event := range events {
+	for i, event := range events {
 		switch event.GetEventType() {
 		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
 			activityTypes[event.GetEventId()] = event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName()
@@ -159,6 +162,10 @@ func (t *tally) addHistory(events []*historypb.HistoryEvent) {
 			}
 			if strings.Contains(started.GetIdentity(), wrongClock) {
 				t.fire(kindClockWrong)
+			}
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+			if e, ok := executionEventOf(event); ok && e.EventID != "" && executing(events[:i]) {
+				t.fire(kindWebhookEarly)
 			}
 		case enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
 			t.addDeath(activityTypes[event.GetActivityTaskTimedOutEventAttributes().GetScheduledEventId()])

@@ -9,8 +9,11 @@
 // A Temporal server with a file database and several workers run as child processes. A fake of the
 // Asteroid API with faults runs in this process. Requests are lost before or after they are carried
 // out, get malformed responses, are carried out late, or are listed late. Workers are killed every
-// few seconds, and the Temporal server restarts a few times. Workflows are cancelled, executions
-// are rerun as in the console, and capacity is limited for a while.
+// few seconds, some of them in an activity that seldom runs, and the Temporal server restarts a few
+// times. Workflows are cancelled, executions are rerun as in the console, and capacity is limited
+// for a while. All workers of one task queue stop while its watch serves another. People answer
+// questions twice, late, and in the console. Webhooks are repeated, reordered, lost and forged. Two
+// workflows save the same files to one directory.
 //
 // Everything random comes from the seed. Process scheduling also decides which request meets which
 // fault, and which requests a killed worker loses. So the same seed makes the same plan, but not

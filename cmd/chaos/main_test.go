@@ -90,7 +90,7 @@ func TestChaosStopsEverythingOnInterrupt(t *testing.T) {
 func TestWorkerChildExitsWhenPipeCloses(t *testing.T) {
 	t.Parallel()
 	// A worker without a server retries until the pipe closes.
-	w, err := child.Start("worker", []string{"ASTEROID_API_KEY=none"}, workerChild, "127.0.0.1:1", "0s")
+	w, err := child.Start("worker", []string{"ASTEROID_API_KEY=none", secondKeyEnv + "=none", outputEnv + "=" + t.TempDir()}, workerChild, "127.0.0.1:1", taskQueue, "0s")
 	require.NoError(t, err)
 	require.NoError(t, w.ExitError())
 	require.NoError(t, w.Stop(30*time.Second))
@@ -137,9 +137,10 @@ func TestNewPlanIsEqualForEqualSeeds(t *testing.T) {
 	other.seed = 6
 	require.NotEqual(t, a.intents, newPlan(other).intents)
 
-	late, others := a.queues()
+	opening, late, others := a.queues()
+	require.Len(t, opening, 1)
 	require.Len(t, late, 3)
-	require.Len(t, others, 197)
+	require.Len(t, others, 196)
 	for _, n := range late {
 		require.Nil(t, a.scenarios[n])
 	}

@@ -180,15 +180,18 @@ func (in *intent) input(agentID string) workflows.RunAgentInput {
 	return input
 }
 
-// queues separates the workflows with late intents, which are started one after another, from the
-// others.
-func (p *plan) queues() (late, others []int) {
+// queues returns the workflow that is started first, so that it has the watch, if any; those with
+// late intents, which are started one after another; and the others.
+func (p *plan) queues() (opening, late, others []int) {
 	for n, in := range p.intents {
-		if in.late {
+		switch {
+		case in.late:
 			late = append(late, n)
-		} else {
+		case p.scenarios[n] == stoppedQueue && len(opening) == 0:
+			opening = append(opening, n)
+		default:
 			others = append(others, n)
 		}
 	}
-	return late, others
+	return opening, late, others
 }

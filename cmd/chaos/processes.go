@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // processes are the Temporal server and the workers.
 type processes struct {
 	settings settings
-	api      []string // environment of the workers: the address and the key of the API, and that of the sayings
+	api      []string // environment of the workers: the API, and what else this process serves
+	queues   []string // of each worker
 	address  string
 	port     int
 	database string
@@ -70,12 +72,22 @@ func (p *processes) startWorker(slot int) error {
 	}
 	p.started++
 	name := fmt.Sprintf("worker-%d", p.started)
-	w, err := child.Start(name, append(p.logFile(name), p.api...), workerChild, p.address, clockOffset(slot).String())
+	w, err := child.Start(name, append(p.logFile(name), p.api...), workerChild, p.address, p.queues[slot], clockOffset(slot).String())
 	if err != nil {
 		return err
 	}
 	p.workers[slot] = w
 	return nil
+}
+
+// slotOf returns the slot of the worker with this identity.
+func (p *processes) slotOf(workerIdentity string) (slot int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slot = slices.IndexFunc(p.workers, func(w *child.Process) bool {
+		return w != nil && identity(w.Pid(), clockOffset(slices.Index(p.workers, w))) == workerIdentity
+	})
+	return slot, slot >= 0
 }
 
 func (p *processes) worker(slot int) *child.Process {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -33,7 +34,13 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 	logf("seed %d: starting a Temporal server, a fake of the Asteroid API and %d workers", s.seed, s.workers)
 	p := newPlan(s)
-	api, err := startAPI(s, p, func(message string) { logf("the fake API: %s", message) })
+	fired := &tally{}
+	served, err := startControl(fired)
+	if err != nil {
+		return nil, err
+	}
+	defer served.close()
+	api, err := startAPI(s, p, func(message string) { logf("the fake API: %s", message) }, served.webhooks()...)
 	if err != nil {
 		return nil, fmt.Errorf("start the fake API: %w", err)
 	}
@@ -43,6 +50,12 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 		return nil, err
 	}
 
+	saved, remove, err := outputDirectory(s.logs)
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	secondKey := api.AddAPIKey(api.OrganizationID())
 	sayings, err := startSayings()
 	if err != nil {
 		return nil, fmt.Errorf("serve what the workers read: %w", err)
@@ -50,7 +63,8 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	defer sayings.close()
 	all := &processes{
 		settings: s,
-		api:      []string{controlEnv + "=" + sayings.url, "ASTEROID_API_KEY=" + api.APIKey(), "ASTEROID_BASE_URL=" + api.BaseURL(), "ASTEROID_ORGANIZATION_ID=", "ASTEROID_DIALECT="},
+		api: append(served.environment(), controlEnv+"="+sayings.url, "ASTEROID_API_KEY="+api.APIKey(), "ASTEROID_BASE_URL="+api.BaseURL(),
+			"ASTEROID_ORGANIZATION_ID=", "ASTEROID_DIALECT=", secondKeyEnv+"="+secondKey, outputEnv+"="+saved),
 	}
 	end, err := all.startAll(ctx)
 	if err != nil {
@@ -65,13 +79,16 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 		return nil, fmt.Errorf("make a client of the Temporal server: %w", err)
 	}
 	defer temporal.Close()
+	if err := served.passWebhooks(temporal); err != nil {
+		return nil, err
+	}
 
 	w := &workload{
-		plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID, tally: &tally{}, findings: &findings{},
-		timeline: happened, sayings: sayings,
+		plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID, tally: fired, findings: &findings{},
+		timeline: happened, sayings: sayings, control: served, saved: saved, secrets: []string{api.APIKey(), secondKey, served.secret},
 	}
 	w.disruptor = &disruptor{
-		plan: p, processes: all, api: api, tally: w.tally, timeline: happened, logf: logf, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) },
+		plan: p, processes: all, api: api, tally: w.tally, timeline: happened, logf: logf, held: map[int]bool{}, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) },
 	}
 
 	disruption, stopDisruption := context.WithCancel(ctx)
@@ -136,7 +153,8 @@ func (p *processes) startAll(ctx context.Context) (_ func(), err error) {
 	if err := p.startServer(ctx); err != nil {
 		return nil, err
 	}
-	p.workers = make([]*child.Process, p.settings.workers)
+	p.queues = append(slices.Repeat([]string{taskQueue}, p.settings.workers), taskQueueSecond, taskQueueWebhooks)
+	p.workers = make([]*child.Process, len(p.queues))
 	for slot := range p.workers {
 		if err := p.startWorker(slot); err != nil {
 			return nil, err

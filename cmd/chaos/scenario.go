@@ -35,6 +35,7 @@ type scenario struct {
 
 // scenarios are all stories but the claims, which the rest of the workflows are.
 var scenarios = []*scenario{
+	stoppedQueue, twoConnections, twoAnswers, consoleAnswers, doubleResumes, lateAnswers, webhooks, brokenSource, twoSavers,
 	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
 	continued, workflowRetried, keyShared, activityReset, activityResetAll,
 	gatewayInWait, expiredInWait, oddMembers, unknownStatuses, largeResult, deepResult,
@@ -163,6 +164,13 @@ func failedWith(err error) string {
 		return failure.Type()
 	}
 	return ""
+}
+
+// startRunAgent starts the workflow asteroid.RunAgent with its own id, on a task queue.
+func (s *scene) startRunAgent(ctx context.Context, id, queue string, in workflows.RunAgentInput) {
+	options := s.startOptions()
+	options.ID, options.TaskQueue = id, queue
+	s.startWorkflow(ctx, options, workflows.RunAgentName, in)
 }
 
 // newScene returns the telling of the plan's nth workflow.

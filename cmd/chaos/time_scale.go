@@ -5,6 +5,9 @@ import (
 
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/watch"
 )
 
 // timeScaler is a worker interceptor that shortens the timeouts, retry intervals and timers of
@@ -20,7 +23,20 @@ const (
 	// timerScale divides long timers. It is less than the scale of the timeouts: a cancelled run
 	// must look up executions for longer than a late request takes.
 	timerScale = 10
+
+	// The watch heartbeats every twelve seconds while nothing changes. Where a worker of its queue
+	// is left, that one continues it before another queue takes it over. A round is short, so that
+	// most end before their worker is killed, and their history tells of those that were.
+	watchHeartbeatTimeout = 15 * time.Second
+	watchStale            = 22 * time.Second
+	watchRound            = 8 * time.Second
 )
+
+// shortenWatch shortens the times of the watch of this process.
+func shortenWatch() {
+	pace := &watch.DefaultPace
+	pace.Term, pace.Blind, pace.Checked, pace.Stale = watchRound, 10*time.Second, time.Second, watchStale
+}
 
 func (*timeScaler) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
 	return &scaledInbound{interceptor.WorkflowInboundInterceptorBase{Next: next}}
@@ -40,8 +56,12 @@ type scaledOutbound struct {
 
 func (o *scaledOutbound) ExecuteActivity(ctx workflow.Context, activityType string, args ...any) workflow.Future {
 	options := workflow.GetActivityOptions(ctx)
-	options.StartToCloseTimeout = min(options.StartToCloseTimeout, attemptTimeout)
-	options.HeartbeatTimeout = min(options.HeartbeatTimeout, attemptTimeout)
+	if activityType == asteroid.WatchExecutionsName {
+		options.HeartbeatTimeout = min(options.HeartbeatTimeout, watchHeartbeatTimeout) // each attempt lasts for watchRound
+	} else {
+		options.StartToCloseTimeout = min(options.StartToCloseTimeout, attemptTimeout)
+		options.HeartbeatTimeout = min(options.HeartbeatTimeout, attemptTimeout)
+	}
 	if options.RetryPolicy != nil {
 		policy := *options.RetryPolicy
 		policy.InitialInterval = min(policy.InitialInterval, firstRetry)

@@ -32,6 +32,9 @@ type workload struct {
 	tally       *tally
 	findings    *findings
 	timeline    *timeline // of the processes
+	control     *control
+	saved       string   // the directory to which workers save files
+	secrets     []string // that no history may hold
 	sayings     *sayings
 
 	reruns          sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
@@ -68,7 +71,11 @@ func (w *workload) run(ctx context.Context) []outcome {
 		defer mu.Unlock()
 		outcomes = append(outcomes, own...)
 	}
-	late, others := w.plan.queues()
+	opening, late, others := w.plan.queues()
+	for _, n := range opening {
+		running.Go(func() { follow(n, func() {}) })
+		w.awaitWatch(ctx)
+	}
 	running.Go(func() {
 		for i, n := range late {
 			if i > 0 {
