@@ -132,6 +132,12 @@ type agentsWorld struct {
 
 func runAgents(t *testing.T, s agentsSchedule) []violation {
 	t.Helper()
+	return spoilAgents(t, s, func(*agentsWorld) {})
+}
+
+// spoilAgents runs a schedule and spoils its end, before the audit.
+func spoilAgents(t *testing.T, s agentsSchedule, spoil func(*agentsWorld)) []violation {
+	t.Helper()
 	return simulate(t, s.Conditions, activities.Options{}, func(w *world) {
 		a := &agentsWorld{world: w, failing: s.Failing}
 		started := 0
@@ -150,6 +156,7 @@ func runAgents(t *testing.T, s agentsSchedule) []violation {
 			w.violate("a workflow is stuck", "")
 			return
 		}
+		spoil(a)
 		a.audit()
 	})
 }
