@@ -28,8 +28,10 @@ import (
 // The API has no idempotency key for messages either. An answer that the agent has received since
 // the asking is not sent again, whoever sent it. Any other message is not sent again if a later
 // attempt finds it among the activities since the first attempt, or since the activity was
-// scheduled. A message of unknown outcome is looked for during 15 seconds before it is sent again.
-// Messages are compared without regard to white space. Of the activities, the newest 2,000 count.
+// scheduled. A later attempt that finds an answer among the activities after somebody else's, or
+// after the next question, returns that it is AlreadySent and Misplaced. A message of unknown
+// outcome is looked for during 15 seconds before it is sent again. Messages are compared without
+// regard to white space. Of the activities, the newest 2,000 count.
 //
 // Errors: asteroid.InvalidInput for an empty message, and with the field asking when the agent asks
 // something else, which the error names; asteroid.NotFound, retryable during the first minute; and
@@ -44,8 +46,10 @@ func (a *Activities) SendMessage(ctx context.Context, in asteroid.SendMessageInp
 	switch {
 	case err != nil:
 		return nil, a.forgiveEarlyNotFound(ctx, err)
+	case activity.GetInfo(ctx).Attempt > 1 && before.Misplaced(from, in.Asking, in.Message):
+		return sentMessage(ctx, in, true, true), nil
 	case from != (client.Mark{}) && before.Received(from, in.Message):
-		return &asteroid.SendMessageResult{ExecutionID: in.ExecutionID, AlreadySent: true}, nil
+		return sentMessage(ctx, in, true, false), nil
 	case a.attemptTime(ctx).Sub(progress.UnknownSince) < deliveryGrace:
 		return nil, retryLater(before.Execution, "it is not known yet whether the agent has received the message")
 	}
@@ -64,12 +68,17 @@ func (a *Activities) SendMessage(ctx context.Context, in asteroid.SendMessageInp
 		}
 		return nil, a.forgiveEarlyNotFound(ctx, err)
 	}
-	misplaced := c.Misplaced(ctx, before, in.Asking, in.Message)
+	activity.GetLogger(ctx).Info("Message sent", "executionId", in.ExecutionID, "asking", in.Asking)
+	return sentMessage(ctx, in, false, c.Misplaced(ctx, before, in.Asking, in.Message)), nil
+}
+
+// sentMessage returns the result of a message that the agent has received, and warns if it is
+// misplaced.
+func sentMessage(ctx context.Context, in asteroid.SendMessageInput, before, misplaced bool) *asteroid.SendMessageResult {
 	if misplaced {
 		activity.GetLogger(ctx).Warn("The agent may have taken a message for the answer to another question", "executionId", in.ExecutionID, "asking", in.Asking)
 	}
-	activity.GetLogger(ctx).Info("Message sent", "executionId", in.ExecutionID, "asking", in.Asking)
-	return &asteroid.SendMessageResult{ExecutionID: in.ExecutionID, Misplaced: misplaced}, nil
+	return &asteroid.SendMessageResult{ExecutionID: in.ExecutionID, AlreadySent: before, Misplaced: misplaced}
 }
 
 // deliveryGrace is how long a message of unknown outcome is looked for before it is sent again: the

@@ -266,6 +266,12 @@ func TestSendMessageReportsAMisplacedMessage(t *testing.T) {
 			result, err := runActivity[asteroid.SendMessageResult](newEnv(t, options), asteroid.SendMessageName, in)
 			require.NoError(t, err)
 			require.Equal(t, row.misplaced, result.Misplaced)
+
+			// As if the response had been lost.
+			env := newEnvWith(t, options, onAttempt(2))
+			result, err = runActivity[asteroid.SendMessageResult](env, asteroid.SendMessageName, in)
+			require.NoError(t, err)
+			require.Equal(t, asteroid.SendMessageResult{ExecutionID: id, AlreadySent: true, Misplaced: row.misplaced}, *result)
 		})
 	}
 }

@@ -140,9 +140,8 @@ func (d *Dialogue) Received(from Mark, message string) bool {
 
 // Answer returns the message that has answered the asking, if one has.
 func (d *Dialogue) Answer(asking string) (answer string, answered bool) {
-	i := d.find(Mark{Asking: asking})
 	answers := d.answers(asking)
-	if i < 0 || len(answers) == 0 || d.entries[i].status() != asteroid.StatusPausedByAgent {
+	if len(answers) == 0 || !d.isQuestion(asking) {
 		return "", false
 	}
 	return answers[0], true
@@ -155,14 +154,13 @@ func (d *Dialogue) answers(asking string) []string {
 	if i < 0 {
 		return nil
 	}
-	question := d.entries[i].status() == asteroid.StatusPausedByAgent
 	var answers []string
 	for i--; i >= 0; i-- {
 		switch entry := d.entries[i]; {
 		case entry.asks():
 			return answers
 		case entry.kind == "user_message_received":
-			if answers = append(answers, entry.text("message")); question {
+			if answers = append(answers, entry.text("message")); d.isQuestion(asking) {
 				return answers
 			}
 		}
@@ -171,27 +169,37 @@ func (d *Dialogue) answers(asking string) []string {
 }
 
 // Misplaced reads the log again after a message for the asking, or for none, was sent, and reports
-// whether the order of its entries shows that the agent may have taken the message for something
-// else. It reports false if the log cannot be read or does not show the message.
+// what [Dialogue.Misplaced] then reports since the log before. It reports false if the log cannot
+// be read.
 func (c *Client) Misplaced(ctx context.Context, before *Dialogue, asking, message string) bool {
 	from, now := before.Newest(), &Dialogue{Execution: before.Execution}
-	if c.readBack(ctx, now, from) != nil {
-		return false
-	}
-	asks, answered := asking, false // where the log stood before the message
-	for i := now.after(from); i >= 0; i-- {
-		switch entry := now.entries[i]; {
+	return c.readBack(ctx, now, from) == nil && now.Misplaced(from, asking, message)
+}
+
+// Misplaced reports whether the order of the entries since the mark shows that the agent may have
+// taken a message, which was sent for the asking or for none, for something else. It reports false
+// if they do not show the message.
+func (d *Dialogue) Misplaced(from Mark, asking, message string) bool {
+	asks, answered := asking, false // where the log stood at the mark
+	for i := d.after(from); i >= 0; i-- {
+		switch entry := d.entries[i]; {
 		case entry.asks():
-			asks, answered = askingOf(now.Execution.ExecutionID, entry), false
+			asks, answered = askingOf(d.Execution.ExecutionID, entry), false
 		case entry.kind == "status_changed" && asking == "":
 			asks = "" // a message to an agent at work answers nothing
 		case entry.isMessage(message) && (asks != asking || answered):
 			return true
 		case entry.kind == "user_message_received":
-			answered = before.Execution.Status == asteroid.StatusPausedByAgent
+			answered = d.isQuestion(asking)
 		}
 	}
 	return false
+}
+
+// isQuestion reports whether the log shows the asking as a question, which takes one answer.
+func (d *Dialogue) isQuestion(asking string) bool {
+	i := d.find(Mark{Asking: asking})
+	return i >= 0 && d.entries[i].status() == asteroid.StatusPausedByAgent
 }
 
 func (entry logEntry) asks() bool {
