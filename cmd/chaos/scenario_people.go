@@ -141,10 +141,12 @@ func (s *scene) converse(ctx context.Context, reply func(workflows.AgentState) [
 func (s *scene) followQuestions(ctx context.Context, reply func(workflows.AgentState)) {
 	for {
 		agent, ok := s.awaitState(ctx, s.id, func(a workflows.AgentState) bool { return unanswered(a) || !a.Ended.IsZero() })
-		if !ok || !agent.Ended.IsZero() {
+		switch {
+		case ok && agent.Ended.IsZero():
+			reply(agent)
+		case ok || ctx.Err() != nil:
 			return
 		}
-		reply(agent)
 	}
 }
 
