@@ -84,7 +84,7 @@ func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found
 
 // followedElsewhere reports whether something else than the workflow run that sweeps may follow an
 // execution: another workflow, or another activity of the run that shares its IdempotencyKey. A run
-// that a reset has replaced follows nothing any more.
+// that a reset has replaced follows nothing.
 func followedElsewhere(info activity.Info, key string, candidate, kept client.Candidate) bool {
 	own := info.WorkflowExecution
 	switch {
