@@ -83,8 +83,8 @@ func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found
 }
 
 // followedElsewhere reports whether something else than the workflow run that sweeps may follow an
-// execution: another workflow, or another activity of the run that shares its IdempotencyKey. A run
-// that a reset has replaced follows nothing.
+// execution: another workflow, or another activity of the run that shares its IdempotencyKey.
+// Nothing follows an execution of a run that a reset has replaced.
 func followedElsewhere(info activity.Info, key string, candidate, kept client.Candidate) bool {
 	own := info.WorkflowExecution
 	switch {
