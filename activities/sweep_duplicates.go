@@ -67,8 +67,8 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 	return &result, nil
 }
 
-// survivorOfSweep returns the id of the execution that a sweep keeps. It is Keep, or the oldest that
-// another activity may follow. found is sorted by age.
+// survivorOfSweep returns the id of the execution that a sweep keeps. It is Keep, or an older one
+// that another activity may follow. found is sorted by age.
 func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found []client.Candidate) string {
 	kept := slices.IndexFunc(found, func(candidate client.Candidate) bool { return candidate.ID == in.Keep })
 	if kept < 0 {

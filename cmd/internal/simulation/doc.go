@@ -2,10 +2,10 @@
 // faults that are drawn at random. It has tests only. One process does everything: there is no
 // Temporal server, no network and no waiting, so that a schedule of hours takes milliseconds.
 //
-//	go test ./internal/simulation                                  the same 500 schedules of each kind
-//	go test ./internal/simulation -rapid.checks=7000               7,000 others of each kind
-//	go test ./internal/simulation -tags noadoption                 has to find a deliberate breakage
-//	go test ./internal/simulation -run Saved -v -simulation.trace  prints what happens
+//	go test ./internal/simulation                               500 schedules, always the same
+//	go test ./internal/simulation -rapid.checks=7000            7,000 others of each kind
+//	go test ./internal/simulation -tags noadoption              finds a deliberate breakage
+//	go test ./internal/simulation -run Saved -simulation.trace  prints what happens
 //
 // # The model
 //
@@ -20,16 +20,16 @@
 // (lost before or after it was carried out, carried out late, answered by a gateway, slow, cut
 // short), when a worker's process dies, which results and heartbeats are lost, how late an attempt
 // starts and on which worker, how far the clocks differ, when somebody resets, cancels, answers in
-// the console, or replaces a file. A process that dies stops where it is: nothing of it runs on, not
-// even its clean-up.
+// the console, or replaces a file. A process that dies stops where it is: nothing of it runs on,
+// not even its clean-up.
 //
 // # What has to hold
 //
-//   - Agents: after the sweeps, one agent of an intent is alive. An intent gets the result of its own
-//     inputs. No agent is left that nobody follows, none that somebody follows is cancelled. Every
-//     intent ends within its patience, with a bounded number of requests.
-//   - Messages: an accepted message came once, and an answer to its own question, or the result says
-//     that it is misplaced. A refused message did not come.
+//   - Agents: after the sweeps, one agent of an intent is alive. An intent gets the result of its
+//     own inputs. No agent is left that nobody follows, none that somebody follows is cancelled.
+//     Every intent ends within its patience, with a bounded number of requests.
+//   - Messages: an accepted message came once, and an answer to its own question, or the result
+//     says that it is misplaced. A refused message did not come.
 //   - Files: every saved file is whole, and the newest once the agent has written all. Nothing is
 //     left over.
 //
@@ -41,10 +41,10 @@
 //
 // The schedules stay within these limits, because beyond them the API leaves no way:
 //
-//   - A request is carried out, and its execution listed, within the grace period: otherwise a second
-//     agent works until a sweep finds it, or longer.
-//   - Executes that share an IdempotencyKey can start two agents at the same moment. The younger one
-//     is cancelled while its workflow awaits it.
+//   - A request is carried out, and its execution listed, within the grace period: otherwise a
+//     second agent works until a sweep finds it, or longer.
+//   - Executes that share an IdempotencyKey can start two agents at the same moment. The younger
+//     one is cancelled while its workflow awaits it.
 //   - A reset of a workflow that corrects the inputs leaves the agent of the replaced run. It is
 //     cancelled if one lookup finds it, so the audit does not require that.
 //   - Whether an agent runs stays unknown if every lookup fails until the patience ends. The error
