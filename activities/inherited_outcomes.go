@@ -85,10 +85,10 @@ func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID str
 }
 
 // earlierDispatch reports whether this attempt may be the first only because somebody reset the
-// activity or its workflow, and when the attempt before it ended; zero means long ago. A reset keeps
-// the activity's first scheduled time, which the attempt sees. The server's record of the pending
-// activity has the new scheduled time, and when its last attempt completed. An attempt that begins
-// at once is the first one.
+// activity or its workflow, and when the attempt before it ended; zero means long ago. A reset
+// keeps the activity's first scheduled time, which the attempt sees. The server's record of the
+// pending activity has the new scheduled time, and when its last attempt completed. An attempt that
+// begins at once is the first one.
 func (a *Activities) earlierDispatch(ctx context.Context) (ended time.Time, dispatched bool) {
 	info := activity.GetInfo(ctx)
 	if info.Attempt > 1 || info.StartedTime.Sub(info.ScheduledTime) <= promptStart {

@@ -13,8 +13,8 @@ import (
 )
 
 // agentRun does with the results and errors of activities what workflows.RunAgent does: see
-// start.go, recover_start.go, late_sweep.go and wait.go there. It differs in what is left out: files,
-// re-executions and signals.
+// start.go, recover_start.go, late_sweep.go and wait.go there. It leaves out files, re-executions
+// and signals.
 type agentRun struct {
 	*world
 	run       *workflowRun

@@ -280,8 +280,8 @@ func (p *scheduledActivity) retryDelay(err error) (time.Duration, bool) {
 }
 
 // resetActivities resets the pending activities of a run, as an operator does. One that waits for
-// its next attempt is dispatched at once. A running attempt goes on, but unless it is the first, the
-// server takes nothing from it any more.
+// its next attempt is dispatched at once. A running attempt goes on, but unless it is the first,
+// the server takes nothing from it any more.
 func (s *server) resetActivities(run *workflowRun, heartbeats bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
