@@ -94,7 +94,7 @@ func (s *scene) answerTwice(ctx context.Context) []outcome {
 			both.Go(func() { answers[i] = s.answerByUpdate(ctx, agent, fmt.Sprintf("person %d", i)) })
 		}
 		if !killed {
-			s.api.Inject(messageOperation, testsuite.Stall(stallTime), 1)
+			s.api.InjectAbout(agent.ExecutionID, messageOperation, testsuite.Stall(stallTime), 1)
 			killed = s.killIn(ctx, s.id, asteroid.SendMessageName)
 		}
 		both.Wait()
