@@ -63,4 +63,7 @@ type SweepDuplicatesResult struct {
 	// Kept is the execution that was kept: Keep, or an older one of another workflow with the same
 	// IdempotencyKey.
 	Kept string `json:"kept,omitempty"`
+	// Conflict names the members in which Kept was requested otherwise than Keep: the
+	// IdempotencyKey was used for two requests.
+	Conflict []string `json:"conflict,omitempty"`
 }

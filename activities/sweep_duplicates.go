@@ -25,8 +25,8 @@ import (
 //
 // Activities that share an IdempotencyKey can each have started an execution at the same moment,
 // and each of them is swept for. So that all sweeps keep the same one, a sweep keeps the oldest: if
-// something else may follow an older execution of the same request than Keep, one that has neither
-// failed nor been cancelled, the sweep cancels Keep. The result names what was kept.
+// something else may follow an older execution than Keep, one that has neither failed nor been
+// cancelled, the sweep cancels Keep. The result names what was kept.
 //
 // Errors: asteroid.InvalidInput; asteroid.Unavailable, retried, when a duplicate could not be
 // cancelled, whatever the service's error was; and those of the API. Executions that a failed
@@ -47,7 +47,7 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 			return nil, activityError(ctx, err)
 		}
 		if in.Keep != "" {
-			found, result.Kept = survivorOfSweep(activity.GetInfo(ctx), in, found)
+			found, result.Kept, result.Conflict = survivorOfSweep(activity.GetInfo(ctx), in, found)
 		}
 		for _, duplicate := range found {
 			if duplicate.ID == result.Kept || duplicate.Terminal {
@@ -67,9 +67,11 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 	return &result, nil
 }
 
-// survivorOfSweep returns the executions of the same request as Keep, and the id of the one that the
-// sweep keeps: Keep, or the oldest that something else may follow. found is sorted by age.
-func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found []client.Candidate) (same []client.Candidate, kept string) {
+// survivorOfSweep returns the executions, Keep among them, and the id of the one that the sweep
+// keeps: Keep, or the oldest that something else may follow. conflict names the members in which
+// that one was requested otherwise. found is sorted by age.
+func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found []client.Candidate) (
+	all []client.Candidate, kept string, conflict []string) {
 	at := slices.IndexFunc(found, func(candidate client.Candidate) bool { return candidate.ID == in.Keep })
 	if at < 0 { // not listed yet, so it is the youngest
 		own := info.WorkflowExecution
@@ -77,16 +79,24 @@ func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found
 			Summary: client.Summary{ID: in.Keep}, Origin: client.Origin{Namespace: info.Namespace, WorkflowID: own.ID, RunID: own.RunID},
 		})
 	}
-	keep := found[at]
-	otherRequest := func(candidate client.Candidate) bool { return !sameMeaning(candidate.Request, keep.Request) }
-	kept = keep.ID
 	for _, older := range found[:at] {
-		if !older.Superseded() && !otherRequest(older) && followedElsewhere(info, in.ExecutionKey, older, keep) {
-			kept = older.ID
-			break
+		if !older.Superseded() && followedElsewhere(info, in.ExecutionKey, older, found[at]) {
+			return found, older.ID, conflictOf(older.Request, found[at].Request)
 		}
 	}
-	return slices.DeleteFunc(found, otherRequest), kept
+	return found, in.Keep, nil
+}
+
+// conflictOf returns the members in which two requests, by their digests, do not mean the same. One
+// that does not tell what was requested means the same as any.
+func conflictOf(one, other string) []string {
+	a, tells := intent.Parse(one)
+	b, tellsToo := intent.Parse(other)
+	if !tells || !tellsToo {
+		return nil
+	}
+	meaning, _ := a.Differences(b)
+	return meaning
 }
 
 // followedElsewhere reports whether something else than the workflow run that sweeps may follow an
@@ -102,18 +112,6 @@ func followedElsewhere(info activity.Info, key string, candidate, kept client.Ca
 	default: // a key that does not begin with the workflow was given by the caller
 		return candidate.RunID == own.RunID && !strings.HasPrefix(key, info.Namespace+"/"+own.ID+"/")
 	}
-}
-
-// sameMeaning reports whether two requests, by their digests, mean the same. One that does not tell
-// what was requested means the same as any.
-func sameMeaning(one, other string) bool {
-	a, tells := intent.Parse(one)
-	b, tellsToo := intent.Parse(other)
-	if !tells || !tellsToo {
-		return true
-	}
-	meaning, _ := a.Differences(b)
-	return len(meaning) == 0
 }
 
 // sweepExecution cancels an execution and adds it to the result.

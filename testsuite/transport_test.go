@@ -19,7 +19,9 @@ func TestTransportServesInSynctestBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := testsuite.NewAPI(t, testsuite.WithoutNetwork())
 		agent := api.ServeAgent("clerk", scripted(testsuite.Work(time.Hour), done(1)))
-		post := func() (*http.Response, error) { return send(t, api, "POST", "/agents/v2/agents/"+agent+"/execute", "{}") }
+		post := func() (*http.Response, error) {
+			return send(t, api, "POST", "/agents/v2/agents/"+agent+"/execute", "{}")
+		}
 
 		response, err := post()
 		require.NoError(t, err)

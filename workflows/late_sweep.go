@@ -2,6 +2,8 @@ package workflows
 
 import (
 	"cmp"
+	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -51,34 +53,40 @@ func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
 		return
 	}
 	r.executed.DuplicatesCancelled = append(r.executed.DuplicatesCancelled, swept.Cancelled...)
-	if swept.Kept != "" && sweep.in.Keep == r.executed.ExecutionID {
-		r.survivor = swept.Kept
+	if sweep.in.Keep == r.executed.ExecutionID {
+		r.survivor, r.conflict = swept.Kept, swept.Conflict
 	}
 	sweep.in.Keep = cmp.Or(swept.Kept, sweep.in.Keep)
 }
 
 // followSurvivor begins to track the execution that another workflow with the same IdempotencyKey
-// started earlier, if that is why this one was cancelled. It reports whether there is one.
-func (r *AgentRun) followSurvivor(ctx workflow.Context, e *asteroid.Execution) bool {
-	if e == nil || e.Status != asteroid.StatusCancelled || r.cancelRequested || ctx.Err() != nil {
-		return false
+// started earlier, if that is why this one was cancelled. It reports whether there is one. Of
+// another request's execution it returns an asteroid.InvalidInput.
+func (r *AgentRun) followSurvivor(ctx workflow.Context, e *asteroid.Execution) (followed bool, err error) {
+	if e.Status != asteroid.StatusCancelled || r.cancelRequested || ctx.Err() != nil {
+		return false, nil
 	}
-	if r.survivor == "" || r.survivor == e.ExecutionID {
-		for _, sweep := range r.sweeps { // the other workflow may have swept first
-			_ = workflow.Await(ctx, func() bool { return !sweep.running })
+	for _, sweep := range r.sweeps {
+		_ = workflow.Await(ctx, func() bool { return !sweep.running })
+		if r.survivor == "" || r.survivor == e.ExecutionID { // the other workflow may have swept first
 			r.sweep(ctx, sweep)
 		}
 	}
 	survivor := r.survivor
-	if survivor == "" || survivor == e.ExecutionID {
-		return false
+	switch {
+	case survivor == "" || survivor == e.ExecutionID:
+		return false, nil
+	case len(r.conflict) > 0:
+		return false, newError(asteroid.ErrorTypeInvalidInput, fmt.Sprintf(
+			"idempotencyKey: was used for execution %s with a different request (%s), so execution %s was cancelled: give a new request a new key",
+			survivor, strings.Join(r.conflict, ", "), e.ExecutionID), e.ExecutionID, e)
 	}
 	r.survivor = ""
 	r.agents.executions = append(r.agents.executions, survivor)
 	r.recordExecution(ctx, asteroid.ExecuteAgentResult{
 		ExecutionID: survivor, Status: asteroid.StatusStarting, ExecutionKey: r.executed.ExecutionKey, Adopted: true,
 	})
-	return true
+	return true, nil
 }
 
 // finishSweeps sweeps at the end of the run: once, or repeatedly until the grace period after the

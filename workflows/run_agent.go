@@ -122,7 +122,8 @@ type AgentRun struct {
 	started          time.Time // when the execution id was known
 	failedExecutions []string  // those that were followed by another one
 	sweeps           []*lateSweep
-	survivor         string // the execution that the latest sweep has kept
+	survivor         string   // the execution that the latest sweep has kept
+	conflict         []string // the members in which it was requested otherwise
 
 	changedAt       time.Time // Execution.StatusChangedAt of the state's status
 	afterQuestion   bool      // the agent waited for a person before it came to the state's status
@@ -207,7 +208,11 @@ func (r *AgentRun) awaitFinalExecution(ctx workflow.Context) (*asteroid.Executio
 		if execution != nil {
 			r.observe(ctx, execution)
 		}
-		if err == nil && r.followSurvivor(ctx, execution) {
+		followed := false
+		if err == nil {
+			followed, err = r.followSurvivor(ctx, execution)
+		}
+		if followed {
 			continue
 		}
 		if err == nil {

@@ -198,3 +198,27 @@ func TestTwoWorkflowsWithOneKeyAtOnceShareOneRun(t *testing.T) {
 	require.Equal(t, uncancelled[0].ID, results[1].ExecutionID)
 	require.NotEqual(t, results[0].Adopted, results[1].Adopted)
 }
+
+// The younger of two different requests with one key is refused, even if the list shows it late.
+func TestTwoRequestsWithOneKeyAtOnceRunOneAgent(t *testing.T) {
+	s := newResetStack(t, testsuite.WithListDelay(2*time.Second))
+	s.startWorker()
+	var errs []error
+	var runs []client.WorkflowRun
+	for claim := range 2 {
+		in := s.echo(8)
+		in.IdempotencyKey, in.Inputs["claim"] = "order-42", claim
+		runs = append(runs, s.startWorkflow(workflows.RunAgentName, in))
+	}
+	for _, run := range runs {
+		if err := run.Get(s.ctx(), nil); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	require.Len(t, s.api.Executions(), 2, "else this tests nothing")
+	require.Len(t, s.uncancelled(), 1)
+	require.Len(t, errs, 1)
+	require.True(t, asteroid.IsInvalidInput(errs[0]), "%v", errs[0])
+	require.Contains(t, errs[0].Error(), "with a different request (inputs)")
+	require.Contains(t, errs[0].Error(), s.uncancelled()[0].ID)
+}

@@ -34,6 +34,7 @@ const (
 // agentsSchedule is a schedule of workflows that run agents.
 type agentsSchedule struct {
 	Conditions conditions     `json:"conditions,omitzero"`
+	Failing    int            `json:"failing,omitempty"` // so many executions fail soon, the first ones
 	Workflows  []workflowPlan `json:"workflows"`
 }
 
@@ -69,6 +70,12 @@ type activityResetPlan struct {
 func drawAgents(t *rapid.T) (s agentsSchedule) {
 	l := limits{late: plannedLate, requests: 4, attempts: 5, statuses: []int{503, 502, 500, 408, 429, 403}}
 	s.Conditions = drawConditions(t, plannedListed)
+	if often(t, "service is behind", 2) {
+		s.Conditions.Service = -s.Conditions.Service
+	}
+	if often(t, "some fail", 4) {
+		s.Failing = rapid.IntRange(1, 3).Draw(t, "failing")
+	}
 	s.Workflows = rapid.SliceOfN(rapid.Custom(l.drawWorkflow), 1, 2).Draw(t, "workflows")
 	return s
 }
@@ -119,14 +126,25 @@ type outcome struct {
 type agentsWorld struct {
 	*world
 	agent    string
+	failing  int
 	outcomes []outcome
 }
 
 func runAgents(t *testing.T, s agentsSchedule) []violation {
 	t.Helper()
+	return spoilAgents(t, s, func(*agentsWorld) {})
+}
+
+// spoilAgents runs a schedule and spoils its end, before the audit.
+func spoilAgents(t *testing.T, s agentsSchedule, spoil func(*agentsWorld)) []violation {
+	t.Helper()
 	return simulate(t, s.Conditions, activities.Options{}, func(w *world) {
-		a := &agentsWorld{world: w}
+		a := &agentsWorld{world: w, failing: s.Failing}
+		started := 0
 		a.agent = w.api.ServeAgent("clerk", func(run testsuite.Run) []testsuite.Step {
+			if started++; started <= s.Failing {
+				return []testsuite.Step{testsuite.Work(20 * time.Second), testsuite.Fail("no")}
+			}
 			return []testsuite.Step{testsuite.Work(agentWork), testsuite.Complete("success", "", run.Inputs)}
 		})
 		var workflows actors
@@ -138,6 +156,7 @@ func runAgents(t *testing.T, s agentsSchedule) []violation {
 			w.violate("a workflow is stuck", "")
 			return
 		}
+		spoil(a)
 		a.audit()
 	})
 }
@@ -290,6 +309,7 @@ func (a *agentsWorld) auditOutcome(o outcome, alive map[string][]testsuite.Execu
 			a.violate("an intent has the result of other inputs", "claim %s has %+v", claim, o.execution.ExecutionResult)
 		}
 		return
+	case o.err == nil && o.execution.Status == asteroid.StatusFailed && a.failing > 0:
 	case o.err == nil && o.execution.Status == asteroid.StatusCancelled && (shared || o.CancelAfter > 0):
 	case o.err == nil:
 		a.violate("the execution that an intent follows was cancelled", "claim %s, %s", claim, id)

@@ -79,6 +79,12 @@ type saved struct {
 
 func runFiles(t *testing.T, s filesSchedule) []violation {
 	t.Helper()
+	return spoilFiles(t, s, func(*filesWorld, []saved) {})
+}
+
+// spoilFiles runs a schedule and spoils its end, before the audit.
+func spoilFiles(t *testing.T, s filesSchedule, spoil func(*filesWorld, []saved)) []violation {
+	t.Helper()
 	root, err := os.MkdirTemp("", "asteroid-simulation-")
 	if err != nil {
 		t.Fatal(err)
@@ -86,11 +92,12 @@ func runFiles(t *testing.T, s filesSchedule) []violation {
 	defer func() { _ = os.RemoveAll(root) }()
 	return simulate(t, s.Conditions, activities.Options{OutputRoots: []string{root}}, func(w *world) {
 		f := &filesWorld{world: w, schedule: s, root: root, versions: map[string][]string{}}
-		f.run()
+		f.run(spoil)
 	})
 }
 
-func (f *filesWorld) run() {
+// run runs the agent, then the savers, and audits what they have saved.
+func (f *filesWorld) run(spoil func(*filesWorld, []saved)) {
 	f.written = time.Now().Add(2 * time.Second)
 	agent := f.api.ServeAgent("clerk", func(testsuite.Run) (steps []testsuite.Step) {
 		for n, w := range f.schedule.Writes {
@@ -122,6 +129,7 @@ func (f *filesWorld) run() {
 		return
 	}
 	time.Sleep(15 * time.Minute) // attempts that timed out have ended
+	spoil(f, results)
 	f.audit(executed.ExecutionID, results)
 }
 

@@ -1,12 +1,9 @@
 package simulation
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +100,12 @@ type messagesWorld struct {
 
 func runMessages(t *testing.T, s messagesSchedule) []violation {
 	t.Helper()
+	return spoilMessages(t, s, func(*messagesWorld) {})
+}
+
+// spoilMessages runs a schedule and spoils its end, before the audit.
+func spoilMessages(t *testing.T, s messagesSchedule, spoil func(*messagesWorld)) []violation {
+	t.Helper()
 	return simulate(t, s.Conditions, activities.Options{}, func(w *world) {
 		m := &messagesWorld{world: w}
 		agent := w.api.ServeAgent("clerk", func(testsuite.Run) (steps []testsuite.Step) {
@@ -141,6 +144,7 @@ func runMessages(t *testing.T, s messagesSchedule) []violation {
 			return
 		}
 		time.Sleep(time.Minute) // what is late has been carried out
+		spoil(m)
 		m.audit()
 	})
 }
@@ -196,27 +200,7 @@ func (m *messagesWorld) useConsole(text string, resume bool) {
 	if resume {
 		path, body = "/status", `{"status":"running"}`
 	}
-	m.request(http.MethodPost, path, body)
-}
-
-// request makes a request about the execution without faults.
-func (m *messagesWorld) request(method, path, body string) []byte {
-	r, err := http.NewRequestWithContext(context.Background(), method, m.api.BaseURL()+"/agents/v2/executions/"+m.executionID+path, strings.NewReader(body))
-	if err != nil {
-		panic(err)
-	}
-	r.Header.Set("X-Api-Key", m.api.APIKey())
-	r.Header.Set("Content-Type", "application/json")
-	response, err := m.transport.RoundTrip(r)
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		panic(err)
-	}
-	return content
+	m.request(http.MethodPost, "executions/"+m.executionID+path, body)
 }
 
 // received is a message in the agent's log.
@@ -237,7 +221,7 @@ func (m *messagesWorld) audit() {
 			Status       string `json:"status"`
 		} `json:"payload"`
 	}
-	if err := json.Unmarshal(m.request(http.MethodGet, "/activities", ""), &entries); err != nil {
+	if err := json.Unmarshal(m.request(http.MethodGet, "executions/"+m.executionID+"/activities", ""), &entries); err != nil {
 		panic(err)
 	}
 	var log []received

@@ -1,9 +1,12 @@
 package simulation
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -85,6 +88,26 @@ func (w *world) trace(format string, args ...any) {
 	if *tracing {
 		fmt.Printf("%s "+format+"\n", append([]any{time.Now().Format("15:04:05.000")}, args...)...)
 	}
+}
+
+// request makes a request without faults, as the vendor's console does.
+func (w *world) request(method, path, body string) []byte {
+	r, err := http.NewRequestWithContext(context.Background(), method, w.api.BaseURL()+"/agents/v2/"+path, strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	r.Header.Set("X-Api-Key", w.api.APIKey())
+	r.Header.Set("Content-Type", "application/json")
+	response, err := w.transport.RoundTrip(r)
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		panic(err)
+	}
+	return content
 }
 
 // actors run at the same time.
