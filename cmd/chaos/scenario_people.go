@@ -140,8 +140,8 @@ func (s *scene) converse(ctx context.Context, reply func(workflows.AgentState) [
 // workflow has ended.
 func (s *scene) followQuestions(ctx context.Context, reply func(workflows.AgentState)) {
 	for {
-		agent, ok := s.awaitState(ctx, s.id, func(a workflows.AgentState) bool { return unanswered(a) || !a.Ended.IsZero() })
-		if !ok || !agent.Ended.IsZero() {
+		agent, ok := s.awaitState(ctx, s.id, unanswered)
+		if !ok {
 			return
 		}
 		reply(agent)
@@ -284,8 +284,7 @@ func (s *scene) answerLate(ctx context.Context) []outcome {
 	s.startRunAgent(ctx, s.id, taskQueue, in)
 	if waits {
 		s.followQuestions(ctx, func(workflows.AgentState) {
-			agent, ok := s.awaitState(ctx, s.id, func(a workflows.AgentState) bool { return a.Overdue || !a.Ended.IsZero() })
-			if ok && agent.Overdue {
+			if agent, ok := s.awaitState(ctx, s.id, func(a workflows.AgentState) bool { return a.Overdue }); ok {
 				s.tally.fire(kindHumanDeadline)
 				s.answerByUpdate(ctx, agent, "late")
 			}
