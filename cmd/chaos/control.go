@@ -21,13 +21,14 @@ import (
 )
 
 // control serves, from this process, what the API and the workers reach beside each other: the
-// receiver of webhooks, and the sources of files that break.
+// receiver of webhooks, the sources of files that break, and what the activity chaos.Read reads.
 type control struct {
 	server *http.Server
 	url    string
 	tally  *tally
 	key    *rsa.PrivateKey // of the webhooks
 	secret string          // of the workers whose workflows learn of changes by webhooks
+	sayings
 
 	mu      sync.Mutex
 	handler http.Handler          // nil until the Temporal server runs
@@ -44,10 +45,12 @@ func startControl(fired *tally) (*control, error) {
 	c := &control{
 		url: "http://" + listener.Addr().String(), tally: fired, key: testsuite.NewWebhookKey(), secret: rand.Text() + rand.Text(),
 		told: map[string]bool{}, newest: map[string]time.Time{}, sources: map[string]*badSource{},
+		sayings: sayings{byKey: map[string]said{}},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /webhooks", c.receive)
 	mux.HandleFunc("GET /sources/{name}", c.serveSource)
+	mux.Handle("GET /said/", &c.sayings)
 	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = c.server.Serve(listener) }() // ends with close
 	return c, nil
@@ -57,7 +60,7 @@ func (c *control) close() { _ = c.server.Close() }
 
 // environment returns what a worker has to know.
 func (c *control) environment() []string {
-	return []string{servedEnv + "=" + c.url, tokensEnv + "=" + c.secret}
+	return []string{controlEnv + "=" + c.url, tokensEnv + "=" + c.secret}
 }
 
 // webhookJitter makes later events overtake earlier ones.

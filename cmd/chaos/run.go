@@ -56,14 +56,9 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 	defer remove()
 	secondKey := api.AddAPIKey(api.OrganizationID())
-	sayings, err := startSayings()
-	if err != nil {
-		return nil, fmt.Errorf("serve what the workers read: %w", err)
-	}
-	defer sayings.close()
 	all := &processes{
 		settings: s,
-		api: append(served.environment(), controlEnv+"="+sayings.url, "ASTEROID_API_KEY="+api.APIKey(), "ASTEROID_BASE_URL="+api.BaseURL(),
+		api: append(served.environment(), "ASTEROID_API_KEY="+api.APIKey(), "ASTEROID_BASE_URL="+api.BaseURL(),
 			"ASTEROID_ORGANIZATION_ID=", "ASTEROID_DIALECT=", secondKeyEnv+"="+secondKey, outputEnv+"="+saved),
 	}
 	end, err := all.startAll(ctx)
@@ -85,7 +80,7 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 
 	w := &workload{
 		plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID, tally: fired, findings: &findings{},
-		timeline: happened, sayings: sayings, control: served, saved: saved, secrets: []string{api.APIKey(), secondKey, served.secret},
+		timeline: happened, sayings: &served.sayings, control: served, saved: saved, secrets: []string{api.APIKey(), secondKey, served.secret},
 	}
 	w.disruptor = &disruptor{
 		plan: p, processes: all, api: api, tally: w.tally, timeline: happened, logf: logf, held: map[int]bool{}, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) },

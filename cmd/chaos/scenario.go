@@ -78,39 +78,48 @@ func (s *scene) startWorkflow(ctx context.Context, options client.StartWorkflowO
 
 // scenePatience bounds how long a scene waits for what it needs next. On a slow machine that may
 // have passed already.
-const scenePatience = 30 * time.Second
+const scenePatience = time.Minute
 
 // awaitExecution waits until the service has an execution of the intent that satisfies the
-// condition, and returns it.
+// condition, and returns it. It gives up once all executions of the intent are terminal.
 func (s *scene) awaitExecution(ctx context.Context, intent string, condition func(testsuite.Execution) bool) (testsuite.Execution, bool) {
 	ctx, done := context.WithTimeout(ctx, scenePatience)
 	defer done()
 	for {
+		created, active := false, false
 		for _, e := range s.api.Executions() {
-			if e.Inputs[inputIntent] == intent && e.ParentExecutionID == "" && condition(e) {
+			if e.Inputs[inputIntent] != intent || e.ParentExecutionID != "" {
+				continue
+			}
+			if condition(e) {
 				return e, true
 			}
+			created, active = true, active || !terminal(e.Status)
 		}
-		if !program.Sleep(ctx, 50*time.Millisecond) {
+		if created && !active || !program.Sleep(ctx, 50*time.Millisecond) {
 			return testsuite.Execution{}, false
 		}
 	}
 }
 
-// awaitState waits until the workflow's state satisfies the condition.
+// awaitState waits until the state of an agent of the workflow satisfies the condition. It gives up
+// once the workflow has ended its work on all of them.
 func (s *scene) awaitState(ctx context.Context, workflowID string, condition func(workflows.AgentState) bool) (workflows.AgentState, bool) {
-	ctx, done := context.WithTimeout(ctx, scenePatience)
-	defer done()
 	for {
 		attempt, done := context.WithTimeout(ctx, 5*time.Second)
 		value, err := s.temporal.QueryWorkflow(attempt, workflowID, "", workflows.StateQuery)
 		done()
 		var state workflows.State
 		if err == nil && value.Get(&state) == nil {
+			atWork := len(state.Agents) == 0
 			for _, agent := range state.Agents {
 				if condition(agent) {
 					return agent, true
 				}
+				atWork = atWork || agent.Ended.IsZero()
+			}
+			if !atWork {
+				return workflows.AgentState{}, false
 			}
 		}
 		if !program.Sleep(ctx, 200*time.Millisecond) {

@@ -94,7 +94,7 @@ func (s *scene) answerTwice(ctx context.Context) []outcome {
 			both.Go(func() { answers[i] = s.answerByUpdate(ctx, agent, fmt.Sprintf("person %d", i)) })
 		}
 		if !killed {
-			s.api.Inject(messageOperation, testsuite.Stall(stallTime), 1)
+			s.api.InjectAbout(agent.ExecutionID, messageOperation, testsuite.Stall(stallTime), 1)
 			killed = s.killIn(ctx, s.id, asteroid.SendMessageName)
 		}
 		both.Wait()
@@ -140,13 +140,11 @@ func (s *scene) converse(ctx context.Context, reply func(workflows.AgentState) [
 // workflow has ended.
 func (s *scene) followQuestions(ctx context.Context, reply func(workflows.AgentState)) {
 	for {
-		agent, ok := s.awaitState(ctx, s.id, func(a workflows.AgentState) bool { return unanswered(a) || !a.Ended.IsZero() })
-		switch {
-		case ok && agent.Ended.IsZero():
-			reply(agent)
-		case ok || ctx.Err() != nil:
+		agent, ok := s.awaitState(ctx, s.id, unanswered)
+		if !ok {
 			return
 		}
+		reply(agent)
 	}
 }
 
@@ -286,8 +284,7 @@ func (s *scene) answerLate(ctx context.Context) []outcome {
 	s.startRunAgent(ctx, s.id, taskQueue, in)
 	if waits {
 		s.followQuestions(ctx, func(workflows.AgentState) {
-			agent, ok := s.awaitState(ctx, s.id, func(a workflows.AgentState) bool { return a.Overdue || !a.Ended.IsZero() })
-			if ok && agent.Overdue {
+			if agent, ok := s.awaitState(ctx, s.id, func(a workflows.AgentState) bool { return a.Overdue }); ok {
 				s.tally.fire(kindHumanDeadline)
 				s.answerByUpdate(ctx, agent, "late")
 			}

@@ -23,7 +23,6 @@ import (
 const (
 	secondKeyEnv = "CHAOS_SECOND_API_KEY" // of connectionSecond
 	outputEnv    = "CHAOS_OUTPUT"         // the directory to which files are saved
-	servedEnv    = "CHAOS_SERVED"         // the address of the control server
 	tokensEnv    = "CHAOS_WEBHOOK_TOKENS" // the secret of the tokens
 )
 
@@ -34,7 +33,7 @@ func optionsFromEnv(queue string) func(*worker.Options) {
 		second.APIKey = asteroid.APIKeyFromEnv(secondKeyEnv)
 		o.Connections[connectionSecond] = second
 		o.OutputRoots = []string{os.Getenv(outputEnv)}
-		o.Stores = map[string]asteroid.Store{sourceScheme: sourceStore{os.Getenv(servedEnv) + "/sources"}}
+		o.Stores = map[string]asteroid.Store{sourceScheme: sourceStore{os.Getenv(controlEnv) + "/sources"}}
 		if queue == taskQueueWebhooks {
 			o.Events, o.WebhookSecrets = asteroid.EventsWebhooks, []string{os.Getenv(tokensEnv)}
 			for name, connection := range o.Connections {

@@ -24,7 +24,7 @@ const (
 	parentName   = "chaos.Parent"
 
 	readActivity = "chaos.Read"
-	controlEnv   = "CHAOS_CONTROL" // the address of the values that chaos.Read returns
+	controlEnv   = "CHAOS_CONTROL" // the address of the control server
 )
 
 // registerWorkflows registers them, on a worker or a replayer.
