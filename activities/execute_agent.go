@@ -119,7 +119,7 @@ func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentI
 // run takes the numbered steps of ExecuteAgent's comment.
 func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult, error) {
 	key, number := e.key()
-	if e.UnknownOutcomes > 0 || e.sharedKey() || e.in.AdoptOnly {
+	if e.UnknownOutcomes > 0 || e.sharedKey || e.in.AdoptOnly {
 		adopted, next, err := e.adopt(ctx, key, number)
 		if adopted != nil || err != nil {
 			return adopted, err
@@ -145,7 +145,7 @@ func (e *executeAttempt) start(ctx context.Context, key string) (*asteroid.Execu
 		Origin:  client.OriginOf(metadata),
 	}
 	e.recordDecision(ctx, asteroid.DecisionPosted, posted.ID)
-	if e.UnknownOutcomes > 0 || e.sharedKey() {
+	if e.UnknownOutcomes > 0 || e.sharedKey {
 		return e.lookUpAgain(ctx, key, posted)
 	}
 	return e.result(ctx, key, posted), nil
