@@ -23,6 +23,10 @@ type agentRun struct {
 	request   asteroid.ExecuteAgentInput
 	abandon   bool // OnCancel is AbandonExecution
 
+	// scheduledRequest is the input of the execute that is pending since pendingSince.
+	scheduledRequest asteroid.ExecuteAgentInput
+	pendingSince     time.Time
+
 	executed   asteroid.ExecuteAgentResult
 	started    time.Time
 	sweeps     []*lateSweep
@@ -63,13 +67,17 @@ func (r *agentRun) start() error {
 	deadline := time.Now().Add(patience)
 	var waitingSince time.Time
 	for {
-		scheduled := time.Now()
+		scheduled := cmp.Or(r.pendingSince, time.Now()) // a reset dispatches what was pending
 		options := executeOptions(max(time.Until(deadline), time.Second))
 		if waitingSince.IsZero() {
 			options.retry.NonRetryableErrorTypes = []string{asteroid.ErrorTypeAtCapacity}
 		}
+		options.scheduled, r.scheduledRequest, r.pendingSince = scheduled, r.request, scheduled
 		var executed asteroid.ExecuteAgentResult
 		err := r.execute(r.cancelled, r.run, asteroid.ExecuteAgentName, r.request, options, r.plans, &executed)
+		if r.run.over.Err() == nil {
+			r.pendingSince = time.Time{}
+		}
 		if err == nil {
 			r.recordExecution(executed)
 			return nil
