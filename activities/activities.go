@@ -45,8 +45,8 @@ type Options struct {
 	// a file that its log does not mention yet. 0 means 2 seconds.
 	SettleInterval time.Duration
 	// Now returns the current time; nil means time.Now. In a workflow test with virtual time, pass
-	// the environment's Now, so that the expiry of staged files agrees with it. The time of attempts
-	// is the Temporal server's, except in the SDK's test environments, which have none.
+	// the environment's Now, so that the expiry of staged files agrees with it. The time of
+	// attempts is the Temporal server's, except in the SDK's test environments, which have none.
 	Now func() time.Time
 	// LookupGrace is how long ExecuteAgent looks up an execution that a request of unknown outcome
 	// may have started, before it sends another request. It should exceed the time that the service

@@ -66,7 +66,8 @@ func (c *control) environment() []string {
 // webhookJitter makes later events overtake earlier ones.
 const webhookJitter = 2 * time.Second
 
-// webhooks makes the fake API send its webhooks here: some twice, some in another order, some never.
+// webhooks makes the fake API send its webhooks here: some twice, some in another order, and some
+// never.
 func (c *control) webhooks() []testsuite.Option {
 	return []testsuite.Option{
 		testsuite.WithWebhooks(c.url+"/webhooks", c.key),

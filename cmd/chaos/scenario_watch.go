@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -19,17 +20,22 @@ var (
 	twoConnections = &scenario{name: "two connections", share: 2, run: (*scene).twoConnections}
 )
 
-// watchQueue returns the task queue of the running watch, or nothing.
-func (w *workload) watchQueue(ctx context.Context) (queue string) {
+// runningWatch returns the workflow id and the task queue of the running watch, or nothing.
+func (w *workload) runningWatch(ctx context.Context) (id, queue string) {
 	retry(ctx, func(ctx context.Context) error {
 		listed, err := w.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 			Query: fmt.Sprintf("WorkflowType = %q AND ExecutionStatus = 'Running'", workflows.WatchName),
 		})
 		for _, info := range listed.GetExecutions() {
-			queue = info.GetTaskQueue()
+			id, queue = info.GetExecution().GetWorkflowId(), info.GetTaskQueue()
 		}
 		return err
 	})
+	return id, queue
+}
+
+func (w *workload) watchQueue(ctx context.Context) string {
+	_, queue := w.runningWatch(ctx)
 	return queue
 }
 
@@ -127,7 +133,7 @@ func checkDelay(found *findings, o outcome, e testsuite.Execution, closedAt time
 }
 
 // twoConnections runs two agents at once by two connections of one organization. One watch serves
-// both.
+// both, and its worker dies.
 func (s *scene) twoConnections(ctx context.Context) []outcome {
 	var outcomes []outcome
 	for _, connection := range []string{connectionAgents, connectionSecond} {
@@ -136,6 +142,9 @@ func (s *scene) twoConnections(ctx context.Context) []outcome {
 		in.Connection = connection
 		s.startRunAgent(ctx, id, taskQueue, in)
 		outcomes = append(outcomes, outcome{intent: id, workflowID: id})
+	}
+	if id, _ := s.runningWatch(ctx); id != "" {
+		s.killIn(ctx, id, asteroid.WatchExecutionsName)
 	}
 	for i := range outcomes {
 		s.awaitClose(ctx, &outcomes[i])

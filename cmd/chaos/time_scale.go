@@ -28,7 +28,7 @@ const (
 	// is left, that one continues it before another queue takes it over. A round is short, so that
 	// most end before their worker is killed, and their history tells of those that were.
 	watchHeartbeatTimeout = 15 * time.Second
-	watchStale            = 22 * time.Second
+	watchStale            = 26 * time.Second
 	watchRound            = 8 * time.Second
 )
 
