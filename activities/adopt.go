@@ -173,7 +173,7 @@ func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, foun
 		}
 	}
 	result.Decisions, result.DuplicatesCancelled = e.Decided, e.Cancelled
-	if unresolved || e.UnknownOutcomes > own || posted != "" && e.sharedKey() {
+	if unresolved || e.UnknownOutcomes > own || posted != "" && e.sharedKey {
 		result.MayHaveLateDuplicate, result.SweepAfterSeconds = true, int64(max(e.lookupGrace.Seconds(), 1))
 	}
 	return result, nil
@@ -203,7 +203,7 @@ func (e *executeAttempt) cancelDuplicates(ctx context.Context, found []client.Ca
 // last: they choose among the same executions and must choose the same one.
 func (e *executeAttempt) chooseSurvivor(found []client.Candidate) client.Candidate {
 	first := slices.IndexFunc(found, func(candidate client.Candidate) bool {
-		return !candidate.Superseded() || e.isOwn(candidate) && !e.sharedKey()
+		return !candidate.Superseded() || e.isOwn(candidate) && !e.sharedKey
 	})
 	if first < 0 {
 		first = max(slices.IndexFunc(found, e.isOwn), 0)

@@ -48,6 +48,8 @@ type executeAttempt struct {
 	server bool      // a Temporal server runs the activity
 	// suspected means that nothing but a reset says that an outcome may be unknown.
 	suspected bool
+	// sharedKey means that somebody else may have executed with the same key.
+	sharedKey bool
 	executeProgress
 }
 
@@ -72,6 +74,7 @@ func newExecuteAttempt(ctx context.Context, a *Activities, c *client.Client, in 
 	if first {
 		e.inheritResets(ctx)
 	}
+	e.sharedKey = in.IdempotencyKey != "" || e.parentWasReset(ctx)
 	e.Attempt = e.info.Attempt
 	return e
 }
@@ -92,9 +95,6 @@ func (e *executeAttempt) graceLeft() time.Duration {
 	}
 	return e.lookupGrace - e.clock().Sub(e.LastUnknown)
 }
-
-// sharedKey reports whether somebody else may have executed with the same key.
-func (e *executeAttempt) sharedKey() bool { return e.in.IdempotencyKey != "" || e.parentWasReset() }
 
 // key returns the intent's key and the number of this execution of it.
 func (e *executeAttempt) key() (key string, number int) {

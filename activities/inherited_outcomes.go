@@ -40,7 +40,7 @@ func (e *executeAttempt) inheritResets(ctx context.Context) {
 		// The caller did not pass its original run id, so only the server knows of a reset.
 		e.inheritReset(ctx, own.ID, own.RunID, false)
 	}
-	if e.parentWasReset() {
+	if e.resetCreatedParent() {
 		e.inheritReset(ctx, internal.Intent.WorkflowID, internal.Intent.RunID, true)
 	}
 }
@@ -51,11 +51,31 @@ func (e *executeAttempt) wasReset() bool {
 	return original != "" && original != e.info.WorkflowExecution.RunID
 }
 
-// parentWasReset reports whether the intent comes from a parent workflow whose run was created by a
-// reset. A child of the parent's earlier run may share the intent and still be running.
-func (e *executeAttempt) parentWasReset() bool {
+// resetCreatedParent reports whether the intent comes from a parent workflow whose run was created
+// by a reset. A child of the parent's earlier run may have made a request.
+func (e *executeAttempt) resetCreatedParent() bool {
+	return e.ofParent() && e.in.Internal.Intent.RunID != e.in.Internal.Intent.OriginalRunID
+}
+
+// ofParent reports whether the intent comes from a parent workflow.
+func (e *executeAttempt) ofParent() bool {
+	parent := e.in.Internal.Intent.WorkflowID
+	return parent != "" && parent != e.info.WorkflowExecution.ID
+}
+
+// parentWasReset reports whether the intent comes from a parent workflow that was reset, before or
+// after it started this child. The children of both runs then share the intent, and both may be
+// running. If the server does not tell, they may.
+func (e *executeAttempt) parentWasReset(ctx context.Context) bool {
+	if !e.ofParent() || e.resetCreatedParent() {
+		return e.ofParent()
+	}
+	if !e.server {
+		return false
+	}
 	parent := e.in.Internal.Intent
-	return parent.WorkflowID != e.info.WorkflowExecution.ID && parent.RunID != parent.OriginalRunID
+	described, err := e.describe(ctx, parent.WorkflowID, parent.RunID)
+	return err != nil || described.GetWorkflowExtendedInfo().GetResetRunId() != ""
 }
 
 // suspect makes this attempt look for an execution of an earlier request, which ended no later than
@@ -85,10 +105,10 @@ func (e *executeAttempt) inheritReset(ctx context.Context, workflowID, runID str
 }
 
 // earlierDispatch reports whether this attempt may be the first only because somebody reset the
-// activity or its workflow, and when the attempt before it ended; zero means long ago. A reset keeps
-// the activity's first scheduled time, which the attempt sees. The server's record of the pending
-// activity has the new scheduled time, and when its last attempt completed. An attempt that begins
-// at once is the first one.
+// activity or its workflow, and when the attempt before it ended; zero means long ago. A reset
+// keeps the activity's first scheduled time, which the attempt sees. The server's record of the
+// pending activity has the new scheduled time, and when its last attempt completed. An attempt that
+// begins at once is the first one.
 func (a *Activities) earlierDispatch(ctx context.Context) (ended time.Time, dispatched bool) {
 	info := activity.GetInfo(ctx)
 	if info.Attempt > 1 || info.StartedTime.Sub(info.ScheduledTime) <= promptStart {

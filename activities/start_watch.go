@@ -146,7 +146,9 @@ func (r *reliance) accept() {
 }
 
 // takeOver replaces a dead watch by one on a host of this worker, once a scan from here was whole.
-// It ends the dead one by its run id: its workflow id may be another worker's successor by then.
+// The scan takes a while, so it reads the watch again: one that lives after all stays, and the
+// successor continues from the newest heartbeat. It ends the dead one by its run id: its workflow
+// id may be another worker's successor by then.
 func (r *reliance) takeOver(ctx context.Context, state *watchState) error {
 	silent := r.serverTime().Sub(state.provenAt).Round(time.Second)
 	err := fmt.Errorf("%w: the one on task queue %s made no whole scan for %s", errNoWatch, state.host.workflowQueue, silent)
@@ -156,7 +158,12 @@ func (r *reliance) takeOver(ctx context.Context, state *watchState) error {
 			err = fmt.Errorf("%w; connection %q cannot take over: %w", err, host.connection, probeErr)
 			continue
 		}
+		state, describeErr := r.describe(ctx)
+		if describeErr != nil || state.running() && !r.dead(state) {
+			return describeErr
+		}
 		by := r.newest()
+		state.readKnown(ctx, by.service, r.id)
 		reason := fmt.Sprintf("no whole scan for %s; a worker of task queue %s takes over", silent, host.activityQueue)
 		endErr := by.service.TerminateWorkflow(ctx, r.id, state.runID, reason)
 		if _, ended := errors.AsType[*serviceerror.NotFound](endErr); endErr != nil && !ended {

@@ -1,7 +1,9 @@
 package activities_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,4 +67,50 @@ func TestSweepDuplicatesWithoutKeepCoversNumberedKeys(t *testing.T) {
 	}
 	require.Empty(t, sweep(f.api.Executions()[0].ID), "what is to be left is of the first number")
 	require.Equal(t, []string{second.ExecutionID}, sweep(""))
+}
+
+// Activities that share a key are swept for each on its own, and have to keep the same execution.
+func TestSweepDuplicatesKeepsOldestOfSharedKey(t *testing.T) {
+	t.Parallel()
+	const workflow, run = "default-test-workflow-id", "default-test-run-id"
+	type origin struct{ workflowID, runID, activityID, status string }
+	for name, row := range map[string]struct {
+		key       string
+		older     origin
+		cancelled string
+	}{
+		"another workflow":                     {"order-42", origin{"other", "r-9", "r-9/5", "running"}, "kept"},
+		"another workflow, completed":          {"order-42", origin{"other", "r-9", "r-9/5", "completed"}, "kept"},
+		"another workflow, cancelled":          {"order-42", origin{"other", "r-9", "r-9/5", "cancelled"}, ""},
+		"another activity of this run":         {"order-42", origin{workflow, run, run + "/5", "running"}, "kept"},
+		"an earlier attempt":                   {"order-42", origin{workflow, run, run + "/7", "running"}, "older"},
+		"a run that was replaced":              {"order-42", origin{workflow, "r-0", "r-0/7", "running"}, "older"},
+		"an activity before, with its own key": {"default-test-namespace/" + workflow + "/r-0/v1-1/1", origin{workflow, run, run + "/5", "running"}, "older"},
+		"a child's, with its parent's key":     {"default-test-namespace/parent/r-0/v1-1/1", origin{"other", "r-9", "r-9/5", "running"}, "kept"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			item := func(id, createdAt string, o origin) string {
+				return fmt.Sprintf(`{"id":%q,"status":%q,"agentId":"a-1","organizationId":"o","createdAt":%q,"metadata":{"temporal_execution_key":%q,
+					"temporal_namespace":"default-test-namespace","temporal_workflow_id":%q,"temporal_run_id":%q,"temporal_activity_id":%q}}`,
+					id, o.status, createdAt, row.key, o.workflowID, o.runID, o.activityID)
+			}
+			var cancelled string
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+				switch id, isStatus := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/agents/v2/executions/"), "/status"); {
+				case r.URL.Path == "/agents/v2/executions":
+					_, _ = fmt.Fprintf(w, `{"page":1,"pageSize":100,"total":2,"items":[%s,%s]}`, item("older", "2026-01-02T03:04:05Z", row.older),
+						item("kept", "2026-01-02T03:04:06Z", origin{workflow, run, run + "/7", "running"}))
+				case isStatus:
+					cancelled += id
+				default:
+					_, _ = w.Write([]byte(strings.Replace(executionJSON("cancelled"), "e-1", id, 1)))
+				}
+			})})
+			_, err := runActivity[asteroid.SweepDuplicatesResult](env, asteroid.SweepDuplicatesName,
+				asteroid.SweepDuplicatesInput{AgentID: "a-1", ExecutionKey: row.key, Keep: "kept"})
+			require.NoError(t, err)
+			require.Equal(t, row.cancelled, cancelled)
+		})
+	}
 }

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/clienttest"
 	"github.com/temporal-asteroid/asteroid/internal/watch"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 )
@@ -83,6 +85,44 @@ func TestAnnounceTakesOverDeadWatch(t *testing.T) {
 			if started == 1 {
 				require.Equal(t, row.known, string(f.server.inputs[0].Known))
 				require.Equal(t, f.now().UTC(), f.server.inputs[0].ScannedAt.UTC())
+			}
+		})
+	}
+}
+
+// The scan before a take-over takes a while, in which a slow watch may go on.
+func TestAnnounceReadsTheWatchAgainBeforeItTakesOver(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		age     time.Duration // of the whole scan that its newest heartbeat tells of
+		started int
+	}{
+		"it signalled and made no scan": {2 * time.Minute, 1},
+		"it lives after all":            {time.Second, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wire := clienttest.NewWire()
+			f := newWatchFixture(t, func(o *Options) {
+				c := o.Connections["default"]
+				c.Transport = wire
+				o.Connections["default"] = c
+			})
+			f.useClock()
+			f.server.watch = f.runningWatch(2 * time.Minute)
+			beat := &fakeBeat{[]byte("more"), watch.Proof{Connection: "default", ScannedAt: f.now().Add(-row.age)}}
+			wire.Answer(func(kind string, _ *http.Request) *http.Response {
+				if kind == "list" {
+					f.server.set(func() { f.server.watch.beat = beat })
+				}
+				return nil
+			})
+			f.do(t, func(ctx context.Context) error { return f.announce(ctx, f.connections["default"]) })
+			_, started, terminated := f.server.counts()
+			require.Equal(t, row.started, started)
+			require.Equal(t, row.started, terminated)
+			if started == 1 {
+				require.Equal(t, "more", string(f.server.inputs[0].Known))
 			}
 		})
 	}

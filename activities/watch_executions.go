@@ -32,6 +32,11 @@ import (
 // requests a second. An execution that is no longer listed is read on its own. Where the service
 // limits the rate, a scan waits and goes on, and the time between two scans is as long as a scan.
 //
+// A signal arrives at least once. An attempt that ends before it can record or hand over what it
+// has signalled, because its process is killed, the server does not answer or another watch takes
+// over from it while it signals, leaves at most 16 signals to be repeated. RunAgent ignores a
+// repeated one, unless the agent waits for a person: then it reads the execution once more.
+//
 // After a failure it waits as long as Retry-After says, or longer with each failure. A minute
 // without a whole scan ends the attempt, so that another worker can try. It gives up a signal to a
 // closed workflow, and repeats one to a workflow that it cannot reach.

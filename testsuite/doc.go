@@ -44,6 +44,14 @@
 // workflow test environment, a run of hours takes as long as the few requests that read it.
 // Executions advance in the background only with webhooks and without such a clock.
 //
+// In a bubble of testing/synctest all time is virtual, that of timeouts and of Stall too. A bubble
+// has no sockets, so requests go through [API.Transport]:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		api := testsuite.NewAPI(t, testsuite.WithoutNetwork())
+//		// Use api.Transport() as the Transport of the asteroid.Connection.
+//	})
+//
 // # Mocks
 //
 // The plugin registers its activities when the workflow starts. So env.OnActivity with the name of

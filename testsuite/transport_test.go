@@ -65,7 +65,7 @@ func TestTransportAbandonsRequestWhoseContextEnds(t *testing.T) {
 		r, err := http.NewRequestWithContext(t.Context(), "POST", api.BaseURL()+"/agents/v2/agents/"+agent+"/execute", strings.NewReader("{}"))
 		require.NoError(t, err)
 		r.Header.Set("X-Api-Key", api.APIKey())
-		_, err = client.Do(r) //nolint:bodyclose // there is no response
+		_, err = client.Do(r)
 		require.Error(t, err)
 		time.Sleep(2 * time.Hour)
 		require.Empty(t, api.Executions())

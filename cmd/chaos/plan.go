@@ -51,7 +51,10 @@ type capacityLimit struct {
 }
 
 // fullRun is the number of workflows from which on a run must meet every kind of trouble.
-const fullRun = 100
+const (
+	fullRun     = 100
+	leastClaims = 3 // that are cancelled, and that are rerun, in a full run
+)
 
 const (
 	cancelShare   = 0.10
@@ -98,6 +101,9 @@ func newPlan(s settings) *plan {
 	}
 
 	p.drawScenarios(s.runs)
+	if s.runs >= fullRun {
+		p.ensureClaims()
+	}
 
 	draw = random(s.seed, "trouble") // the purpose is part of the seed: another name draws another plan
 	// spread spreads n items over the run, one in each nth of it.
@@ -138,6 +144,32 @@ func (p *plan) drawScenarios(runs int) {
 		for range min(times, len(free)) {
 			p.scenarios[free[0]], free = told, free[1:]
 		}
+	}
+}
+
+// ensureClaims makes a full run have a few claims that a person cancels, and some that are rerun.
+func (p *plan) ensureClaims() {
+	draw := random(p.seed, "claims")
+	cancels, reruns := 0, 0
+	var plain []*intent
+	for n, in := range p.intents {
+		switch {
+		case p.scenarios[n] != nil || in.late:
+		case in.cancelAfter > 0:
+			cancels++
+		case in.rerunAfter > 0:
+			reruns++
+		default:
+			plain = append(plain, in)
+		}
+	}
+	for ; cancels < leastClaims && len(plain) > 0; cancels++ {
+		plain[0].cancelAfter, plain[0].work = between(draw, time.Second, 6*time.Second), between(draw, 7*time.Second, 10*time.Second)
+		plain = plain[1:]
+	}
+	for ; reruns < leastClaims && len(plain) > 0; reruns++ {
+		plain[0].rerunAfter = between(draw, 4*time.Second, 8*time.Second)
+		plain = plain[1:]
 	}
 }
 

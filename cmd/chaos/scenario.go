@@ -36,7 +36,7 @@ type scenario struct {
 // scenarios are all stories but the claims, which the rest of the workflows are.
 var scenarios = []*scenario{
 	stoppedQueue, twoConnections, twoAnswers, consoleAnswers, doubleResumes, lateAnswers, webhooks, brokenSource, twoSavers,
-	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
+	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetAnswered, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
 	continued, workflowRetried, keyShared, activityReset, activityResetAll,
 	gatewayInWait, expiredInWait, oddMembers, unknownStatuses, largeResult, deepResult,
 }
@@ -76,9 +76,15 @@ func (s *scene) startWorkflow(ctx context.Context, options client.StartWorkflowO
 	return run
 }
 
+// scenePatience bounds how long a scene waits for what it needs next. On a slow machine that may
+// have passed already.
+const scenePatience = time.Minute
+
 // awaitExecution waits until the service has an execution of the intent that satisfies the
 // condition, and returns it. It gives up once all executions of the intent are terminal.
 func (s *scene) awaitExecution(ctx context.Context, intent string, condition func(testsuite.Execution) bool) (testsuite.Execution, bool) {
+	ctx, done := context.WithTimeout(ctx, scenePatience)
+	defer done()
 	for {
 		created, active := false, false
 		for _, e := range s.api.Executions() {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ var (
 	resetAfter       = &scenario{"reset after the execute", 1, (*scene).resetAfterExecute}
 	resetInWait      = &scenario{"reset in the wait", 1, (*scene).resetInWait}
 	resetTwice       = &scenario{"two resets", 2, (*scene).resetTwice}
+	resetAnswered    = &scenario{"reset after an answer", 2, (*scene).resetAfterAnswer}
 	resetFallback    = &scenario{"reset after a failure with a fallback", 1, (*scene).resetAfterFallback}
 	resetCorrected   = &scenario{"reset with corrected inputs", 1, (*scene).resetCorrected}
 	resetFanOut      = &scenario{"reset of a fan-out", 1, (*scene).resetFanOut}
@@ -52,6 +54,8 @@ func (s *scene) some(least, most time.Duration) time.Duration { return between(s
 
 // awaitCompleted waits until the workflow's current run has completed the nth workflow task.
 func (s *scene) awaitCompleted(ctx context.Context, n int) bool {
+	ctx, done := context.WithTimeout(ctx, scenePatience)
+	defer done()
 	for {
 		completed := 0
 		for _, event := range s.history(ctx, s.id, "") {
@@ -88,6 +92,8 @@ func (s *scene) has(ctx context.Context, eventType enumspb.EventType, activityTy
 }
 
 func (s *scene) awaitEvent(ctx context.Context, eventType enumspb.EventType, activityType string) bool {
+	ctx, done := context.WithTimeout(ctx, scenePatience)
+	defer done()
 	for !s.has(ctx, eventType, activityType) {
 		if !program.Sleep(ctx, 50*time.Millisecond) {
 			return false
@@ -159,6 +165,40 @@ func (s *scene) resetTwice(ctx context.Context) []outcome {
 		s.tally.fire(kindResetTwice)
 	}
 	return []outcome{s.closeRunAgent(ctx)}
+}
+
+// The workflow is reset to before an answer that it has accepted, and the agent asks the next
+// question by then. The server applies the answer again, which must reach nothing.
+func (s *scene) resetAfterAnswer(ctx context.Context) []outcome {
+	asked := ""
+	return s.converse(ctx, func(agent workflows.AgentState) []answer {
+		if asked != "" && agent.Asking != asked {
+			if n := s.tasksBeforeUpdate(ctx); n > 0 && s.reset(ctx, s.id, "", n-1) != "" {
+				s.tally.fire(kindResetAfterAnswer)
+			}
+			asked = ""
+			return nil // it is asked again
+		}
+		given := s.answerByUpdate(ctx, agent, "by update")
+		if given.fate == accepted {
+			asked = agent.Asking
+		}
+		return []answer{given}
+	})
+}
+
+// tasksBeforeUpdate returns how many workflow tasks the workflow's current run had completed before
+// it accepted its first update.
+func (s *scene) tasksBeforeUpdate(ctx context.Context) (n int) {
+	for _, event := range s.history(ctx, s.id, "") {
+		switch {
+		case event.GetWorkflowExecutionUpdateAcceptedEventAttributes() != nil:
+			return n - 1 // the update is accepted in the task before the event
+		case event.GetWorkflowTaskCompletedEventAttributes() != nil:
+			n++
+		}
+	}
+	return 0
 }
 
 // The first agent fails, the second one works. A reset to the beginning runs the first one again.
@@ -291,7 +331,7 @@ func (s *scene) retryWorkflow(ctx context.Context) []outcome {
 // Two workflows have one intent at the same time. Both may send a request. Then the younger
 // execution is cancelled, and both workflows follow the older one.
 func (s *scene) shareKey(ctx context.Context) []outcome {
-	in := s.own(s.some(6*time.Second, 9*time.Second))
+	in := s.own(s.some(20*time.Second, 25*time.Second)) // longer than the sweeps take that end the younger one
 	in.IdempotencyKey = "order-of-" + s.id
 	other := s.startOptions()
 	other.ID += "-again"
@@ -299,6 +339,7 @@ func (s *scene) shareKey(ctx context.Context) []outcome {
 	both.Go(func() { s.startWorkflow(ctx, s.startOptions(), workflows.RunAgentName, in) })
 	both.Go(func() { s.startWorkflow(ctx, other, workflows.RunAgentName, in) })
 	both.Wait()
+	s.killSweeper(ctx, s.id, other.ID)
 	outcomes := []outcome{{intent: s.id, workflowID: s.id}, {intent: s.id, workflowID: other.ID}}
 	for i := range outcomes {
 		s.awaitClose(ctx, &outcomes[i])
@@ -308,6 +349,21 @@ func (s *scene) shareKey(ctx context.Context) []outcome {
 		s.tally.fire(kindSharedKey)
 	}
 	return outcomes
+}
+
+// killSweeper kills a worker that sweeps the younger execution of two workflows, if there are two.
+func (s *scene) killSweeper(ctx context.Context, workflowIDs ...string) {
+	_, second := s.awaitExecution(ctx, s.id, func(e testsuite.Execution) bool { return len(s.executions(s.id)) > 1 })
+	if !second {
+		return
+	}
+	younger := slices.MaxFunc(s.executions(s.id), func(a, b testsuite.Execution) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	s.api.InjectAbout(younger.ID, "ExecutionStatusUpdate", testsuite.Stall(stallTime), 2)
+	var all sync.WaitGroup
+	for _, workflowID := range workflowIDs {
+		all.Go(func() { s.killIn(ctx, workflowID, asteroid.SweepDuplicatesName) })
+	}
+	all.Wait()
 }
 
 // The response to the execute is lost, and the activity is reset while it looks the execution up.

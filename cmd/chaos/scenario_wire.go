@@ -18,10 +18,10 @@ import (
 
 // Scenarios of what the service and what stands before it answer.
 var (
-	gatewayInWait   = &scenario{"pages of a gateway in the wait", 2, (*scene).waitThroughGatewayPages}
-	expiredInWait   = &scenario{"an expired key in the wait", 1, (*scene).waitThroughExpiredKey}
+	gatewayInWait   = &scenario{"pages of a gateway in the wait", 3, (*scene).waitThroughGatewayPages}
+	expiredInWait   = &scenario{"an expired key in the wait", 2, (*scene).waitThroughExpiredKey}
 	oddMembers      = &scenario{"odd members", 2, (*scene).readOddMembers}
-	unknownStatuses = &scenario{"statuses that nobody knows", 1, (*scene).readUnknownStatuses}
+	unknownStatuses = &scenario{"statuses that nobody knows", 2, (*scene).readUnknownStatuses}
 	largeResult     = &scenario{"a large result", 1, func(s *scene, ctx context.Context) []outcome {
 		return s.returnResult(ctx, inputBytes, 3<<20, kindLargeResult)
 	}}
@@ -33,10 +33,12 @@ var (
 // startPolling starts an agent that works for some seconds, in a workflow that reads it every other
 // second, and returns the execution once it has been read.
 func (s *scene) startPolling(ctx context.Context) (testsuite.Execution, bool) {
-	in := s.own(s.some(7*time.Second, 9*time.Second))
+	in := s.own(s.some(10*time.Second, 14*time.Second))
 	in.PollIntervalSeconds = 1
 	s.startWorkflow(ctx, s.startOptions(), workflows.RunAgentName, in)
-	s.awaitState(ctx, s.id, func(state workflows.AgentState) bool { return state.Status == asteroid.StatusRunning })
+	s.awaitState(ctx, s.id, func(state workflows.AgentState) bool {
+		return state.Status == asteroid.StatusRunning || state.Status.Terminal()
+	})
 	return s.awaitExecution(ctx, s.id, working)
 }
 
@@ -75,7 +77,7 @@ func (s *scene) readOddMembers(ctx context.Context) []outcome {
 				}
 			}
 			return body
-		}), 4)
+		}), 30) // few lists have strangers: most look for a key
 	}
 	return []outcome{s.closeRunAgent(ctx)}
 }

@@ -14,6 +14,7 @@ import (
 	history "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -27,12 +28,15 @@ type said struct {
 
 const meantFor = " for the question of "
 
-// Two people answer each question of each agent at once, and the console some of them.
+// Two people answer each question of each agent at once, and the console some of them. A message
+// that stalls arrives after what was sent later, one whose response is lost may be sent again.
 func TestAnswersOfRacingPeopleReachTheirQuestions(t *testing.T) {
-	s := newStack(t)
-	agents, atOnce := 24, make(chan struct{}, 24)
+	s := newStack(t,
+		testsuite.WithChance("ExecutionUserMessagesAdd", 0.3, testsuite.Stall(200*time.Millisecond)),
+		testsuite.WithChance("ExecutionUserMessagesAdd", 0.15, testsuite.LoseResponse()))
+	agents, atOnce := 24, make(chan struct{}, 12)
 	if *many {
-		agents = 170
+		agents = 180
 	}
 	s.startWorker()
 	const questions = 3
@@ -94,7 +98,10 @@ func (s *stack) answerAtOnce(run client.WorkflowRun, agent workflows.AgentState,
 	}
 	if console {
 		wait.Go(func() {
-			_ = s.post("/agents/v2/executions/"+agent.ExecutionID+"/user-messages", `{"message":"console"}`)
+			path := "/agents/v2/executions/" + agent.ExecutionID + "/user-messages"
+			if response, err := s.request(http.MethodPost, path, `{"message":"console"}`); err == nil {
+				_ = response.Body.Close()
+			}
 		})
 	}
 	wait.Wait()
@@ -141,6 +148,7 @@ func (s *stack) requireEachInPlace(id string, answers []said) (accepted int) {
 	}
 	for _, a := range answers {
 		if a.err != nil {
+			require.True(s.t, asteroid.IsInvalidInput(a.err), "refused, and nothing else: %v", a.err)
 			require.Zero(s.t, received[a.text], "%v", a.err)
 			continue
 		}
@@ -160,24 +168,18 @@ type logEntry struct {
 // log returns an execution's log, the oldest entry first.
 func (s *stack) log(id string) (entries []logEntry) {
 	s.t.Helper()
-	response := s.request(http.MethodGet, "/agents/v2/executions/"+id+"/activities", "")
+	response, err := s.request(http.MethodGet, "/agents/v2/executions/"+id+"/activities", "")
+	require.NoError(s.t, err)
 	require.NoError(s.t, json.NewDecoder(response.Body).Decode(&entries))
 	return entries
 }
 
-func (s *stack) post(path, body string) error {
-	response := s.request(http.MethodPost, path, body)
-	return response.Body.Close()
-}
-
 // request sends a request to the fake API as the console does.
-func (s *stack) request(method, path, body string) *http.Response {
+func (s *stack) request(method, path, body string) (*http.Response, error) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.ctx(), method, s.api.BaseURL()+path, strings.NewReader(body))
 	require.NoError(s.t, err)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Asteroid-Agents-Api-Key", s.api.APIKey())
-	response, err := http.DefaultClient.Do(r)
-	require.NoError(s.t, err)
-	return response
+	return http.DefaultClient.Do(r)
 }

@@ -145,23 +145,35 @@ func (s *stack) startWorkflow(function any, in any) client.WorkflowRun {
 	return run
 }
 
-// ctx returns a context that bounds one wait of a test.
+// ctx returns a context that bounds one wait of a test. On a machine with too much to do an
+// activity may be lost, and is repeated after up to two minutes.
 func (s *stack) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	s.t.Cleanup(cancel)
 	return ctx
 }
 
-// awaitState waits until the workflow's state satisfies the condition.
+// awaitState waits until the workflow's state satisfies the condition. It queries ever less often:
+// the server hands a worker queries before workflow tasks, so those of many waits would keep a slow
+// worker from all else.
 func (s *stack) awaitState(run client.WorkflowRun, condition func(workflows.State) bool) workflows.State {
 	s.t.Helper()
-	var state workflows.State
-	require.Eventually(s.t, func() bool {
-		value, err := s.client.QueryWorkflow(s.ctx(), run.GetID(), run.GetRunID(), workflows.StateQuery)
-		state = workflows.State{} // JSON keeps members that are absent
-		return err == nil && value.Get(&state) == nil && condition(state)
-	}, time.Minute, 50*time.Millisecond)
-	return state
+	ctx := s.ctx()
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		var state workflows.State
+		value, err := s.client.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), workflows.StateQuery)
+		if err == nil {
+			err = value.Get(&state)
+		}
+		if err == nil && condition(state) {
+			return state
+		}
+		if ctx.Err() != nil {
+			described, _ := s.client.DescribeWorkflowExecution(s.ctx(), run.GetID(), run.GetRunID())
+			require.FailNowf(s.t, "the workflow does not come to the state", "%+v, %v, %s", state, err, described)
+		}
+		time.Sleep(pause)
+	}
 }
 
 // phase is the condition that the last agent is in the phase.

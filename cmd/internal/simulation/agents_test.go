@@ -46,6 +46,9 @@ type workflowPlan struct {
 	OfActivity  []activityResetPlan `json:"ofActivity,omitempty"`  // from the workflow's start
 	CancelAfter span                `json:"cancelAfter,omitempty"` // from the workflow's start; 0: never
 	Abandon     bool                `json:"abandon,omitempty"`
+	// Child runs the agents in a child workflow, by workflows.ExecuteRunAgent. A reset of the
+	// parent starts another child, and the first one goes on.
+	Child bool `json:"child,omitempty"`
 }
 
 // intentPlan is one intent to run an agent.
@@ -60,6 +63,9 @@ type intentPlan struct {
 type resetPlan struct {
 	After     span `json:"after"`
 	Corrected bool `json:"corrected,omitempty"` // the new run gives the agents other inputs
+	// Pending resets to a point at which the executes had been scheduled: those that are pending
+	// are dispatched again, as they are.
+	Pending bool `json:"pending,omitempty"`
 }
 
 type activityResetPlan struct {
@@ -83,14 +89,17 @@ func drawAgents(t *rapid.T) (s agentsSchedule) {
 func (l limits) drawWorkflow(t *rapid.T) (w workflowPlan) {
 	w.At = drawSpan(t, "at", 30*time.Second)
 	soon := func(label string) span { return drawSpan(t, label, 4*time.Minute) + span(time.Second) }
+	w.Child = often(t, "child", 4)
 	if often(t, "is reset", 3) {
 		w.Resets = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) resetPlan {
-			return resetPlan{After: drawSpan(t, "reset after", 4*time.Minute) + span(time.Second), Corrected: often(t, "corrected", 4)}
+			r := resetPlan{After: soon("reset after"), Corrected: often(t, "corrected", 4)}
+			r.Pending = !r.Corrected && often(t, "pending", 2)
+			return r
 		}), 1, 2).Draw(t, "resets")
 	}
 	if often(t, "activity is reset", 4) {
 		w.OfActivity = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) activityResetPlan {
-			return activityResetPlan{drawSpan(t, "activity reset after", 4*time.Minute) + span(time.Second), often(t, "of heartbeats", 2)}
+			return activityResetPlan{soon("activity reset after"), often(t, "of heartbeats", 2)}
 		}), 1, 2).Draw(t, "activity resets")
 	}
 	if often(t, "is cancelled", 5) {
@@ -169,47 +178,72 @@ func (a *agentsWorld) runWorkflow(id string, plan workflowPlan) {
 		timer := time.AfterFunc(time.Duration(plan.CancelAfter), cancel)
 		defer timer.Stop()
 	}
-	run := a.startRun(id, nil)
-	ended := make(chan struct{})
-	defer close(ended)
+	newest := a.startWorkflow(id, plan, nil)
+	current := func() *agentsRun {
+		a.server.mu.Lock()
+		defer a.server.mu.Unlock()
+		return newest
+	}
 	for _, reset := range plan.OfActivity {
-		a.background.Go(func() {
-			select {
-			case <-time.After(time.Duration(reset.After)):
-				a.server.mu.Lock()
-				current := run
-				a.server.mu.Unlock()
-				a.resetActivities(current, reset.Heartbeats)
-			case <-ended:
-			}
+		timer := time.AfterFunc(time.Duration(reset.After), func() { a.resetActivities(current().run, reset.Heartbeats) })
+		defer timer.Stop()
+	}
+	var runs actors
+	for _, reset := range plan.Resets {
+		this, done := newest, make(chan struct{})
+		runs.add(0, func() {
+			defer close(done)
+			this.execute(cancelled)
 		})
-	}
-	for n := 0; ; n++ {
-		done := make(chan []outcome, 1)
-		this := run
-		go func() { done <- a.runOnce(cancelled, this, plan, n) }()
-		var reset <-chan time.Time
-		if n < len(plan.Resets) {
-			reset = time.After(time.Duration(plan.Resets[n].After))
-		}
+		timer := time.NewTimer(time.Duration(reset.After))
 		select {
-		case outcomes := <-done:
-			a.server.mu.Lock()
-			a.outcomes = append(a.outcomes, outcomes...)
-			a.server.mu.Unlock()
+		case <-done: // it ended before anybody reset it
+			timer.Stop()
+			runs.group.Wait()
 			return
-		case <-reset:
-			next := a.startRun(id, this)
-			<-done
-			a.server.mu.Lock()
-			run = next
-			a.server.mu.Unlock()
+		case <-timer.C:
 		}
+		next := a.startWorkflow(id, plan, this)
+		if !plan.Child {
+			<-done
+		}
+		a.server.mu.Lock()
+		newest = next
+		a.server.mu.Unlock()
 	}
+	newest.execute(cancelled)
+	runs.group.Wait()
 }
 
-// runOnce is one run of the workflow function.
-func (a *agentsWorld) runOnce(cancelled context.Context, run *workflowRun, plan workflowPlan, n int) []outcome {
+// agentsRun is one run of a workflow that runs agents.
+type agentsRun struct {
+	*agentsWorld
+	plan   workflowPlan
+	n      int
+	before *agentsRun   // which a reset has replaced
+	parent *workflowRun // of the child that runs the agents; else the same as run
+	run    *workflowRun
+	agents []*agentRun // in the order of the plan
+}
+
+// startWorkflow starts the first run of a workflow, or the one that a reset creates.
+func (a *agentsWorld) startWorkflow(id string, plan workflowPlan, before *agentsRun) *agentsRun {
+	w := &agentsRun{agentsWorld: a, plan: plan, before: before}
+	if before == nil {
+		w.parent = a.startRun(id, nil)
+	} else {
+		w.parent, w.n = a.startRun(id, before.parent), before.n+1
+	}
+	w.run = w.parent
+	if plan.Child {
+		w.run = a.startRun(w.parent.runID+"-child", nil)
+	}
+	return w
+}
+
+// execute is the workflow function.
+func (w *agentsRun) execute(cancelled context.Context) {
+	plan, run := w.plan, w.run
 	cancelled, done := context.WithCancel(cancelled)
 	defer done()
 	stop := context.AfterFunc(run.over, done)
@@ -217,25 +251,28 @@ func (a *agentsWorld) runOnce(cancelled context.Context, run *workflowRun, plan 
 	outcomes := make([]outcome, len(plan.Intents))
 	ordinals := map[int]int{}
 	var all actors
-	runs := make([]*agentRun, len(plan.Intents))
+	w.agents = make([]*agentRun, len(plan.Intents))
 	for i, intent := range plan.Intents {
 		claim := intent.Claim
-		for _, reset := range plan.Resets[:n] {
+		for _, reset := range plan.Resets[:w.n] {
 			if reset.Corrected {
 				claim += 10
 			}
 		}
-		r := &agentRun{world: a.world, run: run, cancelled: cancelled, plans: &plans{attempts: intent.Attempts[n]}, abandon: plan.Abandon}
-		runs[i] = r
-		r.request = asteroid.ExecuteAgentInput{AgentID: a.agent, Inputs: asteroid.Inputs{"claim": claim}}
+		r := &agentRun{world: w.world, run: run, cancelled: cancelled, plans: &plans{attempts: intent.Attempts[w.n]}, abandon: plan.Abandon}
+		w.agents[i] = r
+		r.request = asteroid.ExecuteAgentInput{AgentID: w.agent, Inputs: asteroid.Inputs{"claim": claim}}
 		r.request.Internal = asteroid.ExecuteAgentInternal{FirstRunID: run.firstRunID, OriginalRunID: run.originalRunID}
 		if intent.Key > 0 {
 			r.request.IdempotencyKey = fmt.Sprintf("order-%d", intent.Key)
 		} else {
 			ordinals[claim]++
 			r.request.Internal.Intent = asteroid.Intent{
-				Namespace: namespace, WorkflowID: run.workflowID, OriginalRunID: run.originalRunID, RunID: run.runID, Ordinal: ordinals[claim],
+				Namespace: namespace, WorkflowID: w.parent.workflowID, OriginalRunID: w.parent.originalRunID, RunID: w.parent.runID, Ordinal: ordinals[claim],
 			}
+		}
+		if w.before != nil && plan.Resets[w.n-1].Pending && !plan.Child && !w.before.agents[i].pendingSince.IsZero() {
+			r.request, r.pendingSince = w.before.agents[i].scheduledRequest, w.before.agents[i].pendingSince
 		}
 		request := r.request
 		all.add(time.Duration(intent.After)+time.Duration(i)*1051*time.Microsecond, func() {
@@ -245,22 +282,26 @@ func (a *agentsWorld) runOnce(cancelled context.Context, run *workflowRun, plan 
 		})
 	}
 	all.group.Wait()
-	a.cancelSuperseded(runs)
-	return outcomes
+	w.cancelSuperseded()
+	if run.over.Err() == nil {
+		w.server.mu.Lock()
+		defer w.server.mu.Unlock()
+		w.outcomes = append(w.outcomes, outcomes...)
+	}
 }
 
 // cancelSuperseded is agents.cancelSuperseded.
-func (a *agentsWorld) cancelSuperseded(runs []*agentRun) {
+func (w *agentsRun) cancelSuperseded() {
 	adopted, seen := map[string]bool{}, map[string]bool{}
-	for _, r := range runs {
+	for _, r := range w.agents {
 		adopted[r.executed.ExecutionID] = true
 	}
-	for _, r := range runs {
+	for _, r := range w.agents {
 		for _, id := range r.superseded {
 			if !adopted[id] && !seen[id] {
 				seen[id] = true
 				in := asteroid.SetExecutionStatusInput{ExecutionID: id, Status: asteroid.StatusCancelled}
-				_ = a.execute(r.run.over, r.run, asteroid.SetExecutionStatusName, in, callOptions(5*time.Minute), r.plans, nil)
+				_ = r.execute(r.run.over, r.run, asteroid.SetExecutionStatusName, in, callOptions(5*time.Minute), r.plans, nil)
 			}
 		}
 	}
@@ -293,7 +334,7 @@ func (a *agentsWorld) audit() {
 }
 
 func (a *agentsWorld) auditOutcome(o outcome, alive map[string][]testsuite.Execution, byID map[string]testsuite.Execution) {
-	shared := o.Key > 0 && a.sharing(o.Key) > 1
+	shared := o.Key > 0 && a.sharing(o.Key) > 1 || o.Child && len(o.Resets) > 0
 	id := o.executed.ExecutionID
 	claim := fmt.Sprint(o.request.Inputs["claim"])
 	if e, ok := byID[id]; id != "" && (!ok || fmt.Sprint(e.Inputs["claim"]) != claim || e.AgentID != a.agent) {

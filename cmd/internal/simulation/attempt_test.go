@@ -217,7 +217,7 @@ func (o *attemptOutbound[Client]) GetClient(context.Context) Client {
 
 func (o *attemptOutbound[Client]) GetInfo(ctx context.Context) activity.Info {
 	info, a := o.Next.GetInfo(ctx), o.attempt
-	info.Namespace, info.WorkflowNamespace = namespace, namespace
+	info.Namespace = namespace
 	info.WorkflowExecution = workflow.Execution{ID: a.scheduledActivity.run.workflowID, RunID: a.scheduledActivity.run.runID}
 	info.WorkflowType = &workflow.Type{Name: "simulated"}
 	info.ActivityID, info.ActivityRunID = a.id, ""

@@ -85,7 +85,7 @@ func runFiles(t *testing.T, s filesSchedule) []violation {
 // spoilFiles runs a schedule and spoils its end, before the audit.
 func spoilFiles(t *testing.T, s filesSchedule, spoil func(*filesWorld, []saved)) []violation {
 	t.Helper()
-	root, err := os.MkdirTemp("", "asteroid-simulation-")
+	root, err := os.MkdirTemp("", "asteroid-simulation-") //nolint:usetesting // thousands of folders would stay until the test ends
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,18 +97,18 @@ func TestInvariantsOfMessagesAreChecked(t *testing.T) {
 func TestInvariantsOfFilesAreChecked(t *testing.T) {
 	t.Parallel()
 	skipIfBroken(t)
-	path := func(f *filesWorld, results []saved) string { return results[0].result.Files[0].URI[len("file://"):] }
+	path := func(results []saved) string { return results[0].result.Files[0].URI[len("file://"):] }
 	write := func(path, content string) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			panic(err)
 		}
 	}
 	for kind, spoil := range map[string]func(*filesWorld, []saved){
-		"a saved file is missing":                   func(f *filesWorld, results []saved) { _ = os.Remove(path(f, results)) },
-		"a saved file is not whole":                 func(f *filesWorld, results []saved) { write(path(f, results), "write") },
-		"a saved file is not the one of the result": func(f *filesWorld, results []saved) { write(path(f, results), string(f.schedule.Writes[0].content(0))) },
-		"something is left over": func(f *filesWorld, results []saved) {
-			write(filepath.Join(filepath.Dir(path(f, results)), ".asteroid-part-1"), "")
+		"a saved file is missing":                   func(_ *filesWorld, results []saved) { _ = os.Remove(path(results)) },
+		"a saved file is not whole":                 func(_ *filesWorld, results []saved) { write(path(results), "write") },
+		"a saved file is not the one of the result": func(f *filesWorld, results []saved) { write(path(results), string(f.schedule.Writes[0].content(0))) },
+		"something is left over": func(_ *filesWorld, results []saved) {
+			write(filepath.Join(filepath.Dir(path(results)), ".asteroid-part-1"), "")
 		},
 		"a file is lost":       func(_ *filesWorld, results []saved) { results[0].result.Files = nil },
 		"files were not saved": func(_ *filesWorld, results []saved) { results[0].err = errors.New("no") },

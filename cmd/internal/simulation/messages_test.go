@@ -38,7 +38,7 @@ type senderPlan struct {
 	Sayings []sayingPlan `json:"sayings"`
 }
 
-// sayingPlan is one message: the answer to what the agent asks then, or a note to it while it works.
+// sayingPlan is one message: the answer to what the agent asks, or a note to it while it works.
 type sayingPlan struct {
 	At       span                `json:"at"`
 	Think    span                `json:"think,omitempty"` // from reading the question until the answer

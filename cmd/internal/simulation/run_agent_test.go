@@ -13,8 +13,8 @@ import (
 )
 
 // agentRun does with the results and errors of activities what workflows.RunAgent does: see
-// start.go, recover_start.go, late_sweep.go and wait.go there. It differs in what is left out: files,
-// re-executions and signals.
+// start.go, recover_start.go, late_sweep.go and wait.go there. It leaves out files, re-executions
+// and signals.
 type agentRun struct {
 	*world
 	run       *workflowRun
@@ -22,6 +22,10 @@ type agentRun struct {
 	plans     *plans
 	request   asteroid.ExecuteAgentInput
 	abandon   bool // OnCancel is AbandonExecution
+
+	// scheduledRequest is the input of the execute that is pending since pendingSince.
+	scheduledRequest asteroid.ExecuteAgentInput
+	pendingSince     time.Time
 
 	executed   asteroid.ExecuteAgentResult
 	started    time.Time
@@ -63,13 +67,17 @@ func (r *agentRun) start() error {
 	deadline := time.Now().Add(patience)
 	var waitingSince time.Time
 	for {
-		scheduled := time.Now()
+		scheduled := cmp.Or(r.pendingSince, time.Now()) // a reset dispatches what was pending
 		options := executeOptions(max(time.Until(deadline), time.Second))
 		if waitingSince.IsZero() {
 			options.retry.NonRetryableErrorTypes = []string{asteroid.ErrorTypeAtCapacity}
 		}
+		options.scheduled, r.scheduledRequest, r.pendingSince = scheduled, r.request, scheduled
 		var executed asteroid.ExecuteAgentResult
 		err := r.execute(r.cancelled, r.run, asteroid.ExecuteAgentName, r.request, options, r.plans, &executed)
+		if r.run.over.Err() == nil {
+			r.pendingSince = time.Time{}
+		}
 		if err == nil {
 			r.recordExecution(executed)
 			return nil

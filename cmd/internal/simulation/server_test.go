@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,8 @@ func (s *server) describe(workflowID, runID string) (*workflowservice.DescribeWo
 type activityOptions struct {
 	startToClose, scheduleToClose, heartbeat time.Duration
 	retry                                    temporal.RetryPolicy
+	// scheduled is when a run scheduled the activity that a reset has replaced. Zero: it is new.
+	scheduled time.Time
 }
 
 // scheduledActivity is an activity that has not ended. The server's lock guards it.
@@ -121,7 +124,7 @@ func (s *server) execute(ctx context.Context, run *workflowRun, name string, inp
 	run.activities++
 	p := &scheduledActivity{
 		run: run, id: fmt.Sprint(run.activities), name: name, input: input, options: options,
-		scheduled: now, attemptScheduled: now, number: 1, changed: make(chan struct{}, 1),
+		scheduled: cmp.Or(options.scheduled, now), attemptScheduled: now, number: 1, changed: make(chan struct{}, 1),
 	}
 	run.pending = append(run.pending, p)
 	s.mu.Unlock()
@@ -280,8 +283,8 @@ func (p *scheduledActivity) retryDelay(err error) (time.Duration, bool) {
 }
 
 // resetActivities resets the pending activities of a run, as an operator does. One that waits for
-// its next attempt is dispatched at once. A running attempt goes on, but unless it is the first, the
-// server takes nothing from it any more.
+// its next attempt is dispatched at once. A running attempt goes on, but unless it is the first,
+// the server takes nothing from it any more.
 func (s *server) resetActivities(run *workflowRun, heartbeats bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,6 +15,9 @@ import (
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
 // describer answers every DescribeWorkflowExecution.
@@ -79,6 +82,48 @@ func TestEarlierDispatchTellsResetFromLateStart(t *testing.T) {
 			}, activity.RegisterOptions{Name: "activity"})
 			_, err := env.ExecuteActivity("activity")
 			require.NoError(t, err)
+		})
+	}
+}
+
+// A parent that is reset starts another child for the same intent. The first child goes on, and may
+// wait for capacity meanwhile.
+func TestExecuteAgentLooksUpFirstIfParentWasReset(t *testing.T) {
+	t.Parallel()
+	replaced := &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExtendedInfo: &workflowpb.WorkflowExecutionExtendedInfo{ResetRunId: "p-2"}}
+	for name, row := range map[string]struct {
+		service describer
+		parent  string
+		lookups int
+	}{
+		"the parent goes on":           {describer{described: &workflowservice.DescribeWorkflowExecutionResponse{}}, "parent", 0},
+		"the parent was reset":         {describer{described: replaced}, "parent", 2},
+		"the server does not say":      {describer{err: errors.New("away")}, "parent", 2},
+		"the workflow's own intent":    {describer{err: errors.New("not asked")}, "default-test-workflow-id", 0},
+		"an intent without a workflow": {describer{err: errors.New("not asked")}, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := testsuite.NewAPI(t)
+			a, err := New(Options{Connections: map[string]asteroid.Connection{"default": {BaseURL: api.BaseURL(), APIKey: asteroid.StaticAPIKey(api.APIKey())}}})
+			require.NoError(t, err)
+			a.service = func(context.Context) sdkclient.Client { return row.service }
+			var suite sdktestsuite.WorkflowTestSuite
+			env := suite.NewTestActivityEnvironment()
+			a.Register(env)
+			in := asteroid.ExecuteAgentInput{AgentID: api.AgentID("echo")}
+			if row.parent != "" {
+				in.Internal.Intent = asteroid.Intent{WorkflowID: row.parent, OriginalRunID: "p-1", RunID: "p-1", Ordinal: 1}
+			}
+			_, err = env.ExecuteActivity(asteroid.ExecuteAgentName, in)
+			require.NoError(t, err)
+			lookups := 0
+			for _, r := range api.Requests() {
+				if r.Operation == "ExecutionsList" {
+					lookups++
+				}
+			}
+			require.Equal(t, row.lookups, lookups)
 		})
 	}
 }
