@@ -141,11 +141,11 @@ func checkKey(found *findings, run runHistory, keys ...string) {
 	}
 }
 
-// kindsOfDeaths are the kinds of workers' deaths, by the activity that they were in.
+// kindsOfDeaths are the kinds of workers' deaths, by the activity that they were in. The watch is
+// not among them: the history of one that still runs does not tell of its attempts, see killWatch.
 var kindsOfDeaths = map[string]kind{
 	asteroid.StageFilesName: kindKilledStaging, asteroid.ExecuteAgentName: kindKilledExecute, asteroid.AwaitExecutionName: kindKilledAwait,
 	asteroid.SendMessageName: kindKilledMessage, asteroid.SweepDuplicatesName: kindKilledSweep, asteroid.SaveFilesName: kindKilledSaving,
-	asteroid.WatchExecutionsName: kindKilledWatch,
 }
 
 // addHistory counts the troubles that a history shows.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -143,9 +144,7 @@ func (s *scene) twoConnections(ctx context.Context) []outcome {
 		s.startRunAgent(ctx, id, taskQueue, in)
 		outcomes = append(outcomes, outcome{intent: id, workflowID: id})
 	}
-	if id, _ := s.runningWatch(ctx); id != "" {
-		s.killIn(ctx, id, asteroid.WatchExecutionsName)
-	}
+	s.killWatch(ctx)
 	for i := range outcomes {
 		s.awaitClose(ctx, &outcomes[i])
 	}
@@ -156,4 +155,37 @@ func (s *scene) twoConnections(ctx context.Context) []outcome {
 	}
 	s.noteClosed(outcomes[0])
 	return outcomes
+}
+
+// killWatch kills the worker of the watch, and waits until the server has noticed.
+func (s *scene) killWatch(ctx context.Context) {
+	ctx, done := context.WithTimeout(ctx, watchPatience)
+	defer done()
+	id, _ := s.runningWatch(ctx)
+	if id == "" || !s.killIn(ctx, id, asteroid.WatchExecutionsName) {
+		return
+	}
+	killed, err := s.temporal.DescribeWorkflowExecution(ctx, id, "")
+	runID := killed.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	for err == nil && program.Sleep(ctx, 200*time.Millisecond) {
+		described, err := s.temporal.DescribeWorkflowExecution(ctx, id, runID)
+		if err == nil && watchDied(described) {
+			s.tally.fire(kindKilledWatch)
+			return
+		}
+	}
+}
+
+// watchDied reports whether an attempt of the watch has timed out, or another queue has taken it
+// over before that.
+func watchDied(described *workflowservice.DescribeWorkflowExecutionResponse) bool {
+	if described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED {
+		return true
+	}
+	for _, pending := range described.GetPendingActivities() {
+		if pending.GetLastFailure().GetTimeoutFailureInfo() != nil {
+			return true
+		}
+	}
+	return false
 }
