@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	sdktestsuite "go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -36,15 +35,21 @@ func TestEarlierDispatchTellsResetFromLateStart(t *testing.T) {
 	scheduled := time.Now().Truncate(time.Second)
 	started := scheduled.Add(time.Second)
 	pending := func(scheduled, completed time.Time) *workflowservice.DescribeWorkflowExecutionResponse {
-		info := &workflowpb.PendingActivityInfo{ActivityId: "5", ScheduledTime: timestamppb.New(scheduled)}
+		info := &workflowpb.PendingActivityInfo{ActivityId: "5"}
+		info.ScheduledTime = sameType(info.ScheduledTime)
+		info.ScheduledTime.Seconds, info.ScheduledTime.Nanos = scheduled.Unix(), int32(scheduled.Nanosecond())
 		if !completed.IsZero() {
-			info.LastAttemptCompleteTime = timestamppb.New(completed)
+			info.LastAttemptCompleteTime = sameType(info.ScheduledTime)
+			info.LastAttemptCompleteTime.Seconds, info.LastAttemptCompleteTime.Nanos = completed.Unix(), int32(completed.Nanosecond())
 		}
 		return &workflowservice.DescribeWorkflowExecutionResponse{PendingActivities: []*workflowpb.PendingActivityInfo{{ActivityId: "4"}, info}}
 	}
 	reset := func(at time.Time) *workflowservice.DescribeWorkflowExecutionResponse {
 		described := pending(scheduled, time.Time{})
-		described.WorkflowExtendedInfo = &workflowpb.WorkflowExecutionExtendedInfo{LastResetTime: timestamppb.New(at)}
+		info := &workflowpb.WorkflowExecutionExtendedInfo{}
+		info.LastResetTime = sameType(info.LastResetTime)
+		info.LastResetTime.Seconds, info.LastResetTime.Nanos = at.Unix(), int32(at.Nanosecond())
+		described.WorkflowExtendedInfo = info
 		return described
 	}
 	again := scheduled.Add(500 * time.Millisecond)
