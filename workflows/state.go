@@ -13,8 +13,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
-// StateQuery is the query that every workflow with agents answers. It returns a [State]. The server
-// hands a worker queries before workflow tasks: programs that query more often than the workers can
+// StateQuery is the query that every workflow with agents answers. It returns a [State]. Workers
+// answer queries besides their workflow tasks: programs that query more often than the workers can
 // answer delay all workflows of the task queue.
 const StateQuery = "asteroid.state"
 

@@ -154,8 +154,7 @@ func (s *stack) ctx() context.Context {
 }
 
 // awaitState waits until the workflow's state satisfies the condition. It queries ever less often:
-// the server hands a worker queries before workflow tasks, so those of many waits would keep a slow
-// worker from all else.
+// the queries of many waits keep a slow worker from its workflow tasks.
 func (s *stack) awaitState(run client.WorkflowRun, condition func(workflows.State) bool) workflows.State {
 	s.t.Helper()
 	ctx := s.ctx()

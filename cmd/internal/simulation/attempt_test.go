@@ -24,10 +24,14 @@ const namespace = "default"
 // beyond them go well.
 type plans struct {
 	attempts []attemptPlan
-	used     int
+
+	mu   sync.Mutex
+	used int
 }
 
 func (p *plans) next() attemptPlan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.used++
 	if p.used > len(p.attempts) {
 		return attemptPlan{}
@@ -82,24 +86,28 @@ func (a *attempt) run() {
 	env.SetTestTimeout(1000 * time.Hour)
 	env.SetWorkerOptions(sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{&attemptInterceptor{attempt: a}, activities.NewInterceptor()}})
 	a.process.activities.Register(env)
-	a.server.mu.Lock()
-	details := a.details
-	a.server.mu.Unlock()
-	if details != nil {
-		var raw json.RawMessage
-		if details.Get(&raw) == nil {
-			env.SetHeartbeatDetails(raw)
-		}
+	if details := a.heartbeatDetails(); details != nil {
+		env.SetHeartbeatDetails(details)
 	}
 	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { a.beat(details) })
-	a.server.trace("%s/%s %s#%d begins", a.scheduledActivity.run.runID, a.id, a.name, a.number)
+	a.server.trace("%s/%s %s#%d begins", a.workflow.runID, a.id, a.name, a.number)
 	value, err := env.ExecuteActivity(a.name, a.input)
-	a.server.trace("%s/%s %s#%d ends: %v", a.scheduledActivity.run.runID, a.id, a.name, a.number, err)
+	a.server.trace("%s/%s %s#%d ends: %v", a.workflow.runID, a.id, a.name, a.number, err)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.dead && !a.abandoned && !a.plan.LoseResult {
 		a.reported <- report{value, err}
 	}
+}
+
+// heartbeatDetails returns what earlier attempts have left, if anything.
+func (a *attempt) heartbeatDetails() (details json.RawMessage) {
+	a.server.mu.Lock()
+	defer a.server.mu.Unlock()
+	if a.details == nil || a.details.Get(&details) != nil {
+		return nil
+	}
+	return details
 }
 
 var discard = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
@@ -114,7 +122,7 @@ func (a *attempt) beat(details converter.EncodedValues) {
 	}
 	end := a.end
 	a.mu.Unlock()
-	if lost || a.scheduledActivity.run.over.Err() != nil {
+	if lost || a.workflow.over.Err() != nil {
 		return
 	}
 	a.server.mu.Lock()
@@ -218,7 +226,7 @@ func (o *attemptOutbound[Client]) GetClient(context.Context) Client {
 func (o *attemptOutbound[Client]) GetInfo(ctx context.Context) activity.Info {
 	info, a := o.Next.GetInfo(ctx), o.attempt
 	info.Namespace = namespace
-	info.WorkflowExecution = workflow.Execution{ID: a.scheduledActivity.run.workflowID, RunID: a.scheduledActivity.run.runID}
+	info.WorkflowExecution = workflow.Execution{ID: a.workflow.workflowID, RunID: a.workflow.runID}
 	info.WorkflowType = &workflow.Type{Name: "simulated"}
 	info.ActivityID, info.ActivityRunID = a.id, ""
 	info.Attempt = a.number

@@ -74,7 +74,7 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	a.die()
 	response, err := n.exchange(r, body, a, plan)
-	n.trace("%s/%s %s#%d %s %s %s: %s", a.scheduledActivity.run.runID, a.id, a.name, a.number, r.Method, r.URL.Path, plan.Fault, describe(response, err))
+	n.trace("%s/%s %s#%d %s %s %s: %s", a.workflow.runID, a.id, a.name, a.number, r.Method, r.URL.Path, plan.Fault, describe(response, err))
 	a.die()
 	if a.isDead() {
 		<-n.ended

@@ -95,11 +95,10 @@ type activityOptions struct {
 
 // scheduledActivity is an activity that has not ended. The server's lock guards it.
 type scheduledActivity struct {
-	run     *workflowRun
-	id      string
-	name    string
-	input   any
-	options activityOptions
+	workflow *workflowRun
+	id, name string
+	input    any
+	options  activityOptions
 
 	scheduled        time.Time // by the workflow: a reset of the activity keeps it
 	attemptScheduled time.Time
@@ -123,7 +122,7 @@ func (s *server) execute(ctx context.Context, run *workflowRun, name string, inp
 	now := time.Now()
 	run.activities++
 	p := &scheduledActivity{
-		run: run, id: fmt.Sprint(run.activities), name: name, input: input, options: options,
+		workflow: run, id: fmt.Sprint(run.activities), name: name, input: input, options: options,
 		scheduled: cmp.Or(options.scheduled, now), attemptScheduled: now, number: 1, changed: make(chan struct{}, 1),
 	}
 	run.pending = append(run.pending, p)
@@ -142,13 +141,13 @@ func (s *server) execute(ctx context.Context, run *workflowRun, name string, inp
 func (s *server) remove(p *scheduledActivity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept := p.run.pending[:0]
-	for _, other := range p.run.pending {
+	kept := p.workflow.pending[:0]
+	for _, other := range p.workflow.pending {
 		if other != p {
 			kept = append(kept, other)
 		}
 	}
-	p.run.pending = kept
+	p.workflow.pending = kept
 }
 
 // drive runs attempts until one of them decides how the activity ends.
@@ -159,7 +158,7 @@ func (s *server) drive(ctx context.Context, p *scheduledActivity, plans *plans) 
 		plan := plans.next()
 		if !s.awaitDispatch(ctx, p, time.Duration(plan.StartDelay), deadline) {
 			switch {
-			case p.run.over.Err() != nil:
+			case p.workflow.over.Err() != nil:
 				return nil, errRunOver
 			case ctx.Err() != nil:
 				return nil, temporal.NewCanceledError()
@@ -167,7 +166,7 @@ func (s *server) drive(ctx context.Context, p *scheduledActivity, plans *plans) 
 			return nil, temporal.NewTimeoutError(enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, last)
 		}
 		value, err := s.runAttempt(ctx, p, plan, deadline)
-		if err == nil || p.run.over.Err() != nil {
+		if err == nil || p.workflow.over.Err() != nil {
 			return value, err
 		}
 		last = err
@@ -196,7 +195,7 @@ func (s *server) awaitDispatch(ctx context.Context, p *scheduledActivity, startD
 		s.mu.Unlock()
 		timer := time.NewTimer(min(time.Until(due), time.Until(deadline)))
 		select {
-		case <-p.run.over.Done():
+		case <-p.workflow.over.Done():
 			return false
 		case <-ctx.Done(): // an activity without a running attempt is cancelled at once
 			return false
@@ -224,7 +223,7 @@ func (s *server) runAttempt(ctx context.Context, p *scheduledActivity, plan atte
 	cancelled := ctx.Done()
 	for {
 		select {
-		case <-p.run.over.Done():
+		case <-p.workflow.over.Done():
 			return nil, errRunOver
 		case <-cancelled:
 			s.mu.Lock()
