@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
@@ -74,26 +76,62 @@ func confirmationsIn(entries []logEntry) (given []confirmation) {
 }
 
 // killIn kills the worker that is in an activity of the type, of the workflow. It waits for one,
-// and returns false if there is none within killPatience.
+// and returns true once the server has noticed that the attempt died, and false if there was none.
 func (s *scene) killIn(ctx context.Context, workflowID, activityType string) bool {
-	ctx, done := context.WithTimeout(ctx, killPatience)
+	patience, done := context.WithTimeout(ctx, killPatience)
 	defer done()
 	for {
-		described, err := s.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+		described, err := s.temporal.DescribeWorkflowExecution(patience, workflowID, "")
 		if err == nil && described.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 			return false
 		}
 		for _, pending := range described.GetPendingActivities() {
 			started := pending.GetActivityType().GetName() == activityType && pending.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED
 			if started && s.disruptor.killWorker(pending.GetLastWorkerIdentity()) {
-				return true
+				return s.awaitDeath(ctx, described.GetWorkflowExecutionInfo().GetExecution(), pending.GetActivityId())
 			}
 		}
-		if !program.Sleep(ctx, 30*time.Millisecond) {
+		if !program.Sleep(patience, 30*time.Millisecond) {
 			return false
 		}
 	}
 }
 
-// killPatience is how long to wait for an activity in which a worker shall die.
-const killPatience = 10 * time.Second
+const (
+	// killPatience is how long to wait for an activity in which a worker shall die, deathPatience
+	// how long until the server notices it.
+	killPatience  = 10 * time.Second
+	deathPatience = time.Minute
+)
+
+// awaitDeath waits until the server has noticed that an attempt of an activity has died. It returns
+// false if the activity ended before.
+func (s *scene) awaitDeath(ctx context.Context, run *commonpb.WorkflowExecution, activityID string) bool {
+	ctx, done := context.WithTimeout(ctx, deathPatience)
+	defer done()
+	for program.Sleep(ctx, 100*time.Millisecond) {
+		described, err := s.temporal.DescribeWorkflowExecution(ctx, run.GetWorkflowId(), run.GetRunId())
+		if err != nil {
+			continue
+		}
+		if died, pending := attemptDied(described, activityID); died || !pending {
+			return died
+		}
+	}
+	return false
+}
+
+// attemptDied reports whether an attempt of an activity has timed out, or its workflow was
+// terminated before that, as a watch is that another queue takes over. pending is false for an
+// activity that has ended.
+func attemptDied(described *workflowservice.DescribeWorkflowExecutionResponse, activityID string) (died, pending bool) {
+	if described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED {
+		return true, false
+	}
+	for _, activity := range described.GetPendingActivities() {
+		if activity.GetActivityId() == activityID {
+			return activity.GetLastFailure().GetTimeoutFailureInfo() != nil, true
+		}
+	}
+	return false, false
+}

@@ -43,16 +43,21 @@ func digestOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// stageBroken stages a file whose first reads break half-way, while a worker dies.
+// stageBroken stages a file whose first reads break half-way, while a worker dies. Another one dies
+// while it reads the execution.
 func (s *scene) stageBroken(ctx context.Context) []outcome {
 	content := fileOf(s.id)
-	in := s.input(s.id, time.Second)
+	in := s.input(s.id, 3*time.Second)
 	in.Inputs[inputDigest] = digestOf(content)
 	in.Files = []asteroid.FileRef{{
 		Name: "claims.csv", URI: s.control.sourceURI(s.id, badSource{content: content, breaks: 1 + s.random.IntN(2), stall: 2 * time.Second}),
 	}}
 	s.startRunAgent(ctx, s.id, taskQueue, in)
 	s.killIn(ctx, s.id, asteroid.StageFilesName)
+	if e, ok := s.awaitExecution(ctx, s.id, working); ok {
+		s.api.InjectAbout(e.ID, readOperation, testsuite.Stall(stallTime), 1)
+		s.killIn(ctx, s.id, asteroid.AwaitExecutionName)
+	}
 	return []outcome{s.closeRunAgent(ctx)}
 }
 

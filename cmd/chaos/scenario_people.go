@@ -24,7 +24,7 @@ import (
 
 // Scenarios of people.
 var (
-	twoAnswers     = &scenario{name: "two people answer", share: 2, run: (*scene).answerTwice}
+	twoAnswers     = &scenario{name: "two people answer", share: 3, run: (*scene).answerTwice}
 	consoleAnswers = &scenario{name: "answers in the console and by update", share: 2, run: (*scene).answerInConsole}
 	doubleResumes  = &scenario{name: "doubled resume", share: 1, run: (*scene).resumeTwice}
 	lateAnswers    = &scenario{name: "deadline for people", share: 2, run: (*scene).answerLate}

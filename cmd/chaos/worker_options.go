@@ -23,7 +23,7 @@ import (
 const (
 	secondKeyEnv = "CHAOS_SECOND_API_KEY" // of connectionSecond
 	outputEnv    = "CHAOS_OUTPUT"         // the directory to which files are saved
-	tokensEnv    = "CHAOS_WEBHOOK_TOKENS" // the secret of the tokens
+	tokensEnv    = "CHAOS_WEBHOOK_TOKENS" //nolint:gosec // the name of the variable with the secret
 )
 
 // optionsFromEnv returns a function that adds what the environment names to a worker's options.
