@@ -74,7 +74,7 @@ const (
 
 const gatewayPage = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
-func startAPI(s settings, p *plan, log func(string), more ...testsuite.Option) (*testsuite.API, error) {
+func startAPI(s settings, p *plan, fired *tally, log func(string), more ...testsuite.Option) (*testsuite.API, error) {
 	options := []testsuite.Option{
 		testsuite.WithSeed(s.seed),
 		testsuite.WithListDelay(listDelay),
@@ -109,6 +109,7 @@ func startAPI(s settings, p *plan, log func(string), more ...testsuite.Option) (
 		"ExecutionGet", "ExecutionsList", "ExecutionActivitiesGet", "ExecutionFilesGet", "ExecutionStatusUpdate", "ExecutionSyncGet",
 		"TempFilesStage", "WhoamiGet", "ExecutionUserMessagesAdd", "ExecutionFileDownloadRedirect", "Download",
 	}
+	chance(0.15, fired.oddStrangers(), "ExecutionsList")
 	chance(0.010, testsuite.LoseResponse(), others...)
 	chance(0.010, testsuite.Answer(http.StatusBadGateway, gatewayPage, html...), others...)
 	chance(0.005, testsuite.Answer(http.StatusTooManyRequests, "", "Retry-After", "1"), others...)

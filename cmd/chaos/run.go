@@ -40,7 +40,7 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 		return nil, err
 	}
 	defer served.close()
-	api, err := startAPI(s, p, func(message string) { logf("the fake API: %s", message) }, served.webhooks()...)
+	api, err := startAPI(s, p, fired, func(message string) { logf("the fake API: %s", message) }, served.webhooks()...)
 	if err != nil {
 		return nil, fmt.Errorf("start the fake API: %w", err)
 	}

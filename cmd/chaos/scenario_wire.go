@@ -60,30 +60,19 @@ func (s *scene) waitThroughExpiredKey(ctx context.Context) []outcome {
 	return []outcome{s.closeRunAgent(ctx)}
 }
 
-// readOddMembers gives members of answers that nobody needs another type: of this run, and of a
-// stranger's in the lists that lookups and the watch read.
+// readOddMembers gives members of answers about a run that nobody needs another type.
 func (s *scene) readOddMembers(ctx context.Context) []outcome {
 	e, ok := s.startPolling(ctx)
 	if ok {
 		s.api.InjectAbout(e.ID, readOperation, testsuite.AlterJSON("odd members", func(body any) any {
-			return s.makeOdd(body, kindOddMember)
+			return s.tally.makeOdd(body, kindOddMember)
 		}), 3)
-		s.api.Inject("ExecutionsList", testsuite.AlterJSON("odd members of strangers", func(body any) any {
-			page, _ := body.(map[string]any)
-			items, _ := page["items"].([]any)
-			for i, item := range items {
-				if execution, _ := item.(map[string]any); isStranger(execution) {
-					items[i] = s.makeOdd(execution, kindOddStranger)
-				}
-			}
-			return body
-		}), 30) // few lists have strangers: most look for a key
 	}
 	return []outcome{s.closeRunAgent(ctx)}
 }
 
 // makeOdd changes members of an execution. Those of a stranger may all be odd.
-func (s *scene) makeOdd(body any, k kind) any {
+func (t *tally) makeOdd(body any, k kind) any {
 	execution, ok := body.(map[string]any)
 	if !ok {
 		return body
@@ -94,8 +83,23 @@ func (s *scene) makeOdd(body any, k kind) any {
 	if k == kindOddStranger {
 		execution["metadata"], execution["status"], execution["createdAt"] = []any{"none"}, 7, false
 	}
-	s.tally.fire(k)
+	t.fire(k)
 	return execution
+}
+
+// oddStrangers makes all members of strangers' executions odd in a list, such as those that the
+// watch reads.
+func (t *tally) oddStrangers() testsuite.Fault {
+	return testsuite.AlterJSON("odd members of strangers", func(body any) any {
+		page, _ := body.(map[string]any)
+		items, _ := page["items"].([]any)
+		for i, item := range items {
+			if execution, _ := item.(map[string]any); isStranger(execution) {
+				items[i] = t.makeOdd(execution, kindOddStranger)
+			}
+		}
+		return body
+	})
 }
 
 // strangerIntent is the intent of an execution that no workflow has started. It works all the time.
