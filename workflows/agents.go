@@ -120,8 +120,9 @@ func originalRunID(info *workflow.Info) string {
 	return cmp.Or(info.OriginalRunID, info.WorkflowExecution.RunID)
 }
 
-// replacedRuns is what activities have told of runs that a reset replaced. They alone decide whether
-// the workflow sweeps what those runs have left, so a history without a reset gains no event.
+// replacedRuns is what activities have told of runs that a reset replaced. That alone decides
+// whether the workflow sweeps what those runs have left, so a history without a reset gains no
+// event.
 type replacedRuns struct {
 	connections []string // of agents that a cancelled workflow would cancel
 	resetAt     time.Time

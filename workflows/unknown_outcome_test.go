@@ -211,8 +211,8 @@ func TestRunAgentCancelledDuringAFailedLookupLeavesNoAgent(t *testing.T) {
 	require.Empty(t, b.alive())
 }
 
-// The worker dies after the request. So nobody tells the workflow the key, and the lookup has to make
-// the key, and the digest that it compares, of all that the request was made of.
+// The worker dies after the request. So nobody tells the workflow the key, and the lookup has to
+// make the key, and the digest that it compares, of all that the request was made of.
 func TestRunAgentCancelledAfterItsWorkerDiedLeavesNoAgent(t *testing.T) {
 	t.Parallel()
 	for name, with := range map[string]func(*workflows.RunAgentInput){

@@ -62,7 +62,8 @@ func (s *scene) input(intent string, work time.Duration) workflows.RunAgentInput
 func (s *scene) startOptions() client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID: s.id, TaskQueue: taskQueue, WorkflowTaskTimeout: workflowTaskTimeout,
-		// The retry of a start whose response was lost must not start a second run of a closed workflow.
+		// The retry of a start whose response was lost must not start a second run of a closed
+		// workflow.
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 	}
 }
@@ -173,21 +174,6 @@ func (s *scene) noteClosed(o outcome) {
 	if o.state != stateOpen {
 		s.closedWorkflows.Add(1)
 	}
-}
-
-// failedWith returns the type of the application error of a workflow that failed, or nothing.
-func failedWith(err error) string {
-	if failure, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return failure.Type()
-	}
-	return ""
-}
-
-// startRunAgent starts the workflow asteroid.RunAgent with its own id, on a task queue.
-func (s *scene) startRunAgent(ctx context.Context, id, queue string, in workflows.RunAgentInput) {
-	options := s.startOptions()
-	options.ID, options.TaskQueue = id, queue
-	s.startWorkflow(ctx, options, workflows.RunAgentName, in)
 }
 
 // newScene returns the telling of the plan's nth workflow.

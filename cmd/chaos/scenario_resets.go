@@ -353,7 +353,7 @@ func (s *scene) shareKey(ctx context.Context) []outcome {
 
 // killSweeper kills a worker that sweeps the younger execution of two workflows, if there are two.
 func (s *scene) killSweeper(ctx context.Context, workflowIDs ...string) {
-	_, second := s.awaitExecution(ctx, s.id, func(e testsuite.Execution) bool { return len(s.executions(s.id)) > 1 })
+	_, second := s.awaitExecution(ctx, s.id, func(testsuite.Execution) bool { return len(s.executions(s.id)) > 1 })
 	if !second {
 		return
 	}
