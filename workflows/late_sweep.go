@@ -63,9 +63,8 @@ func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
 // started earlier, if that is why this one was cancelled. It reports whether there is one. Of
 // another request's execution it returns an asteroid.InvalidInput.
 func (r *AgentRun) followSurvivor(ctx workflow.Context, e *asteroid.Execution) (followed bool, err error) {
-	workflowCancelled := ctx.Err() != nil
-	if e.Status != asteroid.StatusCancelled || r.cancelRequested || workflowCancelled {
-		return false, nil
+	if e.Status != asteroid.StatusCancelled || r.cancelRequested || ctx.Err() != nil {
+		return false, nil //nolint:nilerr // the cancellation of the workflow is told by others
 	}
 	for _, sweep := range r.sweeps {
 		_ = workflow.Await(ctx, func() bool { return !sweep.running })

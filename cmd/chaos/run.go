@@ -46,9 +46,7 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 	defer func() { err = errors.Join(err, api.Close()) }()
 	agentID := api.ServeAgent(agentName, clerk)
-	if err := executeStranger(api, agentID); err != nil {
-		return nil, err
-	}
+	retry(ctx, func(ctx context.Context) error { return executeStranger(ctx, api, agentID) })
 
 	saved, remove, err := outputDirectory(s.logs)
 	if err != nil {

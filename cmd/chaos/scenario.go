@@ -13,7 +13,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
@@ -174,6 +173,13 @@ func (s *scene) noteClosed(o outcome) {
 	if o.state != stateOpen {
 		s.closedWorkflows.Add(1)
 	}
+}
+
+// startRunAgent starts the workflow asteroid.RunAgent with its own id, on a task queue.
+func (s *scene) startRunAgent(ctx context.Context, id, queue string, in workflows.RunAgentInput) {
+	options := s.startOptions()
+	options.ID, options.TaskQueue = id, queue
+	s.startWorkflow(ctx, options, workflows.RunAgentName, in)
 }
 
 // newScene returns the telling of the plan's nth workflow.

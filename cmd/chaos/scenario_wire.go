@@ -111,11 +111,11 @@ func isStranger(execution map[string]any) bool {
 }
 
 // executeStranger starts the execution of a stranger.
-func executeStranger(api *testsuite.API, agentID string) error {
+func executeStranger(ctx context.Context, api *testsuite.API, agentID string) error {
 	// The namespace puts it into the lists that the watch reads.
 	body := fmt.Sprintf(`{"inputs":{%q:%q,%q:%d},"metadata":{%q:"default"}}`,
 		inputIntent, strangerIntent, inputSeconds, int(time.Hour.Seconds()), asteroid.MetadataNamespace)
-	request, err := http.NewRequest(http.MethodPost, api.BaseURL()+"/agents/v2/agents/"+agentID+"/execute", strings.NewReader(body)) //nolint:noctx // on loopback
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, api.BaseURL()+"/agents/v2/agents/"+agentID+"/execute", strings.NewReader(body))
 	if err != nil {
 		return err
 	}
