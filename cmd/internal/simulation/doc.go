@@ -29,7 +29,8 @@
 //     own inputs. No agent is left that nobody follows, none that somebody follows is cancelled.
 //     Every intent ends within its patience, with a bounded number of requests.
 //   - Messages: an accepted message came once, and an answer to its own question, or the result
-//     says that it is misplaced. A refused message did not come.
+//     says that it is misplaced. A refused message did not come. No question is passed over
+//     without an answer.
 //   - Files: every saved file is whole, and the newest once the agent has written all. Nothing is
 //     left over.
 //
