@@ -104,7 +104,7 @@ func (l limits) drawWorkflow(t *rapid.T) (w workflowPlan) {
 	}
 	if often(t, "is cancelled", 5) {
 		w.CancelAfter = soon("cancelled after")
-		w.Abandon = often(t, "abandons", 3)
+		w.Abandon = len(w.Resets) == 0 && often(t, "abandons", 3)
 	}
 	w.Intents = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) (i intentPlan) {
 		i.After = drawSpan(t, "after", 5*time.Second)

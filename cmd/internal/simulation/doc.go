@@ -29,7 +29,8 @@
 //     own inputs. No agent is left that nobody follows, none that somebody follows is cancelled.
 //     Every intent ends within its patience, with a bounded number of requests.
 //   - Messages: an accepted message came once, and an answer to its own question, or the result
-//     says that it is misplaced. A refused message did not come.
+//     says that it is misplaced. A refused message did not come. No question is passed over
+//     without an answer.
 //   - Files: every saved file is whole, and the newest once the agent has written all. Nothing is
 //     left over.
 //
@@ -47,6 +48,8 @@
 //     one is cancelled while its workflow awaits it.
 //   - A reset of a workflow that corrects the inputs leaves the agent of the replaced run. It is
 //     cancelled if one lookup finds it, so the audit does not require that.
+//   - A workflow that is reset and cancelled, with AbandonExecution, also abandons the duplicates
+//     that the replaced run would have swept.
 //   - Whether an agent runs stays unknown if every lookup fails until the patience ends. The error
 //     then has the execution key.
 //   - A message is carried out within 15 seconds, and the service's clock is not behind Temporal's.

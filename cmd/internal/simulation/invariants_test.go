@@ -70,7 +70,11 @@ func TestInvariantsOfMessagesAreChecked(t *testing.T) {
 		"a message landed elsewhere":      first(func(s *said) { s.asked = s.asked.Add(time.Second) }),
 		"a message failed":                first(func(s *said) { s.err = errors.New("no") }),
 		"a message that was refused came": first(func(s *said) { s.err = asteroid.NewInvalidInput("asking", "is over") }),
-		"a confirmation failed":           first(func(s *said) { s.resume = errors.New("no") }),
+		"an agent was resumed without an answer": func(m *messagesWorld) {
+			time.Sleep(2 * time.Minute) // it asks again
+			m.useConsole("", true)
+		},
+		"a confirmation failed": first(func(s *said) { s.resume = errors.New("no") }),
 		"too many requests": func(m *messagesWorld) {
 			for range 300 {
 				m.request("GET", "executions", "")
@@ -80,7 +84,7 @@ func TestInvariantsOfMessagesAreChecked(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			schedule := messagesSchedule{
-				Questions: []questionPlan{{}},
+				Questions: []questionPlan{{}, {Work: span(2 * time.Minute)}},
 				Senders:   []senderPlan{{[]sayingPlan{{}}}},
 			}
 			requireViolation(t, kind, spoilMessages(t, schedule, func(m *messagesWorld) {

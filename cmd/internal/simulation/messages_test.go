@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +80,22 @@ func drawMessages(t *rapid.T) (s messagesSchedule) {
 	return s
 }
 
+// mayResumeUnanswered reports whether the console resumes the agent, or a request to do so may be
+// carried out when the agent asks the next question.
+func (s messagesSchedule) mayResumeUnanswered() bool {
+	late := func(x exchangePlan) bool { return x.Fault == lateCommit || x.Fault == silentCommit || x.Fault == slow }
+	for _, sender := range s.Senders {
+		for _, saying := range sender.Sayings {
+			for _, attempt := range saying.Attempts {
+				if slices.ContainsFunc(attempt.Exchanges, late) {
+					return true
+				}
+			}
+		}
+	}
+	return slices.ContainsFunc(s.Console, func(c consolePlan) bool { return c.Resume })
+}
+
 // said is what became of a saying.
 type said struct {
 	sayingPlan
@@ -94,6 +111,7 @@ type said struct {
 // messagesWorld runs a messagesSchedule.
 type messagesWorld struct {
 	*world
+	schedule    messagesSchedule
 	executionID string
 	said        []said
 }
@@ -107,7 +125,7 @@ func runMessages(t *testing.T, s messagesSchedule) []violation {
 func spoilMessages(t *testing.T, s messagesSchedule, spoil func(*messagesWorld)) []violation {
 	t.Helper()
 	return simulate(t, s.Conditions, activities.Options{}, func(w *world) {
-		m := &messagesWorld{world: w}
+		m := &messagesWorld{world: w, schedule: s}
 		agent := w.api.ServeAgent("clerk", func(testsuite.Run) (steps []testsuite.Step) {
 			for n, q := range s.Questions {
 				words := "Is that right?"
@@ -226,6 +244,7 @@ func (m *messagesWorld) audit() {
 	}
 	var log []received
 	var now received
+	question := false
 	for _, entry := range entries {
 		switch {
 		case entry.Payload.ActivityType == "user_message_received":
@@ -234,8 +253,11 @@ func (m *messagesWorld) audit() {
 			now.answered = true
 		case entry.Payload.ActivityType != "status_changed":
 		case entry.Payload.Status == "paused_by_agent" || entry.Payload.Status == "awaiting_confirmation":
-			now = received{asked: entry.Timestamp, open: true}
+			now, question = received{asked: entry.Timestamp, open: true}, entry.Payload.Status == "paused_by_agent"
 		default:
+			if now.open && question && !now.answered && !m.schedule.mayResumeUnanswered() {
+				m.violate("an agent was resumed without an answer", "it had asked at %s", now.asked)
+			}
 			now.open = false
 		}
 	}
