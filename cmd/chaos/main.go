@@ -1,8 +1,8 @@
 // Command chaos runs agents under faults, and checks in the fake API's ledger that each ran once.
 // An agent that runs twice files the claim twice, so every intent may leave at most one execution.
 //
-//	go run ./cmd/chaos                          a hundred runs in about a minute
-//	go run ./cmd/chaos --runs 1000 --seed 7     more runs, with a plan that can be repeated
+//	go run ./cmd/chaos                          a hundred workflows in about two minutes
+//	go run ./cmd/chaos --runs 1000 --seed 7     more of them, with a plan that can be repeated
 //	go run ./cmd/chaos --json                   one JSON object at the end
 //	go run -tags noadoption ./cmd/chaos         without adoption: must find duplicates
 //
@@ -10,10 +10,19 @@
 // Asteroid API with faults runs in this process. Requests are lost before or after they are carried
 // out, get malformed responses, are carried out late, or are listed late. Workers are killed every
 // few seconds, some of them in an activity that seldom runs, and the Temporal server restarts a few
-// times. Workflows are cancelled, executions are rerun as in the console, and capacity is limited
-// for a while. All workers of one task queue stop while its watch serves another. People answer
-// questions twice, late, and in the console. Webhooks are repeated, reordered, lost and forged. Two
-// workflows save the same files to one directory.
+// times. Workflows are cancelled, reset at every stage, retried and continued as new; activities
+// are reset, too. Executions are rerun as in the console, and capacity is limited for a while.
+// Pages of a gateway, expired keys, odd members and unknown statuses come in the middle of waits.
+// All workers of one task queue stop while its watch serves another. People answer questions twice,
+// late, and in the console. Webhooks are repeated, reordered, lost and forged. Two workflows save
+// the same files to one directory.
+//
+// Every kind of trouble is counted when it has happened. A run of a hundred workflows or more fails
+// if a kind never did: else nobody would notice that the run has become too tame.
+//
+// At the end the run checks the ledger, the saved files and all histories, those that a reset has
+// replaced included: no workflow task may have failed, the current code must replay each, and none
+// may hold the API key. Of what is wrong it tells the story, in the order of time.
 //
 // Everything random comes from the seed. Process scheduling also decides which request meets which
 // fault, and which requests a killed worker loses. So the same seed makes the same plan, but not
