@@ -52,11 +52,12 @@ type attempt struct {
 
 	mu        sync.Mutex
 	end       context.CancelFunc
-	dead      bool // the worker's process has died: nothing has an effect any more
-	abandoned bool // the server does not wait for it any more
-	exchanges int  // requests so far
-	events    int  // points so far at which the worker can die
-	beaten    int  // heartbeats that reached the server
+	dead      bool                    // the worker's process has died: nothing has an effect any more
+	abandoned bool                    // the server does not wait for it any more
+	exchanges int                     // requests so far
+	events    int                     // points so far at which the worker can die
+	beaten    int                     // heartbeats so far
+	unsent    converter.EncodedValues // the last heartbeat, if it is throttled
 }
 
 type report struct {
@@ -94,10 +95,15 @@ func (a *attempt) run() {
 	value, err := env.ExecuteActivity(a.name, a.input)
 	a.server.trace("%s/%s %s#%d ends: %v", a.workflow.runID, a.id, a.name, a.number, err)
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.dead && !a.abandoned && !a.plan.LoseResult {
-		a.reported <- report{value, err}
+	lost, unsent := a.dead || a.abandoned || a.plan.LoseResult, a.unsent
+	a.mu.Unlock()
+	if lost {
+		return
 	}
+	if unsent != nil {
+		a.deliver(unsent) // as a worker does before it reports a failure
+	}
+	a.reported <- report{value, err}
 }
 
 // heartbeatDetails returns what earlier attempts have left, if anything.
@@ -112,22 +118,31 @@ func (a *attempt) heartbeatDetails() (details json.RawMessage) {
 
 var discard = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 
-// beat takes a heartbeat to the server, which answers whether the activity is to be cancelled.
+// beat takes a heartbeat to the server. Of an attempt that may die, only the planned number is sent
+// at once: the worker throttles them.
 func (a *attempt) beat(details converter.EncodedValues) {
 	a.mu.Lock()
-	dies := a.plan.DieAt > 0 || a.plan.LoseResult
-	lost := a.dead || a.abandoned || dies && a.beaten >= a.plan.Heartbeats
-	if !lost {
-		a.beaten++
+	lost := a.dead || a.abandoned
+	throttled := (a.plan.DieAt > 0 || a.plan.LoseResult) && a.beaten >= a.plan.Heartbeats
+	a.unsent = nil
+	if throttled {
+		a.unsent = details
 	}
+	a.beaten++
+	a.mu.Unlock()
+	if !lost && !throttled {
+		a.deliver(details)
+	}
+}
+
+// deliver stores a heartbeat. The server answers whether the activity is to be cancelled.
+func (a *attempt) deliver(details converter.EncodedValues) {
+	a.mu.Lock()
 	end := a.end
 	a.mu.Unlock()
-	if lost || a.workflow.over.Err() != nil {
-		return
-	}
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
-	if a.scheduledActivity.number != a.number {
+	if a.workflow.over.Err() != nil || a.scheduledActivity.number != a.number {
 		return
 	}
 	a.details = details

@@ -53,7 +53,9 @@
 //   - Whether an agent runs stays unknown if every lookup fails until the patience ends. The error
 //     then has the execution key.
 //   - A message is carried out within 15 seconds, and the service's clock is not behind Temporal's.
-//     An answer that comes after somebody resumed the agent without one is not reported.
+//     An answer that comes after somebody resumed the agent without one is not reported, nor is a
+//     misplaced message if the log cannot be read after it.
+//   - A worker that reports a failure has reported the attempt's heartbeats before.
 //   - A change of status can reach the next question, if the agent asks it between the read and the
 //     request.
 //   - Of two activities that save one file, the later one wins, whichever listed last.
