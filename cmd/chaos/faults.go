@@ -24,10 +24,12 @@ const (
 	lateTime       = 1500 * time.Millisecond // an ordinary late request: listed after 3.5 seconds at most
 
 	// A late intent's second request is sent after about lookupGrace, and its agent works for
-	// lateWork. Half-way through, after tooLateTime, the first request is carried out. The sweep
-	// has the other half to succeed despite the other faults.
-	tooLateTime = 28 * time.Second
-	lateWork    = 42 * time.Second
+	// lateWork. After tooLateTime the first request is carried out, and that agent works for as
+	// long. So the sweep at the end has half a minute to succeed despite the other faults.
+	tooLateTime = 38 * time.Second
+	lateWork    = 55 * time.Second
+	// sharedWork is how long the agents of two workflows with one key work, for the same reason.
+	sharedWork = 40 * time.Second
 )
 
 const (

@@ -331,7 +331,7 @@ func (s *scene) retryWorkflow(ctx context.Context) []outcome {
 // Two workflows have one intent at the same time. Both may send a request. Then the younger
 // execution is cancelled, and both workflows follow the older one.
 func (s *scene) shareKey(ctx context.Context) []outcome {
-	in := s.own(s.some(20*time.Second, 25*time.Second)) // longer than the sweeps take that end the younger one
+	in := s.own(sharedWork)
 	in.IdempotencyKey = "order-of-" + s.id
 	other := s.startOptions()
 	other.ID += "-again"
@@ -358,7 +358,7 @@ func (s *scene) killSweeper(ctx context.Context, workflowIDs ...string) {
 		return
 	}
 	younger := slices.MaxFunc(s.executions(s.id), func(a, b testsuite.Execution) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	s.api.InjectAbout(younger.ID, "ExecutionStatusUpdate", testsuite.Stall(stallTime), 2)
+	s.api.InjectAbout(younger.ID, "ExecutionStatusUpdate", testsuite.Stall(stallTime), 1)
 	var all sync.WaitGroup
 	for _, workflowID := range workflowIDs {
 		all.Go(func() { s.killIn(ctx, workflowID, asteroid.SweepDuplicatesName) })
