@@ -112,6 +112,7 @@ func startAPI(s settings, p *plan, fired *tally, log func(string), more ...tests
 		"TempFilesStage", "WhoamiGet", "ExecutionUserMessagesAdd", "ExecutionFileDownloadRedirect", "Download",
 	}
 	chance(0.15, fired.oddStrangers(), "ExecutionsList")
+	chance(0.05, fired.unknownStatus(), readOperation)
 	chance(0.010, testsuite.LoseResponse(), others...)
 	chance(0.010, testsuite.Answer(http.StatusBadGateway, gatewayPage, html...), others...)
 	chance(0.005, testsuite.Answer(http.StatusTooManyRequests, "", "Retry-After", "1"), others...)

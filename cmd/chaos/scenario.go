@@ -37,7 +37,7 @@ var scenarios = []*scenario{
 	stoppedQueue, twoConnections, twoAnswers, consoleAnswers, doubleResumes, lateAnswers, webhooks, brokenSource, twoSavers,
 	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetAnswered, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
 	continued, workflowRetried, keyShared, activityReset, activityResetAll,
-	gatewayInWait, expiredInWait, oddMembers, unknownStatuses, largeResult, deepResult,
+	gatewayInWait, expiredInWait, oddMembers, largeResult, deepResult,
 }
 
 // scene is one telling of a scenario.

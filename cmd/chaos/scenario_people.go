@@ -26,7 +26,7 @@ import (
 var (
 	twoAnswers     = &scenario{name: "two people answer", share: 3, run: (*scene).answerTwice}
 	consoleAnswers = &scenario{name: "answers in the console and by update", share: 2, run: (*scene).answerInConsole}
-	doubleResumes  = &scenario{name: "doubled resume", share: 1, run: (*scene).resumeTwice}
+	doubleResumes  = &scenario{name: "doubled resume", share: 2, run: (*scene).resumeTwice}
 	lateAnswers    = &scenario{name: "deadline for people", share: 2, run: (*scene).answerLate}
 )
 

@@ -21,19 +21,19 @@ import (
 
 // Scenarios of resets, retries and continuations, and of equal intents.
 var (
-	resetEarly       = &scenario{"reset before the execute", 1, (*scene).resetBeforeExecute}
+	resetEarly       = &scenario{"reset before the execute", 2, (*scene).resetBeforeExecute}
 	resetInExecute   = &scenario{"reset in the execute", 2, (*scene).resetInExecute}
-	resetAfter       = &scenario{"reset after the execute", 1, (*scene).resetAfterExecute}
-	resetInWait      = &scenario{"reset in the wait", 1, (*scene).resetInWait}
+	resetAfter       = &scenario{"reset after the execute", 2, (*scene).resetAfterExecute}
+	resetInWait      = &scenario{"reset in the wait", 2, (*scene).resetInWait}
 	resetTwice       = &scenario{"two resets", 2, (*scene).resetTwice}
 	resetAnswered    = &scenario{"reset after an answer", 2, (*scene).resetAfterAnswer}
-	resetFallback    = &scenario{"reset after a failure with a fallback", 1, (*scene).resetAfterFallback}
-	resetCorrected   = &scenario{"reset with corrected inputs", 1, (*scene).resetCorrected}
-	resetFanOut      = &scenario{"reset of a fan-out", 1, (*scene).resetFanOut}
-	resetParent      = &scenario{"reset of a parent", 1, (*scene).resetParent}
-	resetContinued   = &scenario{"reset before a continue-as-new", 1, (*scene).resetBeforeContinue}
-	continued        = &scenario{"continue-as-new", 1, (*scene).continueAsNew}
-	workflowRetried  = &scenario{"workflow with a RetryPolicy", 1, (*scene).retryWorkflow}
+	resetFallback    = &scenario{"reset after a failure with a fallback", 2, (*scene).resetAfterFallback}
+	resetCorrected   = &scenario{"reset with corrected inputs", 2, (*scene).resetCorrected}
+	resetFanOut      = &scenario{"reset of a fan-out", 2, (*scene).resetFanOut}
+	resetParent      = &scenario{"reset of a parent", 2, (*scene).resetParent}
+	resetContinued   = &scenario{"reset before a continue-as-new", 2, (*scene).resetBeforeContinue}
+	continued        = &scenario{"continue-as-new", 2, (*scene).continueAsNew}
+	workflowRetried  = &scenario{"workflow with a RetryPolicy", 2, (*scene).retryWorkflow}
 	keyShared        = &scenario{"one IdempotencyKey in two workflows", 2, (*scene).shareKey}
 	activityReset    = &scenario{"reset of an activity", 2, func(s *scene, ctx context.Context) []outcome { return s.resetActivity(ctx, false) }}
 	activityResetAll = &scenario{"reset of an activity with its heartbeats", 2, func(s *scene, ctx context.Context) []outcome { return s.resetActivity(ctx, true) }}

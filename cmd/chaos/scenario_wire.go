@@ -18,14 +18,13 @@ import (
 
 // Scenarios of what the service and what stands before it answer.
 var (
-	gatewayInWait   = &scenario{"pages of a gateway in the wait", 3, (*scene).waitThroughGatewayPages}
-	expiredInWait   = &scenario{"an expired key in the wait", 2, (*scene).waitThroughExpiredKey}
-	oddMembers      = &scenario{"odd members", 2, (*scene).readOddMembers}
-	unknownStatuses = &scenario{"statuses that nobody knows", 2, (*scene).readUnknownStatuses}
-	largeResult     = &scenario{"a large result", 1, func(s *scene, ctx context.Context) []outcome {
+	gatewayInWait = &scenario{"pages of a gateway in the wait", 3, (*scene).waitThroughGatewayPages}
+	expiredInWait = &scenario{"an expired key in the wait", 2, (*scene).waitThroughExpiredKey}
+	oddMembers    = &scenario{"odd members", 2, (*scene).readOddMembers}
+	largeResult   = &scenario{"a large result", 2, func(s *scene, ctx context.Context) []outcome {
 		return s.returnResult(ctx, inputBytes, 3<<20, kindLargeResult)
 	}}
-	deepResult = &scenario{"a deep result", 1, func(s *scene, ctx context.Context) []outcome {
+	deepResult = &scenario{"a deep result", 2, func(s *scene, ctx context.Context) []outcome {
 		return s.returnResult(ctx, inputLevels, 5000, kindDeepResult)
 	}}
 )
@@ -132,17 +131,16 @@ func executeStranger(ctx context.Context, api *testsuite.API, agentID string) er
 	return nil
 }
 
-func (s *scene) readUnknownStatuses(ctx context.Context) []outcome {
-	if e, ok := s.startPolling(ctx); ok {
-		s.api.InjectAbout(e.ID, readOperation, testsuite.AlterJSON("unknown status", func(body any) any {
-			if execution, _ := body.(map[string]any); execution["status"] == string(asteroid.StatusRunning) {
-				execution["status"] = "negotiating"
-				s.tally.fire(kindUnknownStatus)
-			}
-			return body
-		}), 2)
-	}
-	return []outcome{s.closeRunAgent(ctx)}
+// unknownStatus tells of an agent at work that it has a status that no version of the library
+// knows.
+func (t *tally) unknownStatus() testsuite.Fault {
+	return testsuite.AlterJSON("unknown status", func(body any) any {
+		if execution, _ := body.(map[string]any); execution["status"] == string(asteroid.StatusRunning) {
+			execution["status"] = "negotiating"
+			t.fire(kindUnknownStatus)
+		}
+		return body
+	})
 }
 
 // returnResult runs an agent whose result has a size or depth. A result that is too large for
