@@ -77,6 +77,7 @@ func confirmationsIn(entries []logEntry) (given []confirmation) {
 
 // killIn kills the worker that is in an activity of the type, of the workflow. It waits for one,
 // and returns true once the server has noticed that the attempt died, and false if there was none.
+// It counts the death, since a history shows only the last failure of an activity.
 func (s *scene) killIn(ctx context.Context, workflowID, activityType string) bool {
 	patience, done := context.WithTimeout(ctx, killPatience)
 	defer done()
@@ -88,7 +89,11 @@ func (s *scene) killIn(ctx context.Context, workflowID, activityType string) boo
 		for _, pending := range described.GetPendingActivities() {
 			started := pending.GetActivityType().GetName() == activityType && pending.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED
 			if started && s.disruptor.killWorker(pending.GetLastWorkerIdentity()) {
-				return s.awaitDeath(ctx, described.GetWorkflowExecutionInfo().GetExecution(), pending.GetActivityId())
+				died := s.awaitDeath(ctx, described.GetWorkflowExecutionInfo().GetExecution(), pending.GetActivityId())
+				if died {
+					s.tally.addDeath(activityType)
+				}
+				return died
 			}
 		}
 		if !program.Sleep(patience, 30*time.Millisecond) {

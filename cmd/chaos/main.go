@@ -18,7 +18,8 @@
 // the same files to one directory.
 //
 // Every kind of trouble is counted when it has happened. A run of a hundred workflows or more fails
-// if a kind never did: else nobody would notice that the run has become too tame.
+// if a kind never did, with exit code 3 if it found nothing else. Otherwise nobody would notice
+// that the run has become too tame.
 //
 // At the end the run checks the ledger, the saved files and all histories, those that a reset has
 // replaced included: no workflow task may have failed, the current code must replay each, and none
@@ -54,20 +55,29 @@ func main() {
 	program.Main(run)
 }
 
-// run returns the exit code: 1 if the audit finds an uncancelled duplicate, a mismatch or something
-// stuck, otherwise that of program.ExitCode. Every process that it started has exited by then.
+// exitTame is the exit code of a run that found nothing, but missed a kind of trouble.
+const exitTame = 3
+
+// run returns the exit code: 1 if the run leaves a finding, exitTame if it only missed a kind of
+// trouble, otherwise that of program.ExitCode. Every process that it started has exited by then.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	bad, err := runAndReport(ctx, args, stdout, stderr)
-	if err == nil && bad {
+	report, err := runAndReport(ctx, args, stdout, stderr)
+	switch {
+	case err != nil:
+		return program.ExitCode(ctx, "chaos", err, stderr)
+	case len(report.findings.all) > 0:
 		return 1
+	case report.bad():
+		return exitTame
+	default:
+		return 0
 	}
-	return program.ExitCode(ctx, "chaos", err, stderr)
 }
 
-func runAndReport(ctx context.Context, args []string, stdout, stderr io.Writer) (bad bool, err error) {
+func runAndReport(ctx context.Context, args []string, stdout, stderr io.Writer) (*report, error) {
 	settings, err := parse(args, stderr)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	report, err := runUnderFaults(ctx, settings, stderr)
 	if err == nil {
@@ -75,7 +85,7 @@ func runAndReport(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	switch {
 	case err != nil:
-		return false, err
+		return nil, err
 	case settings.json:
 		err = report.printJSON(stdout)
 		report.printFindings(stderr)
@@ -83,5 +93,5 @@ func runAndReport(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		report.print(stdout)
 		report.printFindings(stdout)
 	}
-	return report.bad(), err
+	return report, err
 }
