@@ -173,7 +173,7 @@ func (e *executeAttempt) resolveDuplicates(ctx context.Context, key string, foun
 		}
 	}
 	result.Decisions, result.DuplicatesCancelled = e.Decided, e.Cancelled
-	if unresolved || e.UnknownOutcomes > own || posted != "" && e.sharedKey {
+	if unresolved || e.UnknownOutcomes > own || own > 0 && e.sharedKey { // somebody else may have sent at the same moment
 		result.MayHaveLateDuplicate, result.SweepAfterSeconds = true, int64(max(e.lookupGrace.Seconds(), 1))
 	}
 	return result, nil

@@ -363,3 +363,25 @@ func TestExecuteAgentLooksUpUnknownOutcomeOfTakenKeyDuringGracePeriod(t *testing
 		})
 	}
 }
+
+// Somebody else may have sent with the key at the same moment, whether or not the response to the
+// own request was lost.
+func TestExecuteAgentWithSharedKeyAsksForASweepOfItsOwnExecution(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]int{"response received": 0, "response lost": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newAgentFixture(t)
+			execute := newExecuteAgent(t, f.options, asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "order-42"})
+			f.api.Inject("AgentExecutePost", testsuite.LoseResponse(), lost)
+			if lost > 0 {
+				require.Error(t, execute.nextErr())
+			}
+			executed, err := execute.next()
+			require.NoError(t, err)
+			require.Equal(t, lost > 0, executed.Adopted)
+			require.True(t, executed.MayHaveLateDuplicate)
+			require.Positive(t, executed.SweepAfterSeconds)
+		})
+	}
+}

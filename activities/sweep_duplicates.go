@@ -26,7 +26,8 @@ import (
 // Activities that share an IdempotencyKey can each have started an execution at the same moment,
 // and each of them is swept for. So that all sweeps keep the same one, a sweep keeps the oldest: if
 // something else may follow an older execution than Keep, one that has neither failed nor been
-// cancelled, the sweep cancels Keep. The result names what was kept.
+// cancelled, the sweep cancels Keep. If Keep itself has failed or been cancelled, the sweep keeps a
+// younger one that something else may follow. The result names what was kept.
 //
 // Errors: asteroid.InvalidInput; asteroid.Unavailable, retried, when a duplicate could not be
 // cancelled, whatever the service's error was; and those of the API. Executions that a failed
@@ -79,9 +80,13 @@ func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found
 			Summary: client.Summary{ID: in.Keep}, Origin: client.Origin{Namespace: info.Namespace, WorkflowID: own.ID, RunID: own.RunID},
 		})
 	}
-	for _, older := range found[:at] {
-		if !older.Superseded() && followedElsewhere(info, in.ExecutionKey, older, found[at]) {
-			return found, older.ID, conflictOf(older.Request, found[at].Request)
+	for _, candidate := range found {
+		switch {
+		case candidate.Superseded():
+		case candidate.ID == in.Keep:
+			return found, in.Keep, nil
+		case followedElsewhere(info, in.ExecutionKey, candidate, found[at]):
+			return found, candidate.ID, conflictOf(candidate.Request, found[at].Request)
 		}
 	}
 	return found, in.Keep, nil
