@@ -160,6 +160,7 @@ func (s *scene) twoConnections(ctx context.Context) []outcome {
 func (s *scene) killWatch(ctx context.Context) {
 	for range 3 { // a round of the watch may end before its worker does
 		if id, _ := s.runningWatch(ctx); id != "" && s.killIn(ctx, id, asteroid.WatchExecutionsName) {
+			s.tally.fire(kindKilledWatch)
 			return
 		}
 	}
