@@ -111,7 +111,7 @@ func startAPI(s settings, p *plan, fired *tally, log func(string), more ...tests
 		"ExecutionGet", "ExecutionsList", "ExecutionActivitiesGet", "ExecutionFilesGet", "ExecutionStatusUpdate", "ExecutionSyncGet",
 		"TempFilesStage", "WhoamiGet", "ExecutionUserMessagesAdd", "ExecutionFileDownloadRedirect", "Download",
 	}
-	chance(0.15, fired.oddStrangers(), "ExecutionsList")
+	chance(0.30, fired.oddStrangers(), "ExecutionsList")
 	chance(0.05, fired.unknownStatus(), readOperation)
 	chance(0.010, testsuite.LoseResponse(), others...)
 	chance(0.010, testsuite.Answer(http.StatusBadGateway, gatewayPage, html...), others...)
