@@ -60,7 +60,7 @@ type SweepDuplicatesResult struct {
 	// Cancelled are the ids of the executions that the activity cancelled. It is empty when it
 	// found none.
 	Cancelled []string `json:"cancelled,omitempty"`
-	// Kept is the execution that was kept: Keep, or an older one of another workflow with the same
+	// Kept is the execution that was kept: Keep, or one of another workflow with the same
 	// IdempotencyKey.
 	Kept string `json:"kept,omitempty"`
 	// Conflict names the members in which Kept was requested otherwise than Keep: the

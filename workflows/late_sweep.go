@@ -59,8 +59,8 @@ func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
 	sweep.in.Keep = cmp.Or(swept.Kept, sweep.in.Keep)
 }
 
-// followSurvivor begins to track the execution that another workflow with the same IdempotencyKey
-// started earlier, if that is why this one was cancelled. It reports whether there is one. Of
+// followSurvivor begins to track the execution of another workflow with the same IdempotencyKey
+// that the sweeps have kept, after this one was cancelled. It reports whether there is one. Of
 // another request's execution it returns an asteroid.InvalidInput.
 func (r *AgentRun) followSurvivor(ctx workflow.Context, e *asteroid.Execution) (followed bool, err error) {
 	if e.Status != asteroid.StatusCancelled || r.cancelRequested || ctx.Err() != nil {

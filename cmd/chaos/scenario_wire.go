@@ -149,15 +149,10 @@ func (s *scene) returnResult(ctx context.Context, input string, size int, k kind
 	in := s.own(time.Second)
 	in.Inputs[input] = size
 	s.startWorkflow(ctx, s.startOptions(), workflows.RunAgentName, in)
-	o := outcome{intent: s.id, workflowID: s.id}
-	s.awaitCloseOf(ctx, &o, func(get func(any) error) (*workflows.RunAgentResult, error) {
-		var result workflows.RunAgentResult
-		return &result, get(&result)
-	})
+	o := s.closeRunAgent(ctx)
 	if o.state == stateCompleted {
 		s.tally.fire(k)
 	}
-	s.noteClosed(o)
 	return []outcome{o}
 }
 
