@@ -175,19 +175,36 @@ func (a *API) AddAPIKey(organizationIDs ...string) string {
 // next of the given scripts. One execution more than there are scripts is answered with 500 and
 // fails the test. If the name is taken, later calls of [API.AgentID] return this agent's id.
 func (a *API) AddAgent(name string, scripts ...Agent) string {
-	return a.addAgent(name, func(added *agent) { added.scripted = scripts })
+	return a.AddAgentIn(a.OrganizationID(), name, scripts...)
+}
+
+// AddAgentIn is [API.AddAgent] for the organization with this id. An unknown id fails the test, and
+// the id that it returns is empty.
+func (a *API) AddAgentIn(organizationID, name string, scripts ...Agent) string {
+	return a.addAgent(organizationID, name, func(added *agent) { added.scripted = scripts })
 }
 
 // ServeAgent adds an agent to the first organization and returns its id. The agent takes any number
 // of executions, each with the same script.
 func (a *API) ServeAgent(name string, script Agent) string {
-	return a.addAgent(name, func(added *agent) { added.served = script })
+	return a.ServeAgentIn(a.OrganizationID(), name, script)
 }
 
-func (a *API) addAgent(name string, set func(*agent)) string {
+// ServeAgentIn is [API.ServeAgent] for the organization with this id. An unknown id fails the test,
+// and the id that it returns is empty.
+func (a *API) ServeAgentIn(organizationID, name string, script Agent) string {
+	return a.addAgent(organizationID, name, func(added *agent) { added.served = script })
+}
+
+func (a *API) addAgent(organizationID, name string, set func(*agent)) string {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
-	added := a.service.addAgent(a.organization, name)
+	o := a.service.organizations[organizationID]
+	if o == nil {
+		a.service.report(fmt.Sprintf("agent %q: no organization has the id %q", name, organizationID))
+		return ""
+	}
+	added := a.service.addAgent(o, name)
 	set(added)
 	return added.id
 }

@@ -75,6 +75,12 @@ func TestKeysSeeTheirOrganizationsOnly(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, refused.status)
 	require.Equal(t, "User is not a member of the organization.", refused.body)
 
+	agent := c.api.ServeAgentIn(other, "their clerk", func(testsuite.Run) []testsuite.Step { return nil })
+	require.EqualValues(t, 1, stranger.get("/agents/v2/agents").json(t)["total"])
+	require.Equal(t, http.StatusAccepted, stranger.post("/agents/v2/agents/"+agent+"/execute", `{}`).status)
+	require.EqualValues(t, 1, stranger.get("/agents/v2/executions").json(t)["total"])
+	require.Equal(t, http.StatusForbidden, c.post("/agents/v2/agents/"+agent+"/execute", `{}`).status)
+
 	nobody := &client{t: t, api: c.api, key: c.api.AddAPIKey()}
 	require.Equal(t, []any{}, nobody.get("/agents/v2/context").json(t)["organizations"])
 }

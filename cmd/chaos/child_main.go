@@ -36,7 +36,8 @@ const (
 
 	connectionAgents    = asteroid.DefaultConnection
 	connectionWorkflows = "newer"
-	connectionSecond    = "second" // with a key of its own, of the same organization
+	connectionSecond    = "second"   // with a key of its own, of the same organization
+	connectionSeparate  = "separate" // of an organization with a watch of its own
 
 	logFileEnv = "CHAOS_LOG_FILE"
 )

@@ -33,14 +33,16 @@ const (
 )
 
 const (
-	agentName      = "clerk"
-	inputIntent    = "intent" // of every agent; the audit groups the executions by it
-	inputSeconds   = "seconds"
-	inputFails     = "fails"
-	inputDigest    = "sha256"
-	inputBytes     = "bytes"  // the size of the result
-	inputLevels    = "levels" // the depth of the result
-	plannedFailure = "the form was closed"
+	agentName = "clerk"
+	// separateAgentName is the name of the agent in the separate organization.
+	separateAgentName = "separate clerk"
+	inputIntent       = "intent" // of every agent; the audit groups the executions by it
+	inputSeconds      = "seconds"
+	inputFails        = "fails"
+	inputDigest       = "sha256"
+	inputBytes        = "bytes"  // the size of the result
+	inputLevels       = "levels" // the depth of the result
+	plannedFailure    = "the form was closed"
 )
 
 // clerk is the script of the agent that all intents run. It fails if its file is missing or

@@ -212,18 +212,15 @@ func (in *intent) input(agentID string) workflows.RunAgentInput {
 	return input
 }
 
-// queues returns the workflow that is started first, so that it has the watch, if any; those with
-// late intents, which are started one after another; and the others.
-func (p *plan) queues() (opening, late, others []int) {
+// queues returns the workflows with late intents, which are started one after another, and the
+// others.
+func (p *plan) queues() (late, others []int) {
 	for n, in := range p.intents {
-		switch {
-		case in.late:
+		if in.late {
 			late = append(late, n)
-		case p.scenarios[n] == stoppedQueue && len(opening) == 0:
-			opening = append(opening, n)
-		default:
+		} else {
 			others = append(others, n)
 		}
 	}
-	return opening, late, others
+	return late, others
 }

@@ -54,10 +54,12 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 	defer remove()
 	secondKey := api.AddAPIKey(api.OrganizationID())
+	separate := api.AddOrganization("Separate Organization")
+	separateKey, separateAgentID := api.AddAPIKey(separate), api.ServeAgentIn(separate, separateAgentName, clerk)
 	all := &processes{
 		settings: s,
 		api: append(served.environment(), "ASTEROID_API_KEY="+api.APIKey(), "ASTEROID_BASE_URL="+api.BaseURL(),
-			"ASTEROID_ORGANIZATION_ID=", "ASTEROID_DIALECT=", secondKeyEnv+"="+secondKey, outputEnv+"="+saved),
+			"ASTEROID_ORGANIZATION_ID=", "ASTEROID_DIALECT=", secondKeyEnv+"="+secondKey, separateKeyEnv+"="+separateKey, outputEnv+"="+saved),
 	}
 	end, err := all.startAll(ctx)
 	if err != nil {
@@ -77,8 +79,9 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 
 	w := &workload{
-		plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID, tally: fired, findings: &findings{},
-		timeline: happened, sayings: &served.sayings, control: served, saved: saved, secrets: []string{api.APIKey(), secondKey, served.secret},
+		plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID,
+		separateOrganization: separate, separateAgentID: separateAgentID, tally: fired, findings: &findings{},
+		timeline: happened, sayings: &served.sayings, control: served, saved: saved, secrets: []string{api.APIKey(), secondKey, separateKey, served.secret},
 	}
 	w.disruptor = &disruptor{
 		plan: p, processes: all, api: api, tally: w.tally, timeline: happened, logf: logf, held: map[int]bool{}, closedWorkflows: func() int { return int(w.closedWorkflows.Load()) },

@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
-	"go.temporal.io/api/workflowservice/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
 // Scenarios of the watch.
@@ -20,26 +22,30 @@ var (
 	twoConnections = &scenario{name: "two connections", share: 3, run: (*scene).twoConnections}
 )
 
-// runningWatch returns the workflow id and the task queue of the running watch, or nothing.
-func (w *workload) runningWatch(ctx context.Context) (id, queue string) {
+// watchID returns the workflow id that the library gives the watch over an organization. With
+// another id, kindQueueStopped never happens.
+func (w *workload) watchID(organizationID string) string {
+	sum := sha256.Sum256([]byte(w.api.BaseURL() + "\n" + organizationID))
+	return asteroid.WatchWorkflowName + "/" + hex.EncodeToString(sum[:8])
+}
+
+// watchQueue returns the task queue of the watch over the separate organization, or nothing if none
+// runs.
+func (w *workload) watchQueue(ctx context.Context) (queue string) {
 	retry(ctx, func(ctx context.Context) error {
-		listed, err := w.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			Query: fmt.Sprintf("WorkflowType = %q AND ExecutionStatus = 'Running'", workflows.WatchName),
-		})
-		for _, info := range listed.GetExecutions() {
-			id, queue = info.GetExecution().GetWorkflowId(), info.GetTaskQueue()
+		described, err := w.temporal.DescribeWorkflowExecution(ctx, w.watchID(w.separateOrganization), "")
+		if info := described.GetWorkflowExecutionInfo(); info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			queue = info.GetTaskQueue()
+		}
+		if _, unknown := errors.AsType[*serviceerror.NotFound](err); unknown {
+			return nil
 		}
 		return err
 	})
-	return id, queue
-}
-
-func (w *workload) watchQueue(ctx context.Context) string {
-	_, queue := w.runningWatch(ctx)
 	return queue
 }
 
-// awaitWatch waits until a watch runs, at most watchPatience.
+// awaitWatch waits until the watch over the separate organization runs, at most watchPatience.
 func (w *workload) awaitWatch(ctx context.Context) {
 	ctx, done := context.WithTimeout(ctx, watchPatience)
 	defer done()
@@ -55,15 +61,16 @@ const (
 	tellPatience = 75 * time.Second
 )
 
-// stopQueue stops all workers of the second task queue, while the watch runs there, until it runs
-// on another. The workflows learn by signals alone: their polls are ten minutes apart.
+// stopQueue stops all workers of the second task queue, while the watch over the separate
+// organization runs there, until it runs on another. The workflows learn by signals alone: their
+// polls are ten minutes apart.
 func (s *scene) stopQueue(ctx context.Context) []outcome {
 	stop, release := s.disruptor.holdWorkers(taskQueueSecond)
 	started := map[string][]string{} // intents by task queue
 	start := func(queue string, works ...time.Duration) {
 		for i, work := range works {
 			in := s.input(fmt.Sprintf("%s-%s-%d", s.id, queue, i), work)
-			in.PollIntervalSeconds = 0
+			in.Connection, in.AgentID, in.PollIntervalSeconds = connectionSeparate, s.separateAgentID, 0
 			id := in.Inputs[inputIntent].(string)
 			s.startRunAgent(ctx, id, queue, in)
 			started[queue] = append(started[queue], id)
@@ -159,7 +166,7 @@ func (s *scene) twoConnections(ctx context.Context) []outcome {
 // killWatch kills the worker of the watch.
 func (s *scene) killWatch(ctx context.Context) {
 	for range 3 { // a round of the watch may end before its worker does
-		if id, _ := s.runningWatch(ctx); id != "" && s.killIn(ctx, id, asteroid.WatchExecutionsName) {
+		if s.killIn(ctx, s.watchID(s.api.OrganizationID()), asteroid.WatchExecutionsName) {
 			s.tally.fire(kindKilledWatch)
 			return
 		}

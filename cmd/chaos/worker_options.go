@@ -21,17 +21,20 @@ import (
 
 // The environment of the workers, beside the address and the key of the API.
 const (
-	secondKeyEnv = "CHAOS_SECOND_API_KEY" // of connectionSecond
-	outputEnv    = "CHAOS_OUTPUT"         // the directory to which files are saved
-	tokensEnv    = "CHAOS_WEBHOOK_TOKENS" //nolint:gosec // the name of the variable with the secret
+	secondKeyEnv   = "CHAOS_SECOND_API_KEY"   // of connectionSecond
+	separateKeyEnv = "CHAOS_SEPARATE_API_KEY" // of connectionSeparate
+	outputEnv      = "CHAOS_OUTPUT"           // the directory to which files are saved
+	tokensEnv      = "CHAOS_WEBHOOK_TOKENS"   //nolint:gosec // the name of the variable with the secret
 )
 
 // optionsFromEnv returns a function that adds what the environment names to a worker's options.
 func optionsFromEnv(queue string) func(*worker.Options) {
 	return func(o *worker.Options) {
-		second := o.Connections[connectionAgents]
-		second.APIKey = asteroid.APIKeyFromEnv(secondKeyEnv)
-		o.Connections[connectionSecond] = second
+		for name, key := range map[string]string{connectionSecond: secondKeyEnv, connectionSeparate: separateKeyEnv} {
+			connection := o.Connections[connectionAgents]
+			connection.APIKey = asteroid.APIKeyFromEnv(key)
+			o.Connections[name] = connection
+		}
 		o.OutputRoots = []string{os.Getenv(outputEnv)}
 		o.Stores = map[string]asteroid.Store{sourceScheme: sourceStore{os.Getenv(controlEnv) + "/sources"}}
 		if queue == taskQueueWebhooks {

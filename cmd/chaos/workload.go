@@ -28,14 +28,16 @@ type workload struct {
 	temporal    client.Client
 	api         *testsuite.API
 	agentID     string
-	disruptor   *disruptor
-	tally       *tally
-	findings    *findings
-	timeline    *timeline // of the processes
-	control     *control
-	saved       string   // the directory to which workers save files
-	secrets     []string // that no history may hold
-	sayings     *sayings
+	// separateOrganization has the agent separateAgentID.
+	separateOrganization, separateAgentID string
+	disruptor                             *disruptor
+	tally                                 *tally
+	findings                              *findings
+	timeline                              *timeline // of the processes
+	control                               *control
+	saved                                 string   // the directory to which workers save files
+	secrets                               []string // that no history may hold
+	sayings                               *sayings
 
 	reruns          sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
 	closedWorkflows atomic.Int64
@@ -71,11 +73,7 @@ func (w *workload) run(ctx context.Context) []outcome {
 		defer mu.Unlock()
 		outcomes = append(outcomes, own...)
 	}
-	opening, late, others := w.plan.queues()
-	for _, n := range opening {
-		running.Go(func() { follow(n, func() {}) })
-		w.awaitWatch(ctx)
-	}
+	late, others := w.plan.queues()
 	running.Go(func() {
 		for i, n := range late {
 			if i > 0 {

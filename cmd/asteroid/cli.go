@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+// cli is what all commands share: the streams and the global flags.
+type cli struct {
+	in       io.Reader
+	out, err io.Writer
+	json     bool // print JSON instead of text for people
+	temporal temporalSettings
+}
+
+func newRootCommand(c *cli) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "asteroid",
+		Short:         "Run Asteroid agents through Temporal",
+		Long:          "Run Asteroid agents through Temporal.\n\n" + exitCodes,
+		SilenceErrors: true, // exit prints one line
+		SilenceUsage:  true,
+		Args:          usageArgs(cobra.NoArgs),
+		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
+	}
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return usageErrorf("%w (%s --help lists the flags)", err, command.CommandPath())
+	})
+	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
+	c.temporal.addFlags(root.PersistentFlags())
+	root.AddCommand()
+	return root
+}
+
+// usageArgs makes a command report wrong arguments as a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		if err := check(command, args); err != nil {
+			return usageErrorf("%w (%s --help shows the arguments)", err, command.CommandPath())
+		}
+		return nil
+	}
+}
+
+// print writes value as indented JSON with --json, and calls human otherwise.
+func (c *cli) print(value any, human func(out io.Writer) error) error {
+	if !c.json {
+		return human(c.out)
+	}
+	encoder := json.NewEncoder(c.out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// printTable writes rows below a header, in aligned columns.
+func printTable(out io.Writer, header []string, rows [][]string) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{header}, rows...) {
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	return table.Flush()
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+)
+
+// temporalSettings say which Temporal service to use.
+type temporalSettings struct {
+	profile, address, namespace string
+}
+
+func (s *temporalSettings) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&s.profile, "profile", "", "take the connection to Temporal from this `profile` of the temporal CLI's configuration file")
+	flags.StringVar(&s.address, "address", "", "connect to Temporal at this `host:port` (default: the profile's, TEMPORAL_ADDRESS, or localhost:7233)")
+	flags.StringVar(&s.namespace, "namespace", "", "use this Temporal `namespace` (default: the profile's, TEMPORAL_NAMESPACE, or default)")
+}
+
+// options returns the options of a client, without a logger of its own.
+func (s *temporalSettings) options() (client.Options, error) {
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: s.profile})
+	if err != nil {
+		return options, usageErrorf("Temporal's client settings: %w", err)
+	}
+	if s.address != "" {
+		options.HostPort = s.address
+	}
+	if s.namespace != "" {
+		options.Namespace = s.namespace
+	}
+	if options.HostPort == "" {
+		options.HostPort = client.DefaultHostPort
+	}
+	if options.Namespace == "" {
+		options.Namespace = client.DefaultNamespace
+	}
+	return options, nil
+}
+
+// dialTimeout bounds the first connection to Temporal.
+const dialTimeout = 10 * time.Second
+
+// dial connects a client that logs nothing.
+func (s *temporalSettings) dial(ctx context.Context) (client.Client, client.Options, error) {
+	options, err := s.options()
+	if err != nil {
+		return nil, options, err
+	}
+	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	dialing, done := context.WithTimeout(ctx, dialTimeout)
+	defer done()
+	connected, err := client.DialContext(dialing, options)
+	if err != nil {
+		return nil, options, fmt.Errorf("no Temporal service answers at %s: start one (asteroid dev, or temporal server start-dev), or give --address or --profile: %w",
+			options.HostPort, err)
+	}
+	return connected, options, nil
+}
