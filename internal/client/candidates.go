@@ -111,10 +111,30 @@ func (c *Client) originals(ctx context.Context, candidates []Candidate) ([]Candi
 		}
 		originals = []Candidate{original}
 	}
-	slices.SortFunc(originals, func(a, b Candidate) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(originals, byAge)
 	return originals, nil
+}
+
+func byAge(a, b Candidate) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+}
+
+// WithUnlisted adds an execution, which it reads, to the candidates that it competes with. The
+// service may list it late. Without competitors, and if it exists no more, it adds nothing.
+func (c *Client) WithUnlisted(ctx context.Context, candidates []Candidate, id string) ([]Candidate, error) {
+	if len(candidates) == 0 || slices.ContainsFunc(candidates, func(found Candidate) bool { return found.ID == id }) {
+		return candidates, nil
+	}
+	unlisted, err := c.ReadSummary(ctx, id)
+	if HasStatus(err, http.StatusNotFound) {
+		return candidates, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	candidates = append(candidates, Candidate{unlisted, OriginOf(unlisted.Metadata)})
+	slices.SortFunc(candidates, byAge)
+	return candidates, nil
 }
 
 // originalOf follows parentExecutionId to the execution that is no rerun.
