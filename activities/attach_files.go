@@ -29,8 +29,8 @@ const (
 
 // AttachFiles uploads files to an execution that is not terminal
 // (https://docs.asteroid.ai/api-reference/files/upload-files-to-execution). References, names and
-// limits are those of StageFiles. The files are sent one after the other. One that fails for now does
-// not stop the others.
+// limits are those of StageFiles. The files are sent one after the other. A file that fails for now
+// does not stop the others.
 //
 // The API has no idempotency key for this. A later attempt therefore looks up the files whose
 // upload outcome is unknown in the execution's uploads, for up to 30 seconds. It does not send a
