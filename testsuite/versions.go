@@ -213,7 +213,8 @@ func (v *version) wireInputs() []api.WorkflowInput {
 	return inputs
 }
 
-// WorkflowVersionsGetInputs serves GET /agents/v2/workflows/{workflowId}/versions/{versionId}/inputs.
+// WorkflowVersionsGetInputs serves
+// GET /agents/v2/workflows/{workflowId}/versions/{versionId}/inputs.
 func (s *service) WorkflowVersionsGetInputs(w http.ResponseWriter, r *http.Request, agentID, versionID string) {
 	s.serveVersion(w, r, agentID, versionID, func(_ *agent, v *version) any { return api.WorkflowInputs{Inputs: v.wireInputs()} })
 }

@@ -52,6 +52,7 @@ func (s *AgentState) markdown() string {
 		}
 	}
 	page.WriteString(s.headline() + "\n\n")
+	line("Inputs", joinLimited(s.InputWarnings, inlineCode))
 	line("Files", s.fileList())
 	line("Execution", s.execution())
 	line("Status", s.statusHistory())

@@ -73,6 +73,8 @@ type AgentState struct {
 	Overdue    bool                `json:"overdue,omitempty"`
 	// Answer is the latest answer by update, to this asking or an earlier one.
 	Answer *SentAnswer `json:"answer,omitempty"`
+	// InputWarnings are what CheckInputs found and did not refuse.
+	InputWarnings []string `json:"inputWarnings,omitempty"`
 	// UnreadableSince is since when the service does not let the execution be read. What the state
 	// says of the execution is older.
 	UnreadableSince time.Time             `json:"unreadableSince,omitzero"`
