@@ -261,7 +261,8 @@ func (s *service) WorkflowVersionsExecute(w http.ResponseWriter, r *http.Request
 		}
 		e, refused := s.createExecution(now, caller(r), agentID, api.ExecuteAgentRequest{
 			Version: &v.number, Inputs: cmp.Or(body.Inputs, body.InputVariables), Metadata: body.Metadata, TempFiles: body.TempFiles,
-			ExecutionOptions: body.ExecutionOptions, AgentProfileID: body.AgentProfileID, AgentProfilePoolID: body.AgentProfilePoolID,
+			ExecutionOptions: body.ExecutionOptions,
+			AgentProfileID:   body.AgentProfileID, AgentProfilePoolID: body.AgentProfilePoolID, //nolint:staticcheck // still served
 			ProfileID: body.ProfileID, ProfileGroupID: body.ProfileGroupID,
 		})
 		if refused == nil && body.ParentExecutionID != nil {
