@@ -68,6 +68,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
 	defer api.Close() // WithLog has logged its problems
+	portal := api.AddProfile("portal")
+	api.AddProfileGroup("portals", portal)
+	api.AddInboxEmail(portal, testsuite.InboxEmail{From: "noreply@portal.example", Subject: "Your code", Text: "Your code is 123456."})
 	if *asJSON {
 		err = announceJSON(stdout, api)
 	} else {
