@@ -172,8 +172,9 @@ func (a *API) AddAPIKey(organizationIDs ...string) string {
 }
 
 // AddAgent adds an agent to the first organization and returns its id. Each execution takes the
-// next of the given scripts. One execution more than there are scripts is answered with 500 and
-// fails the test. If the name is taken, later calls of [API.AgentID] return this agent's id.
+// next of the given scripts. One execution more than there are scripts fails, with a reason that
+// says so, and fails the test. If the name is taken, later calls of [API.AgentID] return this
+// agent's id.
 func (a *API) AddAgent(name string, scripts ...Agent) string {
 	return a.AddAgentIn(a.OrganizationID(), name, scripts...)
 }

@@ -19,9 +19,9 @@
 // # Agents
 //
 // An agent is a function that takes the input of an execution and returns its steps, see [Agent].
-// [API.AddAgent] adds an agent with one script per execution; one execution too many fails the
-// test. [API.ServeAgent] adds an agent that runs any number of times. Every agent is also a
-// workflow with the same id. Five agents always exist, and do real work:
+// [API.AddAgent] adds an agent with one script per execution; one execution too many fails, and so
+// does the test. [API.ServeAgent] adds an agent that runs any number of times. Every agent is also
+// a workflow with the same id. Five agents always exist, and do real work:
 //
 //   - inventory describes every staged file: name, size, SHA-256, type and, for CSV, rows and
 //     columns, or the problem with a file that should be CSV and is not. It writes the same to
@@ -34,8 +34,18 @@
 //     answered.
 //   - echo returns its inputs as its result, or a result of the size and depth that its inputs ask
 //     for: bytes is the size of the JSON, levels nests that many arrays. It works for the input
-//     seconds, 1 by default, asks for a person as often as the input ask says, and fails if the
-//     input fail has a reason.
+//     seconds, 1 by default, and asks for a person as often as the input ask says.
+//
+// With the input fail, patient and echo end as failed for that reason. With the input cancel they
+// end as cancelled for one of the service's own reasons: budget_exceeded is an agent that ran out
+// of its budget. In a script, [Fail] and [CancelBy] do the same. An account without balance is
+// refused at execute: inject Answer(402, "").
+//
+// # Organizations
+//
+// The agents above are in the first organization. [API.AddOrganization], [API.AddAPIKey] and
+// [API.AddAgentIn] make further ones, to test a worker with several connections: see the example of
+// AddAgentIn.
 //
 // # Time
 //
