@@ -70,7 +70,7 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 		return nil, err
 	}
 	a := &API{service: newService(o), baseURL: baseURLWithoutNetwork}
-	a.handler = a.service.handler()
+	a.handler = a.service.withPages(a.service.handler())
 	var listener net.Listener
 	if !o.noNetwork {
 		var err error
@@ -78,6 +78,7 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 			return nil, fmt.Errorf("listening on %s: %w", o.listenAddr, err)
 		}
 		a.baseURL = "http://" + dialAddress(listener.Addr())
+		a.service.pages = a.baseURL
 		a.server = &http.Server{Handler: a.handler, ReadHeaderTimeout: 30 * time.Second}
 	}
 	a.service.report = func(message string) { a.report(message, fail) }

@@ -47,6 +47,12 @@
 // [API.AddAgentIn] make further ones, to test a worker with several connections: see the example of
 // AddAgentIn.
 //
+// # Pages
+//
+// An execution's platformUrl, liveViewUrl and recordingUrl lead to pages of the fake itself. They
+// show the execution to a person and need no key. Requests for pages are no operations: they are
+// not in the ledger and meet no faults.
+//
 // # Time
 //
 // The state of an execution is computed from its steps and the clock whenever the API is called;

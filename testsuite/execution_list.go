@@ -52,10 +52,9 @@ func (s *service) ExecutionsList(w http.ResponseWriter, r *http.Request, params 
 			}
 		}
 		slices.SortStableFunc(found, less)
-		links := s.newLinker(r, now)
 		body := api.ExecutionPage{Items: []api.Execution{}, Page: page.number, PageSize: page.size, Total: int64(len(found))}
 		for _, e := range pageOf(page, found) {
-			body.Items = append(body.Items, e.wire(links, now))
+			body.Items = append(body.Items, e.wire(now))
 		}
 		return answer(http.StatusOK, body)
 	})

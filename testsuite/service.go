@@ -19,6 +19,7 @@ type service struct {
 	spool   spool
 	signing []byte
 	closing chan struct{}
+	pages   string               // scheme, host and port of the pages
 	report  func(message string) // reports a problem that fails the test
 
 	mu             sync.Mutex
@@ -49,6 +50,7 @@ func newService(o options) *service {
 		options:       o,
 		signing:       make([]byte, 32),
 		closing:       make(chan struct{}),
+		pages:         pagesWithoutNetwork,
 		organizations: map[string]*organization{},
 		keys:          map[string]*apiKey{},
 		agents:        map[string]*agent{},

@@ -102,6 +102,7 @@ func announce(w io.Writer, api *testsuite.API) error {
 	for _, name := range slices.Sorted(maps.Keys(agents)) {
 		text += fmt.Sprintf("  %-10s %s\n", name, agents[name])
 	}
+	text += fmt.Sprintf("\nEach execution has a page, its platformUrl:\n\n  %s/executions/<execution id>\n", api.BaseURL())
 	_, err := io.WriteString(w, text)
 	return err
 }

@@ -86,7 +86,7 @@ func TestFakePrintsEnvironmentAndAgents(t *testing.T) {
 	if code := run(ctx, []string{"--listen", "127.0.0.1:0"}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
-	for _, want := range []string{"ASTEROID_BASE_URL=http://127.0.0.1:", "ASTEROID_API_KEY=", "ASTEROID_ORGANIZATION_ID=", "inventory"} {
+	for _, want := range []string{"ASTEROID_BASE_URL=http://127.0.0.1:", "ASTEROID_API_KEY=", "ASTEROID_ORGANIZATION_ID=", "inventory", "/executions/"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, &stdout)
 		}
