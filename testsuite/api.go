@@ -16,6 +16,8 @@ type T interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+	Failed() bool
 	Cleanup(func())
 }
 
@@ -37,15 +39,24 @@ type API struct {
 	problems []error
 }
 
-// NewAPI starts a fake for the duration of a test. The test fails when a script runs out and when a
-// signed link is fetched with the API key.
+// NewAPI starts a fake for the duration of a test. The test fails when a script runs out, when a
+// signed link is fetched with the API key, and when a workflow test environment skips time without
+// [WithClock]. If the test has failed and the requests tell what it may lack, NewAPI logs that at
+// its end.
 func NewAPI(t T, opts ...Option) *API {
 	t.Helper()
 	a, err := start(opts, func(message string) { t.Errorf("fake Asteroid API: %s", message) })
 	if err != nil {
 		t.Fatalf("fake Asteroid API: %v", err)
 	}
-	t.Cleanup(func() { a.stop() })
+	t.Cleanup(func() {
+		a.stop()
+		if t.Failed() {
+			for _, hint := range a.service.hints() {
+				t.Logf("fake Asteroid API: %s", hint)
+			}
+		}
+	})
 	return a
 }
 

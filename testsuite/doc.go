@@ -60,6 +60,26 @@
 // workflow test environment, a run of hours takes as long as the few requests that read it.
 // Executions advance in the background only with webhooks and without such a clock.
 //
+// The environment skips time, so the API and the plugin must follow its clock:
+//
+//	var suite temporaltest.WorkflowTestSuite // of go.temporal.io/sdk/testsuite
+//	suite.SetLogger(testsuite.NewLogger(t))  // quiet unless the test fails
+//	env := suite.NewTestWorkflowEnvironment()
+//	api := testsuite.NewAPI(t, testsuite.WithClock(env.Now))
+//	plugin, err := asteroidworker.NewPlugin(asteroidworker.Options{
+//		Connections: map[string]asteroid.Connection{
+//			"default": {APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
+//		},
+//		Now: env.Now,
+//	})
+//	require.NoError(t, err)
+//	env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{plugin}})
+//	env.ExecuteWorkflow(ProcessClaim, claim)
+//
+// A workflow would poll without a pause if the API's clock did not follow, so the API ends its
+// execution as failed and fails the test. If a test has failed without a request to the API, or
+// after many in vain, the API logs which of these lines may be missing.
+//
 // In a bubble of testing/synctest all time is virtual, that of timeouts and of Stall too. A bubble
 // has no sockets, so requests go through [API.Transport]:
 //

@@ -51,6 +51,9 @@ func (s *service) ExecutionsList(w http.ResponseWriter, r *http.Request, params 
 				found = append(found, e)
 			}
 		}
+		if len(found) == 0 {
+			s.futile++
+		}
 		slices.SortStableFunc(found, less)
 		body := api.ExecutionPage{Items: []api.Execution{}, Page: page.number, PageSize: page.size, Total: int64(len(found))}
 		for _, e := range pageOf(page, found) {

@@ -42,6 +42,7 @@ func (s *service) ExecutionGet(w http.ResponseWriter, r *http.Request, id string
 		if refused != nil {
 			return *refused
 		}
+		e.countRead(now)
 		return answer(http.StatusOK, e.wire(now))
 	})
 }

@@ -35,7 +35,7 @@ func defaultOptions() options {
 		startDelay:   time.Second,
 		linkLifetime: 5 * time.Minute,
 		longPoll:     true,
-		log:          func(message string) { log.Print("fake Asteroid API: ", message) },
+		log:          func(message string) { log.Print("fake Asteroid API: ", message) }, //nolint:gosec // messages quote what requests hold
 	}
 }
 

@@ -37,6 +37,7 @@ type service struct {
 	executionOrder []*execution // oldest first
 	timeline       timeline
 	requests       []*Request
+	futile         int // executes refused for lack of capacity, and lists without an execution
 	faults         faults
 
 	lateCommits backgroundTasks
