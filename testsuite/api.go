@@ -97,9 +97,7 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 	a.key = a.service.addKey(o.apiKey, a.organization)
 	a.service.lockAndAdvance() // sets the creation time of the agents below
 	a.service.mu.Unlock()
-	for _, builtin := range builtins {
-		a.ServeAgent(builtin.name, builtin.agent)
-	}
+	a.addBuiltins(a.organization.id)
 	a.service.webhooks.start(a.service)
 	if listener != nil {
 		go func() { _ = a.server.Serve(listener) }() // runs until stop
@@ -160,11 +158,19 @@ func (a *API) OrganizationID() string { return a.organization.id }
 // APIKey returns the first organization's key.
 func (a *API) APIKey() string { return a.key.secret }
 
-// AddOrganization adds an organization without agents or keys, and returns its id.
+// AddOrganization adds an organization and returns its id. It has the built-in agents, and no keys.
 func (a *API) AddOrganization(name string) string {
 	a.service.mu.Lock()
-	defer a.service.mu.Unlock()
-	return a.service.addOrganization(name).id
+	id := a.service.addOrganization(name).id
+	a.service.mu.Unlock()
+	a.addBuiltins(id)
+	return id
+}
+
+func (a *API) addBuiltins(organizationID string) {
+	for _, builtin := range builtins {
+		a.ServeAgentIn(organizationID, builtin.name, builtin.agent)
+	}
 }
 
 // AddAPIKey returns a new key of a member of the given organizations. For a key with several
@@ -222,16 +228,22 @@ func (a *API) addAgent(organizationID, name string, set func(*agent)) string {
 	return added.id
 }
 
-// AgentID returns the id of the agent, and of the workflow, with this name; empty if there is none.
+// AgentID returns the id of the first organization's agent, and workflow, with this name; empty if
+// there is none.
 func (a *API) AgentID(name string) string { return a.Agents()[name] }
 
-// Agents returns the ids of all agents by name.
-func (a *API) Agents() map[string]string {
+// Agents returns the ids of the first organization's agents by name.
+func (a *API) Agents() map[string]string { return a.AgentsIn(a.OrganizationID()) }
+
+// AgentsIn is [API.Agents] for the organization with this id.
+func (a *API) AgentsIn(organizationID string) map[string]string {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
 	ids := map[string]string{}
 	for _, agent := range a.service.agentOrder {
-		ids[agent.name] = agent.id
+		if agent.organization.id == organizationID {
+			ids[agent.name] = agent.id
+		}
 	}
 	return ids
 }

@@ -43,9 +43,9 @@
 //
 // # Organizations
 //
-// The agents above are in the first organization. [API.AddOrganization], [API.AddAPIKey] and
-// [API.AddAgentIn] make further ones, to test a worker with several connections: see the example of
-// AddAgentIn.
+// [API.AddAgent] and [API.ServeAgent] add to the first organization. To test a worker with several
+// connections, [API.AddOrganization] makes another one, in which the built-in agents exist too,
+// [API.AddAPIKey] its key and [API.AddAgentIn] its agents: see the example of AddAgentIn.
 //
 // # Pages
 //
