@@ -17,7 +17,6 @@ type T interface {
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 	Logf(format string, args ...any)
-	Failed() bool
 	Cleanup(func())
 }
 
@@ -41,8 +40,7 @@ type API struct {
 
 // NewAPI starts a fake for the duration of a test. The test fails when a script runs out, when a
 // signed link is fetched with the API key, and when a workflow test environment skips time without
-// [WithClock]. If the test has failed and the requests tell what it may lack, NewAPI logs that at
-// its end.
+// [WithClock]. If the requests tell what the test may lack, NewAPI logs that at its end.
 func NewAPI(t T, opts ...Option) *API {
 	t.Helper()
 	a, err := start(opts, func(message string) { t.Errorf("fake Asteroid API: %s", message) })
@@ -51,10 +49,8 @@ func NewAPI(t T, opts ...Option) *API {
 	}
 	t.Cleanup(func() {
 		a.stop()
-		if t.Failed() {
-			for _, hint := range a.service.hints() {
-				t.Logf("fake Asteroid API: %s", hint)
-			}
+		for _, hint := range a.service.hints() {
+			t.Logf("fake Asteroid API: %s", hint) // shown if the test fails or panics
 		}
 	})
 	return a

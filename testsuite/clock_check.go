@@ -52,7 +52,7 @@ func (e *execution) countRead(now time.Time) {
 	e.fail(now, problem)
 }
 
-// hints returns what a failed test may lack, as far as its requests tell.
+// hints returns what a test may lack if it fails, as far as its requests tell.
 func (s *service) hints() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,6 +60,7 @@ func (s *service) hints() []string {
 	if len(s.requests) == 0 {
 		hints = append(hints, "The API received no request. If an activity or a workflow of Asteroid is not registered, or cannot be found, "+
 			"give the environment the plugin: env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{plugin}}). "+
+			"If OnActivity panics although it has the plugin, see Mocks in the documentation of this package. "+
 			"If the plugin called another server, give its Connection the BaseURL of this API.")
 	}
 	if s.futile > paceLimit {

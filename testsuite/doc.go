@@ -77,8 +77,8 @@
 //	env.ExecuteWorkflow(ProcessClaim, claim)
 //
 // A workflow would poll without a pause if the API's clock did not follow, so the API ends its
-// execution as failed and fails the test. If a test has failed without a request to the API, or
-// after many in vain, the API logs which of these lines may be missing.
+// execution as failed and fails the test. After a test without a request to the API, or with many
+// in vain, t.Log says which of these lines may be missing.
 //
 // In a bubble of testing/synctest all time is virtual, that of timeouts and of Stall too. A bubble
 // has no sockets, so requests go through [API.Transport]:
