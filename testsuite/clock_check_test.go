@@ -83,22 +83,25 @@ func otherClock() []testsuite.Option {
 	return []testsuite.Option{testsuite.WithClock(suite.NewTestWorkflowEnvironment().Now)}
 }
 
-// A long poll of a real clock waits in real time, the agent that asks stands still, and a day is
-// a matter of some thousand reads.
+// An agent that asks waits as long as nobody answers, and a day is a matter of some thousand reads.
 func TestNewAPIAllowsClocksThatAgree(t *testing.T) {
 	t.Parallel()
 	for name, steps := range map[string][]testsuite.Step{
 		"a day":      {testsuite.Work(24 * time.Hour), done(nil)},
 		"a question": {testsuite.Ask("Go on?"), done(nil)},
+		"the past":   {testsuite.Work(2 * time.Hour), done(nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env, usePlugin := environment(t)
 			options := []testsuite.Option{testsuite.WithStartDelay(0)}
-			if name == "a day" {
+			if name != "a question" {
 				options = append(options, testsuite.WithClock(env.Now))
 			}
 			api := testsuite.NewAPI(t, options...)
+			if name == "the past" {
+				env.SetStartTime(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
+			}
 			usePlugin(api, env.Now)
 			id := api.AddAgent("clerk", scripted(steps...))
 			env.RegisterDelayedCallback(func() {
