@@ -42,7 +42,7 @@ const followClocks = "Let the API and the plugin follow the environment's clock:
 // countRead fails the test, and the execution so that the test ends, if the execution is read as
 // often as only a workflow reads it whose clock is another one.
 func (e *execution) countRead(now time.Time) {
-	if statusClass(e.status) != "working" || e.metadata[namespaceMetadata] != testEnvironmentNamespace || !e.reads.exceeded(now) {
+	if !working(e.status) || e.metadata[namespaceMetadata] != testEnvironmentNamespace || !e.reads.exceeded(now) {
 		return
 	}
 	problem := fmt.Sprintf("The test mixes clocks: execution %s of agent %q was read %d times while %s passed for the API. "+

@@ -58,6 +58,11 @@ func terminal(status api.ExecutionStatus) bool {
 	return status == api.ExecutionStatusCompleted || status == api.ExecutionStatusFailed || status == api.ExecutionStatusCancelled
 }
 
+// working returns whether an execution changes by itself after a while.
+func working(status api.ExecutionStatus) bool {
+	return status == api.ExecutionStatusQueued || status == api.ExecutionStatusStarting || status == api.ExecutionStatusRunning
+}
+
 // setSteps sets the steps that the script returned. Until then the execution keeps its first
 // status, so it begins to run no earlier than now.
 func (e *execution) setSteps(now time.Time, steps []Step) {

@@ -135,6 +135,10 @@ func TestPagesAreNoOperations(t *testing.T) {
 	c, _ := newClient(t, testsuite.WithChance("", 1, testsuite.Answer(500, "")))
 	require.Equal(t, http.StatusNotFound, fetch(t, c.api.BaseURL()+"/executions/"+uuidA, nil).status)
 	require.Empty(t, c.api.Requests())
+	for _, other := range []string{"/", "/executions", "/executions/" + uuidA + "/other", "/agents/v2//agents"} {
+		fetch(t, c.api.BaseURL()+other, nil)
+	}
+	require.Len(t, c.api.Requests(), 4)
 }
 
 func TestPagesBoundWhatTheyShow(t *testing.T) {
