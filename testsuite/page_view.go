@@ -16,8 +16,8 @@ import (
 const (
 	maxPageLog  = 500       // entries
 	maxPageJSON = 64 * 1024 // bytes
-	// maxIndented bounds the arrays and objects of JSON that is indented, because the indentation of
-	// nested ones grows with the square of their number.
+	// maxIndented bounds the arrays and objects of JSON that is indented: the indentation of nested
+	// ones grows with the square of their number.
 	maxIndented = 500
 )
 
