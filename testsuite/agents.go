@@ -17,11 +17,12 @@ type agent struct {
 	organization *organization
 	userID       string
 	createdAt    time.Time
-	served       Agent      // the script of every execution, or nil
-	scripted     []Agent    // if served is nil, one script for each execution
-	taken        int        // how many of the scripted ones are used
-	declared     []*version // by number, from 1 on
-	undeclared   map[int]*version
+	served       Agent            // the script of every execution, or nil
+	scripted     []Agent          // if served is nil, one script for each execution
+	taken        int              // how many of the scripted ones are used
+	declared     []*version       // by number, from 1 on
+	undeclared   map[int]*version // of an agent without declared ones
+	every        Version          // what each undeclared one takes and gives
 	shared       []*sharedFile
 }
 

@@ -165,7 +165,7 @@ func (a *API) AddOrganization(name string) string {
 
 func (a *API) addBuiltins(organizationID string) {
 	for _, builtin := range builtins {
-		a.ServeAgentIn(organizationID, builtin.name, builtin.agent)
+		a.addAgent(organizationID, builtin.name, func(added *agent) { added.served, added.every = builtin.agent, builtinVersions[builtin.name] })
 	}
 }
 

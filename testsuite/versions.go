@@ -44,8 +44,8 @@ type version struct {
 
 // AddVersion adds a version to an agent and returns its number, counted from 1. Unless it is a
 // draft, it is the published one from now on, which runs when an execute names no version. An agent
-// without added versions has every number, and takes whatever it is given. An unknown agent fails
-// the test.
+// without added versions has every number; a built-in one declares the same inputs in each. An
+// unknown agent fails the test.
 func (a *API) AddVersion(agentID string, v Version) int {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
@@ -91,9 +91,9 @@ func (a *agent) numbered(number int) *version {
 // undeclaredVersion returns a version of an agent that declares none.
 func (a *agent) undeclaredVersion(number int) *version {
 	if a.undeclared[number] == nil {
-		a.undeclared[number] = &version{
-			Version: Version{HardTimeoutMins: defaultHardTimeoutMins}, number: number, id: newUUID(), createdAt: a.createdAt,
-		}
+		v := a.every
+		v.HardTimeoutMins = cmp.Or(v.HardTimeoutMins, defaultHardTimeoutMins)
+		a.undeclared[number] = &version{Version: v, number: number, id: newUUID(), createdAt: a.createdAt}
 	}
 	return a.undeclared[number]
 }
