@@ -67,6 +67,20 @@ func TestRunWaitsAndPrintsResult(t *testing.T) {
 	require.Contains(t, c.ok(c.asteroid("show", result.WorkflowID)), "Agent echo completed, outcome success")
 }
 
+func TestResultPrintsEveryStepOfPipeline(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	echo := c.api.AgentID("echo")
+	run, err := c.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: c.queue}, workflows.PipelineName, workflows.PipelineInput{Steps: []workflows.PipelineStep{
+		{RunAgentInput: workflows.RunAgentInput{AgentID: echo, Inputs: asteroid.Inputs{"word": "one"}}},
+		{RunAgentInput: workflows.RunAgentInput{AgentID: echo}, ResultInput: "before"},
+	}})
+	require.NoError(t, err)
+	printed := c.ok(c.asteroid("result", run.GetID(), "--wait"))
+	require.Equal(t, 2, strings.Count(printed, "echo: completed, outcome success"), printed)
+	require.Equal(t, 2, strings.Count(printed, `"word": "one"`), printed)
+}
+
 func TestRunTakesInputsFromFiles(t *testing.T) {
 	c := newClients(t, defaultNamespace)
 	c.startWorker()
@@ -362,7 +376,8 @@ func TestCommandsSayThatNoWorkerPolls(t *testing.T) {
 	c := newClients(t, defaultNamespace)
 	got := c.asteroid("run", c.api.AgentID("echo"), "--task-queue", c.queue, "--id", "unserved", "--timeout", "3s")
 	refused(t, got, exitTimedOut, "goes on")
-	require.Contains(t, got.stderr, "No worker polls the task queue "+c.queue)
+	require.Contains(t, got.stderr, "no worker polls the task queue "+c.queue)
+	require.Contains(t, c.asteroid("run", c.api.AgentID("echo"), "--task-queue", c.queue, "--detach").stderr, "starts later: no worker polls")
 	for _, args := range [][]string{{"show", "unserved"}, {"answer", "unserved", "--text", "x"}, {"pause", "unserved"}, {"files", "save", "unserved", "--to", "/tmp"}} {
 		refused(t, c.asteroid(args...), exitFailed, "no worker polls the task queue "+c.queue+": start one")
 	}
@@ -392,6 +407,12 @@ func TestCommandsSayWhatIsMissing(t *testing.T) {
 		got := c.asteroid("--namespace", "nowhere", name, "x")
 		refused(t, got, exitUsage, "no namespace nowhere")
 	}
+	for _, args := range [][]string{{"list"}, {"setup"}, {"run", uuid.NewString()}, {"files", "save", "x", "--to", "/tmp"}, {"message", "x", "y"}} {
+		refused(t, c.asteroid(append([]string{"--namespace", "nowhere"}, args...)...), exitUsage, "no namespace nowhere")
+	}
+	got := c.asteroid("--namespace", "nowhere", "doctor")
+	refused(t, got, exitFailed, "checks failed")
+	require.Contains(t, got.stdout, "no namespace nowhere")
 	refused(t, c.asteroid("show", run.GetID()), exitNotFound, "has no agents")
 	refused(t, c.asteroid("answer", run.GetID(), "--text", "x"), exitNotFound, "has no agents")
 }

@@ -80,7 +80,7 @@ func (e *examination) checkClock(ctx context.Context, handle client.ActivityHand
 func (e *examination) checkWatches(ctx context.Context) {
 	const most = 20
 	page, err := e.service.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: most, Query: "ExecutionStatus = 'Running' AND WorkflowType = " + quoted(asteroid.WatchWorkflowName),
+		PageSize: most, Query: "ExecutionStatus = 'Running' AND WorkflowType = " + queryText(asteroid.WatchWorkflowName),
 	})
 	switch {
 	case err != nil:

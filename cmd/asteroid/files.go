@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -151,7 +153,12 @@ func (s *saveSettings) locate(ctx context.Context, c *service, id string) error 
 
 // awaitActivity waits for a standalone activity. An interrupt cancels it.
 func (c *cli) awaitActivity(ctx context.Context, handle client.ActivityHandle, result any) error {
+	following, stop := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	group.Go(func() { c.followSaving(following, handle) })
 	err := handle.Get(ctx, result)
+	stop()
+	group.Wait()
 	if ctx.Err() != nil {
 		const patience = 5 * time.Second
 		cancelling, done := context.WithTimeout(context.WithoutCancel(ctx), patience)
@@ -159,8 +166,26 @@ func (c *cli) awaitActivity(ctx context.Context, handle client.ActivityHandle, r
 		_ = handle.Cancel(cancelling, client.CancelActivityOptions{Reason: "asteroid files save was interrupted"})
 		return codedError{exitInterrupted, errors.New("interrupted: some files may have been saved")}
 	}
-	if timeout, timedOut := errors.AsType[*temporal.TimeoutError](err); timedOut {
-		return codedError{exitTimedOut, fmt.Errorf("the files are not saved in time; the last attempt: %w", errors.Join(timeout.Unwrap(), err))}
+	if _, timedOut := errors.AsType[*temporal.TimeoutError](err); timedOut {
+		return codedError{exitTimedOut, errors.New("the files are not saved in time: see that a worker runs, and give a longer --timeout")}
 	}
 	return err
+}
+
+// followSaving prints how much of the files is saved, whenever that has changed.
+func (c *cli) followSaving(ctx context.Context, handle client.ActivityHandle) {
+	const pause = 2 * time.Second
+	var shown string
+	for program.Sleep(ctx, pause) {
+		described, err := handle.Describe(ctx, client.DescribeActivityOptions{IncludeHeartbeatDetails: true})
+		var progress asteroid.Progress[asteroid.OutputFile]
+		if err != nil || !described.HasHeartbeatDetails() || described.GetHeartbeatDetails(&progress) != nil {
+			continue
+		}
+		line := fmt.Sprintf("%d of %d files, %s of %s", progress.Files, progress.TotalFiles, size(progress.Bytes), size(progress.TotalBytes))
+		if line != shown {
+			fmt.Fprintln(c.err, line)
+			shown = line
+		}
+	}
 }

@@ -111,9 +111,8 @@ func (f *follower) look(ctx context.Context) (changed bool) {
 	}
 	if trouble != "" && trouble != f.noted {
 		f.print(oneLine(trouble))
-		changed = true
+		f.noted, changed = trouble, true
 	}
-	f.noted = trouble
 	if state == nil {
 		return changed
 	}

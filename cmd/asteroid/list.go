@@ -154,15 +154,15 @@ func (s *service) list(ctx context.Context, settings listSettings, shown asteroi
 // query returns the query of the list. Workflows whose search attributes tell nothing are included
 // by type: fits decides when they have been asked.
 func (s *listSettings) query(shown asteroid.SearchAttributes) string {
-	types := fmt.Sprintf("WorkflowType IN (%s, %s)", quoted(workflows.RunAgentName), quoted(workflows.PipelineName))
+	types := fmt.Sprintf("WorkflowType IN (%s, %s)", queryText(workflows.RunAgentName), queryText(workflows.PipelineName))
 	query := types
 	if shown.Agent != "" {
 		told := []string{shown.Agent + " IS NOT NULL"}
 		if s.agent != "" {
-			told[0] = shown.Agent + " = " + quoted(s.agent)
+			told[0] = shown.Agent + " = " + queryText(s.agent)
 		}
 		if s.status != "" && shown.Status != "" {
-			told = append(told, shown.Status+" = "+quoted(s.status))
+			told = append(told, shown.Status+" = "+queryText(s.status))
 		}
 		if s.waiting && shown.Question != "" {
 			told = append(told, shown.Question+" IS NOT NULL")
@@ -175,8 +175,8 @@ func (s *listSettings) query(shown asteroid.SearchAttributes) string {
 	return query
 }
 
-// quoted returns a text as the query language takes it.
-func quoted(text string) string {
+// queryText returns a text as the query language takes it.
+func queryText(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 

@@ -147,10 +147,10 @@ func (c *cli) run(command *cobra.Command, agentID string, settings *runSettings)
 	if err != nil {
 		return s.failure(err, "")
 	}
-	if polled, err := s.polled(ctx, settings.taskQueue); err == nil && !polled {
-		fmt.Fprintf(c.err, "No worker polls the task queue %s yet: the agent starts once there is one (asteroid worker, or asteroid dev).\n", argument(settings.taskQueue))
-	}
 	if settings.detach {
+		if polled, err := s.polled(ctx, settings.taskQueue); err == nil && !polled {
+			fmt.Fprintf(c.err, "The agent starts later: %v\n", noWorker(settings.taskQueue))
+		}
 		return c.print(outcome{WorkflowID: run.GetID(), RunID: run.GetRunID()}, func(out io.Writer) error {
 			_, err := fmt.Fprintln(out, run.GetID())
 			return err

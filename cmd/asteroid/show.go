@@ -74,6 +74,9 @@ func (p *shownWorkflow) print(out io.Writer) error {
 	field(out, "Started", moment(p.Started))
 	field(out, "Closed", moment(p.Closed))
 	field(out, "Retrying", oneLine(p.Retrying))
+	if !p.Closed.IsZero() {
+		field(out, "Result", "asteroid result "+argument(p.WorkflowID))
+	}
 	if p.State == nil {
 		return nil
 	}

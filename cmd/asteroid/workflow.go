@@ -106,7 +106,7 @@ func (w *foundWorkflow) state(ctx context.Context) (*workflows.State, error) {
 
 // noWorker is the error of a task queue that no worker polls.
 func noWorker(queue string) error {
-	return fmt.Errorf("no worker polls the task queue %s: start one (asteroid worker), and try again", argument(queue))
+	return fmt.Errorf("no worker polls the task queue %s: start one (asteroid worker)", argument(queue))
 }
 
 // polled reports whether a worker has polled the task queue for workflow tasks in the last minutes.
