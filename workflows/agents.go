@@ -33,7 +33,9 @@ type agents struct {
 func (a *agents) add(ctx workflow.Context, r *AgentRun) {
 	a.register(ctx)
 	now := workflow.Now(ctx)
-	r.state = &AgentState{AgentID: text.Prose(r.in.AgentID, budget.ID), Started: now, Since: now, workflow: workflow.GetInfo(ctx)}
+	r.state = &AgentState{
+		AgentID: text.Prose(r.in.AgentID, budget.ID), Connection: text.Prose(r.in.Connection, budget.Name), Started: now, Since: now, workflow: workflow.GetInfo(ctx),
+	}
 	for _, ref := range r.in.Files {
 		r.state.requested = append(r.state.requested, fileLabel(ref))
 	}

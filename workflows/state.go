@@ -48,9 +48,10 @@ const (
 
 // AgentState is what a workflow knows of one agent. Times are the workflow's.
 type AgentState struct {
-	AgentID   string `json:"agentId"`
-	AgentName string `json:"agentName,omitempty"`
-	Phase     Phase  `json:"phase"`
+	AgentID    string `json:"agentId"`
+	AgentName  string `json:"agentName,omitempty"`
+	Connection string `json:"connection,omitempty"` // as in the input
+	Phase      Phase  `json:"phase"`
 	// Since is when the phase began. Started and Ended are when the workflow began and finished its
 	// work on the agent.
 	Since       time.Time `json:"since"`

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -36,7 +35,11 @@ func newRootCommand(c *cli) *cobra.Command {
 	})
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
 	c.temporal.addFlags(root.PersistentFlags())
-	root.AddCommand()
+	root.AddCommand(
+		c.newRunCommand(), c.newListCommand(), c.newShowCommand(), c.newResultCommand(),
+		c.newAnswerCommand(), c.newMessageCommand(), c.newPauseCommand(), c.newResumeCommand(), c.newCancelCommand(),
+		c.newFilesCommand(), c.newDoctorCommand(), c.newSetupCommand(),
+	)
 	return root
 }
 
@@ -55,10 +58,11 @@ func (c *cli) print(value any, human func(out io.Writer) error) error {
 	if !c.json {
 		return human(c.out)
 	}
-	encoder := json.NewEncoder(c.out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	encoded, err := indented(value)
+	if err == nil {
+		_, err = io.WriteString(c.out, encoded)
+	}
+	return err
 }
 
 // printTable writes rows below a header, in aligned columns.

@@ -58,8 +58,8 @@ func (s *temporalSettings) dial(ctx context.Context) (client.Client, client.Opti
 	defer done()
 	connected, err := client.DialContext(dialing, options)
 	if err != nil {
-		return nil, options, fmt.Errorf("no Temporal service answers at %s: start one (asteroid dev, or temporal server start-dev), or give --address or --profile: %w",
-			options.HostPort, err)
+		return nil, options, codedError{exitFailed, fmt.Errorf("no Temporal service answers at %s: start one (asteroid dev, or temporal server start-dev), or give --address or --profile: %w",
+			options.HostPort, err)}
 	}
 	return connected, options, nil
 }

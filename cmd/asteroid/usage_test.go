@@ -1,0 +1,90 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+// Nothing listens there: a command that is wrong must not even try.
+const nowhere = "127.0.0.1:1"
+
+func TestCommandsRefuseWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	agent := uuid.NewString()
+	list, text := filepath.Join(t.TempDir(), "list.json"), filepath.Join(t.TempDir(), "text.json")
+	require.NoError(t, os.WriteFile(list, []byte("[1]"), 0o600))
+	require.NoError(t, os.WriteFile(text, []byte("{\n\"a\": 1,\n\"b\": oops}"), 0o600))
+	for _, row := range []struct{ line, said string }{
+		{"unknown", "unknown command"},
+		{"run", "accepts 1 arg"},
+		{"run " + agent + " --unknown", "--help lists the flags"},
+		{"run not/an/id", "agentId"},
+		{"run " + agent + " --input word", "name=value"},
+		{"run " + agent + " --input =x", "name=value"},
+		{"run " + agent + " --input 1x=2", "fits no prompt"},
+		{"run " + agent + ` --input a={"b":`, "is no JSON"},
+		{"run " + agent + " --input a=1 --input a=2", "given twice"},
+		{"run " + agent + " --inputs-file /no/such/file", "no such file"},
+		{"run " + agent + " --inputs-file " + list, "holds no JSON object"},
+		{"run " + agent + " --inputs-file " + text, "line 3"},
+		{"run " + agent + " --metadata x", "name=value"},
+		{"run " + agent + " --metadata temporal_x=1", "metadata"},
+		{"run " + agent + " --timeout soon", "--timeout"},
+		{"run " + agent + " --timeout -1s", "positive"},
+		{"run " + agent + " --deadline 10ms", "positive"},
+		{"run " + agent + " --detach --timeout 1s", "detach"},
+		{"run " + agent + " --queue --file data:,x", "--queue"},
+		{"run " + agent + " --agent-version -1", "version"},
+		{"run " + agent + " --agent-version 1 --head", "head"},
+		{"run " + agent + " --agent-profile a --agent-profile-pool b", "agentProfile"},
+		{"run " + agent + " --file %%%://x", "URI"},
+		{"list --limit 0", "--limit"},
+		{"list extra", "unknown command"},
+		{"show", "accepts 1 arg"},
+		{"result x --timeout 1s", "--wait"},
+		{"cancel x --timeout 0s", "positive"},
+		{"message x", "accepts 2 arg"},
+		{"message x -", "empty"},
+		{"answer", "accepts 1 arg"},
+		{"files save x", "--to is missing"},
+		{"files save x --to y --timeout 0s", "positive"},
+		{"--profile nobody show x", "nobody"},
+	} {
+		got := command(t.Context(), strings.NewReader(""), append([]string{"--address", nowhere}, strings.Fields(row.line)...)...)
+		require.Equal(t, exitUsage, got.code, "%s: %s", row.line, got.stderr)
+		require.Equal(t, 1, strings.Count(got.stderr, "\n"), got.stderr)
+		require.Contains(t, got.stderr, row.said, row.line)
+		require.Empty(t, got.stdout)
+	}
+}
+
+func TestCommandsSayThatNoServerAnswers(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	got := command(t.Context(), strings.NewReader(""), "--address", address, "list")
+	refused(t, got, exitFailed, "no Temporal service answers at "+address)
+	got = command(t.Context(), strings.NewReader(""), "--address", address, "doctor")
+	refused(t, got, exitFailed, "1 of ")
+	require.Contains(t, got.stdout, "no Temporal service answers")
+}
+
+func TestHelpDocumentsExitCodes(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"--help", "run --help", "answer --help", "files save --help", "doctor --help"} {
+		got := command(t.Context(), strings.NewReader(""), strings.Fields(line)...)
+		require.Zero(t, got.code)
+		require.Contains(t, got.stdout, exitCodes)
+	}
+	got := command(t.Context(), strings.NewReader(""), "completion", "bash")
+	require.Zero(t, got.code)
+	require.Contains(t, got.stdout, "asteroid")
+}
