@@ -11,10 +11,16 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 )
 
-// Main calls run with a context that an interrupt or SIGTERM cancels, and exits with its code.
+// Main calls run with a context that an interrupt or SIGTERM cancels, and exits with its code. A
+// process that was started as a supervisor of package child is that instead.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
+	if code, isSupervisor := child.Supervise(os.Args[1:]); isSupervisor {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
