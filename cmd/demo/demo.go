@@ -42,6 +42,15 @@ func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) e
 		return err
 	}
 	defer s.close()
+	ctx, serverExited := context.WithCancelCause(ctx)
+	defer serverExited(nil)
+	go func() {
+		select {
+		case <-s.server.Exited():
+			serverExited(errServerExited)
+		case <-ctx.Done():
+		}
+	}()
 	s.announce(display)
 
 	run, err := s.start(ctx, settings, files)
@@ -59,7 +68,7 @@ func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) e
 	if err != nil {
 		if settings.keep && ctx.Err() == nil {
 			fmt.Fprintf(log, "Failed: %v\n", err)
-			return errors.Join(err, s.awaitInterrupt(ctx, log))
+			return errors.Join(err, awaitInterrupt(ctx, log))
 		}
 		return err
 	}
@@ -111,18 +120,20 @@ func (s *stack) next(ctx context.Context, settings settings, page string, out io
 		}
 		defer cancel()
 	}
-	return s.awaitInterrupt(ctx, out)
+	return awaitInterrupt(ctx, out)
 }
 
+var errServerExited = errors.New("the Temporal server has exited")
+
 // awaitInterrupt returns after an interrupt, or with an error if the Temporal server exits.
-func (s *stack) awaitInterrupt(ctx context.Context, out io.Writer) error {
+func awaitInterrupt(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "\nEverything keeps running. Press Ctrl-C to stop it.")
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-s.server.Exited():
-		return errors.New("the Temporal server has exited")
+	<-ctx.Done()
+	if err := context.Cause(ctx); errors.Is(err, errServerExited) {
+		return err
 	}
+	fmt.Fprintln(out, "\nStopping.")
+	return nil
 }
 
 // start starts the pipeline. The first agent gets the files and the inputs. Each further agent gets
@@ -193,13 +204,16 @@ func (s *stack) follow(ctx context.Context, run client.WorkflowRun, display *dis
 	if ctx.Err() != nil {
 		display.Phase("cancelling the agent's run")
 		s.cancelRun(ctx, run)
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	}
 	return nil, applicationError(err)
 }
 
 // cancelRun cancels a workflow, if it is still open, and waits until its agent's run is cancelled.
 func (s *stack) cancelRun(ctx context.Context, run client.WorkflowRun) {
+	if errors.Is(context.Cause(ctx), errServerExited) {
+		return
+	}
 	cancelling, done := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer done()
 	if s.temporal.CancelWorkflow(cancelling, run.GetID(), run.GetRunID()) == nil {

@@ -17,13 +17,12 @@ import (
 // askTimeout bounds the wait until the agent asks.
 const askTimeout = 30 * time.Second
 
-// ask starts an agent that asks, and returns its run and state when its workflow knows the
-// question.
-func (s *stack) ask(ctx context.Context) (client.WorkflowRun, *workflows.AgentState, error) {
+// ask starts an agent that asks.
+func (s *stack) ask(ctx context.Context) (client.WorkflowRun, error) {
 	if err := s.resolve("patient", false); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	return s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:            workflowID("asteroid-demo-question"),
 		TaskQueue:     s.taskQueue,
 		StaticSummary: "Run patient, which asks a person",
@@ -33,19 +32,20 @@ func (s *stack) ask(ctx context.Context) (client.WorkflowRun, *workflows.AgentSt
 			"seconds": 2, "ask": "Which account shall I open?", "answers": []string{"Savings", "Checking"},
 		},
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	ctx, done := context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("the agent asked nothing within %s", askTimeout))
+}
+
+// awaitQuestion returns the agent's state when its workflow knows the question.
+func (s *stack) awaitQuestion(ctx context.Context, run client.WorkflowRun) (*workflows.AgentState, error) {
+	ctx, done := context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("it asked nothing within %s", askTimeout))
 	defer done()
 	for {
 		var state workflows.State
 		value, err := s.temporal.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), workflows.StateQuery)
 		if err == nil && value.Get(&state) == nil && len(state.Agents) == 1 && state.Agents[0].Asking != "" {
-			return run, &state.Agents[0], nil
+			return &state.Agents[0], nil
 		}
 		if !program.Sleep(ctx, 100*time.Millisecond) {
-			return nil, nil, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
 }
@@ -71,11 +71,16 @@ func (s *stack) printCommands(out io.Writer, run client.WorkflowRun, asking *wor
 		server, run.GetID(), workflows.AnswerUpdate, input)
 }
 
-// offerQuestion has an agent ask and prints how to answer. It returns when it has said so, and says
-// later what became of the question. cancel ends the agent if nobody has answered.
+// offerQuestion has an agent ask and prints how to answer. It returns after that, and prints later
+// what became of the question. cancel ends an agent that nobody has answered.
 func (s *stack) offerQuestion(ctx context.Context, out io.Writer) (cancel func(), err error) {
-	run, asking, err := s.ask(ctx)
+	run, err := s.ask(ctx)
 	if err != nil {
+		return nil, fmt.Errorf("start an agent that asks: %w", err)
+	}
+	asking, err := s.awaitQuestion(ctx, run)
+	if err != nil {
+		s.cancelRun(ctx, run)
 		return nil, fmt.Errorf("have an agent ask: %w", err)
 	}
 	s.printCommands(out, run, asking)

@@ -17,15 +17,15 @@ import (
 )
 
 // compileDevServer returns the path of cmd/devserver, after it has compiled what has changed since
-// the last time.
-func compileDevServer(ctx context.Context, progress Progress) (string, error) {
+// the last time. why says why there must be one.
+func compileDevServer(ctx context.Context, why string, progress Progress) (string, error) {
 	source, err := devServerSource()
 	if err != nil {
 		return "", err
 	}
 	goCommand, err := exec.LookPath("go")
 	if err != nil {
-		return "", fmt.Errorf("there is neither a temporal command nor a go command on the PATH: %s", installAdvice)
+		return "", fmt.Errorf("there is no go command on the PATH to compile a Temporal server: %s", installAdvice)
 	}
 	directory, err := cacheDirectory()
 	if err != nil {
@@ -36,7 +36,7 @@ func compileDevServer(ctx context.Context, progress Progress) (string, error) {
 		program += ".exe"
 	}
 	c := compilation{goCommand: goCommand, source: source, progress: progress}
-	if err := c.run(ctx, program); err != nil {
+	if err := c.run(ctx, why, program); err != nil {
 		return "", err
 	}
 	return program, nil
@@ -49,7 +49,7 @@ func devServerSource() (string, error) {
 	_, file, _, _ := runtime.Caller(0)
 	source := filepath.Join(filepath.Dir(file), "..", "..", "devserver")
 	if _, err := os.Stat(filepath.Join(source, "main.go")); err != nil || !filepath.IsAbs(source) {
-		return "", fmt.Errorf("there is no temporal command on the PATH, and no source from which to compile a Temporal server: %s", installAdvice)
+		return "", fmt.Errorf("there is no source here from which to compile a Temporal server: %s", installAdvice)
 	}
 	return source, nil
 }
@@ -60,34 +60,36 @@ type compilation struct {
 	progress          Progress
 }
 
-func (c *compilation) run(ctx context.Context, program string) error {
+func (c *compilation) run(ctx context.Context, why, program string) error {
 	c.progress.Count("looking for what is to be compiled of a Temporal server")
 	stale, err := c.stale(ctx)
 	if err != nil {
 		return err
 	}
-	if stale > 1 { // one is the program itself
-		c.progress.Phase(fmt.Sprintf("compiling a Temporal server: there is no temporal command on the PATH that has one; "+
-			"%d packages, which takes minutes, and seconds the next time", stale))
+	if stale > 0 {
+		c.progress.Phase(fmt.Sprintf("compiling a Temporal server, %s: %s the first time, seconds later", why, estimate(stale)))
 	}
 	compiled := 0
 	return c.goRun(ctx, io.Discard, func(line string) {
 		switch {
 		case strings.HasPrefix(line, "go: downloading "):
 			c.progress.Count(line)
-		case strings.HasPrefix(line, "#") || strings.ContainsAny(line, " \t"):
-		default: // a package, printed before it is compiled
+		case strings.HasSuffix(line, "/cmd/devserver"):
+			c.progress.Count("linking the Temporal server")
+		case !strings.ContainsAny(line, " \t"): // a package, before it is compiled
 			compiled++
-			c.progress.Count(compilingText(compiled, stale))
+			c.progress.Count(fmt.Sprintf("compiling a Temporal server: %d of %d packages", compiled, stale))
 		}
 	}, "build", "-v", "-ldflags=-s -w", "-o", program, ".")
 }
 
-func compilingText(compiled, stale int) string {
-	if compiled >= stale {
-		return fmt.Sprintf("linking a Temporal server of %d packages", stale)
+// estimate says how long so many packages take to compile on two cores.
+func estimate(packages int) string {
+	const perMinute = 300
+	if minutes := (packages + perMinute - 1) / perMinute; minutes > 1 {
+		return fmt.Sprintf("about %d minutes", minutes)
 	}
-	return fmt.Sprintf("compiling a Temporal server: %d of %d packages", compiled, stale)
+	return "up to a minute"
 }
 
 // stale returns how many packages are to be compiled. It downloads what they need.

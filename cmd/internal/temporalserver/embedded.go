@@ -20,7 +20,11 @@ type Ready struct {
 
 // startEmbedded compiles cmd/devserver, if it must, and starts it.
 func startEmbedded(ctx context.Context, o Options) (*Server, error) {
-	program, err := compileDevServer(ctx, o.Progress)
+	why := "as there is no temporal command on the PATH"
+	if o.Kind == Embedded {
+		why = "as asked"
+	}
+	program, err := compileDevServer(ctx, why, o.Progress)
 	if err != nil {
 		return nil, err
 	}
