@@ -66,7 +66,7 @@ func (c *compilation) run(ctx context.Context, why, program string) error {
 	if err != nil {
 		return err
 	}
-	if stale > 0 {
+	if stale > 1 { // the program itself always counts
 		c.progress.Phase(fmt.Sprintf("compiling a Temporal server, %s: %s the first time, seconds later", why, estimate(stale)))
 	}
 	compiled := 0

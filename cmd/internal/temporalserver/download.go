@@ -14,22 +14,18 @@ import (
 
 // startDownload starts the CLI that the SDK has downloaded, or downloads it first.
 func startDownload(ctx context.Context, o Options) (*Server, error) {
-	directory, err := cacheDirectory()
+	path, err := downloadPath()
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(directory, "temporal-cli-go-sdk-"+temporal.SDKVersion)
-	if runtime.GOOS == "windows" {
-		path += ".exe"
-	}
 	if _, err := os.Stat(path); err != nil {
-		text := "downloading the Temporal CLI from temporal.download, once, to " + directory
+		text := "downloading the Temporal CLI from temporal.download, once, to " + path
 		o.Progress.Phase(text)
 		o.Progress.Count(text)
 		// The SDK refuses the address after it has downloaded, and before it starts anything. Only
 		// startCLI starts it, under a supervisor.
 		_, err = testsuite.StartDevServer(ctx, testsuite.DevServerOptions{
-			CachedDownload: testsuite.CachedDownload{DestDir: directory},
+			CachedDownload: testsuite.CachedDownload{DestDir: filepath.Dir(path)},
 			ClientOptions:  &client.Options{HostPort: "none", Logger: quietLogger()},
 		})
 		if _, missing := os.Stat(path); missing != nil {
@@ -37,6 +33,19 @@ func startDownload(ctx context.Context, o Options) (*Server, error) {
 		}
 	}
 	return startCLI(ctx, o, path)
+}
+
+// downloadPath returns where the SDK puts the CLI.
+func downloadPath() (string, error) {
+	directory, err := cacheDirectory()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(directory, "temporal-cli-go-sdk-"+temporal.SDKVersion)
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	return path, nil
 }
 
 // cacheDirectory returns the directory of the programs that this package compiles or downloads.
