@@ -49,14 +49,15 @@
 //	asteroid.ListFiles           lists an execution's files as references for another agent
 //	asteroid.SaveFiles           copies an execution's files to a disk or an object store
 //	asteroid.CheckDestination    checks that SaveFiles of this worker accepts a destination
+//	asteroid.DescribeAgent       tells what a version of an agent takes and returns
 //	asteroid.CheckUploads        checks that an execution has the files that were staged for it
 //	asteroid.SweepDuplicates     cancels further executions of one intent
 //	asteroid.WatchExecutions     signals workflows whose execution changed; it starts by itself
 //
 // The activity ExecuteAgent has a constant [ExecuteAgentName], an input [ExecuteAgentInput] and a
 // result [ExecuteAgentResult], and the others likewise. GetExecution and AwaitExecution return an
-// [Execution]. Most inputs have a Validate method, which the activity calls before it sends
-// anything. Workflow code may call it earlier.
+// [Execution], and DescribeAgent an [AgentDescription]. Most inputs have a Validate method, which
+// the activity calls before it sends anything. Workflow code may call it earlier.
 //
 // # Calling by name
 //

@@ -52,12 +52,38 @@ type Execution struct {
 	Duration float64 `json:"duration,omitempty"`
 	// ParentExecutionID is the execution that a person reran as this one; empty for any other.
 	ParentExecutionID string `json:"parentExecutionId,omitempty"`
+	// StartedBy is who started the run; nil when the service does not tell. Of a rerun it is who
+	// made it.
+	StartedBy *Actor `json:"startedBy,omitempty"`
+	// ScriptFailures are the latest failures of the agent's scripts, at most 5, the newest first. A
+	// run that completed may have some: it went on without the scripts, which are out of date.
+	ScriptFailures []ScriptFailure `json:"scriptFailures,omitempty"`
 	// PlatformURL is the run's page in Asteroid's console. LiveViewURL works while the agent works,
 	// RecordingURL once Status is terminal. The service may let these links open without a login,
 	// so everybody who can read the workflow's history can follow them. Each may be empty.
 	PlatformURL  string `json:"platformUrl,omitempty"`
 	LiveViewURL  string `json:"liveViewUrl,omitempty"`
 	RecordingURL string `json:"recordingUrl,omitempty"`
+}
+
+// Actor is who did something at the service.
+type Actor struct {
+	// Kind is person, api_key or service; ID is the person's or the key's id, or the service's
+	// name.
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	// Client is the program that was used: web, cli, mcp, astro or sdk. It is empty when unknown.
+	Client string `json:"client,omitempty"`
+}
+
+// ScriptFailure is one failed run of the script of an agent's node.
+type ScriptFailure struct {
+	OccurredAt time.Time `json:"occurredAt,omitzero"`
+	Node       string    `json:"node,omitempty"`
+	Script     string    `json:"script,omitempty"`
+	// Error may quote the page that the agent saw. Line is where it occurred; 0 is unknown.
+	Error string `json:"error,omitempty"`
+	Line  int    `json:"line,omitempty"`
 }
 
 // ExecutionResult is the result of a completed run.

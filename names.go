@@ -16,6 +16,7 @@ const (
 	SaveFilesName          = "asteroid.SaveFiles"
 	CheckDestinationName   = "asteroid.CheckDestination"
 	WatchExecutionsName    = "asteroid.WatchExecutions"
+	DescribeAgentName      = "asteroid.DescribeAgent"
 )
 
 // WatchWorkflowName is the type of the workflow that runs asteroid.WatchExecutions. ExecuteAgent

@@ -223,16 +223,21 @@ func jsonFields(t reflect.Type) map[string][]int {
 
 // suggest returns which member an unknown one was probably meant to be, else all that there are.
 func suggest(name string, fields map[string][]int) string {
-	nearest, least := "", 2+len(name)/4
-	for _, known := range sortedKeys(fields) {
-		if distance := editDistance(plainName(name), plainName(known)); distance < least {
-			nearest, least = known, distance
-		}
-	}
-	if nearest != "" {
-		return "did you mean " + nearest + "?"
+	if near := nearest(name, sortedKeys(fields)); near != "" {
+		return "did you mean " + near + "?"
 	}
 	return "the members are " + strings.Join(sortedKeys(fields), ", ")
+}
+
+// nearest returns the known name that is spelled most like a name, or nothing if none is.
+func nearest(name string, known []string) string {
+	found, least := "", 2+len(text.Clip(name))/4
+	for _, candidate := range known {
+		if distance := editDistance(plainName(name), plainName(candidate)); distance < least {
+			found, least = candidate, distance
+		}
+	}
+	return found
 }
 
 // plainName drops what other languages write differently: agent_id, AgentID.

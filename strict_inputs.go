@@ -159,3 +159,15 @@ func (in WatchExecutionsInput) MarshalJSON() ([]byte, error) {
 	type plain WatchExecutionsInput
 	return in.decoded.encode(plain(in))
 }
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *DescribeAgentInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in DescribeAgentInput) MarshalJSON() ([]byte, error) {
+	type plain DescribeAgentInput
+	return in.decoded.encode(plain(in))
+}

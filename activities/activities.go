@@ -113,8 +113,10 @@ type Activities struct {
 	reliances   reliances
 	watching    watching
 	troubles    troubles
-	service     func(context.Context) sdkclient.Client // the activity's Temporal client, or nil
-	heartbeat   recordsHeartbeat
+
+	descriptions descriptions
+	service      func(context.Context) sdkclient.Client // the activity's Temporal client, or nil
+	heartbeat    recordsHeartbeat
 
 	roots          files.Roots
 	outputs        files.Roots

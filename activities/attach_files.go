@@ -29,7 +29,8 @@ const (
 
 // AttachFiles uploads files to an execution that is not terminal
 // (https://docs.asteroid.ai/api-reference/files/upload-files-to-execution). References, names and
-// limits are those of StageFiles. The files are sent one after the other.
+// limits are those of StageFiles. The files are sent one after the other. A file that fails for now
+// does not stop the others.
 //
 // The API has no idempotency key for this. A later attempt therefore looks up the files whose
 // upload outcome is unknown in the execution's uploads, for up to 30 seconds. It does not send a
@@ -72,10 +73,8 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 	if err := e.lookUp(ctx, unknown); err != nil {
 		return nil, err
 	}
-	for i := range sources {
-		if err := e.attach(ctx, i); err != nil {
-			return nil, err
-		}
+	if err := eachFile(ctx, 1, len(sources), e.attach); err != nil {
+		return nil, err
 	}
 	return &asteroid.AttachFilesResult{Files: progress.inOrder(len(in.Files), indexKey)}, nil
 }
@@ -88,7 +87,8 @@ type attachAttempt struct {
 	sources     []*files.Source
 	names       []string // of the uploads
 	quota       *files.Quota
-	announced   int // the files before this index are finished, or recorded as being sent
+	announced   int      // the files before this index are finished, or recorded as being sent
+	unknown     []string // keys of files that failed in this attempt and may have arrived
 	progress    *reporter[asteroid.AttachedFile]
 }
 
@@ -135,20 +135,20 @@ func (e *attachAttempt) attach(ctx context.Context, i int) error {
 		return nil
 	}
 	file := asteroid.AttachedFile{Name: name, ContentType: s.ContentType}
-	var unknown []string // this file, if it may have arrived
 	err := e.transfer(ctx, s, name, e.quota, e.progress.addBytes, func(ctx context.Context, body *files.Upload) error {
 		if i >= e.announced {
 			e.announce(i)
 		}
 		err := e.c.Attach(ctx, e.executionID, name, body)
 		if failed, ok := errors.AsType[*client.Error](err); !ok || failed.Outcome() == client.OutcomeUnknown {
-			unknown = []string{key}
+			e.unknown = append(e.unknown, key)
 		}
 		file.Size = body.BytesRead()
 		return err
 	})
 	if err != nil {
-		e.progress.recordSending(unknown, time.Time{})
+		e.progress.recordSending(e.unknown, time.Time{})
+		e.announced = i + 1 // what followed is recorded no more
 		return e.uploadFailed(ctx, err)
 	}
 	e.progress.finish(key, file)
@@ -167,7 +167,7 @@ func (e *attachAttempt) announce(i int) {
 			break
 		}
 	}
-	var sending []string
+	sending := slices.Clone(e.unknown)
 	for _, key := range indexKeys(i, end) {
 		if _, finished := e.progress.finishedFile(key); !finished {
 			sending = append(sending, key)

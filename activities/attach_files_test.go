@@ -95,7 +95,7 @@ func TestAttachFilesDoesNotResendFileOfLostResponse(t *testing.T) {
 	api.Inject(uploadOperation, testsuite.Fault{}, 1)
 	api.Inject(uploadOperation, testsuite.LoseResponse(), 1)
 	requireErrorType(t, unavailable, attach.nextErr())
-	require.Equal(t, []string{"a.txt", "b.txt"}, attachedNames(api, id))
+	require.Equal(t, []string{"a.txt", "b.txt", "c.txt"}, attachedNames(api, id), "the failure of one does not stop the others")
 	attached, err := attach.next()
 	require.NoError(t, err)
 	require.Equal(t, []string{"a.txt", "b.txt", "c.txt"}, attachedNames(api, id))
@@ -154,6 +154,36 @@ func TestAttachFilesNeedsNoListingWhenNothingWasSent(t *testing.T) {
 			require.Zero(t, countRequests(api, "ExecutionFilesGet"))
 		})
 	}
+}
+
+// Two responses are lost, and a file between them cannot be read. The next attempt looks both up.
+func TestAttachFilesSendsOthersWhenSomeFail(t *testing.T) {
+	t.Parallel()
+	store, mended := newMemoryStore(), atomic.Bool{}
+	store.put("mem://b/flaky", []byte("flaky"), asteroid.FileInfo{Size: 5})
+	store.fail = func(op string, uri *url.URL) error {
+		if op == "open" && uri.Path == "/flaky" && !mended.Load() {
+			return errors.New("not now")
+		}
+		return nil
+	}
+	api, _, id, attach := newAttachFiles(t, nil, asteroid.FileRef{URI: "data:,a", Name: "a.txt"}, asteroid.FileRef{URI: "mem://b/flaky", Name: "b.txt"},
+		asteroid.FileRef{URI: "data:,c", Name: "c.txt"}, asteroid.FileRef{URI: "data:,d", Name: "d.txt"})
+	attach.options.Stores = map[string]asteroid.Store{"mem": store}
+	api.Inject(uploadOperation, testsuite.LoseResponse(), 2)
+	requireErrorType(t, unavailable, attach.nextErr())
+	require.Equal(t, []string{"a.txt", "c.txt", "d.txt"}, attachedNames(api, id))
+	mended.Store(true)
+	attached, err := attach.next()
+	require.NoError(t, err)
+	require.Equal(t, []string{"a.txt", "c.txt", "d.txt", "b.txt"}, attachedNames(api, id), "each once")
+	var already []string
+	for _, file := range attached.Files {
+		if file.AlreadySent {
+			already = append(already, file.Name)
+		}
+	}
+	require.Equal(t, []string{"a.txt", "c.txt"}, already)
 }
 
 func TestAttachFilesFindsUploadsOfDeadWorker(t *testing.T) {

@@ -163,24 +163,42 @@ func TestExecuteAgentIgnoresReruns(t *testing.T) {
 
 func TestExecuteAgentFindsUnlistedOriginalOfRerun(t *testing.T) {
 	t.Parallel()
-	const page = `{"page":1,"pageSize":100,"total":1,"items":[{"id":"rerun","parentExecutionId":"middle","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
-	var posts atomic.Int32
-	execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Method == http.MethodPost:
-			posts.Add(1)
-		case r.URL.Path == "/agents/v2/executions":
-			_, _ = w.Write([]byte(page))
-		case r.URL.Path == "/agents/v2/executions/middle":
-			_, _ = w.Write([]byte(`{"id":"middle","parentExecutionId":"original","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
-		case r.URL.Path == "/agents/v2/executions/original":
-			_, _ = w.Write([]byte(`{"id":"original","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"}`))
-		}
-	})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
-	result, err := execute.next()
-	require.NoError(t, err)
-	require.Equal(t, "original", result.ExecutionID)
-	require.Zero(t, posts.Load())
+	const (
+		page   = `{"page":1,"pageSize":100,"total":1,"items":[{"id":"rerun","parentExecutionId":"middle","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
+		common = `"status":"running","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"`
+		ours   = `"agentId":"a-1","metadata":{"temporal_execution_key":"k"}`
+	)
+	for name, row := range map[string]struct {
+		middle, original string // their members
+		want             string
+	}{
+		"of ours":                  {ours, ours, "original"},
+		"of another agent":         {ours, `"agentId":"a-2","metadata":{"temporal_execution_key":"k"}`, "new"},
+		"of another key":           {ours, `"agentId":"a-1","metadata":{"temporal_execution_key":"k2"}`, "new"},
+		"without a key":            {ours, `"agentId":"a-1"`, "new"},
+		"behind another's":         {`"agentId":"a-1","metadata":{}`, ours, "new"},
+		"behind one of ours twice": {`"agentId":"A-1","metadata":{"temporal_execution_key":"k","mine":"x"}`, ours, "original"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			execute := newExecuteAgent(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.Method == http.MethodPost:
+					w.WriteHeader(http.StatusAccepted)
+					_, _ = w.Write([]byte(`{"executionId":"new"}`))
+				case r.URL.Path == "/agents/v2/executions":
+					_, _ = w.Write([]byte(page))
+				case r.URL.Path == "/agents/v2/executions/middle":
+					_, _ = w.Write([]byte(`{"id":"middle","parentExecutionId":"original",` + common + "," + row.middle + "}"))
+				case r.URL.Path == "/agents/v2/executions/original":
+					_, _ = w.Write([]byte(`{"id":"original",` + common + "," + row.original + "}"))
+				}
+			})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
+			result, err := execute.next()
+			require.NoError(t, err)
+			require.Equal(t, row.want, result.ExecutionID)
+		})
+	}
 }
 
 func TestExecuteAgentPostsWhenOriginalOfRerunIsDeleted(t *testing.T) {

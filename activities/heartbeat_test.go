@@ -31,7 +31,7 @@ func TestAttachFilesSendsAnnouncedFilesOfDeadWorkerOnce(t *testing.T) {
 	references := []asteroid.FileRef{{URI: "data:,a", Name: "a"}, {URI: "data:,b", Name: "b"}, {URI: "data:,c", Name: "c"}}
 	api, clock, id, attach := newAttachFiles(t, nil, references...)
 	api.Inject(uploadOperation, testsuite.Fault{}, 1)
-	api.Inject(uploadOperation, testsuite.Answer(http.StatusBadGateway, ""), 1)
+	api.Inject(uploadOperation, testsuite.Answer(http.StatusBadGateway, ""), 2)
 	attach.crash()
 	attach.details = &map[string]any{"sending": []string{"0", "1", "2"}}
 	requireErrorType(t, asteroid.ErrorTypeStillRunning, attach.nextErr())

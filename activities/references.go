@@ -28,7 +28,7 @@ func (a *Activities) findSources(ctx context.Context, c *client.Client, refs []a
 	f := &finder{Activities: a, connection: c, refs: refs, waited: waited(ctx, listingInterval),
 		listings: map[string]func() (*listing, error){}}
 	sources := make([]*files.Source, len(refs))
-	err := eachFile(ctx, len(refs), func(ctx context.Context, i int) (err error) {
+	err := eachFile(ctx, concurrentFiles, len(refs), func(ctx context.Context, i int) (err error) {
 		if wanted(i) {
 			sources[i], err = f.find(ctx, fmt.Sprintf("files[%d]", i), refs[i])
 		}

@@ -88,7 +88,7 @@ func (a *Activities) saveListed(ctx context.Context, c *client.Client, store ast
 	if err != nil {
 		return nil, err
 	}
-	err = eachFile(ctx, len(listed), func(ctx context.Context, i int) error {
+	err = eachFile(ctx, concurrentFiles, len(listed), func(ctx context.Context, i int) error {
 		if targets[i] == nil {
 			return nil
 		}

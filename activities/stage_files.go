@@ -78,7 +78,7 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 	if err := bound.Uploads(expectedStaged(sources, names, identities)); err != nil {
 		return nil, err
 	}
-	err = eachFile(ctx, len(sources), func(ctx context.Context, i int) error {
+	err = eachFile(ctx, concurrentFiles, len(sources), func(ctx context.Context, i int) error {
 		if sources[i] == nil {
 			return nil
 		}

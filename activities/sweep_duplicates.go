@@ -48,6 +48,9 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 			return nil, activityError(ctx, err)
 		}
 		if in.Keep != "" {
+			if found, err = c.WithUnlisted(ctx, found, in.Keep); err != nil {
+				return nil, activityError(ctx, err)
+			}
 			found, result.Kept, result.Conflict = survivorOfSweep(activity.GetInfo(ctx), in, found)
 		}
 		for _, duplicate := range found {
@@ -74,10 +77,10 @@ func (a *Activities) SweepDuplicates(ctx context.Context, in asteroid.SweepDupli
 func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found []client.Candidate) (
 	all []client.Candidate, kept string, conflict []string) {
 	at := slices.IndexFunc(found, func(candidate client.Candidate) bool { return candidate.ID == in.Keep })
-	if at < 0 { // not listed yet, so it is the youngest
+	if at < 0 { // alone, or it exists no more
 		own := info.WorkflowExecution
 		at, found = len(found), append(found, client.Candidate{
-			Summary: client.Summary{ID: in.Keep}, Origin: client.Origin{Namespace: info.Namespace, WorkflowID: own.ID, RunID: own.RunID},
+			Summary: client.Summary{ID: in.Keep, Terminal: true}, Origin: client.Origin{Namespace: info.Namespace, WorkflowID: own.ID, RunID: own.RunID},
 		})
 	}
 	for _, candidate := range found {

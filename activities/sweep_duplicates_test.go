@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -111,6 +113,58 @@ func TestSweepDuplicatesKeepsOldestOfSharedKey(t *testing.T) {
 				asteroid.SweepDuplicatesInput{AgentID: "a-1", ExecutionKey: row.key, Keep: "kept"})
 			require.NoError(t, err)
 			require.Equal(t, row.cancelled, cancelled)
+		})
+	}
+}
+
+// The service may list an execution that the sweep keeps later than those of other workflows.
+func TestSweepDuplicatesReadsWhatIsNotListedYet(t *testing.T) {
+	t.Parallel()
+	own := intent.Of(asteroid.ExecuteAgentInput{AgentID: "a-1"}, nil).String()
+	different := intent.Of(asteroid.ExecuteAgentInput{AgentID: "a-1", Inputs: asteroid.Inputs{"claim": 1}}, nil).String()
+	for name, row := range map[string]struct {
+		createdAt, status, request string // of Keep
+		listed                     bool
+		want                       asteroid.SweepDuplicatesResult
+	}{
+		"younger":                      {"2026-01-02T03:04:06Z", "running", own, false, asteroid.SweepDuplicatesResult{Kept: "other", Cancelled: []string{"mine"}}},
+		"younger, of another request":  {"2026-01-02T03:04:06Z", "running", different, false, asteroid.SweepDuplicatesResult{Kept: "other", Cancelled: []string{"mine"}, Conflict: []string{"inputs"}}},
+		"older":                        {"2026-01-02T03:04:04Z", "running", own, false, asteroid.SweepDuplicatesResult{Kept: "mine", Cancelled: []string{"other"}}},
+		"older, but cancelled":         {"2026-01-02T03:04:04Z", "cancelled", own, false, asteroid.SweepDuplicatesResult{Kept: "other"}},
+		"older and listed, but failed": {"2026-01-02T03:04:04Z", "failed", own, true, asteroid.SweepDuplicatesResult{Kept: "other"}},
+		"deleted":                      {"", "", "", false, asteroid.SweepDuplicatesResult{Kept: "other"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			item := func(id, createdAt, status, workflowID, request string) string {
+				return fmt.Sprintf(`{"id":%q,"status":%q,"agentId":"a-1","organizationId":"o","createdAt":%q,"metadata":{"temporal_execution_key":"order-42",
+					"temporal_namespace":"default-test-namespace","temporal_workflow_id":%q,"temporal_run_id":"r","temporal_activity_id":%q,"temporal_request":%q}}`,
+					id, status, createdAt, workflowID, workflowID, request)
+			}
+			mine := item("mine", row.createdAt, row.status, "default-test-workflow-id", row.request)
+			listed := item("other", "2026-01-02T03:04:05Z", "running", "other", own)
+			if row.listed {
+				listed += "," + mine
+			}
+			var cancelled atomic.Bool
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+				switch path := strings.TrimPrefix(r.URL.Path, "/agents/v2/executions"); {
+				case path == "":
+					_, _ = fmt.Fprintf(w, `{"page":1,"pageSize":100,"total":1,"items":[%s]}`, listed)
+				case r.Method == http.MethodPost:
+					cancelled.Store(true)
+				case cancelled.Load():
+					_, _ = w.Write([]byte(strings.Replace(executionJSON("cancelled"), "e-1", strings.TrimPrefix(path, "/"), 1)))
+				case row.status == "":
+					http.Error(w, "Not found.", http.StatusNotFound)
+				default:
+					_, _ = w.Write([]byte(mine))
+				}
+			})})
+			swept, err := runActivity[asteroid.SweepDuplicatesResult](env, asteroid.SweepDuplicatesName,
+				asteroid.SweepDuplicatesInput{AgentID: "a-1", ExecutionKey: "order-42", Keep: "mine"})
+			require.NoError(t, err)
+			require.Equal(t, row.want, *swept)
 		})
 	}
 }

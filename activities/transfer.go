@@ -37,14 +37,14 @@ func (a *Activities) newQuota(sources []*files.Source, sent int64) (*files.Quota
 // maxFailuresInRow is how many files in a row fail before the others are left to the next attempt.
 const maxFailuresInRow = 16
 
-// eachFile calls do for n files, a few at a time. A file that fails for now does not stop the
-// others, so that each attempt gets further. The error of one of them is returned in the end. A
+// eachFile calls do for n files, at most limit at a time. A file that fails for now does not stop
+// the others, so that each attempt gets further. The error of one of them is returned in the end. A
 // final error stops the others, and so do many failures in a row: then the file is not the cause.
-func eachFile(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+func eachFile(ctx context.Context, limit, n int, do func(ctx context.Context, i int) error) error {
 	var mu sync.Mutex
 	var passing error
 	inRow := 0
-	err := parallel.Each(ctx, concurrentFiles, n, func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, limit, n, func(ctx context.Context, i int) error {
 		err := activityError(ctx, do(ctx, i))
 		mu.Lock()
 		defer mu.Unlock()

@@ -17,16 +17,17 @@ type agent struct {
 	organization *organization
 	userID       string
 	createdAt    time.Time
-	served       Agent   // the script of every execution, or nil
-	scripted     []Agent // if served is nil, one script for each execution
-	taken        int     // how many of the scripted ones are used
-	versions     map[int]string
+	served       Agent      // the script of every execution, or nil
+	scripted     []Agent    // if served is nil, one script for each execution
+	taken        int        // how many of the scripted ones are used
+	declared     []*version // by number, from 1 on
+	undeclared   map[int]*version
 	shared       []*sharedFile
 }
 
 func (s *service) addAgent(o *organization, name string) *agent {
 	a := &agent{
-		id: newUUID(), name: name, organization: o, userID: newUUID(), createdAt: s.last, versions: map[int]string{},
+		id: newUUID(), name: name, organization: o, userID: newUUID(), createdAt: s.last, undeclared: map[int]*version{},
 	}
 	s.agents[a.id] = a
 	s.agentOrder = append(s.agentOrder, a)
@@ -44,14 +45,6 @@ func (a *agent) next() (Agent, error) {
 	}
 	a.taken++
 	return a.scripted[a.taken-1], nil
-}
-
-// versionID returns the id of one of the agent's versions. Every version number from 1 on exists.
-func (a *agent) versionID(number int) string {
-	if a.versions[number] == "" {
-		a.versions[number] = newUUID()
-	}
-	return a.versions[number]
 }
 
 // agentOf returns the agent with this id, if the key may use it.

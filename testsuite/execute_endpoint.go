@@ -107,6 +107,10 @@ func (s *service) createExecution(now time.Time, key *apiKey, agentID string, bo
 	if faults := validateExecute(body); len(faults) > 0 {
 		return nil, new(problem(http.StatusBadRequest, faults[0].Parameter+": "+faults[0].Detail, faults...))
 	}
+	runs, refused := a.toRun(body.Version, valueOrZero(body.Head))
+	if refused != nil {
+		return nil, refused
+	}
 	staged, refused := s.findStaged(now, a.organization, body.TempFiles)
 	if refused != nil {
 		return nil, refused
@@ -128,7 +132,7 @@ func (s *service) createExecution(now time.Time, key *apiKey, agentID string, bo
 		}
 		e.profileID = s.groupProfiles[e.groupID]
 	}
-	e.version, e.head = valueOrZero(body.Version), valueOrZero(body.Head)
+	e.version, e.head, e.runs = valueOrZero(body.Version), valueOrZero(body.Head), runs
 	for _, file := range staged {
 		delete(s.staged, file.id)
 		e.addFile(now, "uploads", "user", file.name, file.contentType, file.blob)
@@ -162,7 +166,8 @@ func (s *service) createRerun(now time.Time, key *apiKey, id string, body api.Re
 		return nil, refused
 	}
 	e.inputs, e.metadata, e.options = original.inputs, original.metadata, original.options
-	e.version, e.head, e.profileID, e.groupID = original.version, original.head, original.profileID, original.groupID
+	e.version, e.head, e.runs = original.version, original.head, original.runs
+	e.profileID, e.groupID = original.profileID, original.groupID
 	if body.Inputs != nil {
 		e.inputs = *body.Inputs
 	}

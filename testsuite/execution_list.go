@@ -2,6 +2,7 @@ package testsuite
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
@@ -112,6 +113,16 @@ func (f *executionFilter) parse(now time.Time) *reply {
 		}
 		f.metadata[name] = value
 	}
+	if (p.InputsKey == nil) != (p.InputsValue == nil) {
+		return new(invalid("inputsKey", "is only valid together with inputsValue"))
+	}
+	for name, ids := range map[string]*[]string{"profileIds": p.ProfileIds, "agentProfileIds": p.AgentProfileIds} {
+		for _, id := range valueOrZero(ids) {
+			if !isUUID(id) {
+				return new(invalid(name, "%q is not a UUID", id))
+			}
+		}
+	}
 	if p.CreatedAfter != nil {
 		f.after = p.CreatedAfter.Truncate(time.Microsecond) // the precision of the API's times
 	}
@@ -145,12 +156,35 @@ func (f *executionFilter) matches(e *execution, now time.Time) bool {
 		(p.WorkflowID == nil || strings.EqualFold(e.agent.id, *p.WorkflowID)) &&
 		(p.Status == nil || slices.Contains(*p.Status, e.status)) &&
 		(p.Phase == nil || slices.Contains(*p.Phase, phaseOf(e.status))) &&
+		(p.ProfileIds == nil || containsID(*p.ProfileIds, e.profileID)) &&
+		(p.AgentProfileIds == nil || containsID(*p.AgentProfileIds, e.profileID)) &&
+		(p.BatchID == nil) && // the fake has no batches
+		(p.HasScriptFailures == nil || *p.HasScriptFailures == (len(e.failures) > 0)) &&
+		(p.InputsKey == nil || e.hasInput(*p.InputsKey, *p.InputsValue)) &&
 		(p.TriggerSource == nil || slices.Contains(*p.TriggerSource, e.source)) &&
 		(p.HumanLabels == nil || slices.ContainsFunc(e.labels, func(l api.HumanLabel) bool { return slices.Contains(*p.HumanLabels, l.ID) })) &&
 		(p.OutcomeLabel == nil || result != nil && containsFold(result.Outcome, *p.OutcomeLabel)) &&
-		(p.WorkflowVersion == nil || int(*p.WorkflowVersion) == max(e.version, 1)) &&
+		(p.WorkflowVersion == nil || int(*p.WorkflowVersion) == e.runs.number) &&
 		(f.after.IsZero() || !e.createdAt.Before(f.after)) &&
 		(f.before.IsZero() || !e.createdAt.After(f.before))
+}
+
+// hasInput reports whether the text of an input contains a part of a value.
+func (e *execution) hasInput(name, part string) bool {
+	value, given := e.inputs[name]
+	if !given || !e.purgedAt.IsZero() {
+		return false
+	}
+	text, ok := value.(string)
+	if !ok {
+		raw, _ := json.Marshal(value) // decoded from JSON
+		text = string(raw)
+	}
+	return containsFold(text, part)
+}
+
+func containsID(ids []string, id string) bool {
+	return slices.ContainsFunc(ids, func(wanted string) bool { return strings.EqualFold(wanted, id) })
 }
 
 func phaseOf(status api.ExecutionStatus) api.ExecutionPhase {

@@ -49,18 +49,24 @@ func (s *service) ExecutionGet(w http.ResponseWriter, r *http.Request, id string
 // wire returns the execution in the contract's form.
 func (e *execution) wire(links linker, now time.Time) api.Execution {
 	a := e.agent
-	version := max(e.version, 1) // without a pinned version, the published one
 	body := api.Execution{
 		ID: e.id, Status: e.status, OrganizationID: a.organization.id, CreatedAt: e.createdAt,
 		AgentID: a.id, AgentName: &a.name, WorkflowID: &a.id, WorkflowName: &a.name,
-		WorkflowVersionID: new(a.versionID(version)), WorkflowVersion: &version,
+		WorkflowVersionID: &e.runs.id, WorkflowVersion: &e.runs.number, WorkflowVersionPublished: new(e.runs == a.published()),
 		PlatformURL:     new("https://platform.asteroid.ai/executions/" + e.id),
 		ExecutionResult: e.visibleResult(now), ExecutionOptions: e.options,
 		Comments: &[]api.ExecutionComment{}, HumanLabels: new(append([]api.HumanLabel{}, e.labels...)),
 		HasBeenRerun: new(e.hasBeenRerun),
 		TriggerContext: &api.TriggerContext{
 			Source: e.source, Runner: &api.TriggerRunner{UserID: e.key.userID, Email: e.key.email},
+			Actor: &api.Actor{Kind: "person", ID: e.key.userID},
 		},
+	}
+	if e.source == "ui" {
+		body.TriggerContext.Actor.Client = new("web")
+	}
+	if len(e.failures) > 0 {
+		body.ScriptFailures = &e.failures
 	}
 	if e.source == "api" {
 		body.TriggerContext.APIKey = &api.TriggerAPIKey{ID: e.key.id, Name: e.key.name}
@@ -75,7 +81,8 @@ func (e *execution) wire(links linker, now time.Time) api.Execution {
 		body.ParentExecutionID = &e.parent
 	}
 	if e.profileID != "" {
-		body.AgentProfileID, body.AgentProfileName = &e.profileID, new("Profile "+e.profileID[:8])
+		name := e.service.profileName(e.profileID)
+		body.AgentProfileID, body.AgentProfileName, body.ProfileID, body.ProfileName = &e.profileID, &name, &e.profileID, &name
 	}
 	if !e.startedAt.IsZero() {
 		body.StartedAt = new(e.startedAt)

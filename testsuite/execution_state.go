@@ -22,8 +22,10 @@ type execution struct {
 	inputs       map[string]any // as received, numbers as json.Number
 	metadata     map[string]string
 	options      *api.ExecutionOptions
-	version      int
+	version      int // that the request names, or zero
 	head         bool
+	runs         *version
+	failures     []api.ScriptFailure // oldest first
 	profileID    string
 	groupID      string
 	parent       string

@@ -58,7 +58,10 @@ func unknownQuery(r *http.Request, params any) *reply {
 }
 
 // operationsWithQuery are the operations with query parameters. Their handlers validate them.
-var operationsWithQuery = []string{"AgentList", "ExecutionActivitiesGet", "ExecutionSyncGet", "ExecutionsList", "TempFilesUpload"}
+var operationsWithQuery = []string{
+	"AgentList", "ExecutionActivitiesGet", "ExecutionSyncGet", "ExecutionsList", "ProfileGetInboxEmails", "ProfileGroupMembersList",
+	"ProfileGroupsList", "ProfilesList", "TempFilesUpload",
+}
 
 // strictQuery refuses a query that cannot be parsed, because net/url ignores the parts it does not
 // understand, and with them a filter. It also refuses every parameter of an operation that has

@@ -148,6 +148,24 @@ func CopyFile(directory, name string, file File) Step {
 	}}
 }
 
+// ScriptFailure is one failed run of the script of a scripted node.
+type ScriptFailure struct {
+	NodeName, File, Error string
+	Line                  int // 0: unknown
+}
+
+// FailScript tells of a script that failed. The agent goes on: the node works without its script.
+// A script that ends the run is followed by CancelBy("script_failed").
+func FailScript(f ScriptFailure) Step {
+	return Step{func(e *execution, at time.Time) {
+		failure := api.ScriptFailure{OccurredAt: at, NodeID: new(newUUID()), NodeName: &f.NodeName, ScriptFilepath: &f.File, Error: &f.Error}
+		if f.Line > 0 {
+			failure.FailedLine = &f.Line
+		}
+		e.failures = append(e.failures, failure)
+	}}
+}
+
 // Complete ends the execution as completed. The result is any value that encoding/json can encode.
 func Complete(outcome, reasoning string, result any) Step {
 	return Step{func(e *execution, at time.Time) {

@@ -28,6 +28,8 @@ type service struct {
 	agents         map[string]*agent  // by id
 	agentOrder     []*agent
 	groupProfiles  map[string]string // the chosen profile of each group
+	profiles       []*profile        // in the order of their creation, as are groups
+	groups         []*profileGroup
 	staged         map[string]*stagedFile
 	executions     map[string]*execution
 	deepResults    deepResults
@@ -118,6 +120,32 @@ var operations = map[string]string{
 	"POST /agents/v2/workflows/{workflowId}/execute":                  "WorkflowExecutePost",
 	"GET /users/v2/whoami":                                            "WhoamiGet",
 
+	"GET /agents/v2/agents/{agentId}/workflows":                                 "AgentWorkflowsList",
+	"GET /agents/v2/agents/{agentId}/workflows/{workflowId}/inputs":             "AgentWorkflowsGetInputs",
+	"GET /agents/v2/agents/{agentId}/workflows/{workflowId}/output-schemas":     "AgentWorkflowsGetOutputSchemas",
+	"GET /agents/v2/workflows/{workflowId}/versions":                            "WorkflowVersionsList",
+	"GET /agents/v2/workflows/{workflowId}/versions/{versionId}":                "WorkflowVersionsGet",
+	"GET /agents/v2/workflows/{workflowId}/versions/{versionId}/inputs":         "WorkflowVersionsGetInputs",
+	"GET /agents/v2/workflows/{workflowId}/versions/{versionId}/output-schemas": "WorkflowVersionsGetOutputSchemas",
+	"POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute":       "WorkflowVersionsExecute",
+	"GET /agents/v2/profiles":                                                   "ProfilesList",
+	"GET /agents/v2/profiles/{profileId}":                                       "ProfileGet",
+	"GET /agents/v2/profiles/{profileId}/inbox-emails":                          "ProfileGetInboxEmails",
+	"GET /agents/v2/profiles/{profileId}/inbox-emails/{emailId}":                "ProfileGetInboxEmail",
+	"GET /agents/v2/profile-groups":                                             "ProfileGroupsList",
+	"GET /agents/v2/profile-groups/{groupId}":                                   "ProfileGroupGet",
+	"GET /agents/v2/profile-groups/{groupId}/members":                           "ProfileGroupMembersList",
+
+	"GET /agents/v2/agents/{agentId}/workflows/{workflowId}":           "WorkflowVersionsGet",
+	"POST /agents/v2/agents/{agentId}/workflows/{workflowId}/execute":  "WorkflowVersionsExecute",
+	"GET /agents/v2/agent-profiles":                                    "ProfilesList",
+	"GET /agents/v2/agent-profiles/{profileId}":                        "ProfileGet",
+	"GET /agents/v2/agent-profiles/{profileId}/inbox-emails":           "ProfileGetInboxEmails",
+	"GET /agents/v2/agent-profiles/{profileId}/inbox-emails/{emailId}": "ProfileGetInboxEmail",
+	"GET /agents/v2/agent-profile-pools":                               "ProfileGroupsList",
+	"GET /agents/v2/agent-profile-pools/{groupId}":                     "ProfileGroupGet",
+	"GET /agents/v2/agent-profile-pools/{groupId}/members":             "ProfileGroupMembersList",
+
 	"GET /agents/v2/workflows":                                                "AgentList",
 	"GET /agents/v2/executions/{executionId}/agent-files":                     "ExecutionFilesGet",
 	"GET /agents/v2/executions/{executionId}/agent-files/{fileId}/download":   "ExecutionFileDownloadRedirect",
@@ -135,6 +163,19 @@ func (s *service) handler() http.Handler {
 	mux := http.NewServeMux()
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{BaseRouter: mux, ErrorHandlerFunc: refuseParameter})
 	wrapper := api.ServerInterfaceWrapper{Handler: s, ErrorHandlerFunc: refuseParameter}
+	mux.HandleFunc("GET /agents/v2/agents/{agentId}/workflows/{workflowId}", func(w http.ResponseWriter, r *http.Request) {
+		s.WorkflowVersionsGet(w, r, r.PathValue("agentId"), r.PathValue("workflowId"))
+	})
+	mux.HandleFunc("POST /agents/v2/agents/{agentId}/workflows/{workflowId}/execute", func(w http.ResponseWriter, r *http.Request) {
+		s.WorkflowVersionsExecute(w, r, r.PathValue("agentId"), r.PathValue("workflowId"))
+	})
+	mux.HandleFunc("GET /agents/v2/agent-profiles", wrapper.ProfilesList)
+	mux.HandleFunc("GET /agents/v2/agent-profiles/{profileId}", wrapper.ProfileGet)
+	mux.HandleFunc("GET /agents/v2/agent-profiles/{profileId}/inbox-emails", wrapper.ProfileGetInboxEmails)
+	mux.HandleFunc("GET /agents/v2/agent-profiles/{profileId}/inbox-emails/{emailId}", wrapper.ProfileGetInboxEmail)
+	mux.HandleFunc("GET /agents/v2/agent-profile-pools", wrapper.ProfileGroupsList)
+	mux.HandleFunc("GET /agents/v2/agent-profile-pools/{groupId}", wrapper.ProfileGroupGet)
+	mux.HandleFunc("GET /agents/v2/agent-profile-pools/{groupId}/members", wrapper.ProfileGroupMembersList)
 	mux.HandleFunc("GET /agents/v2/workflows", wrapper.AgentList)
 	mux.HandleFunc("GET /agents/v2/executions/{executionId}/agent-files", wrapper.ExecutionFilesGet)
 	for _, name := range []string{"agent-files", "context-files", "debug-files"} {

@@ -105,6 +105,11 @@ func CheckDestination(ctx workflow.Context, in asteroid.CheckDestinationInput) (
 	return runActivity[asteroid.CheckDestinationResult](ctx, asteroid.CheckDestinationName, in, callDefaults(attemptTimeout), "Check where files are to be saved")
 }
 
+// DescribeAgent runs [activities.Activities.DescribeAgent], retried for an hour by default.
+func DescribeAgent(ctx workflow.Context, in asteroid.DescribeAgentInput) (*asteroid.AgentDescription, error) {
+	return runActivity[asteroid.AgentDescription](ctx, asteroid.DescribeAgentName, in, callDefaults(attemptTimeout), "Describe agent "+in.AgentID)
+}
+
 // startActivity starts an activity with the context's options and these defaults.
 func startActivity(ctx workflow.Context, name string, in any, defaults workflow.ActivityOptions, summary string) workflow.Future {
 	return workflow.ExecuteActivity(withDefaults(ctx, defaults, summaryLine(summary)), name, in)

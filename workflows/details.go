@@ -52,8 +52,10 @@ func (s *AgentState) markdown() string {
 		}
 	}
 	page.WriteString(s.headline() + "\n\n")
+	line("Inputs", joinLimited(s.InputWarnings, inlineCode))
 	line("Files", s.fileList())
 	line("Execution", s.execution())
+	line(s.starter())
 	line("Status", s.statusHistory())
 	if !s.UnreadableSince.IsZero() {
 		line("Problem", "cannot be read since "+s.UnreadableSince.UTC().Format(clockTime)+"; what is shown is from before")
@@ -73,6 +75,7 @@ func (s *AgentState) markdown() string {
 		line("Recording", link("watch what the agent did", s.RecordingURL))
 	}
 	line("Error", inlineCode(s.Error))
+	line(s.scriptFailures())
 	if o := s.omitted; o != nil {
 		line("Result", fmt.Sprintf("%s, too large to be shown: %s", formatSize(o.Bytes), inlineCode(o.URI)))
 	}
@@ -80,6 +83,39 @@ func (s *AgentState) markdown() string {
 		page.WriteString("\n**Result**\n\n```json\n" + fencedJSON(s.result) + "\n```\n")
 	}
 	return page.String()
+}
+
+// starter tells who started the execution, if it was not the workflow.
+func (s *AgentState) starter() (label, by string) {
+	label, who := "Started by", s.StartedBy
+	if s.rerun {
+		label = "Rerun by"
+	}
+	if who == nil || !s.rerun && (who.Client == "" || who.Client == "sdk") {
+		return label, ""
+	}
+	by = strings.ReplaceAll(text.Line(who.Kind, budget.Name), "_", " ") + " " + inlineCode(who.ID)
+	if who.Client != "" {
+		by += " through " + inlineCode(who.Client)
+	}
+	return label, by
+}
+
+// scriptFailures tells of failed scripts. A run that completed in spite of them has scripts that
+// are out of date.
+func (s *AgentState) scriptFailures() (label, failures string) {
+	if s.Status == asteroid.StatusCompleted {
+		label = "Scripts that failed, although the agent completed"
+	} else {
+		label = "Scripts that failed"
+	}
+	return label, joinLimited(s.ScriptFailures, func(f asteroid.ScriptFailure) string {
+		told := inlineCode(cmp.Or(f.Script, f.Node, "a script"))
+		if f.Line > 0 {
+			told += fmt.Sprintf(" line %d", f.Line)
+		}
+		return told + ": " + inlineCode(f.Error)
+	})
 }
 
 // activity returns what the agent does, as the rest of a sentence that its name begins.

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"net/http"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
@@ -15,3 +16,8 @@ func onFirstAttempt(scheduled *[]string) func(*activity.Info, context.Context, c
 		}
 	}
 }
+
+// roundTripper is a transport in one function.
+type roundTripper func(r *http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -31,16 +31,21 @@ type lateSweep struct {
 
 // sweepLater plans the sweep after an execute that may have started two agents.
 func (r *AgentRun) sweepLater(ctx workflow.Context, executed asteroid.ExecuteAgentResult) {
-	sweep := &lateSweep{grace: time.Duration(executed.SweepAfterSeconds) * time.Second, in: asteroid.SweepDuplicatesInput{
-		Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
-	}}
-	r.sweeps = append(r.sweeps, sweep)
+	sweep := r.addSweep(executed)
 	ctx, sweep.stop = workflow.NewDisconnectedContext(ctx) // the run outlives the context of its start
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		if workflow.Sleep(ctx, sweep.grace) == nil {
 			r.sweep(ctx, sweep)
 		}
 	})
+}
+
+func (r *AgentRun) addSweep(executed asteroid.ExecuteAgentResult) *lateSweep {
+	sweep := &lateSweep{grace: time.Duration(executed.SweepAfterSeconds) * time.Second, stop: func() {}, in: asteroid.SweepDuplicatesInput{
+		Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
+	}}
+	r.sweeps = append(r.sweeps, sweep)
+	return sweep
 }
 
 func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
@@ -65,6 +70,9 @@ func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
 func (r *AgentRun) followSurvivor(ctx workflow.Context, e *asteroid.Execution) (followed bool, err error) {
 	if e.Status != asteroid.StatusCancelled || r.cancelRequested || ctx.Err() != nil {
 		return false, nil //nolint:nilerr // the cancellation of the workflow is told by others
+	}
+	if len(r.sweeps) == 0 && r.executed.Adopted && r.in.IdempotencyKey != "" {
+		r.addSweep(r.executed) // whoever started the execution may have swept it
 	}
 	for _, sweep := range r.sweeps {
 		_ = workflow.Await(ctx, func() bool { return !sweep.running })

@@ -28,6 +28,8 @@ type RunAgentResult struct {
 	Superseded  []string `json:"superseded,omitempty"`
 	// FailedExecutions are the ids of executions that failed and were followed by another one.
 	FailedExecutions []string `json:"failedExecutions,omitempty"`
+	// InputWarnings are what CheckInputs found and did not refuse.
+	InputWarnings []string `json:"inputWarnings,omitempty"`
 }
 
 // RunAgent runs an agent to its end: it stages the files, executes the agent, waits, collects its
@@ -171,6 +173,9 @@ func (r *AgentRun) startInTurn(ctx workflow.Context) error {
 	if err := r.checkDestination(ctx); err != nil {
 		return err
 	}
+	if err := r.checkInputs(ctx); err != nil {
+		return err
+	}
 	return r.start(ctx)
 }
 
@@ -195,7 +200,7 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	result := []RunAgentResult{{
 		Execution: *execution, Files: r.staged, Outputs: outputs,
 		ExecutionKey: r.executed.ExecutionKey, Adopted: r.executed.Adopted, DuplicatesCancelled: r.executed.DuplicatesCancelled,
-		FailedExecutions: r.failedExecutions, Differences: r.executed.Differences, Superseded: r.executed.Superseded,
+		FailedExecutions: r.failedExecutions, InputWarnings: r.state.InputWarnings, Differences: r.executed.Differences, Superseded: r.executed.Superseded,
 	}}
 	fitResults(result)
 	return &result[0], nil

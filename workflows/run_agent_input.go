@@ -20,7 +20,13 @@ type RunAgentInput struct {
 	ExecutionOptions   *asteroid.ExecutionOptions `json:"executionOptions,omitempty"`
 	Version            *int                       `json:"version,omitempty"`
 	Head               bool                       `json:"head,omitempty"`
-	OnCapacityLimit    asteroid.OnCapacityLimit   `json:"onCapacityLimit,omitempty"`
+	// CheckInputs compares Inputs with what the agent's version declares, before anything is
+	// staged, and runs that version. A required input without a value and an input that nobody
+	// reads are asteroid.InvalidInput, all of them in one error. A value of another type is a
+	// warning, see [RunAgentResult.InputWarnings]. It does nothing with Head, whose inputs may
+	// change meanwhile, and only warns where the service does not serve versions.
+	CheckInputs     bool                     `json:"checkInputs,omitempty"`
+	OnCapacityLimit asteroid.OnCapacityLimit `json:"onCapacityLimit,omitempty"`
 	// IdempotencyKey identifies an intent that outlives the workflow run, such as an order number.
 	// Another request with the same key is refused. When empty, the key is made of the workflow's
 	// original run id and the request.

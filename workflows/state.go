@@ -73,6 +73,11 @@ type AgentState struct {
 	Overdue    bool                `json:"overdue,omitempty"`
 	// Answer is the latest answer by update, to this asking or an earlier one.
 	Answer *SentAnswer `json:"answer,omitempty"`
+	// StartedBy and ScriptFailures are documented at [asteroid.Execution].
+	StartedBy      *asteroid.Actor          `json:"startedBy,omitempty"`
+	ScriptFailures []asteroid.ScriptFailure `json:"scriptFailures,omitempty"`
+	// InputWarnings are what CheckInputs found and did not refuse.
+	InputWarnings []string `json:"inputWarnings,omitempty"`
 	// UnreadableSince is since when the service does not let the execution be read. What the state
 	// says of the execution is older.
 	UnreadableSince time.Time             `json:"unreadableSince,omitzero"`
@@ -89,6 +94,7 @@ type AgentState struct {
 	result    []byte   // as much of it as is shown
 	omitted   *asteroid.OmittedResult
 	ended     bool           // with whatever status
+	rerun     bool           // of another execution
 	workflow  *workflow.Info // where to send updates
 }
 
@@ -140,6 +146,7 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 		s.Reason, s.Questions, s.Asking = e.Reason, e.Questions, e.Asking
 	}
 	s.AgentName, s.Status, s.ended = e.AgentName, e.Status, e.Terminal()
+	s.StartedBy, s.rerun, s.ScriptFailures = e.StartedBy, e.ParentExecutionID != "", e.ScriptFailures
 	s.PlatformURL, s.LiveViewURL, s.RecordingURL = e.PlatformURL, e.LiveViewURL, e.RecordingURL
 	if e.ExecutionResult != nil {
 		s.Outcome, s.omitted = e.ExecutionResult.Outcome, e.ResultOmitted

@@ -132,6 +132,21 @@ type ClientInterface interface {
 	// Corresponds with GET /agents/v2/agents/{agentId}/shared-files (the `AgentSharedFilesGet` operationId).
 	AgentSharedFilesGet(ctx context.Context, agentID string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AgentWorkflowsList List all versions of an agent (the agents dialect of WorkflowVersionsList)
+	//
+	// Corresponds with GET /agents/v2/agents/{agentId}/workflows (the `AgentWorkflowsList` operationId).
+	AgentWorkflowsList(ctx context.Context, agentID AgentID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AgentWorkflowsGetInputs List the inputs a version takes (the agents dialect of WorkflowVersionsGetInputs)
+	//
+	// Corresponds with GET /agents/v2/agents/{agentId}/workflows/{workflowId}/inputs (the `AgentWorkflowsGetInputs` operationId).
+	AgentWorkflowsGetInputs(ctx context.Context, agentID AgentID, workflowID AgentVersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AgentWorkflowsGetOutputSchemas Read the schemas of a version's results (the agents dialect of WorkflowVersionsGetOutputSchemas)
+	//
+	// Corresponds with GET /agents/v2/agents/{agentId}/workflows/{workflowId}/output-schemas (the `AgentWorkflowsGetOutputSchemas` operationId).
+	AgentWorkflowsGetOutputSchemas(ctx context.Context, agentID AgentID, workflowID AgentVersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ContextGet Who am I, and which organizations do I belong to
 	//
 	// Where a person's key learns the organization id needed by TempFilesStage and ExecutionsList.
@@ -298,6 +313,45 @@ type ClientInterface interface {
 	// Corresponds with POST /agents/v2/executions/{executionId}/user-messages (the `ExecutionUserMessagesAdd` operationId).
 	ExecutionUserMessagesAdd(ctx context.Context, executionID ExecutionID, body ExecutionUserMessagesAddJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ProfileGroupsList Page through an organization's profile groups (former pools)
+	//
+	// Corresponds with GET /agents/v2/profile-groups (the `ProfileGroupsList` operationId).
+	ProfileGroupsList(ctx context.Context, params *ProfileGroupsListParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProfileGroupGet Read one profile group
+	//
+	// Corresponds with GET /agents/v2/profile-groups/{groupId} (the `ProfileGroupGet` operationId).
+	ProfileGroupGet(ctx context.Context, groupID GroupID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProfileGroupMembersList Page through the profiles of a group
+	//
+	// Which of them are in use is not told.
+	//
+	// Corresponds with GET /agents/v2/profile-groups/{groupId}/members (the `ProfileGroupMembersList` operationId).
+	ProfileGroupMembersList(ctx context.Context, groupID GroupID, params *ProfileGroupMembersListParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProfilesList Page through an organization's profiles
+	//
+	// Corresponds with GET /agents/v2/profiles (the `ProfilesList` operationId).
+	ProfilesList(ctx context.Context, params *ProfilesListParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProfileGet Read one profile
+	//
+	// Corresponds with GET /agents/v2/profiles/{profileId} (the `ProfileGet` operationId).
+	ProfileGet(ctx context.Context, profileID ProfileID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProfileGetInboxEmails List the newest mails of a profile's inbox, without their text
+	//
+	// The inbox is the profile's, not the run's; every run with that profile reads and fills it. No cursor, and neither the order nor the default or bound of `limit` is published.
+	//
+	// Corresponds with GET /agents/v2/profiles/{profileId}/inbox-emails (the `ProfileGetInboxEmails` operationId).
+	ProfileGetInboxEmails(ctx context.Context, profileID ProfileID, params *ProfileGetInboxEmailsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProfileGetInboxEmail Read one mail of a profile's inbox
+	//
+	// Corresponds with GET /agents/v2/profiles/{profileId}/inbox-emails/{emailId} (the `ProfileGetInboxEmail` operationId).
+	ProfileGetInboxEmail(ctx context.Context, profileID ProfileID, emailID string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// TempFilesUploadWithBody Stage files for an execution that does not exist yet (workflows dialect)
 	//
 	// Same form and answer as TempFilesStage; the organization is the key's own unless given.
@@ -339,6 +393,57 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /agents/v2/workflows/{workflowId}/execute (the `WorkflowExecutePost` operationId).
 	WorkflowExecutePost(ctx context.Context, workflowID string, body WorkflowExecutePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WorkflowVersionsList List all versions of a workflow
+	//
+	// A plain array; its order is not published. Turns a version number, or "the published one", into a version id.
+	//
+	// Corresponds with GET /agents/v2/workflows/{workflowId}/versions (the `WorkflowVersionsList` operationId).
+	WorkflowVersionsList(ctx context.Context, workflowID WorkflowID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WorkflowVersionsGet Read one version
+	//
+	// Answers the whole graph and the version's files, so it may be large. What matters to a caller of execute is named in the schema.
+	//
+	// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId} (the `WorkflowVersionsGet` operationId).
+	WorkflowVersionsGet(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WorkflowVersionsExecuteWithBody Start an execution of a version, published or not, by the version's id
+	//
+	// The only way to start that takes parentExecutionId, and so to link a new run to an older one
+	// with other metadata than the older one has (ExecutionRerun copies it). Neither version, head
+	// nor onCapacityLimit; the answer has no status. As little idempotent as WorkflowExecutePost.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute (the `WorkflowVersionsExecute` operationId).
+	WorkflowVersionsExecuteWithBody(ctx context.Context, workflowID WorkflowID, versionID VersionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WorkflowVersionsExecute Start an execution of a version, published or not, by the version's id
+	//
+	// The only way to start that takes parentExecutionId, and so to link a new run to an older one
+	// with other metadata than the older one has (ExecutionRerun copies it). Neither version, head
+	// nor onCapacityLimit; the answer has no status. As little idempotent as WorkflowExecutePost.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute (the `WorkflowVersionsExecute` operationId).
+	WorkflowVersionsExecute(ctx context.Context, workflowID WorkflowID, versionID VersionID, body WorkflowVersionsExecuteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WorkflowVersionsGetInputs List the inputs a version takes
+	//
+	// Holds the declared inputs, and the names that only the prompts use as optional strings.
+	// Nothing says what execute does with an input that is not listed, or with a missing one.
+	//
+	// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId}/inputs (the `WorkflowVersionsGetInputs` operationId).
+	WorkflowVersionsGetInputs(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WorkflowVersionsGetOutputSchemas Read the schemas of a version's results
+	//
+	// By name of the output node. Which node ended a run is told by its last transitioned_node activity only.
+	//
+	// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId}/output-schemas (the `WorkflowVersionsGetOutputSchemas` operationId).
+	WorkflowVersionsGetOutputSchemas(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// WhoamiGet Who the key acts as, and in which organization
 	//
@@ -420,6 +525,51 @@ func (c *Client) AgentExecutePost(ctx context.Context, agentID string, body Agen
 // Corresponds with GET /agents/v2/agents/{agentId}/shared-files (the `AgentSharedFilesGet` operationId).
 func (c *Client) AgentSharedFilesGet(ctx context.Context, agentID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAgentSharedFilesGetRequest(c.Server, agentID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AgentWorkflowsList List all versions of an agent (the agents dialect of WorkflowVersionsList)
+//
+// Corresponds with GET /agents/v2/agents/{agentId}/workflows (the `AgentWorkflowsList` operationId).
+func (c *Client) AgentWorkflowsList(ctx context.Context, agentID AgentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAgentWorkflowsListRequest(c.Server, agentID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AgentWorkflowsGetInputs List the inputs a version takes (the agents dialect of WorkflowVersionsGetInputs)
+//
+// Corresponds with GET /agents/v2/agents/{agentId}/workflows/{workflowId}/inputs (the `AgentWorkflowsGetInputs` operationId).
+func (c *Client) AgentWorkflowsGetInputs(ctx context.Context, agentID AgentID, workflowID AgentVersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAgentWorkflowsGetInputsRequest(c.Server, agentID, workflowID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AgentWorkflowsGetOutputSchemas Read the schemas of a version's results (the agents dialect of WorkflowVersionsGetOutputSchemas)
+//
+// Corresponds with GET /agents/v2/agents/{agentId}/workflows/{workflowId}/output-schemas (the `AgentWorkflowsGetOutputSchemas` operationId).
+func (c *Client) AgentWorkflowsGetOutputSchemas(ctx context.Context, agentID AgentID, workflowID AgentVersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAgentWorkflowsGetOutputSchemasRequest(c.Server, agentID, workflowID)
 	if err != nil {
 		return nil, err
 	}
@@ -786,6 +936,115 @@ func (c *Client) ExecutionUserMessagesAdd(ctx context.Context, executionID Execu
 	return c.Client.Do(req)
 }
 
+// ProfileGroupsList Page through an organization's profile groups (former pools)
+//
+// Corresponds with GET /agents/v2/profile-groups (the `ProfileGroupsList` operationId).
+func (c *Client) ProfileGroupsList(ctx context.Context, params *ProfileGroupsListParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProfileGroupsListRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProfileGroupGet Read one profile group
+//
+// Corresponds with GET /agents/v2/profile-groups/{groupId} (the `ProfileGroupGet` operationId).
+func (c *Client) ProfileGroupGet(ctx context.Context, groupID GroupID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProfileGroupGetRequest(c.Server, groupID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProfileGroupMembersList Page through the profiles of a group
+//
+// Which of them are in use is not told.
+//
+// Corresponds with GET /agents/v2/profile-groups/{groupId}/members (the `ProfileGroupMembersList` operationId).
+func (c *Client) ProfileGroupMembersList(ctx context.Context, groupID GroupID, params *ProfileGroupMembersListParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProfileGroupMembersListRequest(c.Server, groupID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProfilesList Page through an organization's profiles
+//
+// Corresponds with GET /agents/v2/profiles (the `ProfilesList` operationId).
+func (c *Client) ProfilesList(ctx context.Context, params *ProfilesListParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProfilesListRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProfileGet Read one profile
+//
+// Corresponds with GET /agents/v2/profiles/{profileId} (the `ProfileGet` operationId).
+func (c *Client) ProfileGet(ctx context.Context, profileID ProfileID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProfileGetRequest(c.Server, profileID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProfileGetInboxEmails List the newest mails of a profile's inbox, without their text
+//
+// The inbox is the profile's, not the run's; every run with that profile reads and fills it. No cursor, and neither the order nor the default or bound of `limit` is published.
+//
+// Corresponds with GET /agents/v2/profiles/{profileId}/inbox-emails (the `ProfileGetInboxEmails` operationId).
+func (c *Client) ProfileGetInboxEmails(ctx context.Context, profileID ProfileID, params *ProfileGetInboxEmailsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProfileGetInboxEmailsRequest(c.Server, profileID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProfileGetInboxEmail Read one mail of a profile's inbox
+//
+// Corresponds with GET /agents/v2/profiles/{profileId}/inbox-emails/{emailId} (the `ProfileGetInboxEmail` operationId).
+func (c *Client) ProfileGetInboxEmail(ctx context.Context, profileID ProfileID, emailID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProfileGetInboxEmailRequest(c.Server, profileID, emailID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // TempFilesUploadWithBody Stage files for an execution that does not exist yet (workflows dialect)
 //
 // Same form and answer as TempFilesStage; the organization is the key's own unless given.
@@ -858,6 +1117,117 @@ func (c *Client) WorkflowExecutePostWithBody(ctx context.Context, workflowID str
 // Corresponds with POST /agents/v2/workflows/{workflowId}/execute (the `WorkflowExecutePost` operationId).
 func (c *Client) WorkflowExecutePost(ctx context.Context, workflowID string, body WorkflowExecutePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewWorkflowExecutePostRequest(c.Server, workflowID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WorkflowVersionsList List all versions of a workflow
+//
+// A plain array; its order is not published. Turns a version number, or "the published one", into a version id.
+//
+// Corresponds with GET /agents/v2/workflows/{workflowId}/versions (the `WorkflowVersionsList` operationId).
+func (c *Client) WorkflowVersionsList(ctx context.Context, workflowID WorkflowID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWorkflowVersionsListRequest(c.Server, workflowID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WorkflowVersionsGet Read one version
+//
+// Answers the whole graph and the version's files, so it may be large. What matters to a caller of execute is named in the schema.
+//
+// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId} (the `WorkflowVersionsGet` operationId).
+func (c *Client) WorkflowVersionsGet(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWorkflowVersionsGetRequest(c.Server, workflowID, versionID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WorkflowVersionsExecuteWithBody Start an execution of a version, published or not, by the version's id
+//
+// The only way to start that takes parentExecutionId, and so to link a new run to an older one
+// with other metadata than the older one has (ExecutionRerun copies it). Neither version, head
+// nor onCapacityLimit; the answer has no status. As little idempotent as WorkflowExecutePost.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute (the `WorkflowVersionsExecute` operationId).
+func (c *Client) WorkflowVersionsExecuteWithBody(ctx context.Context, workflowID WorkflowID, versionID VersionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWorkflowVersionsExecuteRequestWithBody(c.Server, workflowID, versionID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WorkflowVersionsExecute Start an execution of a version, published or not, by the version's id
+//
+// The only way to start that takes parentExecutionId, and so to link a new run to an older one
+// with other metadata than the older one has (ExecutionRerun copies it). Neither version, head
+// nor onCapacityLimit; the answer has no status. As little idempotent as WorkflowExecutePost.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute (the `WorkflowVersionsExecute` operationId).
+func (c *Client) WorkflowVersionsExecute(ctx context.Context, workflowID WorkflowID, versionID VersionID, body WorkflowVersionsExecuteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWorkflowVersionsExecuteRequest(c.Server, workflowID, versionID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WorkflowVersionsGetInputs List the inputs a version takes
+//
+// Holds the declared inputs, and the names that only the prompts use as optional strings.
+// Nothing says what execute does with an input that is not listed, or with a missing one.
+//
+// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId}/inputs (the `WorkflowVersionsGetInputs` operationId).
+func (c *Client) WorkflowVersionsGetInputs(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWorkflowVersionsGetInputsRequest(c.Server, workflowID, versionID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WorkflowVersionsGetOutputSchemas Read the schemas of a version's results
+//
+// By name of the output node. Which node ended a run is told by its last transitioned_node activity only.
+//
+// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId}/output-schemas (the `WorkflowVersionsGetOutputSchemas` operationId).
+func (c *Client) WorkflowVersionsGetOutputSchemas(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWorkflowVersionsGetOutputSchemasRequest(c.Server, workflowID, versionID)
 	if err != nil {
 		return nil, err
 	}
@@ -1080,6 +1450,122 @@ func NewAgentSharedFilesGetRequest(server string, agentID string) (*http.Request
 	return req, nil
 }
 
+// NewAgentWorkflowsListRequest constructs an http.Request for the AgentWorkflowsList method
+func NewAgentWorkflowsListRequest(server string, agentID AgentID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "agentId", agentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/agents/%s/workflows", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAgentWorkflowsGetInputsRequest constructs an http.Request for the AgentWorkflowsGetInputs method
+func NewAgentWorkflowsGetInputsRequest(server string, agentID AgentID, workflowID AgentVersionID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "agentId", agentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "workflowId", workflowID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/agents/%s/workflows/%s/inputs", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAgentWorkflowsGetOutputSchemasRequest constructs an http.Request for the AgentWorkflowsGetOutputSchemas method
+func NewAgentWorkflowsGetOutputSchemasRequest(server string, agentID AgentID, workflowID AgentVersionID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "agentId", agentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "workflowId", workflowID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/agents/%s/workflows/%s/output-schemas", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewContextGetRequest constructs an http.Request for the ContextGet method
 func NewContextGetRequest(server string) (*http.Request, error) {
 	var err error
@@ -1207,6 +1693,42 @@ func NewExecutionsListRequest(server string, params *ExecutionsListParams) (*htt
 
 		}
 
+		if params.AgentProfileIds != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "agentProfileIds", *params.AgentProfileIds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ProfileIds != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "profileIds", *params.ProfileIds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.BatchID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "batchId", *params.BatchID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Status != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
@@ -1282,6 +1804,42 @@ func NewExecutionsListRequest(server string, params *ExecutionsListParams) (*htt
 		if params.MetadataValue != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "metadataValue", *params.MetadataValue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.InputsKey != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "inputsKey", *params.InputsKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.InputsValue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "inputsValue", *params.InputsValue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.HasScriptFailures != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "hasScriptFailures", *params.HasScriptFailures, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -1991,6 +2549,477 @@ func NewExecutionUserMessagesAddRequestWithBody(server string, executionID Execu
 	return req, nil
 }
 
+// NewProfileGroupsListRequest constructs an http.Request for the ProfileGroupsList method
+func NewProfileGroupsListRequest(server string, params *ProfileGroupsListParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/profile-groups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.OrganizationID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "organizationId", *params.OrganizationID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PageSize != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pageSize", *params.PageSize, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SearchName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "searchName", *params.SearchName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SortField != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sortField", *params.SortField, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SortDirection != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sortDirection", *params.SortDirection, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewProfileGroupGetRequest constructs an http.Request for the ProfileGroupGet method
+func NewProfileGroupGetRequest(server string, groupID GroupID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "groupId", groupID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/profile-groups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewProfileGroupMembersListRequest constructs an http.Request for the ProfileGroupMembersList method
+func NewProfileGroupMembersListRequest(server string, groupID GroupID, params *ProfileGroupMembersListParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "groupId", groupID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/profile-groups/%s/members", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.PageSize != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pageSize", *params.PageSize, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewProfilesListRequest constructs an http.Request for the ProfilesList method
+func NewProfilesListRequest(server string, params *ProfilesListParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/profiles")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.OrganizationID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "organizationId", *params.OrganizationID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PageSize != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pageSize", *params.PageSize, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SearchName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "searchName", *params.SearchName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SortField != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sortField", *params.SortField, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SortDirection != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sortDirection", *params.SortDirection, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewProfileGetRequest constructs an http.Request for the ProfileGet method
+func NewProfileGetRequest(server string, profileID ProfileID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "profileId", profileID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/profiles/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewProfileGetInboxEmailsRequest constructs an http.Request for the ProfileGetInboxEmails method
+func NewProfileGetInboxEmailsRequest(server string, profileID ProfileID, params *ProfileGetInboxEmailsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "profileId", profileID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/profiles/%s/inbox-emails", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewProfileGetInboxEmailRequest constructs an http.Request for the ProfileGetInboxEmail method
+func NewProfileGetInboxEmailRequest(server string, profileID ProfileID, emailID string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "profileId", profileID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "emailId", emailID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/profiles/%s/inbox-emails/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewTempFilesUploadRequestWithBody constructs an http.Request for the TempFilesUpload method, with any body, and a specified content type
 func NewTempFilesUploadRequestWithBody(server string, params *TempFilesUploadParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
@@ -2130,6 +3159,217 @@ func NewWorkflowExecutePostRequestWithBody(server string, workflowID string, con
 	return req, nil
 }
 
+// NewWorkflowVersionsListRequest constructs an http.Request for the WorkflowVersionsList method
+func NewWorkflowVersionsListRequest(server string, workflowID WorkflowID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "workflowId", workflowID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/workflows/%s/versions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewWorkflowVersionsGetRequest constructs an http.Request for the WorkflowVersionsGet method
+func NewWorkflowVersionsGetRequest(server string, workflowID WorkflowID, versionID VersionID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "workflowId", workflowID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "versionId", versionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/workflows/%s/versions/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewWorkflowVersionsExecuteRequest calls the generic WorkflowVersionsExecute builder with application/json body
+func NewWorkflowVersionsExecuteRequest(server string, workflowID WorkflowID, versionID VersionID, body WorkflowVersionsExecuteJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWorkflowVersionsExecuteRequestWithBody(server, workflowID, versionID, "application/json", bodyReader)
+}
+
+// NewWorkflowVersionsExecuteRequestWithBody constructs an http.Request for the WorkflowVersionsExecute method, with any body, and a specified content type
+func NewWorkflowVersionsExecuteRequestWithBody(server string, workflowID WorkflowID, versionID VersionID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "workflowId", workflowID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "versionId", versionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/workflows/%s/versions/%s/execute", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewWorkflowVersionsGetInputsRequest constructs an http.Request for the WorkflowVersionsGetInputs method
+func NewWorkflowVersionsGetInputsRequest(server string, workflowID WorkflowID, versionID VersionID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "workflowId", workflowID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "versionId", versionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/workflows/%s/versions/%s/inputs", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewWorkflowVersionsGetOutputSchemasRequest constructs an http.Request for the WorkflowVersionsGetOutputSchemas method
+func NewWorkflowVersionsGetOutputSchemasRequest(server string, workflowID WorkflowID, versionID VersionID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "workflowId", workflowID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "versionId", versionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agents/v2/workflows/%s/versions/%s/output-schemas", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewWhoamiGetRequest constructs an http.Request for the WhoamiGet method
 func NewWhoamiGetRequest(server string) (*http.Request, error) {
 	var err error
@@ -2246,6 +3486,27 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /agents/v2/agents/{agentId}/shared-files (the `AgentSharedFilesGet` operationId).
 	AgentSharedFilesGetWithResponse(ctx context.Context, agentID string, reqEditors ...RequestEditorFn) (*AgentSharedFilesGetResponse, error)
+
+	// AgentWorkflowsListWithResponse List all versions of an agent (the agents dialect of WorkflowVersionsList)
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/agents/{agentId}/workflows (the `AgentWorkflowsList` operationId).
+	AgentWorkflowsListWithResponse(ctx context.Context, agentID AgentID, reqEditors ...RequestEditorFn) (*AgentWorkflowsListResponse, error)
+
+	// AgentWorkflowsGetInputsWithResponse List the inputs a version takes (the agents dialect of WorkflowVersionsGetInputs)
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/agents/{agentId}/workflows/{workflowId}/inputs (the `AgentWorkflowsGetInputs` operationId).
+	AgentWorkflowsGetInputsWithResponse(ctx context.Context, agentID AgentID, workflowID AgentVersionID, reqEditors ...RequestEditorFn) (*AgentWorkflowsGetInputsResponse, error)
+
+	// AgentWorkflowsGetOutputSchemasWithResponse Read the schemas of a version's results (the agents dialect of WorkflowVersionsGetOutputSchemas)
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/agents/{agentId}/workflows/{workflowId}/output-schemas (the `AgentWorkflowsGetOutputSchemas` operationId).
+	AgentWorkflowsGetOutputSchemasWithResponse(ctx context.Context, agentID AgentID, workflowID AgentVersionID, reqEditors ...RequestEditorFn) (*AgentWorkflowsGetOutputSchemasResponse, error)
 
 	// ContextGetWithResponse Who am I, and which organizations do I belong to
 	//
@@ -2437,6 +3698,59 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agents/v2/executions/{executionId}/user-messages (the `ExecutionUserMessagesAdd` operationId).
 	ExecutionUserMessagesAddWithResponse(ctx context.Context, executionID ExecutionID, body ExecutionUserMessagesAddJSONRequestBody, reqEditors ...RequestEditorFn) (*ExecutionUserMessagesAddResponse, error)
 
+	// ProfileGroupsListWithResponse Page through an organization's profile groups (former pools)
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/profile-groups (the `ProfileGroupsList` operationId).
+	ProfileGroupsListWithResponse(ctx context.Context, params *ProfileGroupsListParams, reqEditors ...RequestEditorFn) (*ProfileGroupsListResponse, error)
+
+	// ProfileGroupGetWithResponse Read one profile group
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/profile-groups/{groupId} (the `ProfileGroupGet` operationId).
+	ProfileGroupGetWithResponse(ctx context.Context, groupID GroupID, reqEditors ...RequestEditorFn) (*ProfileGroupGetResponse, error)
+
+	// ProfileGroupMembersListWithResponse Page through the profiles of a group
+	//
+	// Which of them are in use is not told.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/profile-groups/{groupId}/members (the `ProfileGroupMembersList` operationId).
+	ProfileGroupMembersListWithResponse(ctx context.Context, groupID GroupID, params *ProfileGroupMembersListParams, reqEditors ...RequestEditorFn) (*ProfileGroupMembersListResponse, error)
+
+	// ProfilesListWithResponse Page through an organization's profiles
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/profiles (the `ProfilesList` operationId).
+	ProfilesListWithResponse(ctx context.Context, params *ProfilesListParams, reqEditors ...RequestEditorFn) (*ProfilesListResponse, error)
+
+	// ProfileGetWithResponse Read one profile
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/profiles/{profileId} (the `ProfileGet` operationId).
+	ProfileGetWithResponse(ctx context.Context, profileID ProfileID, reqEditors ...RequestEditorFn) (*ProfileGetResponse, error)
+
+	// ProfileGetInboxEmailsWithResponse List the newest mails of a profile's inbox, without their text
+	//
+	// The inbox is the profile's, not the run's; every run with that profile reads and fills it. No cursor, and neither the order nor the default or bound of `limit` is published.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/profiles/{profileId}/inbox-emails (the `ProfileGetInboxEmails` operationId).
+	ProfileGetInboxEmailsWithResponse(ctx context.Context, profileID ProfileID, params *ProfileGetInboxEmailsParams, reqEditors ...RequestEditorFn) (*ProfileGetInboxEmailsResponse, error)
+
+	// ProfileGetInboxEmailWithResponse Read one mail of a profile's inbox
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/profiles/{profileId}/inbox-emails/{emailId} (the `ProfileGetInboxEmail` operationId).
+	ProfileGetInboxEmailWithResponse(ctx context.Context, profileID ProfileID, emailID string, reqEditors ...RequestEditorFn) (*ProfileGetInboxEmailResponse, error)
+
 	// TempFilesUploadWithBodyWithResponse Stage files for an execution that does not exist yet (workflows dialect)
 	//
 	// Same form and answer as TempFilesStage; the organization is the key's own unless given.
@@ -2478,6 +3792,65 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /agents/v2/workflows/{workflowId}/execute (the `WorkflowExecutePost` operationId).
 	WorkflowExecutePostWithResponse(ctx context.Context, workflowID string, body WorkflowExecutePostJSONRequestBody, reqEditors ...RequestEditorFn) (*WorkflowExecutePostResponse, error)
+
+	// WorkflowVersionsListWithResponse List all versions of a workflow
+	//
+	// A plain array; its order is not published. Turns a version number, or "the published one", into a version id.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/workflows/{workflowId}/versions (the `WorkflowVersionsList` operationId).
+	WorkflowVersionsListWithResponse(ctx context.Context, workflowID WorkflowID, reqEditors ...RequestEditorFn) (*WorkflowVersionsListResponse, error)
+
+	// WorkflowVersionsGetWithResponse Read one version
+	//
+	// Answers the whole graph and the version's files, so it may be large. What matters to a caller of execute is named in the schema.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId} (the `WorkflowVersionsGet` operationId).
+	WorkflowVersionsGetWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*WorkflowVersionsGetResponse, error)
+
+	// WorkflowVersionsExecuteWithBodyWithResponse Start an execution of a version, published or not, by the version's id
+	//
+	// The only way to start that takes parentExecutionId, and so to link a new run to an older one
+	// with other metadata than the older one has (ExecutionRerun copies it). Neither version, head
+	// nor onCapacityLimit; the answer has no status. As little idempotent as WorkflowExecutePost.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute (the `WorkflowVersionsExecute` operationId).
+	WorkflowVersionsExecuteWithBodyWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WorkflowVersionsExecuteResponse, error)
+
+	// WorkflowVersionsExecuteWithResponse Start an execution of a version, published or not, by the version's id
+	//
+	// The only way to start that takes parentExecutionId, and so to link a new run to an older one
+	// with other metadata than the older one has (ExecutionRerun copies it). Neither version, head
+	// nor onCapacityLimit; the answer has no status. As little idempotent as WorkflowExecutePost.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute (the `WorkflowVersionsExecute` operationId).
+	WorkflowVersionsExecuteWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, body WorkflowVersionsExecuteJSONRequestBody, reqEditors ...RequestEditorFn) (*WorkflowVersionsExecuteResponse, error)
+
+	// WorkflowVersionsGetInputsWithResponse List the inputs a version takes
+	//
+	// Holds the declared inputs, and the names that only the prompts use as optional strings.
+	// Nothing says what execute does with an input that is not listed, or with a missing one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId}/inputs (the `WorkflowVersionsGetInputs` operationId).
+	WorkflowVersionsGetInputsWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*WorkflowVersionsGetInputsResponse, error)
+
+	// WorkflowVersionsGetOutputSchemasWithResponse Read the schemas of a version's results
+	//
+	// By name of the output node. Which node ended a run is told by its last transitioned_node activity only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId}/output-schemas (the `WorkflowVersionsGetOutputSchemas` operationId).
+	WorkflowVersionsGetOutputSchemasWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*WorkflowVersionsGetOutputSchemasResponse, error)
 
 	// WhoamiGetWithResponse Who the key acts as, and in which organization
 	//
@@ -2633,6 +4006,234 @@ func (r AgentSharedFilesGetResponse) ContentType() string {
 	return ""
 }
 
+type AgentWorkflowsListResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]WorkflowVersionRef
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AgentWorkflowsListResponse) GetJSON200() *[]WorkflowVersionRef {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r AgentWorkflowsListResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r AgentWorkflowsListResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r AgentWorkflowsListResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r AgentWorkflowsListResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r AgentWorkflowsListResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r AgentWorkflowsListResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AgentWorkflowsListResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AgentWorkflowsListResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AgentWorkflowsListResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AgentWorkflowsGetInputsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkflowInputs
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AgentWorkflowsGetInputsResponse) GetJSON200() *WorkflowInputs {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r AgentWorkflowsGetInputsResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r AgentWorkflowsGetInputsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r AgentWorkflowsGetInputsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r AgentWorkflowsGetInputsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r AgentWorkflowsGetInputsResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r AgentWorkflowsGetInputsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AgentWorkflowsGetInputsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AgentWorkflowsGetInputsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AgentWorkflowsGetInputsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AgentWorkflowsGetOutputSchemasResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OutputSchemas
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AgentWorkflowsGetOutputSchemasResponse) GetJSON200() *OutputSchemas {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r AgentWorkflowsGetOutputSchemasResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r AgentWorkflowsGetOutputSchemasResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r AgentWorkflowsGetOutputSchemasResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r AgentWorkflowsGetOutputSchemasResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r AgentWorkflowsGetOutputSchemasResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r AgentWorkflowsGetOutputSchemasResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AgentWorkflowsGetOutputSchemasResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AgentWorkflowsGetOutputSchemasResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AgentWorkflowsGetOutputSchemasResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ContextGetResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -2646,6 +4247,8 @@ type ContextGetResponse struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -2671,6 +4274,11 @@ func (r ContextGetResponse) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r ContextGetResponse) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ContextGetResponse) GetJSON500() *InternalError {
+	return r.JSON500
 }
 
 // GetBody returns the raw response body bytes
@@ -3653,6 +5261,538 @@ func (r ExecutionUserMessagesAddResponse) ContentType() string {
 	return ""
 }
 
+type ProfileGroupsListResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfileGroupPage
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ProfileGroupsListResponse) GetJSON200() *ProfileGroupPage {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ProfileGroupsListResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ProfileGroupsListResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ProfileGroupsListResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ProfileGroupsListResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ProfileGroupsListResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r ProfileGroupsListResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ProfileGroupsListResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ProfileGroupsListResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ProfileGroupsListResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ProfileGroupGetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfileGroup
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ProfileGroupGetResponse) GetJSON200() *ProfileGroup {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ProfileGroupGetResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ProfileGroupGetResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ProfileGroupGetResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ProfileGroupGetResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ProfileGroupGetResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r ProfileGroupGetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ProfileGroupGetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ProfileGroupGetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ProfileGroupGetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ProfileGroupMembersListResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfileGroupMemberPage
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ProfileGroupMembersListResponse) GetJSON200() *ProfileGroupMemberPage {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ProfileGroupMembersListResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ProfileGroupMembersListResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ProfileGroupMembersListResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ProfileGroupMembersListResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ProfileGroupMembersListResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r ProfileGroupMembersListResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ProfileGroupMembersListResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ProfileGroupMembersListResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ProfileGroupMembersListResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ProfilesListResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfilePage
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ProfilesListResponse) GetJSON200() *ProfilePage {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ProfilesListResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ProfilesListResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ProfilesListResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ProfilesListResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ProfilesListResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r ProfilesListResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ProfilesListResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ProfilesListResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ProfilesListResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ProfileGetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Profile
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ProfileGetResponse) GetJSON200() *Profile {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ProfileGetResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ProfileGetResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ProfileGetResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ProfileGetResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ProfileGetResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r ProfileGetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ProfileGetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ProfileGetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ProfileGetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ProfileGetInboxEmailsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InboxEmails
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ProfileGetInboxEmailsResponse) GetJSON200() *InboxEmails {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ProfileGetInboxEmailsResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ProfileGetInboxEmailsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ProfileGetInboxEmailsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ProfileGetInboxEmailsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ProfileGetInboxEmailsResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r ProfileGetInboxEmailsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ProfileGetInboxEmailsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ProfileGetInboxEmailsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ProfileGetInboxEmailsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ProfileGetInboxEmailResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InboxEmail
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ProfileGetInboxEmailResponse) GetJSON200() *InboxEmail {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ProfileGetInboxEmailResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ProfileGetInboxEmailResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ProfileGetInboxEmailResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ProfileGetInboxEmailResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ProfileGetInboxEmailResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r ProfileGetInboxEmailResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ProfileGetInboxEmailResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ProfileGetInboxEmailResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ProfileGetInboxEmailResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type TempFilesUploadResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -3777,6 +5917,393 @@ func (r WorkflowExecutePostResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r WorkflowExecutePostResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WorkflowVersionsListResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]WorkflowVersionRef
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WorkflowVersionsListResponse) GetJSON200() *[]WorkflowVersionRef {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r WorkflowVersionsListResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r WorkflowVersionsListResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r WorkflowVersionsListResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r WorkflowVersionsListResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r WorkflowVersionsListResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r WorkflowVersionsListResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WorkflowVersionsListResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WorkflowVersionsListResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WorkflowVersionsListResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WorkflowVersionsGetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkflowVersion
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WorkflowVersionsGetResponse) GetJSON200() *WorkflowVersion {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r WorkflowVersionsGetResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r WorkflowVersionsGetResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r WorkflowVersionsGetResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r WorkflowVersionsGetResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r WorkflowVersionsGetResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r WorkflowVersionsGetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WorkflowVersionsGetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WorkflowVersionsGetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WorkflowVersionsGetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WorkflowVersionsExecuteResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *ExecuteAgentResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON402 the response for an HTTP 402 `application/json` response
+	JSON402 *PaymentRequired
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r WorkflowVersionsExecuteResponse) GetJSON202() *ExecuteAgentResponse {
+	return r.JSON202
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r WorkflowVersionsExecuteResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r WorkflowVersionsExecuteResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON402 returns the response for an HTTP 402 `application/json` response
+func (r WorkflowVersionsExecuteResponse) GetJSON402() *PaymentRequired {
+	return r.JSON402
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r WorkflowVersionsExecuteResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r WorkflowVersionsExecuteResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r WorkflowVersionsExecuteResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r WorkflowVersionsExecuteResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WorkflowVersionsExecuteResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WorkflowVersionsExecuteResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WorkflowVersionsExecuteResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WorkflowVersionsGetInputsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkflowInputs
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WorkflowVersionsGetInputsResponse) GetJSON200() *WorkflowInputs {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r WorkflowVersionsGetInputsResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r WorkflowVersionsGetInputsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r WorkflowVersionsGetInputsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r WorkflowVersionsGetInputsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r WorkflowVersionsGetInputsResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r WorkflowVersionsGetInputsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WorkflowVersionsGetInputsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WorkflowVersionsGetInputsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WorkflowVersionsGetInputsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WorkflowVersionsGetOutputSchemasResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OutputSchemas
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WorkflowVersionsGetOutputSchemasResponse) GetJSON200() *OutputSchemas {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r WorkflowVersionsGetOutputSchemasResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r WorkflowVersionsGetOutputSchemasResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r WorkflowVersionsGetOutputSchemasResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r WorkflowVersionsGetOutputSchemasResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r WorkflowVersionsGetOutputSchemasResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r WorkflowVersionsGetOutputSchemasResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WorkflowVersionsGetOutputSchemasResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WorkflowVersionsGetOutputSchemasResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WorkflowVersionsGetOutputSchemasResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3927,6 +6454,45 @@ func (c *ClientWithResponses) AgentSharedFilesGetWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseAgentSharedFilesGetResponse(rsp)
+}
+
+// AgentWorkflowsListWithResponse List all versions of an agent (the agents dialect of WorkflowVersionsList)
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/agents/{agentId}/workflows (the `AgentWorkflowsList` operationId).
+func (c *ClientWithResponses) AgentWorkflowsListWithResponse(ctx context.Context, agentID AgentID, reqEditors ...RequestEditorFn) (*AgentWorkflowsListResponse, error) {
+	rsp, err := c.AgentWorkflowsList(ctx, agentID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAgentWorkflowsListResponse(rsp)
+}
+
+// AgentWorkflowsGetInputsWithResponse List the inputs a version takes (the agents dialect of WorkflowVersionsGetInputs)
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/agents/{agentId}/workflows/{workflowId}/inputs (the `AgentWorkflowsGetInputs` operationId).
+func (c *ClientWithResponses) AgentWorkflowsGetInputsWithResponse(ctx context.Context, agentID AgentID, workflowID AgentVersionID, reqEditors ...RequestEditorFn) (*AgentWorkflowsGetInputsResponse, error) {
+	rsp, err := c.AgentWorkflowsGetInputs(ctx, agentID, workflowID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAgentWorkflowsGetInputsResponse(rsp)
+}
+
+// AgentWorkflowsGetOutputSchemasWithResponse Read the schemas of a version's results (the agents dialect of WorkflowVersionsGetOutputSchemas)
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/agents/{agentId}/workflows/{workflowId}/output-schemas (the `AgentWorkflowsGetOutputSchemas` operationId).
+func (c *ClientWithResponses) AgentWorkflowsGetOutputSchemasWithResponse(ctx context.Context, agentID AgentID, workflowID AgentVersionID, reqEditors ...RequestEditorFn) (*AgentWorkflowsGetOutputSchemasResponse, error) {
+	rsp, err := c.AgentWorkflowsGetOutputSchemas(ctx, agentID, workflowID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAgentWorkflowsGetOutputSchemasResponse(rsp)
 }
 
 // ContextGetWithResponse Who am I, and which organizations do I belong to
@@ -4233,6 +6799,101 @@ func (c *ClientWithResponses) ExecutionUserMessagesAddWithResponse(ctx context.C
 	return ParseExecutionUserMessagesAddResponse(rsp)
 }
 
+// ProfileGroupsListWithResponse Page through an organization's profile groups (former pools)
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/profile-groups (the `ProfileGroupsList` operationId).
+func (c *ClientWithResponses) ProfileGroupsListWithResponse(ctx context.Context, params *ProfileGroupsListParams, reqEditors ...RequestEditorFn) (*ProfileGroupsListResponse, error) {
+	rsp, err := c.ProfileGroupsList(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProfileGroupsListResponse(rsp)
+}
+
+// ProfileGroupGetWithResponse Read one profile group
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/profile-groups/{groupId} (the `ProfileGroupGet` operationId).
+func (c *ClientWithResponses) ProfileGroupGetWithResponse(ctx context.Context, groupID GroupID, reqEditors ...RequestEditorFn) (*ProfileGroupGetResponse, error) {
+	rsp, err := c.ProfileGroupGet(ctx, groupID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProfileGroupGetResponse(rsp)
+}
+
+// ProfileGroupMembersListWithResponse Page through the profiles of a group
+//
+// Which of them are in use is not told.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/profile-groups/{groupId}/members (the `ProfileGroupMembersList` operationId).
+func (c *ClientWithResponses) ProfileGroupMembersListWithResponse(ctx context.Context, groupID GroupID, params *ProfileGroupMembersListParams, reqEditors ...RequestEditorFn) (*ProfileGroupMembersListResponse, error) {
+	rsp, err := c.ProfileGroupMembersList(ctx, groupID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProfileGroupMembersListResponse(rsp)
+}
+
+// ProfilesListWithResponse Page through an organization's profiles
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/profiles (the `ProfilesList` operationId).
+func (c *ClientWithResponses) ProfilesListWithResponse(ctx context.Context, params *ProfilesListParams, reqEditors ...RequestEditorFn) (*ProfilesListResponse, error) {
+	rsp, err := c.ProfilesList(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProfilesListResponse(rsp)
+}
+
+// ProfileGetWithResponse Read one profile
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/profiles/{profileId} (the `ProfileGet` operationId).
+func (c *ClientWithResponses) ProfileGetWithResponse(ctx context.Context, profileID ProfileID, reqEditors ...RequestEditorFn) (*ProfileGetResponse, error) {
+	rsp, err := c.ProfileGet(ctx, profileID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProfileGetResponse(rsp)
+}
+
+// ProfileGetInboxEmailsWithResponse List the newest mails of a profile's inbox, without their text
+//
+// The inbox is the profile's, not the run's; every run with that profile reads and fills it. No cursor, and neither the order nor the default or bound of `limit` is published.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/profiles/{profileId}/inbox-emails (the `ProfileGetInboxEmails` operationId).
+func (c *ClientWithResponses) ProfileGetInboxEmailsWithResponse(ctx context.Context, profileID ProfileID, params *ProfileGetInboxEmailsParams, reqEditors ...RequestEditorFn) (*ProfileGetInboxEmailsResponse, error) {
+	rsp, err := c.ProfileGetInboxEmails(ctx, profileID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProfileGetInboxEmailsResponse(rsp)
+}
+
+// ProfileGetInboxEmailWithResponse Read one mail of a profile's inbox
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/profiles/{profileId}/inbox-emails/{emailId} (the `ProfileGetInboxEmail` operationId).
+func (c *ClientWithResponses) ProfileGetInboxEmailWithResponse(ctx context.Context, profileID ProfileID, emailID string, reqEditors ...RequestEditorFn) (*ProfileGetInboxEmailResponse, error) {
+	rsp, err := c.ProfileGetInboxEmail(ctx, profileID, emailID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProfileGetInboxEmailResponse(rsp)
+}
+
 // TempFilesUploadWithBodyWithResponse Stage files for an execution that does not exist yet (workflows dialect)
 //
 // Same form and answer as TempFilesStage; the organization is the key's own unless given.
@@ -4297,6 +6958,101 @@ func (c *ClientWithResponses) WorkflowExecutePostWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseWorkflowExecutePostResponse(rsp)
+}
+
+// WorkflowVersionsListWithResponse List all versions of a workflow
+//
+// A plain array; its order is not published. Turns a version number, or "the published one", into a version id.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/workflows/{workflowId}/versions (the `WorkflowVersionsList` operationId).
+func (c *ClientWithResponses) WorkflowVersionsListWithResponse(ctx context.Context, workflowID WorkflowID, reqEditors ...RequestEditorFn) (*WorkflowVersionsListResponse, error) {
+	rsp, err := c.WorkflowVersionsList(ctx, workflowID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWorkflowVersionsListResponse(rsp)
+}
+
+// WorkflowVersionsGetWithResponse Read one version
+//
+// Answers the whole graph and the version's files, so it may be large. What matters to a caller of execute is named in the schema.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId} (the `WorkflowVersionsGet` operationId).
+func (c *ClientWithResponses) WorkflowVersionsGetWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*WorkflowVersionsGetResponse, error) {
+	rsp, err := c.WorkflowVersionsGet(ctx, workflowID, versionID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWorkflowVersionsGetResponse(rsp)
+}
+
+// WorkflowVersionsExecuteWithBodyWithResponse Start an execution of a version, published or not, by the version's id
+//
+// The only way to start that takes parentExecutionId, and so to link a new run to an older one
+// with other metadata than the older one has (ExecutionRerun copies it). Neither version, head
+// nor onCapacityLimit; the answer has no status. As little idempotent as WorkflowExecutePost.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute (the `WorkflowVersionsExecute` operationId).
+func (c *ClientWithResponses) WorkflowVersionsExecuteWithBodyWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WorkflowVersionsExecuteResponse, error) {
+	rsp, err := c.WorkflowVersionsExecuteWithBody(ctx, workflowID, versionID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWorkflowVersionsExecuteResponse(rsp)
+}
+
+// WorkflowVersionsExecuteWithResponse Start an execution of a version, published or not, by the version's id
+//
+// The only way to start that takes parentExecutionId, and so to link a new run to an older one
+// with other metadata than the older one has (ExecutionRerun copies it). Neither version, head
+// nor onCapacityLimit; the answer has no status. As little idempotent as WorkflowExecutePost.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute (the `WorkflowVersionsExecute` operationId).
+func (c *ClientWithResponses) WorkflowVersionsExecuteWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, body WorkflowVersionsExecuteJSONRequestBody, reqEditors ...RequestEditorFn) (*WorkflowVersionsExecuteResponse, error) {
+	rsp, err := c.WorkflowVersionsExecute(ctx, workflowID, versionID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWorkflowVersionsExecuteResponse(rsp)
+}
+
+// WorkflowVersionsGetInputsWithResponse List the inputs a version takes
+//
+// Holds the declared inputs, and the names that only the prompts use as optional strings.
+// Nothing says what execute does with an input that is not listed, or with a missing one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId}/inputs (the `WorkflowVersionsGetInputs` operationId).
+func (c *ClientWithResponses) WorkflowVersionsGetInputsWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*WorkflowVersionsGetInputsResponse, error) {
+	rsp, err := c.WorkflowVersionsGetInputs(ctx, workflowID, versionID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWorkflowVersionsGetInputsResponse(rsp)
+}
+
+// WorkflowVersionsGetOutputSchemasWithResponse Read the schemas of a version's results
+//
+// By name of the output node. Which node ended a run is told by its last transitioned_node activity only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agents/v2/workflows/{workflowId}/versions/{versionId}/output-schemas (the `WorkflowVersionsGetOutputSchemas` operationId).
+func (c *ClientWithResponses) WorkflowVersionsGetOutputSchemasWithResponse(ctx context.Context, workflowID WorkflowID, versionID VersionID, reqEditors ...RequestEditorFn) (*WorkflowVersionsGetOutputSchemasResponse, error) {
+	rsp, err := c.WorkflowVersionsGetOutputSchemas(ctx, workflowID, versionID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWorkflowVersionsGetOutputSchemasResponse(rsp)
 }
 
 // WhoamiGetWithResponse Who the key acts as, and in which organization
@@ -4413,6 +7169,189 @@ func ParseAgentSharedFilesGetResponse(rsp *http.Response) (*AgentSharedFilesGetR
 	return response, nil
 }
 
+// ParseAgentWorkflowsListResponse parses an HTTP response from a AgentWorkflowsListWithResponse call
+func ParseAgentWorkflowsListResponse(rsp *http.Response) (*AgentWorkflowsListResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AgentWorkflowsListResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []WorkflowVersionRef
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAgentWorkflowsGetInputsResponse parses an HTTP response from a AgentWorkflowsGetInputsWithResponse call
+func ParseAgentWorkflowsGetInputsResponse(rsp *http.Response) (*AgentWorkflowsGetInputsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AgentWorkflowsGetInputsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkflowInputs
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAgentWorkflowsGetOutputSchemasResponse parses an HTTP response from a AgentWorkflowsGetOutputSchemasWithResponse call
+func ParseAgentWorkflowsGetOutputSchemasResponse(rsp *http.Response) (*AgentWorkflowsGetOutputSchemasResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AgentWorkflowsGetOutputSchemasResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OutputSchemas
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseContextGetResponse parses an HTTP response from a ContextGetWithResponse call
 func ParseContextGetResponse(rsp *http.Response) (*ContextGetResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -4461,6 +7400,13 @@ func ParseContextGetResponse(rsp *http.Response) (*ContextGetResponse, error) {
 			return nil, err
 		}
 		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
 
 	}
 
@@ -5190,6 +8136,433 @@ func ParseExecutionUserMessagesAddResponse(rsp *http.Response) (*ExecutionUserMe
 	return response, nil
 }
 
+// ParseProfileGroupsListResponse parses an HTTP response from a ProfileGroupsListWithResponse call
+func ParseProfileGroupsListResponse(rsp *http.Response) (*ProfileGroupsListResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ProfileGroupsListResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfileGroupPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseProfileGroupGetResponse parses an HTTP response from a ProfileGroupGetWithResponse call
+func ParseProfileGroupGetResponse(rsp *http.Response) (*ProfileGroupGetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ProfileGroupGetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfileGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseProfileGroupMembersListResponse parses an HTTP response from a ProfileGroupMembersListWithResponse call
+func ParseProfileGroupMembersListResponse(rsp *http.Response) (*ProfileGroupMembersListResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ProfileGroupMembersListResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfileGroupMemberPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseProfilesListResponse parses an HTTP response from a ProfilesListWithResponse call
+func ParseProfilesListResponse(rsp *http.Response) (*ProfilesListResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ProfilesListResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfilePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseProfileGetResponse parses an HTTP response from a ProfileGetWithResponse call
+func ParseProfileGetResponse(rsp *http.Response) (*ProfileGetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ProfileGetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Profile
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseProfileGetInboxEmailsResponse parses an HTTP response from a ProfileGetInboxEmailsWithResponse call
+func ParseProfileGetInboxEmailsResponse(rsp *http.Response) (*ProfileGetInboxEmailsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ProfileGetInboxEmailsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InboxEmails
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseProfileGetInboxEmailResponse parses an HTTP response from a ProfileGetInboxEmailWithResponse call
+func ParseProfileGetInboxEmailResponse(rsp *http.Response) (*ProfileGetInboxEmailResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ProfileGetInboxEmailResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InboxEmail
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseTempFilesUploadResponse parses an HTTP response from a TempFilesUploadWithResponse call
 func ParseTempFilesUploadResponse(rsp *http.Response) (*TempFilesUploadResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -5269,6 +8642,318 @@ func ParseWorkflowExecutePostResponse(rsp *http.Response) (*WorkflowExecutePostR
 			return nil, err
 		}
 		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWorkflowVersionsListResponse parses an HTTP response from a WorkflowVersionsListWithResponse call
+func ParseWorkflowVersionsListResponse(rsp *http.Response) (*WorkflowVersionsListResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WorkflowVersionsListResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []WorkflowVersionRef
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWorkflowVersionsGetResponse parses an HTTP response from a WorkflowVersionsGetWithResponse call
+func ParseWorkflowVersionsGetResponse(rsp *http.Response) (*WorkflowVersionsGetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WorkflowVersionsGetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkflowVersion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWorkflowVersionsExecuteResponse parses an HTTP response from a WorkflowVersionsExecuteWithResponse call
+func ParseWorkflowVersionsExecuteResponse(rsp *http.Response) (*WorkflowVersionsExecuteResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WorkflowVersionsExecuteResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest ExecuteAgentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 402:
+		var dest PaymentRequired
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON402 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWorkflowVersionsGetInputsResponse parses an HTTP response from a WorkflowVersionsGetInputsWithResponse call
+func ParseWorkflowVersionsGetInputsResponse(rsp *http.Response) (*WorkflowVersionsGetInputsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WorkflowVersionsGetInputsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkflowInputs
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWorkflowVersionsGetOutputSchemasResponse parses an HTTP response from a WorkflowVersionsGetOutputSchemasWithResponse call
+func ParseWorkflowVersionsGetOutputSchemasResponse(rsp *http.Response) (*WorkflowVersionsGetOutputSchemasResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WorkflowVersionsGetOutputSchemasResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OutputSchemas
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
 
 	}
 

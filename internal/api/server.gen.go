@@ -24,6 +24,15 @@ type ServerInterface interface {
 	// AgentSharedFilesGet List the files an agent keeps between executions
 	// (GET /agents/v2/agents/{agentId}/shared-files)
 	AgentSharedFilesGet(w http.ResponseWriter, r *http.Request, agentID string)
+	// AgentWorkflowsList List all versions of an agent (the agents dialect of WorkflowVersionsList)
+	// (GET /agents/v2/agents/{agentId}/workflows)
+	AgentWorkflowsList(w http.ResponseWriter, r *http.Request, agentID AgentID)
+	// AgentWorkflowsGetInputs List the inputs a version takes (the agents dialect of WorkflowVersionsGetInputs)
+	// (GET /agents/v2/agents/{agentId}/workflows/{workflowId}/inputs)
+	AgentWorkflowsGetInputs(w http.ResponseWriter, r *http.Request, agentID AgentID, workflowID AgentVersionID)
+	// AgentWorkflowsGetOutputSchemas Read the schemas of a version's results (the agents dialect of WorkflowVersionsGetOutputSchemas)
+	// (GET /agents/v2/agents/{agentId}/workflows/{workflowId}/output-schemas)
+	AgentWorkflowsGetOutputSchemas(w http.ResponseWriter, r *http.Request, agentID AgentID, workflowID AgentVersionID)
 	// ContextGet Who am I, and which organizations do I belong to
 	// (GET /agents/v2/context)
 	ContextGet(w http.ResponseWriter, r *http.Request)
@@ -72,6 +81,27 @@ type ServerInterface interface {
 	// ExecutionUserMessagesAdd Say something to a running agent
 	// (POST /agents/v2/executions/{executionId}/user-messages)
 	ExecutionUserMessagesAdd(w http.ResponseWriter, r *http.Request, executionID ExecutionID)
+	// ProfileGroupsList Page through an organization's profile groups (former pools)
+	// (GET /agents/v2/profile-groups)
+	ProfileGroupsList(w http.ResponseWriter, r *http.Request, params ProfileGroupsListParams)
+	// ProfileGroupGet Read one profile group
+	// (GET /agents/v2/profile-groups/{groupId})
+	ProfileGroupGet(w http.ResponseWriter, r *http.Request, groupID GroupID)
+	// ProfileGroupMembersList Page through the profiles of a group
+	// (GET /agents/v2/profile-groups/{groupId}/members)
+	ProfileGroupMembersList(w http.ResponseWriter, r *http.Request, groupID GroupID, params ProfileGroupMembersListParams)
+	// ProfilesList Page through an organization's profiles
+	// (GET /agents/v2/profiles)
+	ProfilesList(w http.ResponseWriter, r *http.Request, params ProfilesListParams)
+	// ProfileGet Read one profile
+	// (GET /agents/v2/profiles/{profileId})
+	ProfileGet(w http.ResponseWriter, r *http.Request, profileID ProfileID)
+	// ProfileGetInboxEmails List the newest mails of a profile's inbox, without their text
+	// (GET /agents/v2/profiles/{profileId}/inbox-emails)
+	ProfileGetInboxEmails(w http.ResponseWriter, r *http.Request, profileID ProfileID, params ProfileGetInboxEmailsParams)
+	// ProfileGetInboxEmail Read one mail of a profile's inbox
+	// (GET /agents/v2/profiles/{profileId}/inbox-emails/{emailId})
+	ProfileGetInboxEmail(w http.ResponseWriter, r *http.Request, profileID ProfileID, emailID string)
 	// TempFilesUpload Stage files for an execution that does not exist yet (workflows dialect)
 	// (POST /agents/v2/temp-files)
 	TempFilesUpload(w http.ResponseWriter, r *http.Request, params TempFilesUploadParams)
@@ -81,6 +111,21 @@ type ServerInterface interface {
 	// WorkflowExecutePost Start an execution of a workflow (the workflows dialect of AgentExecutePost)
 	// (POST /agents/v2/workflows/{workflowId}/execute)
 	WorkflowExecutePost(w http.ResponseWriter, r *http.Request, workflowID string)
+	// WorkflowVersionsList List all versions of a workflow
+	// (GET /agents/v2/workflows/{workflowId}/versions)
+	WorkflowVersionsList(w http.ResponseWriter, r *http.Request, workflowID WorkflowID)
+	// WorkflowVersionsGet Read one version
+	// (GET /agents/v2/workflows/{workflowId}/versions/{versionId})
+	WorkflowVersionsGet(w http.ResponseWriter, r *http.Request, workflowID WorkflowID, versionID VersionID)
+	// WorkflowVersionsExecute Start an execution of a version, published or not, by the version's id
+	// (POST /agents/v2/workflows/{workflowId}/versions/{versionId}/execute)
+	WorkflowVersionsExecute(w http.ResponseWriter, r *http.Request, workflowID WorkflowID, versionID VersionID)
+	// WorkflowVersionsGetInputs List the inputs a version takes
+	// (GET /agents/v2/workflows/{workflowId}/versions/{versionId}/inputs)
+	WorkflowVersionsGetInputs(w http.ResponseWriter, r *http.Request, workflowID WorkflowID, versionID VersionID)
+	// WorkflowVersionsGetOutputSchemas Read the schemas of a version's results
+	// (GET /agents/v2/workflows/{workflowId}/versions/{versionId}/output-schemas)
+	WorkflowVersionsGetOutputSchemas(w http.ResponseWriter, r *http.Request, workflowID WorkflowID, versionID VersionID)
 	// WhoamiGet Who the key acts as, and in which organization
 	// (GET /users/v2/whoami)
 	WhoamiGet(w http.ResponseWriter, r *http.Request)
@@ -245,6 +290,102 @@ func (siw *ServerInterfaceWrapper) AgentSharedFilesGet(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// AgentWorkflowsList operation middleware
+func (siw *ServerInterfaceWrapper) AgentWorkflowsList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agentId" -------------
+	var agentID AgentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agentId", r.PathValue("agentId"), &agentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "agentId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AgentWorkflowsList(w, r, agentID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AgentWorkflowsGetInputs operation middleware
+func (siw *ServerInterfaceWrapper) AgentWorkflowsGetInputs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agentId" -------------
+	var agentID AgentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agentId", r.PathValue("agentId"), &agentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "agentId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "workflowId" -------------
+	var workflowID AgentVersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workflowId", r.PathValue("workflowId"), &workflowID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workflowId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AgentWorkflowsGetInputs(w, r, agentID, workflowID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AgentWorkflowsGetOutputSchemas operation middleware
+func (siw *ServerInterfaceWrapper) AgentWorkflowsGetOutputSchemas(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agentId" -------------
+	var agentID AgentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agentId", r.PathValue("agentId"), &agentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "agentId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "workflowId" -------------
+	var workflowID AgentVersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workflowId", r.PathValue("workflowId"), &workflowID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workflowId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AgentWorkflowsGetOutputSchemas(w, r, agentID, workflowID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ContextGet operation middleware
 func (siw *ServerInterfaceWrapper) ContextGet(w http.ResponseWriter, r *http.Request) {
 
@@ -346,6 +487,45 @@ func (siw *ServerInterfaceWrapper) ExecutionsList(w http.ResponseWriter, r *http
 		return
 	}
 
+	// ------------- Optional query parameter "agentProfileIds" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "agentProfileIds", r.URL.Query(), &params.AgentProfileIds, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "agentProfileIds"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "agentProfileIds", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "profileIds" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "profileIds", r.URL.Query(), &params.ProfileIds, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "profileIds"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "profileIds", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "batchId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "batchId", r.URL.Query(), &params.BatchID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "batchId"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batchId", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
@@ -433,6 +613,45 @@ func (siw *ServerInterfaceWrapper) ExecutionsList(w http.ResponseWriter, r *http
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "metadataValue"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "metadataValue", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "inputsKey" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "inputsKey", r.URL.Query(), &params.InputsKey, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "inputsKey"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "inputsKey", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "inputsValue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "inputsValue", r.URL.Query(), &params.InputsValue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "inputsValue"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "inputsValue", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "hasScriptFailures" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "hasScriptFailures", r.URL.Query(), &params.HasScriptFailures, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "hasScriptFailures"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "hasScriptFailures", Err: err})
 		}
 		return
 	}
@@ -970,6 +1189,386 @@ func (siw *ServerInterfaceWrapper) ExecutionUserMessagesAdd(w http.ResponseWrite
 	handler.ServeHTTP(w, r)
 }
 
+// ProfileGroupsList operation middleware
+func (siw *ServerInterfaceWrapper) ProfileGroupsList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ProfileGroupsListParams
+
+	// ------------- Optional query parameter "organizationId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "organizationId", r.URL.Query(), &params.OrganizationID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "organizationId"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "organizationId", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", r.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pageSize"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pageSize", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "searchName" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "searchName", r.URL.Query(), &params.SearchName, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "searchName"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "searchName", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sortField" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sortField", r.URL.Query(), &params.SortField, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sortField"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sortField", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sortDirection" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sortDirection", r.URL.Query(), &params.SortDirection, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sortDirection"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sortDirection", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProfileGroupsList(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProfileGroupGet operation middleware
+func (siw *ServerInterfaceWrapper) ProfileGroupGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "groupId" -------------
+	var groupID GroupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "groupId", r.PathValue("groupId"), &groupID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "groupId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProfileGroupGet(w, r, groupID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProfileGroupMembersList operation middleware
+func (siw *ServerInterfaceWrapper) ProfileGroupMembersList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "groupId" -------------
+	var groupID GroupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "groupId", r.PathValue("groupId"), &groupID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "groupId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ProfileGroupMembersListParams
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", r.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pageSize"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pageSize", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProfileGroupMembersList(w, r, groupID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProfilesList operation middleware
+func (siw *ServerInterfaceWrapper) ProfilesList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ProfilesListParams
+
+	// ------------- Optional query parameter "organizationId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "organizationId", r.URL.Query(), &params.OrganizationID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "organizationId"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "organizationId", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", r.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pageSize"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pageSize", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "searchName" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "searchName", r.URL.Query(), &params.SearchName, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "searchName"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "searchName", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sortField" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sortField", r.URL.Query(), &params.SortField, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sortField"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sortField", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sortDirection" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sortDirection", r.URL.Query(), &params.SortDirection, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sortDirection"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sortDirection", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProfilesList(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProfileGet operation middleware
+func (siw *ServerInterfaceWrapper) ProfileGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "profileId" -------------
+	var profileID ProfileID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "profileId", r.PathValue("profileId"), &profileID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "profileId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProfileGet(w, r, profileID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProfileGetInboxEmails operation middleware
+func (siw *ServerInterfaceWrapper) ProfileGetInboxEmails(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "profileId" -------------
+	var profileID ProfileID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "profileId", r.PathValue("profileId"), &profileID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "profileId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ProfileGetInboxEmailsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProfileGetInboxEmails(w, r, profileID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProfileGetInboxEmail operation middleware
+func (siw *ServerInterfaceWrapper) ProfileGetInboxEmail(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "profileId" -------------
+	var profileID ProfileID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "profileId", r.PathValue("profileId"), &profileID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "profileId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "emailId" -------------
+	var emailID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "emailId", r.PathValue("emailId"), &emailID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "emailId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProfileGetInboxEmail(w, r, profileID, emailID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // TempFilesUpload operation middleware
 func (siw *ServerInterfaceWrapper) TempFilesUpload(w http.ResponseWriter, r *http.Request) {
 
@@ -1046,6 +1645,172 @@ func (siw *ServerInterfaceWrapper) WorkflowExecutePost(w http.ResponseWriter, r 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.WorkflowExecutePost(w, r, workflowID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WorkflowVersionsList operation middleware
+func (siw *ServerInterfaceWrapper) WorkflowVersionsList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workflowId" -------------
+	var workflowID WorkflowID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workflowId", r.PathValue("workflowId"), &workflowID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workflowId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WorkflowVersionsList(w, r, workflowID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WorkflowVersionsGet operation middleware
+func (siw *ServerInterfaceWrapper) WorkflowVersionsGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workflowId" -------------
+	var workflowID WorkflowID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workflowId", r.PathValue("workflowId"), &workflowID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workflowId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "versionId" -------------
+	var versionID VersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "versionId", r.PathValue("versionId"), &versionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "versionId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WorkflowVersionsGet(w, r, workflowID, versionID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WorkflowVersionsExecute operation middleware
+func (siw *ServerInterfaceWrapper) WorkflowVersionsExecute(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workflowId" -------------
+	var workflowID WorkflowID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workflowId", r.PathValue("workflowId"), &workflowID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workflowId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "versionId" -------------
+	var versionID VersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "versionId", r.PathValue("versionId"), &versionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "versionId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WorkflowVersionsExecute(w, r, workflowID, versionID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WorkflowVersionsGetInputs operation middleware
+func (siw *ServerInterfaceWrapper) WorkflowVersionsGetInputs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workflowId" -------------
+	var workflowID WorkflowID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workflowId", r.PathValue("workflowId"), &workflowID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workflowId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "versionId" -------------
+	var versionID VersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "versionId", r.PathValue("versionId"), &versionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "versionId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WorkflowVersionsGetInputs(w, r, workflowID, versionID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WorkflowVersionsGetOutputSchemas operation middleware
+func (siw *ServerInterfaceWrapper) WorkflowVersionsGetOutputSchemas(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workflowId" -------------
+	var workflowID WorkflowID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workflowId", r.PathValue("workflowId"), &workflowID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workflowId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "versionId" -------------
+	var versionID VersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "versionId", r.PathValue("versionId"), &versionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "versionId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WorkflowVersionsGetOutputSchemas(w, r, workflowID, versionID)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1192,6 +1957,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/agents", wrapper.AgentList)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agents/v2/agents/{agentId}/execute", wrapper.AgentExecutePost)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/agents/{agentId}/shared-files", wrapper.AgentSharedFilesGet)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/agents/{agentId}/workflows", wrapper.AgentWorkflowsList)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/agents/{agentId}/workflows/{workflowId}/inputs", wrapper.AgentWorkflowsGetInputs)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/agents/{agentId}/workflows/{workflowId}/output-schemas", wrapper.AgentWorkflowsGetOutputSchemas)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/context", wrapper.ContextGet)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/executions", wrapper.ExecutionsList)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/executions/{executionId}", wrapper.ExecutionGet)
@@ -1208,9 +1976,21 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agents/v2/executions/{executionId}/status", wrapper.ExecutionStatusUpdate)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/executions/{executionId}/sync", wrapper.ExecutionSyncGet)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agents/v2/executions/{executionId}/user-messages", wrapper.ExecutionUserMessagesAdd)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/profile-groups", wrapper.ProfileGroupsList)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/profile-groups/{groupId}", wrapper.ProfileGroupGet)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/profile-groups/{groupId}/members", wrapper.ProfileGroupMembersList)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/profiles", wrapper.ProfilesList)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/profiles/{profileId}", wrapper.ProfileGet)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/profiles/{profileId}/inbox-emails", wrapper.ProfileGetInboxEmails)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/profiles/{profileId}/inbox-emails/{emailId}", wrapper.ProfileGetInboxEmail)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agents/v2/temp-files", wrapper.TempFilesUpload)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agents/v2/temp-files/{organizationId}", wrapper.TempFilesStage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agents/v2/workflows/{workflowId}/execute", wrapper.WorkflowExecutePost)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/workflows/{workflowId}/versions", wrapper.WorkflowVersionsList)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/workflows/{workflowId}/versions/{versionId}", wrapper.WorkflowVersionsGet)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agents/v2/workflows/{workflowId}/versions/{versionId}/execute", wrapper.WorkflowVersionsExecute)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/workflows/{workflowId}/versions/{versionId}/inputs", wrapper.WorkflowVersionsGetInputs)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agents/v2/workflows/{workflowId}/versions/{versionId}/output-schemas", wrapper.WorkflowVersionsGetOutputSchemas)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/users/v2/whoami", wrapper.WhoamiGet)
 
 	return m

@@ -165,6 +165,27 @@ func (e OnCapacityLimit) Valid() bool {
 	}
 }
 
+// Defines values for ProfileSortField.
+const (
+	ProfileSortFieldCreatedAt ProfileSortField = "created_at"
+	ProfileSortFieldName      ProfileSortField = "name"
+	ProfileSortFieldUpdatedAt ProfileSortField = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ProfileSortField enum.
+func (e ProfileSortField) Valid() bool {
+	switch e {
+	case ProfileSortFieldCreatedAt:
+		return true
+	case ProfileSortFieldName:
+		return true
+	case ProfileSortFieldUpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortDirection.
 const (
 	SortDirectionAsc  SortDirection = "asc"
@@ -228,6 +249,9 @@ type ActionCompletedPayload struct {
 	ActionName   string `json:"actionName"`
 	ActivityType string `json:"activityType"`
 
+	// Display How the console shows the activity. No state of the run is in it.
+	Display *ActivityDisplay `json:"display,omitempty"`
+
 	// Duration Milliseconds, going by the webhook schema.
 	Duration *int64 `json:"duration,omitempty"`
 
@@ -241,8 +265,11 @@ type ActionFailedPayload struct {
 	ActionID     string `json:"actionId"`
 	ActionName   string `json:"actionName"`
 	ActivityType string `json:"activityType"`
-	Duration     *int64 `json:"duration,omitempty"`
-	Message      string `json:"message"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display  *ActivityDisplay `json:"display,omitempty"`
+	Duration *int64           `json:"duration,omitempty"`
+	Message  string           `json:"message"`
 }
 
 // ActionInfo Action-specific detail keyed by its own actionName (file names, URLs, script output, API status). Left open on purpose.
@@ -255,6 +282,9 @@ type ActionStartedPayload struct {
 	// ActionName Open list; most names changed between November and December 2025 (go_to_url became nav_to).
 	ActionName   string `json:"actionName"`
 	ActivityType string `json:"activityType"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display *ActivityDisplay `json:"display,omitempty"`
 
 	// Info Action-specific detail keyed by its own actionName (file names, URLs, script output, API status). Left open on purpose.
 	Info    *ActionInfo `json:"info,omitempty"`
@@ -273,11 +303,34 @@ type Activity struct {
 	Timestamp time.Time       `json:"timestamp"`
 }
 
+// ActivityDisplay How the console shows the activity. No state of the run is in it.
+type ActivityDisplay struct {
+	GroupID *string `json:"groupId,omitempty"`
+
+	// PresentationLevel primary, secondary or system
+	PresentationLevel *string `json:"presentationLevel,omitempty"`
+	SummaryText       *string `json:"summaryText,omitempty"`
+	TurnID            *string `json:"turnId,omitempty"`
+}
+
 // ActivityPayload Flat object told apart by `activityType` (SDKs since December 2025). Until November
 // 2025 the variant's fields sat one level deeper under `data`; unwrap `data` if it is
 // an object. Expect activity types not listed here and keep them raw.
 type ActivityPayload struct {
 	union json.RawMessage
+}
+
+// Actor Who did it. In a trigger context for api and ui only. Absent on records older than this member,
+// for the service's own jobs, and when the caller may not know.
+type Actor struct {
+	// Client Program used, when known: web, cli, mcp, astro or sdk.
+	Client *string `json:"client,omitempty"`
+
+	// ID Id of the person or of the key, or the service's name. Of the same form as Whoami's id.
+	ID string `json:"id"`
+
+	// Kind person, api_key or service
+	Kind string `json:"kind"`
 }
 
 // Agent defines model for Agent.
@@ -381,6 +434,24 @@ type CancelledDetail struct {
 	Reason CancelReason `json:"reason"`
 }
 
+// CompactionPerformedPayload defines model for CompactionPerformedPayload.
+type CompactionPerformedPayload struct {
+	ActivityType string `json:"activityType"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display       *ActivityDisplay `json:"display,omitempty"`
+	DurationMs    int64            `json:"durationMs"`
+	SummaryTokens int              `json:"summaryTokens"`
+}
+
+// CompactionStartedPayload The agent shortens its own context.
+type CompactionStartedPayload struct {
+	ActivityType string `json:"activityType"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display *ActivityDisplay `json:"display,omitempty"`
+}
+
 // CompletedDetail defines model for CompletedDetail.
 type CompletedDetail struct {
 	LessonsLearned *string `json:"lessons_learned,omitempty"`
@@ -419,6 +490,28 @@ type ContinuedOnNodePayload struct {
 	NodeType     string `json:"nodeType"`
 	NodeUUID     string `json:"nodeUUID"`
 	Reasoning    string `json:"reasoning"`
+}
+
+// CreateSecretRequest Either templateId, or kind and fields (and steps).
+type CreateSecretRequest struct {
+	// Description Shown to the person.
+	Description *string             `json:"description,omitempty"`
+	Fields      *[]SecretFieldInput `json:"fields,omitempty"`
+	ItemKey     *string             `json:"itemKey,omitempty"`
+
+	// Kind login, api_key, card or custom
+	Kind *string `json:"kind,omitempty"`
+
+	// Name Name of the secret to be.
+	Name string `json:"name"`
+
+	// OrganizationID Needed only when the caller belongs to several organizations.
+	OrganizationID *string       `json:"organizationId,omitempty"`
+	Steps          *[]SecretStep `json:"steps,omitempty"`
+	TemplateID     *string       `json:"templateId,omitempty"`
+
+	// Title Shown to the person.
+	Title string `json:"title"`
 }
 
 // ExecuteAgentRequest Every field is optional. At most one of the profile and pool (group) fields.
@@ -468,6 +561,29 @@ type ExecuteAgentResponse struct {
 	Status *string `json:"status,omitempty"`
 }
 
+// ExecuteVersionRequest Every field is optional. At most one of the profile and pool (group) fields.
+type ExecuteVersionRequest struct {
+	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	AgentProfileID *string `json:"agentProfileId,omitempty"`
+	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	AgentProfilePoolID *string `json:"agentProfilePoolId,omitempty"`
+
+	// ExecutionOptions Per-run overrides of the agent's own settings.
+	ExecutionOptions *ExecutionOptions `json:"executionOptions,omitempty"`
+
+	// InputVariables Former name of `inputs`; the only one before 1.8.201.
+	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	InputVariables *map[string]interface{} `json:"inputVariables,omitempty"`
+	Inputs         *map[string]interface{} `json:"inputs,omitempty"`
+	Metadata       *map[string]string      `json:"metadata,omitempty"`
+
+	// ParentExecutionID The execution that the new one repeats. Sets parentExecutionId on the new one and hasBeenRerun on the older.
+	ParentExecutionID *string     `json:"parentExecutionId,omitempty"`
+	ProfileGroupID    *string     `json:"profileGroupId,omitempty"`
+	ProfileID         *string     `json:"profileId,omitempty"`
+	TempFiles         *[]TempFile `json:"tempFiles,omitempty"`
+}
+
 // Execution `required` is what a client may rely on over all versions. `x-server-sends` is what today's
 // service always sends and its SDK insists on; a fake must send them too.
 type Execution struct {
@@ -487,6 +603,9 @@ type Execution struct {
 
 	// CreatedAt For a queued execution the time of queueing.
 	CreatedAt time.Time `json:"createdAt"`
+
+	// CustomEnvironmentID The version's custom environment; absent when it has none or the version is gone.
+	CustomEnvironmentID *string `json:"customEnvironmentId,omitempty"`
 
 	// Duration Seconds; only once terminal.
 	Duration *float32 `json:"duration,omitempty"`
@@ -508,17 +627,26 @@ type Execution struct {
 	Metadata       *map[string]interface{} `json:"metadata,omitempty"`
 	OrganizationID string                  `json:"organizationId"`
 
-	// ParentExecutionID The execution this one is a rerun of. Reruns carry the original's metadata.
+	// ParentExecutionID The execution this one is a rerun of. Reruns carry the original's metadata; one started by WorkflowVersionsExecute carries what its caller gave.
 	ParentExecutionID *string `json:"parentExecutionId,omitempty"`
 
 	// PlatformURL The execution's page in the vendor's console.
 	PlatformURL *string `json:"platformUrl,omitempty"`
+
+	// ProfileID New name of agentProfileId.
+	ProfileID *string `json:"profileId,omitempty"`
+
+	// ProfileName New name of agentProfileName.
+	ProfileName *string `json:"profileName,omitempty"`
 
 	// PurgedAt Set when retention removed the data: inputs, activities, files and recordings are gone.
 	PurgedAt *time.Time `json:"purgedAt,omitempty"`
 
 	// RecordingURL Only once terminal and if an environment was used.
 	RecordingURL *string `json:"recordingUrl,omitempty"`
+
+	// ScriptFailures Script runs that failed; absent when none did. A node may have gone on without its script, so a completed run can have some.
+	ScriptFailures *[]ScriptFailure `json:"scriptFailures,omitempty"`
 
 	// StartedAt Absent while queued.
 	StartedAt *time.Time `json:"startedAt,omitempty"`
@@ -532,13 +660,16 @@ type Execution struct {
 	// TriggerContext How the run was started. The vendor publishes a union told apart by `source`; flattened here.
 	TriggerContext *TriggerContext `json:"triggerContext,omitempty"`
 
-	// WorkflowID Since 1.9 the workflow (former agent) id; before, the id of its version.
+	// WorkflowID Since 1.8.94 the workflow (former agent) id; before, the id of its version.
 	WorkflowID   *string `json:"workflowId,omitempty"`
 	WorkflowName *string `json:"workflowName,omitempty"`
 
 	// WorkflowVersion Version number that runs; absent when that version is gone.
 	WorkflowVersion   *int    `json:"workflowVersion,omitempty"`
 	WorkflowVersionID *string `json:"workflowVersionId,omitempty"`
+
+	// WorkflowVersionPublished Whether that version is the published one now, not when the run began. Absent when the version is gone.
+	WorkflowVersionPublished *bool `json:"workflowVersionPublished,omitempty"`
 }
 
 // ExecutionComment defines model for ExecutionComment.
@@ -650,7 +781,10 @@ type FileUploadForm struct {
 // GenericPayload defines model for GenericPayload.
 type GenericPayload struct {
 	ActivityType string `json:"activityType"`
-	Message      string `json:"message"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display *ActivityDisplay `json:"display,omitempty"`
+	Message string           `json:"message"`
 }
 
 // HumanLabel defines model for HumanLabel.
@@ -661,6 +795,56 @@ type HumanLabel struct {
 	ID             string    `json:"id"`
 	Name           string    `json:"name"`
 	OrganizationID string    `json:"organizationId"`
+}
+
+// InboxEmail defines model for InboxEmail.
+type InboxEmail struct {
+	Bcc       *[]string `json:"bcc,omitempty"`
+	Cc        *[]string `json:"cc,omitempty"`
+	CreatedAt time.Time `json:"createdAt"`
+	From      string    `json:"from"`
+	HTML      *string   `json:"html,omitempty"`
+	ID        string    `json:"id"`
+	ReplyTo   *[]string `json:"replyTo,omitempty"`
+	Subject   string    `json:"subject"`
+	Text      *string   `json:"text,omitempty"`
+	To        []string  `json:"to"`
+}
+
+// InboxEmailSummary defines model for InboxEmailSummary.
+type InboxEmailSummary struct {
+	CreatedAt time.Time `json:"createdAt"`
+	From      string    `json:"from"`
+	ID        string    `json:"id"`
+	Subject   string    `json:"subject"`
+	To        []string  `json:"to"`
+}
+
+// InboxEmails defines model for InboxEmails.
+type InboxEmails struct {
+	// EmailCount How many came back.
+	EmailCount int32               `json:"emailCount"`
+	Emails     []InboxEmailSummary `json:"emails"`
+
+	// HasMore More exist than came back.
+	HasMore bool `json:"hasMore"`
+}
+
+// InputSchemaResolvedPayload defines model for InputSchemaResolvedPayload.
+type InputSchemaResolvedPayload struct {
+	ActivityType string `json:"activityType"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display  *ActivityDisplay `json:"display,omitempty"`
+	NodeID   string           `json:"nodeId"`
+	NodeName string           `json:"nodeName"`
+
+	// Properties Names of what the node's input schema asks for.
+	Properties []string               `json:"properties"`
+	Resolved   map[string]interface{} `json:"resolved"`
+
+	// ResolvedBy Where each value came from.
+	ResolvedBy *map[string]interface{} `json:"resolvedBy,omitempty"`
 }
 
 // NodeOutputItem defines model for NodeOutputItem.
@@ -680,6 +864,22 @@ type OSError struct {
 // not published.
 type OnCapacityLimit string
 
+// OutputSchemaResolvedPayload defines model for OutputSchemaResolvedPayload.
+type OutputSchemaResolvedPayload struct {
+	ActivityType string `json:"activityType"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display    *ActivityDisplay        `json:"display,omitempty"`
+	NodeID     string                  `json:"nodeId"`
+	NodeName   string                  `json:"nodeName"`
+	Properties []string                `json:"properties"`
+	Resolved   map[string]interface{}  `json:"resolved"`
+	ResolvedBy *map[string]interface{} `json:"resolvedBy,omitempty"`
+}
+
+// OutputSchemas JSON Schema of the result, by name of the output node.
+type OutputSchemas map[string]interface{}
+
 // PausedDetail defines model for PausedDetail.
 type PausedDetail struct {
 	// Question What the agent wants to know, with the answers it suggests. Answer with ExecutionUserMessagesAdd; the form of a machine-readable answer is not published.
@@ -697,6 +897,109 @@ type PlaywrightScriptGeneratedPayload struct {
 	OldScript    *string                   `json:"oldScript,omitempty"`
 	Script       string                    `json:"script"`
 }
+
+// Profile Who an agent signs in as. Values of secrets are not in it.
+type Profile struct {
+	CreatedAt     time.Time `json:"createdAt"`
+	Description   *string   `json:"description,omitempty"`
+	FingerprintID *string   `json:"fingerprintId,omitempty"`
+	ID            string    `json:"id"`
+
+	// InboxEmail Full address of its inbox. Read it here; sources disagree on the default.
+	InboxEmail       string  `json:"inboxEmail"`
+	InboxEmailPrefix *string `json:"inboxEmailPrefix,omitempty"`
+
+	// Name Unique within the organization.
+	Name           string `json:"name"`
+	OrganizationID string `json:"organizationId"`
+
+	// StickyIP Its browser runs leave from one address of their own.
+	StickyIP       *bool     `json:"stickyIP,omitempty"`
+	TracingEnabled *bool     `json:"tracingEnabled,omitempty"`
+	UpdatedAt      time.Time `json:"updatedAt"`
+
+	// VaultItems Attached secrets.
+	VaultItems *[]ProfileSecret `json:"vaultItems,omitempty"`
+}
+
+// ProfileGroup defines model for ProfileGroup.
+type ProfileGroup struct {
+	// AllowConcurrentUse If false, no more runs go on at once than the group has members.
+	AllowConcurrentUse bool      `json:"allowConcurrentUse"`
+	CreatedAt          time.Time `json:"createdAt"`
+	ID                 string    `json:"id"`
+
+	// Name Unique within the organization.
+	Name           string `json:"name"`
+	OrganizationID string `json:"organizationId"`
+
+	// SelectionStrategy least_recently_used or most_recently_used
+	SelectionStrategy string    `json:"selectionStrategy"`
+	UpdatedAt         time.Time `json:"updatedAt"`
+}
+
+// ProfileGroupMember defines model for ProfileGroupMember.
+type ProfileGroupMember struct {
+	CreatedAt time.Time `json:"createdAt"`
+
+	// ID The profile's id.
+	ID             string    `json:"id"`
+	Name           string    `json:"name"`
+	OrganizationID string    `json:"organizationId"`
+	UpdatedAt      time.Time `json:"updatedAt"`
+}
+
+// ProfileGroupMemberPage defines model for ProfileGroupMemberPage.
+type ProfileGroupMemberPage struct {
+	Items    []ProfileGroupMember `json:"items"`
+	Page     int64                `json:"page"`
+	PageSize int64                `json:"pageSize"`
+	Total    int64                `json:"total"`
+}
+
+// ProfileGroupPage defines model for ProfileGroupPage.
+type ProfileGroupPage struct {
+	Items    []ProfileGroup `json:"items"`
+	Page     int64          `json:"page"`
+	PageSize int64          `json:"pageSize"`
+	Total    int64          `json:"total"`
+}
+
+// ProfilePage defines model for ProfilePage.
+type ProfilePage struct {
+	Items    []Profile `json:"items"`
+	Page     int64     `json:"page"`
+	PageSize int64     `json:"pageSize"`
+	Total    int64     `json:"total"`
+}
+
+// ProfileSecret defines model for ProfileSecret.
+type ProfileSecret struct {
+	Fields []ProfileSecretField `json:"fields"`
+	ID     string               `json:"id"`
+
+	// ItemKey Upper snake case; stays when the secret is renamed.
+	ItemKey string `json:"itemKey"`
+
+	// Kind login, api_key, card or custom
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// ProfileSecretField defines model for ProfileSecretField.
+type ProfileSecretField struct {
+	Key               string  `json:"key"`
+	LegacyPlaceholder *string `json:"legacyPlaceholder,omitempty"`
+
+	// Placeholder What a prompt writes for the value, such as ##MY_PORTAL.USERNAME##.
+	Placeholder string `json:"placeholder"`
+
+	// Type username, email, url, phone, text, card_expiry and cardholder_name can be read back; password, hidden, totp_seed, api_key, card_number and card_cvv cannot. With a totp_seed the agent makes its one-time codes itself.
+	Type SecretFieldType `json:"type"`
+}
+
+// ProfileSortField defines model for ProfileSortField.
+type ProfileSortField string
 
 // QuestionItem defines model for QuestionItem.
 type QuestionItem struct {
@@ -720,7 +1023,10 @@ type ReasonDetail struct {
 // ReasoningPayload defines model for ReasoningPayload.
 type ReasoningPayload struct {
 	ActivityType string `json:"activityType"`
-	Reasoning    string `json:"reasoning"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display   *ActivityDisplay `json:"display,omitempty"`
+	Reasoning string           `json:"reasoning"`
 }
 
 // RerunExecutionRequest defines model for RerunExecutionRequest.
@@ -728,6 +1034,123 @@ type RerunExecutionRequest struct {
 	AgentProfileID *string                 `json:"agentProfileId,omitempty"`
 	Inputs         *map[string]interface{} `json:"inputs,omitempty"`
 	ProfileID      *string                 `json:"profileId,omitempty"`
+}
+
+// ScriptFailure One failed run of the script of a scripted AI node.
+type ScriptFailure struct {
+	// ActionID The actionId of the activity that belongs to it.
+	ActionID *string `json:"actionId,omitempty"`
+	Error    *string `json:"error,omitempty"`
+
+	// FailedLine Counted from 1.
+	FailedLine *int      `json:"failedLine,omitempty"`
+	NodeID     *string   `json:"nodeId,omitempty"`
+	NodeName   *string   `json:"nodeName,omitempty"`
+	OccurredAt time.Time `json:"occurredAt"`
+
+	// ScriptFilepath Relative to the node's shared directory.
+	ScriptFilepath *string `json:"scriptFilepath,omitempty"`
+	Step           *int    `json:"step,omitempty"`
+}
+
+// ScriptVariablesSubstitutedPayload defines model for ScriptVariablesSubstitutedPayload.
+type ScriptVariablesSubstitutedPayload struct {
+	ActivityType string `json:"activityType"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display        *ActivityDisplay `json:"display,omitempty"`
+	NodeID         string           `json:"nodeId"`
+	NodeName       string           `json:"nodeName"`
+	Placeholders   []string         `json:"placeholders"`
+	ScriptFileName string           `json:"scriptFileName"`
+	Substituted    bool             `json:"substituted"`
+
+	// Variables Values from the run's inputs; may be confidential.
+	Variables map[string]interface{} `json:"variables"`
+}
+
+// SecretField defines model for SecretField.
+type SecretField struct {
+	Hint     *string `json:"hint,omitempty"`
+	Key      string  `json:"key"`
+	Label    string  `json:"label"`
+	Required bool    `json:"required"`
+
+	// Type username, email, url, phone, text, card_expiry and cardholder_name can be read back; password, hidden, totp_seed, api_key, card_number and card_cvv cannot. With a totp_seed the agent makes its one-time codes itself.
+	Type SecretFieldType `json:"type"`
+}
+
+// SecretFieldInput defines model for SecretFieldInput.
+type SecretFieldInput struct {
+	Hint *string `json:"hint,omitempty"`
+
+	// Label Shown to the person; its upper snake case becomes the field's key.
+	Label    string `json:"label"`
+	Required bool   `json:"required"`
+
+	// Type username, email, url, phone, text, card_expiry and cardholder_name can be read back; password, hidden, totp_seed, api_key, card_number and card_cvv cannot. With a totp_seed the agent makes its one-time codes itself.
+	Type SecretFieldType `json:"type"`
+}
+
+// SecretFieldType username, email, url, phone, text, card_expiry and cardholder_name can be read back; password, hidden, totp_seed, api_key, card_number and card_cvv cannot. With a totp_seed the agent makes its one-time codes itself.
+type SecretFieldType = string
+
+// SecretRequest defines model for SecretRequest.
+type SecretRequest struct {
+	// Actor Who did it. In a trigger context for api and ui only. Absent on records older than this member,
+	// for the service's own jobs, and when the caller may not know.
+	Actor       *Actor     `json:"actor,omitempty"`
+	CompletedAt *time.Time `json:"completedAt,omitempty"`
+	CreatedAt   time.Time  `json:"createdAt"`
+
+	// CreatedBy A user's id.
+	CreatedBy   string  `json:"createdBy"`
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt Set by the service; for how long is not published.
+	ExpiresAt     time.Time     `json:"expiresAt"`
+	FailedSubmits int           `json:"failedSubmits"`
+	Fields        []SecretField `json:"fields"`
+	ID            string        `json:"id"`
+	ItemKey       string        `json:"itemKey"`
+
+	// Kind login, api_key, card or custom
+	Kind               string     `json:"kind"`
+	LastFailedSubmitAt *time.Time `json:"lastFailedSubmitAt,omitempty"`
+	Name               string     `json:"name"`
+	OrganizationID     string     `json:"organizationId"`
+
+	// ResultItemID The secret that came of it; once completed.
+	ResultItemID *string `json:"resultItemId,omitempty"`
+
+	// Status pending, completed, expired or revoked
+	Status     string       `json:"status"`
+	Steps      []SecretStep `json:"steps"`
+	TemplateID *string      `json:"templateId,omitempty"`
+	Title      string       `json:"title"`
+	UpdatedAt  time.Time    `json:"updatedAt"`
+}
+
+// SecretRequestCreated defines model for SecretRequestCreated.
+type SecretRequestCreated struct {
+	Link SecretRequest `json:"link"`
+
+	// RecipientURL Page for the person, the token in its fragment.
+	RecipientURL string `json:"recipientUrl"`
+
+	// Token The link's secret; given once.
+	Token string `json:"token"`
+}
+
+// SecretStep One page of the form.
+type SecretStep struct {
+	// FieldKeys Each field on one page at most. Empty only with instructions.
+	FieldKeys []string `json:"fieldKeys"`
+
+	// Instructions Markdown.
+	Instructions *string `json:"instructions,omitempty"`
+	Key          string  `json:"key"`
+	Title        string  `json:"title"`
 }
 
 // SharedFile defines model for SharedFile.
@@ -809,15 +1232,42 @@ type TerminalPayload struct {
 	Reason string `json:"reason"`
 }
 
+// Todo defines model for Todo.
+type Todo struct {
+	Content string  `json:"content"`
+	ID      string  `json:"id"`
+	Outcome *string `json:"outcome,omitempty"`
+
+	// Status pending, in_progress, completed, blocked, failed or canceled
+	Status string `json:"status"`
+}
+
+// TodosUpdatedPayload defines model for TodosUpdatedPayload.
+type TodosUpdatedPayload struct {
+	ActivityType string `json:"activityType"`
+
+	// Display How the console shows the activity. No state of the run is in it.
+	Display *ActivityDisplay `json:"display,omitempty"`
+	Todos   []Todo           `json:"todos"`
+}
+
 // TransitionedNodePayload defines model for TransitionedNodePayload.
 type TransitionedNodePayload struct {
-	ActivityType        string            `json:"activityType"`
-	FromNodeDuration    *int64            `json:"fromNodeDuration,omitempty"`
-	FromNodeOutput      *[]NodeOutputItem `json:"fromNodeOutput,omitempty"`
-	NewNodeName         string            `json:"newNodeName"`
-	NewNodeType         string            `json:"newNodeType"`
-	NewNodeUUID         string            `json:"newNodeUUID"`
-	TransitionReasoning *string           `json:"transitionReasoning,omitempty"`
+	ActivityType     string            `json:"activityType"`
+	FromNodeDuration *int64            `json:"fromNodeDuration,omitempty"`
+	FromNodeOutput   *[]NodeOutputItem `json:"fromNodeOutput,omitempty"`
+
+	// FromNodeSummary Model-written account of the node that was left.
+	FromNodeSummary *string `json:"fromNodeSummary,omitempty"`
+
+	// NewNodeExecutionMode For iris nodes: scripted or default.
+	NewNodeExecutionMode *string `json:"newNodeExecutionMode,omitempty"`
+	NewNodeName          string  `json:"newNodeName"`
+
+	// NewNodeType Presumably start, iris (an AI node), playwright_script, api, url or output.
+	NewNodeType         string  `json:"newNodeType"`
+	NewNodeUUID         string  `json:"newNodeUUID"`
+	TransitionReasoning *string `json:"transitionReasoning,omitempty"`
 
 	// TransitionType iris, selector or outcome_success
 	TransitionType *string `json:"transitionType,omitempty"`
@@ -831,10 +1281,14 @@ type TriggerAPIKey struct {
 
 // TriggerContext How the run was started. The vendor publishes a union told apart by `source`; flattened here.
 type TriggerContext struct {
+	// Actor Who did it. In a trigger context for api and ui only. Absent on records older than this member,
+	// for the service's own jobs, and when the caller may not know.
+	Actor *Actor `json:"actor,omitempty"`
+
 	// APIKey Present for api unless withheld.
 	APIKey *TriggerAPIKey `json:"apiKey,omitempty"`
 
-	// Runner Present for api and ui.
+	// Runner Present for api and ui. Tells nothing for an organization's key, which has no user; read the actor then.
 	Runner *TriggerRunner `json:"runner,omitempty"`
 
 	// Schedule Present for schedule.
@@ -842,9 +1296,12 @@ type TriggerContext struct {
 
 	// Source api, ui, schedule or warmup
 	Source string `json:"source"`
+
+	// WarmPoolID Present for warmup.
+	WarmPoolID *string `json:"warmPoolId,omitempty"`
 }
 
-// TriggerRunner Present for api and ui.
+// TriggerRunner Present for api and ui. Tells nothing for an organization's key, which has no user; read the actor then.
 type TriggerRunner struct {
 	Email string `json:"email"`
 
@@ -972,6 +1429,7 @@ type WebhookNotification struct {
 
 // Whoami defines model for Whoami.
 type Whoami struct {
+	// APIKeyID A person's key only; an organization's key is `id` itself.
 	APIKeyID *string `json:"apiKeyId,omitempty"`
 
 	// Credential user_api_key, org_api_key, jwt, service or staff_token
@@ -981,12 +1439,46 @@ type Whoami struct {
 	// Kind person, api_key or service
 	Kind string `json:"kind"`
 
+	// OnBehalfOf The person a service acts for; absent for every other caller.
+	OnBehalfOf *string `json:"onBehalfOf,omitempty"`
+
 	// OrganizationID Absent when the caller spans several organizations.
 	OrganizationID *string `json:"organizationId,omitempty"`
 	Person         *struct {
 		Email *string `json:"email,omitempty"`
 		ID    *string `json:"id,omitempty"`
 	} `json:"person,omitempty"`
+}
+
+// WorkflowInput defines model for WorkflowInput.
+type WorkflowInput struct {
+	// DefaultValue Any JSON value.
+	DefaultValue interface{} `json:"defaultValue,omitempty"`
+	Description  *string     `json:"description,omitempty"`
+
+	// Name Unique within the version.
+	Name string `json:"name"`
+
+	// Required Whether a run needs a value.
+	Required bool `json:"required"`
+
+	// Schema JSON Schema of the one value, such as a type, or an object with properties. The service applies it leniently when the run starts.
+	Schema map[string]interface{} `json:"schema"`
+}
+
+// WorkflowInputs defines model for WorkflowInputs.
+type WorkflowInputs struct {
+	Inputs []WorkflowInput `json:"inputs"`
+}
+
+// WorkflowSettings Snake case on the wire.
+type WorkflowSettings struct {
+	CustomEnvironmentID *string `json:"custom_environment_id,omitempty"`
+
+	// MaxTimeoutMins Hard timeout of a run. softTimeoutMins must be less.
+	MaxTimeoutMins int `json:"max_timeout_mins"`
+	ViewportHeight int `json:"viewport_height"`
+	ViewportWidth  int `json:"viewport_width"`
 }
 
 // WorkflowUpdate defines model for WorkflowUpdate.
@@ -1005,8 +1497,51 @@ type WorkflowUpdatedPayload struct {
 	WorkflowUpdate []WorkflowUpdate `json:"workflowUpdate"`
 }
 
+// WorkflowVersion The part of a version that a caller of execute has use for.
+type WorkflowVersion struct {
+	// CreatedAt For the editable head the time of its last edit.
+	CreatedAt   time.Time       `json:"createdAt"`
+	ID          string          `json:"id"`
+	Inputs      []WorkflowInput `json:"inputs"`
+	IsPublished bool            `json:"isPublished"`
+
+	// Settings Snake case on the wire.
+	Settings   WorkflowSettings `json:"settings"`
+	Version    int              `json:"version"`
+	WorkflowID *string          `json:"workflowId,omitempty"`
+}
+
+// WorkflowVersionRef defines model for WorkflowVersionRef.
+type WorkflowVersionRef struct {
+	// Author Mail address.
+	Author    *string   `json:"author,omitempty"`
+	CreatedAt time.Time `json:"createdAt"`
+	ID        string    `json:"id"`
+
+	// IsDeletable Neither published nor ever executed.
+	IsDeletable *bool `json:"isDeletable,omitempty"`
+
+	// IsPublished What runs when nothing else is asked for. True for at most one.
+	IsPublished bool `json:"isPublished"`
+
+	// ParentID The version it was derived from.
+	ParentID *string `json:"parentId,omitempty"`
+
+	// Version Number within the workflow; only ever grows.
+	Version int `json:"version"`
+}
+
+// AgentID defines model for AgentId.
+type AgentID = string
+
+// AgentVersionID defines model for AgentVersionId.
+type AgentVersionID = string
+
 // ExecutionID defines model for ExecutionId.
 type ExecutionID = string
+
+// GroupID defines model for GroupId.
+type GroupID = string
 
 // OrganizationIDQuery defines model for OrganizationIdQuery.
 type OrganizationIDQuery = string
@@ -1017,10 +1552,27 @@ type Page = int32
 // PageSize defines model for PageSize.
 type PageSize = int32
 
+// ProfileID defines model for ProfileId.
+type ProfileID = string
+
+// SearchName defines model for SearchName.
+type SearchName = string
+
+// VersionID defines model for VersionId.
+type VersionID = string
+
+// WorkflowID defines model for WorkflowId.
+type WorkflowID = string
+
 // BadRequest Error body of the JSON operations; `code` repeats the HTTP status. Newer servers add the
 // members of RFC 9457 (type to instance). V1 used {"error"} instead, and the file
 // operations answer plain text.
 type BadRequest = APIError
+
+// Conflict Error body of the JSON operations; `code` repeats the HTTP status. Newer servers add the
+// members of RFC 9457 (type to instance). V1 used {"error"} instead, and the file
+// operations answer plain text.
+type Conflict = APIError
 
 // Forbidden Error body of the JSON operations; `code` repeats the HTTP status. Newer servers add the
 // members of RFC 9457 (type to instance). V1 used {"error"} instead, and the file
@@ -1041,6 +1593,11 @@ type NotFound = APIError
 // members of RFC 9457 (type to instance). V1 used {"error"} instead, and the file
 // operations answer plain text.
 type PaymentRequired = APIError
+
+// TooManyRequests Error body of the JSON operations; `code` repeats the HTTP status. Newer servers add the
+// members of RFC 9457 (type to instance). V1 used {"error"} instead, and the file
+// operations answer plain text.
+type TooManyRequests = APIError
 
 // Unauthorized Error body of the JSON operations; `code` repeats the HTTP status. Newer servers add the
 // members of RFC 9457 (type to instance). V1 used {"error"} instead, and the file
@@ -1087,6 +1644,15 @@ type ExecutionsListParams struct {
 	AgentID    *string `form:"agentId,omitempty" json:"agentId,omitempty"`
 	WorkflowID *string `form:"workflowId,omitempty" json:"workflowId,omitempty"`
 
+	// AgentProfileIds Deprecated by the newest SDK in favour of profileIds.
+	AgentProfileIds *[]string `form:"agentProfileIds,omitempty" json:"agentProfileIds,omitempty"`
+
+	// ProfileIds Profiles used; several match any.
+	ProfileIds *[]string `form:"profileIds,omitempty" json:"profileIds,omitempty"`
+
+	// BatchID Executions that a batch started. No operation of the published API lists batches.
+	BatchID *string `form:"batchId,omitempty" json:"batchId,omitempty"`
+
 	// Status Repeat the parameter for several statuses (any of them matches).
 	Status        *[]ExecutionStatus `form:"status,omitempty" json:"status,omitempty"`
 	CreatedAfter  *time.Time         `form:"createdAfter,omitempty" json:"createdAfter,omitempty"`
@@ -1103,6 +1669,15 @@ type ExecutionsListParams struct {
 
 	// MetadataValue Metadata value to match; only valid together with metadataKey. Other filters say "partial, case-insensitive" where they are; this one does not. Compare again on the client all the same.
 	MetadataValue *string `form:"metadataValue,omitempty" json:"metadataValue,omitempty"`
+
+	// InputsKey Name of an input; only valid together with inputsValue.
+	InputsKey *string `form:"inputsKey,omitempty" json:"inputsKey,omitempty"`
+
+	// InputsValue Substring of that input's value, case-insensitive; only valid together with inputsKey.
+	InputsValue *string `form:"inputsValue,omitempty" json:"inputsValue,omitempty"`
+
+	// HasScriptFailures Whether scriptFailures is present.
+	HasScriptFailures *bool `form:"hasScriptFailures,omitempty" json:"hasScriptFailures,omitempty"`
 
 	// Metadata key=value; repeat for several pairs, all of which must match.
 	Metadata *[]string `form:"metadata,omitempty" json:"metadata,omitempty"`
@@ -1142,6 +1717,54 @@ type ExecutionSyncGetParams struct {
 	TimeoutSeconds *int32 `form:"timeoutSeconds,omitempty" json:"timeoutSeconds,omitempty"`
 }
 
+// ProfileGroupsListParams defines parameters for ProfileGroupsList.
+type ProfileGroupsListParams struct {
+	// OrganizationID Narrow to one organization; send it always.
+	OrganizationID *OrganizationIDQuery `form:"organizationId,omitempty" json:"organizationId,omitempty"`
+
+	// PageSize Rows per page. Required with default 10 in 2025 publications; newer ones make it optional and show default 50 (seen on the pool listing, which shares this parameter). Send it always. No maximum is published.
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Page Page number, counted from 1. Send it always (it was required in 2025).
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// SearchName Part of the name.
+	SearchName    *SearchName       `form:"searchName,omitempty" json:"searchName,omitempty"`
+	SortField     *ProfileSortField `form:"sortField,omitempty" json:"sortField,omitempty"`
+	SortDirection *SortDirection    `form:"sortDirection,omitempty" json:"sortDirection,omitempty"`
+}
+
+// ProfileGroupMembersListParams defines parameters for ProfileGroupMembersList.
+type ProfileGroupMembersListParams struct {
+	// PageSize Rows per page. Required with default 10 in 2025 publications; newer ones make it optional and show default 50 (seen on the pool listing, which shares this parameter). Send it always. No maximum is published.
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Page Page number, counted from 1. Send it always (it was required in 2025).
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// ProfilesListParams defines parameters for ProfilesList.
+type ProfilesListParams struct {
+	// OrganizationID Narrow to one organization; send it always.
+	OrganizationID *OrganizationIDQuery `form:"organizationId,omitempty" json:"organizationId,omitempty"`
+
+	// PageSize Rows per page. Required with default 10 in 2025 publications; newer ones make it optional and show default 50 (seen on the pool listing, which shares this parameter). Send it always. No maximum is published.
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Page Page number, counted from 1. Send it always (it was required in 2025).
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// SearchName Part of the name.
+	SearchName    *SearchName       `form:"searchName,omitempty" json:"searchName,omitempty"`
+	SortField     *ProfileSortField `form:"sortField,omitempty" json:"sortField,omitempty"`
+	SortDirection *SortDirection    `form:"sortDirection,omitempty" json:"sortDirection,omitempty"`
+}
+
+// ProfileGetInboxEmailsParams defines parameters for ProfileGetInboxEmails.
+type ProfileGetInboxEmailsParams struct {
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // TempFilesUploadParams defines parameters for TempFilesUpload.
 type TempFilesUploadParams struct {
 	// OrganizationID Needed only when the caller belongs to several organizations.
@@ -1171,6 +1794,9 @@ type TempFilesStageMultipartRequestBody = FileUploadForm
 
 // WorkflowExecutePostJSONRequestBody defines body for WorkflowExecutePost for application/json ContentType.
 type WorkflowExecutePostJSONRequestBody = ExecuteAgentRequest
+
+// WorkflowVersionsExecuteJSONRequestBody defines body for WorkflowVersionsExecute for application/json ContentType.
+type WorkflowVersionsExecuteJSONRequestBody = ExecuteVersionRequest
 
 // AsTerminalPayload returns the union data inside the ActivityPayload as a TerminalPayload
 func (t ActivityPayload) AsTerminalPayload() (TerminalPayload, error) {
@@ -1682,6 +2308,210 @@ func (t *ActivityPayload) MergePlaywrightScriptGeneratedPayload(v PlaywrightScri
 	return err
 }
 
+// AsScriptVariablesSubstitutedPayload returns the union data inside the ActivityPayload as a ScriptVariablesSubstitutedPayload
+func (t ActivityPayload) AsScriptVariablesSubstitutedPayload() (ScriptVariablesSubstitutedPayload, error) {
+	var body ScriptVariablesSubstitutedPayload
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromScriptVariablesSubstitutedPayload overwrites any union data inside the ActivityPayload as the provided ScriptVariablesSubstitutedPayload
+func (t *ActivityPayload) FromScriptVariablesSubstitutedPayload(v ScriptVariablesSubstitutedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"script_variables_substituted"}`))
+	t.union = b
+	return err
+}
+
+// MergeScriptVariablesSubstitutedPayload performs a merge with any union data inside the ActivityPayload, using the provided ScriptVariablesSubstitutedPayload
+func (t *ActivityPayload) MergeScriptVariablesSubstitutedPayload(v ScriptVariablesSubstitutedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"script_variables_substituted"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsInputSchemaResolvedPayload returns the union data inside the ActivityPayload as a InputSchemaResolvedPayload
+func (t ActivityPayload) AsInputSchemaResolvedPayload() (InputSchemaResolvedPayload, error) {
+	var body InputSchemaResolvedPayload
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromInputSchemaResolvedPayload overwrites any union data inside the ActivityPayload as the provided InputSchemaResolvedPayload
+func (t *ActivityPayload) FromInputSchemaResolvedPayload(v InputSchemaResolvedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"input_schema_resolved"}`))
+	t.union = b
+	return err
+}
+
+// MergeInputSchemaResolvedPayload performs a merge with any union data inside the ActivityPayload, using the provided InputSchemaResolvedPayload
+func (t *ActivityPayload) MergeInputSchemaResolvedPayload(v InputSchemaResolvedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"input_schema_resolved"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsOutputSchemaResolvedPayload returns the union data inside the ActivityPayload as a OutputSchemaResolvedPayload
+func (t ActivityPayload) AsOutputSchemaResolvedPayload() (OutputSchemaResolvedPayload, error) {
+	var body OutputSchemaResolvedPayload
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromOutputSchemaResolvedPayload overwrites any union data inside the ActivityPayload as the provided OutputSchemaResolvedPayload
+func (t *ActivityPayload) FromOutputSchemaResolvedPayload(v OutputSchemaResolvedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"output_schema_resolved"}`))
+	t.union = b
+	return err
+}
+
+// MergeOutputSchemaResolvedPayload performs a merge with any union data inside the ActivityPayload, using the provided OutputSchemaResolvedPayload
+func (t *ActivityPayload) MergeOutputSchemaResolvedPayload(v OutputSchemaResolvedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"output_schema_resolved"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTodosUpdatedPayload returns the union data inside the ActivityPayload as a TodosUpdatedPayload
+func (t ActivityPayload) AsTodosUpdatedPayload() (TodosUpdatedPayload, error) {
+	var body TodosUpdatedPayload
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTodosUpdatedPayload overwrites any union data inside the ActivityPayload as the provided TodosUpdatedPayload
+func (t *ActivityPayload) FromTodosUpdatedPayload(v TodosUpdatedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"todos_updated"}`))
+	t.union = b
+	return err
+}
+
+// MergeTodosUpdatedPayload performs a merge with any union data inside the ActivityPayload, using the provided TodosUpdatedPayload
+func (t *ActivityPayload) MergeTodosUpdatedPayload(v TodosUpdatedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"todos_updated"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCompactionStartedPayload returns the union data inside the ActivityPayload as a CompactionStartedPayload
+func (t ActivityPayload) AsCompactionStartedPayload() (CompactionStartedPayload, error) {
+	var body CompactionStartedPayload
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCompactionStartedPayload overwrites any union data inside the ActivityPayload as the provided CompactionStartedPayload
+func (t *ActivityPayload) FromCompactionStartedPayload(v CompactionStartedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"compaction_started"}`))
+	t.union = b
+	return err
+}
+
+// MergeCompactionStartedPayload performs a merge with any union data inside the ActivityPayload, using the provided CompactionStartedPayload
+func (t *ActivityPayload) MergeCompactionStartedPayload(v CompactionStartedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"compaction_started"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCompactionPerformedPayload returns the union data inside the ActivityPayload as a CompactionPerformedPayload
+func (t ActivityPayload) AsCompactionPerformedPayload() (CompactionPerformedPayload, error) {
+	var body CompactionPerformedPayload
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCompactionPerformedPayload overwrites any union data inside the ActivityPayload as the provided CompactionPerformedPayload
+func (t *ActivityPayload) FromCompactionPerformedPayload(v CompactionPerformedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"compaction_performed"}`))
+	t.union = b
+	return err
+}
+
+// MergeCompactionPerformedPayload performs a merge with any union data inside the ActivityPayload, using the provided CompactionPerformedPayload
+func (t *ActivityPayload) MergeCompactionPerformedPayload(v CompactionPerformedPayload) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"activityType":"compaction_performed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 func (t ActivityPayload) Discriminator() (string, error) {
 	var discriminator struct {
 		Discriminator string `json:"activityType"`
@@ -1702,16 +2532,26 @@ func (t ActivityPayload) ValueByDiscriminator() (interface{}, error) {
 		return t.AsActionFailedPayload()
 	case "action_started":
 		return t.AsActionStartedPayload()
+	case "compaction_performed":
+		return t.AsCompactionPerformedPayload()
+	case "compaction_started":
+		return t.AsCompactionStartedPayload()
 	case "continued_on_node":
 		return t.AsContinuedOnNodePayload()
 	case "file_added":
 		return t.AsFileAddedPayload()
 	case "generic":
 		return t.AsGenericPayload()
+	case "input_schema_resolved":
+		return t.AsInputSchemaResolvedPayload()
+	case "output_schema_resolved":
+		return t.AsOutputSchemaResolvedPayload()
 	case "playwright_script_generated":
 		return t.AsPlaywrightScriptGeneratedPayload()
 	case "reasoning":
 		return t.AsReasoningPayload()
+	case "script_variables_substituted":
+		return t.AsScriptVariablesSubstitutedPayload()
 	case "status_changed":
 		return t.AsStatusChangedPayload()
 	case "step_completed":
@@ -1720,6 +2560,8 @@ func (t ActivityPayload) ValueByDiscriminator() (interface{}, error) {
 		return t.AsStepStartedPayload()
 	case "terminal":
 		return t.AsTerminalPayload()
+	case "todos_updated":
+		return t.AsTodosUpdatedPayload()
 	case "transitioned_node":
 		return t.AsTransitionedNodePayload()
 	case "user_message_received":

@@ -2,6 +2,7 @@ package bound
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -115,6 +116,11 @@ func reduceExecution(e *asteroid.Execution, limit int) *asteroid.Execution {
 		reduced.ExecutionResult = &short
 	}
 	reduced.Reason, reduced.Questions = text.Prose(e.Reason, limit), Questions(e.Questions, limit)
+	reduced.ScriptFailures = slices.Clone(e.ScriptFailures[:min(len(e.ScriptFailures), 2)])
+	for i := range reduced.ScriptFailures {
+		f := &reduced.ScriptFailures[i]
+		f.Node, f.Script, f.Error = text.Line(f.Node, limit/6), text.Line(f.Script, limit/6), text.Prose(f.Error, limit/3)
+	}
 	for _, address := range []*string{&reduced.PlatformURL, &reduced.LiveViewURL, &reduced.RecordingURL} {
 		*address = URL(*address, limit/2)
 	}

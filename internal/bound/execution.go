@@ -19,6 +19,13 @@ func Execution(e *asteroid.Execution, inline int) {
 	if r := e.ExecutionResult; r != nil {
 		r.Outcome, r.Reasoning = text.Line(r.Outcome, budget.Name), text.Prose(r.Reasoning, budget.Reasoning)
 	}
+	if who := e.StartedBy; who != nil {
+		who.Kind, who.ID, who.Client = text.Line(who.Kind, budget.Name), text.Line(who.ID, budget.ID), text.Line(who.Client, budget.Name)
+	}
+	for i := range e.ScriptFailures {
+		f := &e.ScriptFailures[i]
+		f.Node, f.Script, f.Error = text.Line(f.Node, budget.Name), text.Line(f.Script, budget.Name), text.Prose(f.Error, budget.Description)
+	}
 	e.Questions = Questions(e.Questions, budget.Questions)
 	for _, address := range []*string{&e.PlatformURL, &e.LiveViewURL, &e.RecordingURL} {
 		*address = URL(*address, budget.URL)

@@ -102,38 +102,57 @@ func (c *Client) listAll(ctx context.Context, query ListQuery) (found []Candidat
 func (c *Client) originals(ctx context.Context, candidates []Candidate) ([]Candidate, error) {
 	originals := slices.DeleteFunc(slices.Clone(candidates), func(candidate Candidate) bool { return candidate.ParentExecutionID != "" })
 	if len(originals) == 0 && len(candidates) > 0 {
-		original, err := c.originalOf(ctx, candidates[0])
+		var err error
+		if originals, err = c.originalOf(ctx, candidates[0]); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(originals, byAge)
+	return originals, nil
+}
+
+func byAge(a, b Candidate) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+}
+
+// WithUnlisted adds an execution, which it reads, to the candidates that it competes with. The
+// service may list it late. Without competitors, and if it exists no more, it adds nothing.
+func (c *Client) WithUnlisted(ctx context.Context, candidates []Candidate, id string) ([]Candidate, error) {
+	if len(candidates) == 0 || slices.ContainsFunc(candidates, func(found Candidate) bool { return found.ID == id }) {
+		return candidates, nil
+	}
+	unlisted, err := c.ReadSummary(ctx, id)
+	if HasStatus(err, http.StatusNotFound) {
+		return candidates, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	candidates = append(candidates, Candidate{unlisted, OriginOf(unlisted.Metadata)})
+	slices.SortFunc(candidates, byAge)
+	return candidates, nil
+}
+
+// originalOf follows parentExecutionId to the execution that is no rerun. There is none if it was
+// deleted, since an original that has a rerun is not too new to be read, and if the parent has
+// another agent or key: anybody may name any parent.
+func (c *Client) originalOf(ctx context.Context, rerun Candidate) ([]Candidate, error) {
+	for id, steps := rerun.ParentExecutionID, 0; steps < maxLookupPages; steps++ {
+		e, err := c.ReadSummary(ctx, id)
 		if HasStatus(err, http.StatusNotFound) {
-			return nil, nil // deleted: an original that has a rerun is not too new to be read
+			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		originals = []Candidate{original}
-	}
-	slices.SortFunc(originals, func(a, b Candidate) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return originals, nil
-}
-
-// originalOf follows parentExecutionId to the execution that is no rerun.
-func (c *Client) originalOf(ctx context.Context, rerun Candidate) (Candidate, error) {
-	for id, steps := rerun.ParentExecutionID, 0; steps < maxLookupPages; steps++ {
-		e, err := c.Execution(ctx, id)
-		if err != nil {
-			return Candidate{}, err
-		}
-		if e.ParentExecutionID == "" {
-			// A rerun has a copy of its original's metadata.
-			return Candidate{
-				Summary: Summary{ID: e.ExecutionID, AgentID: e.AgentID, Status: e.Status, Terminal: e.Terminal(), CreatedAt: e.CreatedAt, Metadata: rerun.Metadata},
-				Origin:  rerun.Origin,
-			}, nil
+		if origin := OriginOf(e.Metadata); !e.IsOf(cmp.Or(rerun.AgentID, rerun.Summary.WorkflowID)) || origin.Key != rerun.Key {
+			return nil, nil
+		} else if e.ParentExecutionID == "" {
+			return []Candidate{{e, origin}}, nil
 		}
 		id = e.ParentExecutionID
 	}
-	return Candidate{}, c.errorf(Operation{Name: "ExecutionGet", executionID: rerun.ID},
+	return nil, c.errorf(Operation{Name: "ExecutionGet", executionID: rerun.ID},
 		"found no original execution within %d reruns of reruns", maxLookupPages)
 }
 

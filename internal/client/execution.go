@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -40,6 +41,8 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 		PlatformURL:       e.text("platformUrl"),
 		LiveViewURL:       cmp.Or(e.text("liveViewUrl"), e.text("browserLiveViewUrl")),
 		RecordingURL:      cmp.Or(e.text("recordingUrl"), e.text("browserRecordingUrl")),
+		StartedBy:         e.object("triggerContext").actor(),
+		ScriptFailures:    e.scriptFailures(),
 	}
 	if !strings.EqualFold(execution.ExecutionID, id) || execution.Status == "" { // UUIDs have no case
 		return nil, c.errorf(op, wrongExecution)
@@ -48,6 +51,30 @@ func (c *Client) Execution(ctx context.Context, id string) (*asteroid.Execution,
 		execution.ExecutionResult = &asteroid.ExecutionResult{Outcome: r.text("outcome"), Reasoning: r.text("reasoning"), Result: validUTF8(r["result"])}
 	}
 	return execution, nil
+}
+
+// actor returns who started an execution, of its trigger context.
+func (m members) actor() *asteroid.Actor {
+	who := m.object("actor")
+	if who.text("kind") == "" || who.text("id") == "" {
+		return nil
+	}
+	return &asteroid.Actor{Kind: who.text("kind"), ID: who.text("id"), Client: who.text("client")}
+}
+
+// maxScriptFailures is how many failures of scripts are told, the newest ones.
+const maxScriptFailures = 5
+
+func (m members) scriptFailures() []asteroid.ScriptFailure {
+	var found []asteroid.ScriptFailure
+	for _, failure := range m.objects("scriptFailures") {
+		found = append(found, asteroid.ScriptFailure{
+			OccurredAt: failure.time("occurredAt"), Node: failure.text("nodeName"), Script: failure.text("scriptFilepath"),
+			Error: failure.text("error"), Line: int(failure.integer("failedLine")),
+		})
+	}
+	slices.SortStableFunc(found, func(one, other asteroid.ScriptFailure) int { return other.OccurredAt.Compare(one.OccurredAt) })
+	return found[:min(len(found), maxScriptFailures)]
 }
 
 // validUTF8 replaces what is not UTF-8 in JSON. Go decodes it, but a workflow in another language

@@ -33,7 +33,8 @@ const completedExecution = `{
 	"organizationId": "org-1", "createdAt": "2026-03-01T09:00:00Z", "startedAt": "2026-03-01T09:00:01Z",
 	"terminalAt": "2026-03-01T10:00:00Z", "duration": 12.5, "parentExecutionId": "", "metadata": {"a": "b"}, "inputs": {"x": 1},
 	"platformUrl": "https://p", "liveViewUrl": "https://l", "recordingUrl": "https://r", "comments": [], "humanLabels": [],
-	"executionOptions": {"softTimeoutMins": 3}, "triggerContext": {"source": "api"}, "hasBeenRerun": false, "purgedAt": null,
+	"executionOptions": {"softTimeoutMins": 3}, "triggerContext": {"source": "api", "actor": {"kind": "person", "id": "u-1", "client": "web"}},
+	"scriptFailures": [{"occurredAt": "2026-03-01T09:30:00Z", "nodeName": "Sign in", "scriptFilepath": "login.js", "error": "no", "failedLine": 7}], "hasBeenRerun": false, "purgedAt": null,
 	"executionResult": {"id": "r-1", "outcome": "success", "reasoning": "done", "result": {"amount": 250}, "createdAt": "2026-03-01T10:00:00Z"}
 }`
 

@@ -1,0 +1,87 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+	"github.com/temporal-asteroid/asteroid/internal/client"
+)
+
+// DescribeAgent reads what a version of an agent takes and gives: its inputs, the schemas of its
+// results, its hard timeout
+// (https://docs.asteroid.ai/api-reference/workflows/list-workflow-versions). Without a number it
+// describes the published version. A numbered version never changes, so the worker reads each once.
+// Prompts, cookies and credentials are not read.
+//
+// Errors: asteroid.InvalidInput if the agent has no such version, or none that is published; those
+// of the API. A service that does not serve versions is no error, see
+// [asteroid.AgentDescription.Unsupported].
+func (a *Activities) DescribeAgent(ctx context.Context, in asteroid.DescribeAgentInput) (*asteroid.AgentDescription, error) {
+	c, err := a.checkInput(in.Connection, in.Validate)
+	if err != nil {
+		return nil, err
+	}
+	versions, supported, err := c.Versions(ctx, in.AgentID)
+	if err != nil {
+		return nil, activityError(ctx, err)
+	}
+	if !supported {
+		return &asteroid.AgentDescription{AgentID: in.AgentID, Unsupported: true}, nil
+	}
+	at := slices.IndexFunc(versions, func(v client.Version) bool {
+		if in.Version == nil {
+			return v.Published
+		}
+		return v.Number == *in.Version
+	})
+	switch {
+	case at >= 0:
+	case in.Version != nil:
+		return nil, asteroid.NewInvalidInput("version", fmt.Sprintf("agent %s has no version %d", in.AgentID, *in.Version))
+	default:
+		return nil, asteroid.NewInvalidInput("version", fmt.Sprintf("agent %s has no published version: publish one, or name a version", in.AgentID))
+	}
+	version := versions[at]
+	key := c.Name + "\n" + version.ID
+	description, known := a.descriptions.get(key)
+	if !known {
+		read, err := c.Describe(ctx, in.AgentID, version)
+		if err != nil {
+			return nil, activityError(ctx, err)
+		}
+		bound.Description(read)
+		description = *read
+		a.descriptions.add(key, description)
+	}
+	description.Published = version.Published // may have changed
+	return &description, nil
+}
+
+// descriptions keeps those of versions that were read before, by connection and version id.
+type descriptions struct {
+	mu    sync.Mutex
+	known map[string]asteroid.AgentDescription
+}
+
+// maxDescriptions bounds the memory that descriptions take.
+const maxDescriptions = 200
+
+func (d *descriptions) get(key string) (asteroid.AgentDescription, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	found, ok := d.known[key]
+	return found, ok
+}
+
+func (d *descriptions) add(key string, description asteroid.AgentDescription) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.known == nil || len(d.known) >= maxDescriptions {
+		d.known = map[string]asteroid.AgentDescription{}
+	}
+	d.known[key] = description
+}
