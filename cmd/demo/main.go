@@ -3,7 +3,7 @@
 // A fake of the Asteroid API and a worker run in this process, on the loopback interface.
 //
 //	go run ./cmd/demo                                    with the sample files
-//	go run ./cmd/demo --keep                             keeps running, with an agent that asks you
+//	go run ./cmd/demo --keep                             until Ctrl-C, with an agent that asks
 //	go run ./cmd/demo --file claims.csv --agent totals   with your own file
 //	go run ./cmd/demo --live --agent ID --file form.pdf  with the real API and ASTEROID_API_KEY
 //	go run ./cmd/demo --address localhost:7233           with your own Temporal server

@@ -43,12 +43,12 @@ func supervise(lifeline, program string, args []string) (code int, err error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 
-	parent, err := net.Dial("tcp", lifeline)
+	parent, err := net.Dial("tcp", lifeline) //nolint:gosec // the parent's address, on the loopback interface
 	if err != nil {
 		return 1, fmt.Errorf("%s was not started, because its parent has exited: %w", program, err)
 	}
 	defer parent.Close()
-	command := exec.Command(program, args...) //nolint:gosec,noctx // the parent's choice; the lifeline ends it
+	command := exec.Command(program, args...) //nolint:gosec // the parent's choice; the lifeline ends it
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	isolate(command)
 	if err := command.Start(); err != nil {

@@ -92,7 +92,7 @@ func awaitReady(ctx context.Context, ui string) error {
 func cliVersion(ctx context.Context, path string) (string, error) {
 	ctx, done := context.WithTimeout(ctx, 10*time.Second)
 	defer done()
-	out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // the user's temporal command
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	version := strings.TrimSpace(string(out))
 	if err != nil || !strings.HasPrefix(version, "temporal version ") {
 		return "", fmt.Errorf("%s does not seem to be the Temporal CLI, whose --version is something else (%w): install the CLI, or choose another server",
