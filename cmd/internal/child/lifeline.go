@@ -21,9 +21,10 @@ type Lifeline struct {
 	exited   chan struct{}
 	state    string // of the program that exited, such as "exit status 1"
 
-	mu     sync.Mutex
-	parent *net.TCPConn // nil until the supervisor has connected
-	killed bool
+	mu          sync.Mutex
+	parent      *net.TCPConn // nil until the supervisor has connected
+	interrupted bool
+	killed      bool
 }
 
 // NewLifeline returns a lifeline for one start of the program, which is a path.
@@ -51,9 +52,7 @@ func (l *Lifeline) serve() {
 	defer accepted.Close()
 	l.mu.Lock()
 	l.parent = accepted.(*net.TCPConn)
-	if l.killed {
-		_ = l.parent.CloseWrite()
-	}
+	l.tell()
 	l.mu.Unlock()
 	state, _ := io.ReadAll(accepted) // a supervisor that was killed leaves none
 	l.state = string(state)
@@ -89,8 +88,22 @@ func (l *Lifeline) State() string {
 func (l *Lifeline) Interrupt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.parent != nil {
-		_, _ = l.parent.Write([]byte{0}) // fails if it has exited
+	l.interrupted = true
+	l.tell()
+}
+
+// tell tells the supervisor, once it has connected, what was asked of it. What fails, fails
+// because the supervisor has exited.
+func (l *Lifeline) tell() {
+	if l.parent == nil {
+		return
+	}
+	if l.interrupted {
+		_, _ = l.parent.Write([]byte{0})
+		l.interrupted = false
+	}
+	if l.killed {
+		_ = l.parent.CloseWrite()
 	}
 }
 
@@ -102,9 +115,7 @@ func (l *Lifeline) Kill() {
 	l.mu.Lock()
 	l.killed = true
 	_ = l.listener.Close()
-	if l.parent != nil {
-		_ = l.parent.CloseWrite()
-	}
+	l.tell()
 	l.mu.Unlock()
 	select {
 	case <-l.exited:

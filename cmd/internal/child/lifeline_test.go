@@ -1,6 +1,7 @@
 package child
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,6 +24,18 @@ var programRoles = map[string]func(args []string) error{
 		signal.Notify(interrupted, os.Interrupt)
 		fmt.Println("ready")
 		<-interrupted
+		return nil
+	},
+	// leave leaves linger behind and says its process id.
+	"leave": func([]string) error {
+		command, err := Command(context.Background(), nil, "linger")
+		if err != nil {
+			return err
+		}
+		if err := command.Start(); err != nil {
+			return err
+		}
+		fmt.Println(command.Process.Pid)
 		return nil
 	},
 	// linger says its process id and ignores interrupts.
@@ -76,6 +89,16 @@ func TestStartProgramKillsProgramThatIgnoresInterrupt(t *testing.T) {
 	requireDead(t, string(line))
 }
 
+func TestStartProgramKillsWhatItsProgramLeaves(t *testing.T) {
+	t.Parallel()
+	p, err := startSelf("leave")
+	require.NoError(t, err)
+	line, err := p.AwaitReady(t.Context())
+	require.NoError(t, err)
+	<-p.Exited()
+	requireDead(t, string(line))
+}
+
 func TestStartProgramReportsExit(t *testing.T) {
 	t.Parallel()
 	p, err := startSelf("fail")
@@ -115,6 +138,20 @@ func TestLifelineKilledBeforeItsStartStartsNothing(t *testing.T) {
 	out, err := command.Output()
 	require.Error(t, err)
 	require.Empty(t, out)
+}
+
+func TestLifelineInterruptedBeforeItsStartInterruptsProgram(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	l, err := NewLifeline(self)
+	require.NoError(t, err)
+	l.Interrupt()
+	command, err := l.Command(nil, "obey")
+	require.NoError(t, err)
+	_ = command.Run()
+	<-l.Exited()
+	require.Contains(t, []string{"exit status 0", "signal: interrupt"}, l.State(), "it may come before the program awaits it")
 }
 
 // A killed process cannot stop what it has started.

@@ -70,7 +70,8 @@ func supervise(lifeline, program string, args []string) (code int, err error) {
 			interrupt(command.Process, os.Interrupt)
 		}
 	}()
-	_ = command.Wait() // the state says more
+	_ = command.Wait()         // the state says more
+	killGroup(command.Process) // what the program has left behind
 	fmt.Fprint(parent, command.ProcessState)
 	if code = command.ProcessState.ExitCode(); code < 0 {
 		code = 1 // a signal killed it

@@ -18,7 +18,7 @@ import (
 )
 
 // minimumServer is the oldest server that this program was tested with.
-var minimumServer = [2]int{1, 27}
+var minimumServer = [2]int{1, 29}
 
 // startCLI starts the dev server of a temporal command.
 func startCLI(ctx context.Context, o Options, path string) (*Server, error) {

@@ -126,7 +126,7 @@ func (c *compilation) goRun(ctx context.Context, stdout io.Writer, report func(l
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", c.goCommand, err)
 	}
-	defer context.AfterFunc(ctx, lifeline.Kill)()
+	defer context.AfterFunc(ctx, func() { lifeline.Stop(stopTimeout) })() // go removes its files then
 	var output child.Tail
 	for lines := bufio.NewScanner(io.TeeReader(stderr, &output)); lines.Scan(); {
 		report(lines.Text())

@@ -29,7 +29,7 @@ func startDownload(ctx context.Context, o Options) (*Server, error) {
 			ClientOptions:  &client.Options{HostPort: "none", Logger: quietLogger()},
 		})
 		if _, missing := os.Stat(path); missing != nil {
-			return nil, fmt.Errorf("download the Temporal CLI: %w", err)
+			return nil, fmt.Errorf("download the Temporal CLI (can this machine reach temporal.download?): %w", err)
 		}
 	}
 	return startCLI(ctx, o, path)

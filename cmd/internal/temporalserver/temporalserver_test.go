@@ -168,7 +168,7 @@ func TestStartUsesCLIOrEmbeddedServerOrOneThatRuns(t *testing.T) {
 	requireServes(t, cli, "Customer")
 	require.True(t, cli.Own())
 	require.Contains(t, progress.all(), "temporal version 1.1.0 (Server 1.25.0, UI 2.30.0), from ")
-	require.Contains(t, progress.all(), "older than 1.27")
+	require.Contains(t, progress.all(), "older than 1.29")
 
 	running, err := startServer(t, Options{Address: cli.Address(), Namespace: "orders"})
 	require.NoError(t, err)
