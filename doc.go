@@ -50,6 +50,7 @@
 //	asteroid.SaveFiles           copies an execution's files to a disk or an object store
 //	asteroid.CheckDestination    checks that SaveFiles of this worker accepts a destination
 //	asteroid.DescribeAgent       tells what a version of an agent takes and returns
+//	asteroid.CheckResult         checks an execution's result against its version's schema
 //	asteroid.CheckUploads        checks that an execution has the files that were staged for it
 //	asteroid.SweepDuplicates     cancels further executions of one intent
 //	asteroid.WatchExecutions     signals workflows whose execution changed; it starts by itself

@@ -17,6 +17,7 @@ const (
 	CheckDestinationName   = "asteroid.CheckDestination"
 	WatchExecutionsName    = "asteroid.WatchExecutions"
 	DescribeAgentName      = "asteroid.DescribeAgent"
+	CheckResultName        = "asteroid.CheckResult"
 )
 
 // WatchWorkflowName is the type of the workflow that runs asteroid.WatchExecutions. ExecuteAgent

@@ -79,6 +79,10 @@ type Options struct {
 	// next one, between a minute and an hour. It must be below the longest activity of a worker
 	// that lives for minutes only. 0 means an hour.
 	WatchRound time.Duration
+	// SchemaChecker lets CheckResult compare results with the schemas that agents declare. The
+	// library has none, since it would be every user's dependency: pass a JSON Schema library of
+	// your choice, or use the program asteroid, which has one. nil: results are not checked.
+	SchemaChecker asteroid.SchemaChecker
 	// RequestTimeout bounds a request that carries no file. It must be below the StartToClose
 	// timeout of the activities. 0 means 30 seconds.
 	RequestTimeout time.Duration
@@ -125,6 +129,7 @@ type Activities struct {
 	maxUploadBytes int64
 	settleInterval time.Duration
 	inlineResult   int // bytes
+	schemaChecker  asteroid.SchemaChecker
 }
 
 // New checks the options and returns the activities. It sends no request and reads no API key.
@@ -147,6 +152,7 @@ func New(options Options) (*Activities, error) {
 		maxUploadBytes: cmp.Or(options.MaxUploadBytes, DefaultMaxUploadBytes),
 		settleInterval: cmp.Or(options.SettleInterval, DefaultSettleInterval),
 		inlineResult:   cmp.Or(options.MaxInlineResultBytes, DefaultMaxInlineResultBytes),
+		schemaChecker:  options.SchemaChecker,
 	}
 	if options.WatchRound > 0 {
 		a.pace.Term = options.WatchRound

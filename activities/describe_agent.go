@@ -25,31 +25,35 @@ func (a *Activities) DescribeAgent(ctx context.Context, in asteroid.DescribeAgen
 	if err != nil {
 		return nil, err
 	}
-	versions, supported, err := c.Versions(ctx, in.AgentID)
+	return a.describeVersion(ctx, c, in.AgentID, in.Version)
+}
+
+func (a *Activities) describeVersion(ctx context.Context, c *client.Client, agentID string, number *int) (*asteroid.AgentDescription, error) {
+	versions, supported, err := c.Versions(ctx, agentID)
 	if err != nil {
 		return nil, activityError(ctx, err)
 	}
 	if !supported {
-		return &asteroid.AgentDescription{AgentID: in.AgentID, Unsupported: true}, nil
+		return &asteroid.AgentDescription{AgentID: agentID, Unsupported: true}, nil
 	}
 	at := slices.IndexFunc(versions, func(v client.Version) bool {
-		if in.Version == nil {
+		if number == nil {
 			return v.Published
 		}
-		return v.Number == *in.Version
+		return v.Number == *number
 	})
 	switch {
 	case at >= 0:
-	case in.Version != nil:
-		return nil, asteroid.NewInvalidInput("version", fmt.Sprintf("agent %s has no version %d", in.AgentID, *in.Version))
+	case number != nil:
+		return nil, asteroid.NewInvalidInput("version", fmt.Sprintf("agent %s has no version %d", agentID, *number))
 	default:
-		return nil, asteroid.NewInvalidInput("version", fmt.Sprintf("agent %s has no published version: publish one, or name a version", in.AgentID))
+		return nil, asteroid.NewInvalidInput("version", fmt.Sprintf("agent %s has no published version: publish one, or name a version", agentID))
 	}
 	version := versions[at]
 	key := c.Name + "\n" + version.ID
 	description, known := a.descriptions.get(key)
 	if !known {
-		read, err := c.Describe(ctx, in.AgentID, version)
+		read, err := c.Describe(ctx, agentID, version)
 		if err != nil {
 			return nil, activityError(ctx, err)
 		}

@@ -28,6 +28,7 @@ func (a *Activities) Register(registry Registry) {
 		asteroid.CheckDestinationName:   a.CheckDestination,
 		asteroid.WatchExecutionsName:    a.WatchExecutions,
 		asteroid.DescribeAgentName:      a.DescribeAgent,
+		asteroid.CheckResultName:        a.CheckResult,
 	} {
 		registry.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

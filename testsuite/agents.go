@@ -34,17 +34,22 @@ func (s *service) addAgent(o *organization, name string) *agent {
 	return a
 }
 
-// next returns the script of one more execution.
-func (a *agent) next() (Agent, error) {
+// next returns the script of one more execution. Without one it reports the problem and returns a
+// script that fails and says why.
+func (a *agent) next(report func(message string)) Agent {
 	if a.served != nil {
-		return a.served, nil
+		return a.served
 	}
 	if a.taken == len(a.scripted) {
-		return nil, fmt.Errorf("agent %q was scripted for %d executions and an execute asked for one more; "+
+		problem := fmt.Sprintf("agent %q was scripted for %d executions and an execute asked for one more; "+
 			"pass AddAgent another script, or use ServeAgent", a.name, len(a.scripted))
+		report(problem)
+		return func(Run) []Step {
+			return []Step{Fail("The fake Asteroid API has no script for this execution: " + problem + ".")}
+		}
 	}
 	a.taken++
-	return a.scripted[a.taken-1], nil
+	return a.scripted[a.taken-1]
 }
 
 // agentOf returns the agent with this id, if the key may use it.

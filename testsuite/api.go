@@ -16,6 +16,7 @@ type T interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
 	Cleanup(func())
 }
 
@@ -37,15 +38,21 @@ type API struct {
 	problems []error
 }
 
-// NewAPI starts a fake for the duration of a test. The test fails when a script runs out and when a
-// signed link is fetched with the API key.
+// NewAPI starts a fake for the duration of a test. The test fails when a script runs out, when a
+// signed link is fetched with the API key, and when a workflow test environment skips time without
+// [WithClock]. If the requests tell what the test may lack, NewAPI logs that at its end.
 func NewAPI(t T, opts ...Option) *API {
 	t.Helper()
 	a, err := start(opts, func(message string) { t.Errorf("fake Asteroid API: %s", message) })
 	if err != nil {
 		t.Fatalf("fake Asteroid API: %v", err)
 	}
-	t.Cleanup(func() { a.stop() })
+	t.Cleanup(func() {
+		a.stop()
+		for _, hint := range a.service.hints() {
+			t.Logf("fake Asteroid API: %s", hint) // shown if the test fails or panics
+		}
+	})
 	return a
 }
 
@@ -70,7 +77,7 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 		return nil, err
 	}
 	a := &API{service: newService(o), baseURL: baseURLWithoutNetwork}
-	a.handler = a.service.handler()
+	a.handler = a.service.withPages(a.service.handler())
 	var listener net.Listener
 	if !o.noNetwork {
 		var err error
@@ -78,6 +85,7 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 			return nil, fmt.Errorf("listening on %s: %w", o.listenAddr, err)
 		}
 		a.baseURL = "http://" + dialAddress(listener.Addr())
+		a.service.pages = a.baseURL
 		a.server = &http.Server{Handler: a.handler, ReadHeaderTimeout: 30 * time.Second}
 	}
 	a.service.report = func(message string) { a.report(message, fail) }
@@ -85,9 +93,7 @@ func start(opts []Option, fail func(message string)) (*API, error) {
 	a.key = a.service.addKey(o.apiKey, a.organization)
 	a.service.lockAndAdvance() // sets the creation time of the agents below
 	a.service.mu.Unlock()
-	for _, builtin := range builtins {
-		a.ServeAgent(builtin.name, builtin.agent)
-	}
+	a.addBuiltins(a.organization.id)
 	a.service.webhooks.start(a.service)
 	if listener != nil {
 		go func() { _ = a.server.Serve(listener) }() // runs until stop
@@ -148,11 +154,19 @@ func (a *API) OrganizationID() string { return a.organization.id }
 // APIKey returns the first organization's key.
 func (a *API) APIKey() string { return a.key.secret }
 
-// AddOrganization adds an organization without agents or keys, and returns its id.
+// AddOrganization adds an organization and returns its id. It has the built-in agents, and no keys.
 func (a *API) AddOrganization(name string) string {
 	a.service.mu.Lock()
-	defer a.service.mu.Unlock()
-	return a.service.addOrganization(name).id
+	id := a.service.addOrganization(name).id
+	a.service.mu.Unlock()
+	a.addBuiltins(id)
+	return id
+}
+
+func (a *API) addBuiltins(organizationID string) {
+	for _, builtin := range builtins {
+		a.ServeAgentIn(organizationID, builtin.name, builtin.agent)
+	}
 }
 
 // AddAPIKey returns a new key of a member of the given organizations. For a key with several
@@ -172,8 +186,9 @@ func (a *API) AddAPIKey(organizationIDs ...string) string {
 }
 
 // AddAgent adds an agent to the first organization and returns its id. Each execution takes the
-// next of the given scripts. One execution more than there are scripts is answered with 500 and
-// fails the test. If the name is taken, later calls of [API.AgentID] return this agent's id.
+// next of the given scripts. One execution more than there are scripts fails, with a reason that
+// says so, and fails the test. If the name is taken, later calls of [API.AgentID] return this
+// agent's id.
 func (a *API) AddAgent(name string, scripts ...Agent) string {
 	return a.AddAgentIn(a.OrganizationID(), name, scripts...)
 }
@@ -209,16 +224,22 @@ func (a *API) addAgent(organizationID, name string, set func(*agent)) string {
 	return added.id
 }
 
-// AgentID returns the id of the agent, and of the workflow, with this name; empty if there is none.
+// AgentID returns the id of the first organization's agent, and workflow, with this name; empty if
+// there is none.
 func (a *API) AgentID(name string) string { return a.Agents()[name] }
 
-// Agents returns the ids of all agents by name.
-func (a *API) Agents() map[string]string {
+// Agents returns the ids of the first organization's agents by name.
+func (a *API) Agents() map[string]string { return a.AgentsIn(a.OrganizationID()) }
+
+// AgentsIn is [API.Agents] for the organization with this id.
+func (a *API) AgentsIn(organizationID string) map[string]string {
 	a.service.mu.Lock()
 	defer a.service.mu.Unlock()
 	ids := map[string]string{}
 	for _, agent := range a.service.agentOrder {
-		ids[agent.name] = agent.id
+		if agent.organization.id == organizationID {
+			ids[agent.name] = agent.id
+		}
 	}
 	return ids
 }

@@ -135,7 +135,8 @@ func reportAgent(run Run) []Step {
 }
 
 // patientAgent works for as many seconds as its input seconds says, 60 by default. With the input
-// ask it stops half-way and asks that; the input answers can hold the suggested answers.
+// ask it stops half-way and asks that; the input answers can hold the suggested answers. It ends by
+// endOnRequest.
 func patientAgent(run Run) []Step {
 	seconds, err := secondsInput(run.Inputs["seconds"], 60)
 	if err != nil {
@@ -144,7 +145,7 @@ func patientAgent(run Run) []Step {
 	half := time.Duration(seconds * float64(time.Second) / 2)
 	result := map[string]any{"seconds": seconds}
 	finish := func() []Step {
-		return []Step{Work(half), Complete("success", "Worked for the requested time.", result)}
+		return []Step{Work(half), endOnRequest(run.Inputs, Complete("success", "Worked for the requested time.", result))}
 	}
 	steps := []Step{Act("util_wait_time", fmt.Sprintf("Working for %v seconds", seconds)), Work(half)}
 	question, isText := run.Inputs["ask"].(string)

@@ -154,6 +154,33 @@ func TestEchoReturnsAnySizeAndDepth(t *testing.T) {
 	}
 }
 
+func TestBuiltinAgentsEndOnRequest(t *testing.T) {
+	t.Parallel()
+	c, clock := newClient(t)
+	for _, agent := range []string{"patient", "echo"} {
+		for inputs, want := range map[string]map[string]any{
+			`"fail":"no such page"`:      {"status": "failed", "failedPayload": map[string]any{"reason": "no such page"}},
+			`"cancel":"budget_exceeded"`: {"status": "cancelled", "cancelledPayload": map[string]any{"reason": "budget_exceeded"}},
+			`"cancel":"worker_lost"`:     {"status": "cancelled", "cancelledPayload": map[string]any{"reason": "worker_lost"}},
+		} {
+			id := c.execute(agent, `{"inputs":{`+inputs+`}}`)
+			clock.Add(30 * time.Second)
+			if agent == "patient" { // it ends when its work would have
+				require.Equal(t, "running", c.status(id))
+			}
+			clock.Add(time.Minute)
+			got := c.lastChange(id)
+			delete(got, "activityType")
+			require.Equal(t, want, got, "%s %s", agent, inputs)
+		}
+		for _, wrong := range []string{`"cancel":"boredom"`, `"cancel":true`, `"cancel":null`} {
+			id := c.execute(agent, `{"inputs":{`+wrong+`}}`)
+			clock.Add(time.Hour)
+			require.Contains(t, c.lastChange(id)["failedPayload"].(map[string]any)["reason"], "budget_exceeded", "%s %s", agent, wrong)
+		}
+	}
+}
+
 func TestEchoAsksAndFails(t *testing.T) {
 	t.Parallel()
 	c, clock := newClient(t)

@@ -18,6 +18,7 @@ func (s *service) refuseAtCapacity(o *organization, onLimit *api.OnCapacityLimit
 	if !s.atLimit(o) || onLimit != nil && *onLimit == api.Queue {
 		return nil
 	}
+	s.futile++
 	refused := problem(cmp.Or(s.capacityStatus, http.StatusTooManyRequests),
 		fmt.Sprintf("%d of %d concurrent executions are in use. Wait until one finishes, or send onCapacityLimit=queue.", o.active, s.limit))
 	if refused.status != http.StatusTooManyRequests {

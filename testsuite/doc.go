@@ -19,9 +19,9 @@
 // # Agents
 //
 // An agent is a function that takes the input of an execution and returns its steps, see [Agent].
-// [API.AddAgent] adds an agent with one script per execution; one execution too many fails the
-// test. [API.ServeAgent] adds an agent that runs any number of times. Every agent is also a
-// workflow with the same id. Five agents always exist, and do real work:
+// [API.AddAgent] adds an agent with one script per execution; one execution too many fails, and so
+// does the test. [API.ServeAgent] adds an agent that runs any number of times. Every agent is also
+// a workflow with the same id. Five agents always exist, and do real work:
 //
 //   - inventory describes every staged file: name, size, SHA-256, type and, for CSV, rows and
 //     columns, or the problem with a file that should be CSV and is not. It writes the same to
@@ -34,8 +34,24 @@
 //     answered.
 //   - echo returns its inputs as its result, or a result of the size and depth that its inputs ask
 //     for: bytes is the size of the JSON, levels nests that many arrays. It works for the input
-//     seconds, 1 by default, asks for a person as often as the input ask says, and fails if the
-//     input fail has a reason.
+//     seconds, 1 by default, and asks for a person as often as the input ask says.
+//
+// With the input fail, patient and echo end as failed for that reason. With the input cancel they
+// end as cancelled for one of the service's own reasons: budget_exceeded is an agent that ran out
+// of its budget. In a script, [Fail] and [CancelBy] do the same. An account without balance is
+// refused at execute: inject Answer(402, "").
+//
+// # Organizations
+//
+// [API.AddAgent] and [API.ServeAgent] add to the first organization. To test a worker with several
+// connections, [API.AddOrganization] makes another one, in which the built-in agents exist too,
+// [API.AddAPIKey] its key and [API.AddAgentIn] its agents: see the example of AddAgentIn.
+//
+// # Pages
+//
+// An execution's platformUrl, liveViewUrl and recordingUrl lead to pages of the fake itself. They
+// show the execution to a person and need no key. Requests for pages are no operations: they are
+// not in the ledger and meet no faults.
 //
 // # Time
 //
@@ -43,6 +59,26 @@
 // nothing runs in the background. With [WithClock] the clock is yours: with the Now method of the
 // workflow test environment, a run of hours takes as long as the few requests that read it.
 // Executions advance in the background only with webhooks and without such a clock.
+//
+// The environment skips time, so the API and the plugin must follow its clock:
+//
+//	var suite temporaltest.WorkflowTestSuite // of go.temporal.io/sdk/testsuite
+//	suite.SetLogger(testsuite.NewLogger(t))  // quiet unless the test fails
+//	env := suite.NewTestWorkflowEnvironment()
+//	api := testsuite.NewAPI(t, testsuite.WithClock(env.Now))
+//	plugin, err := asteroidworker.NewPlugin(asteroidworker.Options{
+//		Connections: map[string]asteroid.Connection{
+//			"default": {APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()},
+//		},
+//		Now: env.Now,
+//	})
+//	require.NoError(t, err)
+//	env.SetWorkerOptions(worker.Options{Plugins: []worker.Plugin{plugin}})
+//	env.ExecuteWorkflow(ProcessClaim, claim)
+//
+// A workflow would poll without a pause if the API's clock did not follow, so the API ends its
+// execution as failed and fails the test. After a test without a request to the API, or with many
+// in vain, t.Log says which of these lines may be missing.
 //
 // In a bubble of testing/synctest all time is virtual, that of timeouts and of Stall too. A bubble
 // has no sockets, so requests go through [API.Transport]:

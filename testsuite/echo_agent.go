@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/temporal-asteroid/asteroid/internal/api"
 )
 
 const (
@@ -31,10 +33,23 @@ func echoAgent(run Run) []Step {
 	for i := range asks {
 		steps = append(steps, Ask(fmt.Sprintf("Question %d of %d: go on?", i+1, asks), "Yes", "No"))
 	}
-	if reason, failing := run.Inputs["fail"]; failing {
-		return append(steps, Fail(fmt.Sprint(reason)))
+	return append(steps, endOnRequest(run.Inputs, completeWith("success", "Returned the inputs.", result, levels)))
+}
+
+// endOnRequest returns the last step that the inputs fail and cancel ask for, or otherwise if
+// neither is given.
+func endOnRequest(inputs map[string]any, otherwise Step) Step {
+	if reason, given := inputs["fail"]; given {
+		return Fail(fmt.Sprint(reason))
 	}
-	return append(steps, completeWith("success", "Returned the inputs.", result, levels))
+	reason, given := inputs["cancel"]
+	switch {
+	case !given:
+		return otherwise
+	case !api.CancelReason(fmt.Sprint(reason)).Valid():
+		return Fail(fmt.Sprintf("the input cancel must be a reason of the service, such as budget_exceeded, not %v", reason))
+	}
+	return CancelBy(fmt.Sprint(reason))
 }
 
 // echoResult returns the result as JSON, and how many levels deep it is.

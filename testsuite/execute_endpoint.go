@@ -119,10 +119,7 @@ func (s *service) createExecution(now time.Time, key *apiKey, agentID string, bo
 		return nil, refused
 	}
 
-	e, refused := s.newExecution(now, key, a)
-	if refused != nil {
-		return nil, refused
-	}
+	e := s.newExecution(now, key, a)
 	e.inputs = valueOrZero(cmp.Or(body.Inputs, body.DynamicData))
 	e.metadata, e.options = valueOrZero(body.Metadata), body.ExecutionOptions
 	e.profileID, e.groupID = valueOrZero(cmp.Or(body.AgentProfileID, body.ProfileID)), valueOrZero(cmp.Or(body.AgentProfilePoolID, body.ProfileGroupID))
@@ -161,10 +158,7 @@ func (s *service) createRerun(now time.Time, key *apiKey, id string, body api.Re
 		return nil, refused
 	}
 
-	e, refused := s.newExecution(now, key, original.agent)
-	if refused != nil {
-		return nil, refused
-	}
+	e := s.newExecution(now, key, original.agent)
 	e.inputs, e.metadata, e.options = original.inputs, original.metadata, original.options
 	e.version, e.head, e.runs = original.version, original.head, original.runs
 	e.profileID, e.groupID = original.profileID, original.groupID
@@ -180,15 +174,10 @@ func (s *service) createRerun(now time.Time, key *apiKey, id string, body api.Re
 
 // newExecution takes the agent's next script. It comes last, so that a refused request uses no
 // script.
-func (s *service) newExecution(now time.Time, key *apiKey, a *agent) (*execution, *reply) {
-	script, err := a.next()
-	if err != nil {
-		s.report(err.Error())
-		return nil, new(problem(http.StatusInternalServerError, err.Error()))
-	}
+func (s *service) newExecution(now time.Time, key *apiKey, a *agent) *execution {
 	return &execution{
-		service: s, id: newUUID(), agent: a, script: script, key: key, source: "api", createdAt: now, changed: make(chan struct{}),
-	}, nil
+		service: s, id: newUUID(), agent: a, script: a.next(s.report), key: key, source: "api", createdAt: now, changed: make(chan struct{}),
+	}
 }
 
 // runInput returns what the agent's script receives.

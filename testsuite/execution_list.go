@@ -51,11 +51,13 @@ func (s *service) ExecutionsList(w http.ResponseWriter, r *http.Request, params 
 				found = append(found, e)
 			}
 		}
+		if len(found) == 0 {
+			s.futile++
+		}
 		slices.SortStableFunc(found, less)
-		links := s.newLinker(r, now)
 		body := api.ExecutionPage{Items: []api.Execution{}, Page: page.number, PageSize: page.size, Total: int64(len(found))}
 		for _, e := range pageOf(page, found) {
-			body.Items = append(body.Items, e.wire(links, now))
+			body.Items = append(body.Items, e.wire(now))
 		}
 		return answer(http.StatusOK, body)
 	})

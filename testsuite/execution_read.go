@@ -42,18 +42,19 @@ func (s *service) ExecutionGet(w http.ResponseWriter, r *http.Request, id string
 		if refused != nil {
 			return *refused
 		}
-		return answer(http.StatusOK, e.wire(s.newLinker(r, now), now))
+		e.countRead(now)
+		return answer(http.StatusOK, e.wire(now))
 	})
 }
 
 // wire returns the execution in the contract's form.
-func (e *execution) wire(links linker, now time.Time) api.Execution {
+func (e *execution) wire(now time.Time) api.Execution {
 	a := e.agent
 	body := api.Execution{
 		ID: e.id, Status: e.status, OrganizationID: a.organization.id, CreatedAt: e.createdAt,
 		AgentID: a.id, AgentName: &a.name, WorkflowID: &a.id, WorkflowName: &a.name,
 		WorkflowVersionID: &e.runs.id, WorkflowVersion: &e.runs.number, WorkflowVersionPublished: new(e.runs == a.published()),
-		PlatformURL:     new("https://platform.asteroid.ai/executions/" + e.id),
+		PlatformURL:     new(e.pageURL()),
 		ExecutionResult: e.visibleResult(now), ExecutionOptions: e.options,
 		Comments: &[]api.ExecutionComment{}, HumanLabels: new(append([]api.HumanLabel{}, e.labels...)),
 		HasBeenRerun: new(e.hasBeenRerun),
@@ -91,7 +92,7 @@ func (e *execution) wire(links linker, now time.Time) api.Execution {
 		body.PurgedAt = new(e.purgedAt)
 	}
 	if e.status == api.ExecutionStatusRunning {
-		body.LiveViewURL = new("https://live.asteroid.ai/view/" + e.id)
+		body.LiveViewURL = new(e.viewURL(liveView))
 		body.BrowserLiveViewURL = body.LiveViewURL
 	}
 	if terminal(e.status) {
@@ -103,7 +104,7 @@ func (e *execution) wire(links linker, now time.Time) api.Execution {
 		body.Duration = new(float32(e.terminalAt.Sub(from).Seconds()))
 	}
 	if e.recorded() {
-		body.RecordingURL = new(links.recording(e))
+		body.RecordingURL = new(e.viewURL(recordingView))
 		body.BrowserRecordingURL = body.RecordingURL
 	}
 	return body

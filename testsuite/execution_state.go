@@ -44,6 +44,7 @@ type execution struct {
 	remaining time.Duration
 	onAnswer  func(answer string) []Step
 	changed   chan struct{} // closed and replaced at every change of status
+	reads     pace          // since the last change of status
 
 	webhookHistory webhookHistory // which webhooks were sent
 	activities     []activity
@@ -55,6 +56,11 @@ type execution struct {
 
 func terminal(status api.ExecutionStatus) bool {
 	return status == api.ExecutionStatusCompleted || status == api.ExecutionStatusFailed || status == api.ExecutionStatusCancelled
+}
+
+// working returns whether an execution changes by itself after a while.
+func working(status api.ExecutionStatus) bool {
+	return status == api.ExecutionStatusQueued || status == api.ExecutionStatusStarting || status == api.ExecutionStatusRunning
 }
 
 // setSteps sets the steps that the script returned. Until then the execution keeps its first
@@ -119,7 +125,7 @@ func (e *execution) stopWork(at time.Time) time.Duration {
 
 // setStatus changes the status and logs it. detail adds the payload of the new status.
 func (e *execution) setStatus(at time.Time, status api.ExecutionStatus, detail func(*api.StatusChangedPayload)) {
-	e.status = status
+	e.status, e.reads = status, pace{}
 	payload := api.StatusChangedPayload{ActivityType: "status_changed", Status: status}
 	if detail != nil {
 		detail(&payload)

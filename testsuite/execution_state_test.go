@@ -210,15 +210,15 @@ func TestAddAgentFailsTheTestWhenScriptsRunOut(t *testing.T) {
 
 	api.AddAgent("once", scripted(done(nil)))
 	c.execute("once", `{}`)
-	answer := c.post("/agents/v2/agents/"+api.AgentID("once")+"/execute", `{}`)
-	require.Equal(t, http.StatusInternalServerError, answer.status)
-	require.Contains(t, answer.json(t)["message"], "scripted for 1 executions")
+	second := c.execute("once", `{}`)
 	require.Len(t, fails.failures(), 1)
-	require.Len(t, api.Executions(), 1)
-	staged := c.stage(part{"files", "a.txt", "text/plain", "a"})
-	answer = c.post("/agents/v2/agents/"+api.AgentID("once")+"/execute", `{`+staged+`}`)
-	require.Equal(t, http.StatusInternalServerError, answer.status)
-	c.execute("inventory", `{`+staged+`}`) // the refused request did not use the file
+	require.Contains(t, fails.failures()[0], "scripted for 1 executions")
+	third := c.post("/agents/v2/executions/"+second+"/rerun", "").json(t)["executionId"].(string)
+	clock.Add(time.Minute)
+	for _, id := range []string{second, third} {
+		require.Equal(t, "failed", c.status(id))
+		require.Contains(t, c.lastChange(id)["failedPayload"].(map[string]any)["reason"], "scripted for 1 executions")
+	}
 
 	api.AddAgent("endless", scripted(testsuite.Work(time.Minute)))
 	id := c.execute("endless", `{}`)

@@ -67,6 +67,9 @@ func (s *service) answerPoll(r *http.Request, id string, final bool) (*pollWait,
 		if refused != nil {
 			return *refused
 		}
+		if s.virtual { // otherwise it waits
+			e.countRead(now)
+		}
 		body := api.ExecutionSyncResponse{ExecutionID: e.id, Status: e.status, ExecutionResult: e.visibleResult(now)}
 		switch e.status {
 		case api.ExecutionStatusCompleted, api.ExecutionStatusFailed, api.ExecutionStatusCancelled:

@@ -119,11 +119,11 @@ func TestWithoutLongPollAnswersNotFound(t *testing.T) {
 func TestStartAPIReportsProblemsByLogAndClose(t *testing.T) {
 	t.Parallel()
 	var logged []string
-	api, err := testsuite.StartAPI(testsuite.WithLog(func(message string) { logged = append(logged, message) }))
+	api, err := testsuite.StartAPI(testsuite.WithStartDelay(0), testsuite.WithLog(func(message string) { logged = append(logged, message) }))
 	require.NoError(t, err)
 	c := &client{t: t, api: api, key: api.APIKey()}
-	answer := c.post("/agents/v2/agents/"+api.AddAgent("never")+"/execute", `{}`)
-	require.Equal(t, http.StatusInternalServerError, answer.status)
+	api.AddAgent("never")
+	require.Equal(t, "failed", c.status(c.execute("never", `{}`)))
 	require.ErrorContains(t, api.Close(), "scripted for 0 executions")
 	require.Len(t, logged, 1)
 }

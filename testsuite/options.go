@@ -35,7 +35,7 @@ func defaultOptions() options {
 		startDelay:   time.Second,
 		linkLifetime: 5 * time.Minute,
 		longPoll:     true,
-		log:          func(message string) { log.Print("fake Asteroid API: ", message) },
+		log:          func(message string) { log.Print("fake Asteroid API: ", message) }, //nolint:gosec // messages quote what requests hold
 	}
 }
 
@@ -44,9 +44,9 @@ type Option func(*options)
 
 // WithClock makes the API read the time from clock, which must be safe for concurrent use. An
 // execution's state is computed from the clock whenever the API is called. With the clock of the
-// workflow test environment (its Now method), hours of agent work take no time at all. The long
-// poll then answers at once, because a virtual clock gives it nothing to wait for. The default is
-// time.Now.
+// workflow test environment (its Now method), hours of agent work take no time at all. Give the
+// plugin the same clock, as the Now of its Options. The long poll then answers at once, because a
+// virtual clock gives it nothing to wait for. The default is time.Now.
 func WithClock(clock func() time.Time) Option {
 	return func(o *options) { o.clock, o.virtual = clock, true }
 }

@@ -70,15 +70,21 @@ func TestKeysSeeTheirOrganizationsOnly(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, stranger.get("/agents/v2/executions?organizationId="+c.api.OrganizationID()).status)
 	require.Equal(t, http.StatusNotFound, stranger.get("/agents/v2/executions/"+id+"/files").status)
 	require.EqualValues(t, 0, stranger.get("/agents/v2/executions").json(t)["total"])
-	require.EqualValues(t, 0, stranger.get("/agents/v2/agents").json(t)["total"])
+	require.EqualValues(t, 5, stranger.get("/agents/v2/agents").json(t)["total"])
+	theirs := c.api.AgentsIn(other)["patient"]
+	require.NotEqual(t, c.api.AgentID("patient"), theirs)
+	require.Equal(t, http.StatusAccepted, stranger.post("/agents/v2/agents/"+theirs+"/execute", `{}`).status)
+	require.Equal(t, http.StatusForbidden, c.post("/agents/v2/agents/"+theirs+"/execute", `{}`).status)
 	refused := stranger.upload("/agents/v2/temp-files/"+c.api.OrganizationID(), part{"files", "a", "text/plain", "a"})
 	require.Equal(t, http.StatusForbidden, refused.status)
 	require.Equal(t, "User is not a member of the organization.", refused.body)
 
 	agent := c.api.ServeAgentIn(other, "their clerk", func(testsuite.Run) []testsuite.Step { return nil })
-	require.EqualValues(t, 1, stranger.get("/agents/v2/agents").json(t)["total"])
+	require.Empty(t, c.api.AgentID("their clerk"))
+	require.Equal(t, agent, c.api.AgentsIn(other)["their clerk"])
+	require.EqualValues(t, 6, stranger.get("/agents/v2/agents").json(t)["total"])
 	require.Equal(t, http.StatusAccepted, stranger.post("/agents/v2/agents/"+agent+"/execute", `{}`).status)
-	require.EqualValues(t, 1, stranger.get("/agents/v2/executions").json(t)["total"])
+	require.EqualValues(t, 2, stranger.get("/agents/v2/executions").json(t)["total"])
 	require.Equal(t, http.StatusForbidden, c.post("/agents/v2/agents/"+agent+"/execute", `{}`).status)
 
 	nobody := &client{t: t, api: c.api, key: c.api.AddAPIKey()}

@@ -102,9 +102,28 @@ type wireProfile struct {
 	api.Profile
 	Credentials []string `json:"credentials"`
 	Cookies     []string `json:"cookies"`
+	browserSettings
 }
 
-func (p *profile) wire() wireProfile { return wireProfile{p.Profile, []string{}, []string{}} }
+// browserSettings are those that the SDK of the agents dialect knows.
+type browserSettings struct {
+	ProxyMode               string   `json:"proxyMode"`
+	CaptchaSolverActive     bool     `json:"captchaSolverActive"`
+	ExtraStealth            bool     `json:"extraStealth"`
+	Allow3rdCookies         bool     `json:"allow3rdCookies"`
+	CachePersistence        bool     `json:"cachePersistence"`
+	AdblockActive           bool     `json:"adblockActive"`
+	PopupBlockerActive      bool     `json:"popupBlockerActive"`
+	ForcePopupsAsTabsActive bool     `json:"forcePopupsAsTabsActive"`
+	MediaBlockerActive      bool     `json:"mediaBlockerActive"`
+	PDFViewerActive         bool     `json:"pdfViewerActive"`
+	ExtensionIDs            []string `json:"extensionIds"`
+}
+
+func (p *profile) wire() wireProfile {
+	empty := []string{}
+	return wireProfile{p.Profile, empty, empty, browserSettings{ProxyMode: "none", ExtensionIDs: empty}}
+}
 
 // profileOf returns a profile that the key may see.
 func (s *service) profileOf(key *apiKey, id string) (*profile, *reply) {

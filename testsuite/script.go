@@ -178,6 +178,18 @@ func Complete(outcome, reasoning string, result any) Step {
 	}}
 }
 
+// CompleteAt is [Complete] at an output node of the agent's version: it writes the activity that
+// tells the node.
+func CompleteAt(node, outcome, reasoning string, result any) Step {
+	complete := Complete(outcome, reasoning, result)
+	return Step{func(e *execution, at time.Time) {
+		e.addActivity(at, api.TransitionedNodePayload{
+			ActivityType: "transitioned_node", NewNodeName: node, NewNodeType: "output", NewNodeUUID: newUUID(),
+		})
+		complete.do(e, at)
+	}}
+}
+
 // Fail ends the execution as failed.
 func Fail(reason string) Step {
 	return Step{func(e *execution, at time.Time) { e.fail(at, reason) }}

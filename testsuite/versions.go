@@ -168,20 +168,27 @@ func (s *service) AgentWorkflowsList(w http.ResponseWriter, r *http.Request, age
 	s.WorkflowVersionsList(w, r, agentID)
 }
 
-// wireVersion is a version in the form that the vendor's SDKs insist on. The graph of a version
-// that is no script of nodes is empty.
+// wireVersion is a version in the form that the vendor's SDKs insist on, with an empty graph.
 type wireVersion struct {
 	api.WorkflowVersion
-	Rules string   `json:"rules"`
-	Graph struct{} `json:"graph"`
-	Files []string `json:"files"`
-	Rev   int      `json:"rev"`
+	AgentID string   `json:"agentId"`
+	Rules   string   `json:"rules"`
+	Graph   graph    `json:"graph"`
+	Files   []string `json:"files"`
+	Rev     int      `json:"rev"`
+}
+
+type graph struct {
+	Nodes       []string `json:"nodes"`
+	Transitions []string `json:"transitions"`
+	StickyNotes []string `json:"sticky_notes"`
 }
 
 // WorkflowVersionsGet serves GET /agents/v2/workflows/{workflowId}/versions/{versionId}.
 func (s *service) WorkflowVersionsGet(w http.ResponseWriter, r *http.Request, agentID, versionID string) {
 	s.serveVersion(w, r, agentID, versionID, func(a *agent, v *version) any {
-		return wireVersion{Files: []string{}, WorkflowVersion: api.WorkflowVersion{
+		empty := []string{}
+		return wireVersion{AgentID: a.id, Files: empty, Graph: graph{empty, empty, empty}, WorkflowVersion: api.WorkflowVersion{
 			ID: v.id, WorkflowID: &a.id, Version: v.number, IsPublished: v == a.published(), CreatedAt: v.createdAt, Inputs: v.wireInputs(),
 			Settings: api.WorkflowSettings{ViewportWidth: 1280, ViewportHeight: 720, MaxTimeoutMins: v.HardTimeoutMins},
 		}}
@@ -261,7 +268,8 @@ func (s *service) WorkflowVersionsExecute(w http.ResponseWriter, r *http.Request
 		}
 		e, refused := s.createExecution(now, caller(r), agentID, api.ExecuteAgentRequest{
 			Version: &v.number, Inputs: cmp.Or(body.Inputs, body.InputVariables), Metadata: body.Metadata, TempFiles: body.TempFiles,
-			ExecutionOptions: body.ExecutionOptions, AgentProfileID: body.AgentProfileID, AgentProfilePoolID: body.AgentProfilePoolID,
+			ExecutionOptions: body.ExecutionOptions,
+			AgentProfileID:   body.AgentProfileID, AgentProfilePoolID: body.AgentProfilePoolID, //nolint:staticcheck // still served
 			ProfileID: body.ProfileID, ProfileGroupID: body.ProfileGroupID,
 		})
 		if refused == nil && body.ParentExecutionID != nil {

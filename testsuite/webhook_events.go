@@ -86,7 +86,7 @@ func (e *execution) notification(at time.Time, event string, payload any) []byte
 	notification := api.WebhookNotification{
 		Type: "execution", EventID: newUUID(), Timestamp: at,
 		Info: api.WebhookExecutionInfo{
-			Event: event, ExecutionID: e.id, ExecutionURL: "https://platform.asteroid.ai/executions/" + e.id,
+			Event: event, ExecutionID: e.id, ExecutionURL: e.pageURL(),
 			AgentID: e.agent.id, AgentName: e.agent.name,
 			Payload: map[string]any{},
 		},

@@ -110,7 +110,7 @@ func TestWebhooksFollowEveryStatus(t *testing.T) {
 	first := inbox.next()
 	want := map[string]any{
 		"type": "execution", "event_id": first.json(t)["event_id"], "timestamp": "2026-03-01T09:00:01Z", "info": map[string]any{
-			"event": "EXECUTION_STARTED", "execution_id": id, "execution_url": "https://platform.asteroid.ai/executions/" + id,
+			"event": "EXECUTION_STARTED", "execution_id": id, "execution_url": c.api.BaseURL() + "/executions/" + id,
 			"agent_id": c.api.AgentID("clerk"), "agent_name": "clerk", "payload": map[string]any{}, "metadata": map[string]any{"order": "1042"},
 		},
 	}

@@ -110,6 +110,11 @@ func DescribeAgent(ctx workflow.Context, in asteroid.DescribeAgentInput) (*aster
 	return runActivity[asteroid.AgentDescription](ctx, asteroid.DescribeAgentName, in, callDefaults(attemptTimeout), "Describe agent "+in.AgentID)
 }
 
+// CheckResult runs [activities.Activities.CheckResult], retried for an hour by default.
+func CheckResult(ctx workflow.Context, in asteroid.CheckResultInput) (*asteroid.CheckResultResult, error) {
+	return runActivity[asteroid.CheckResultResult](ctx, asteroid.CheckResultName, in, callDefaults(attemptTimeout), "Check the result of execution "+in.ExecutionID)
+}
+
 // startActivity starts an activity with the context's options and these defaults.
 func startActivity(ctx workflow.Context, name string, in any, defaults workflow.ActivityOptions, summary string) workflow.Future {
 	return workflow.ExecuteActivity(withDefaults(ctx, defaults, summaryLine(summary)), name, in)

@@ -1,6 +1,8 @@
 package workflows_test
 
 import (
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -71,7 +73,7 @@ func TestRunAgentRunsTheVersionThatWasChecked(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, result.WorkflowVersion)
 	require.JSONEq(t, "2", string(result.ExecutionResult.Result), "the execute names it")
-	require.Equal(t, []string{"amount is a string, and the agent expects a number or null"}, result.InputWarnings)
+	require.Equal(t, []string{"amount is a string, and the agent expects a number or null"}, result.Warnings)
 }
 
 func TestRunAgentChecksTheNamedVersion(t *testing.T) {
@@ -106,5 +108,36 @@ func TestRunAgentOnlyWarnsIfVersionsAreNotServed(t *testing.T) {
 	})
 	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, CheckInputs: true, Inputs: asteroid.Inputs{"x": 1}})
 	require.NoError(t, err)
-	require.Len(t, result.InputWarnings, 1)
+	require.Len(t, result.Warnings, 1)
+}
+
+func TestRunAgentTellsThatAResultDoesNotFit(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		checker  asteroid.SchemaChecker
+		mismatch []string
+		warnings int
+	}{
+		"does not fit": {func(schema, value json.RawMessage) ([]string, error) {
+			return []string{string(schema) + string(value)}, nil
+		}, []string{`{"type":"object"}7`}, 0},
+		"fits":       {func(json.RawMessage, json.RawMessage) ([]string, error) { return nil, nil }, nil, 0},
+		"broken":     {func(json.RawMessage, json.RawMessage) ([]string, error) { return nil, errors.New("broken") }, nil, 1},
+		"no checker": {nil, nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.schemaChecker = row.checker
+			agent := b.api.AddAgent("claims", func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Complete("success", "", 7)} })
+			b.api.AddVersion(agent, testsuite.Version{Outputs: map[string]map[string]any{"filed": {"type": "object"}}})
+			result, err := b.runAgent(t, workflows.RunAgentInput{
+				AgentID: agent, CheckResult: true, Reexecution: &workflows.Reexecution{MaximumExecutions: 3},
+			})
+			require.NoError(t, err)
+			require.Equal(t, row.mismatch, result.ResultMismatch)
+			require.Len(t, result.Warnings, row.warnings)
+			require.Len(t, b.api.Executions(), 1, "the agent has acted")
+		})
+	}
 }

@@ -52,7 +52,7 @@ func (s *AgentState) markdown() string {
 		}
 	}
 	page.WriteString(s.headline() + "\n\n")
-	line("Inputs", joinLimited(s.InputWarnings, inlineCode))
+	line("Warnings", joinLimited(s.Warnings, inlineCode))
 	line("Files", s.fileList())
 	line("Execution", s.execution())
 	line(s.starter())
@@ -75,6 +75,7 @@ func (s *AgentState) markdown() string {
 		line("Recording", link("watch what the agent did", s.RecordingURL))
 	}
 	line("Error", inlineCode(s.Error))
+	line("The result does not fit its schema", joinLimited(s.ResultMismatch, inlineCode))
 	line(s.scriptFailures())
 	if o := s.omitted; o != nil {
 		line("Result", fmt.Sprintf("%s, too large to be shown: %s", formatSize(o.Bytes), inlineCode(o.URI)))

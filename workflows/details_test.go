@@ -140,7 +140,7 @@ func TestMarkdownReplacesMisleadingCharacters(t *testing.T) {
 		Files:     []asteroid.StagedFile{{Name: evil, ContentType: evil}}, Outputs: []asteroid.OutputFile{{FileRef: asteroid.FileRef{Name: evil}}},
 		FailedExecutions: []string{evil}, PlatformURL: "https://a/" + evil, LiveViewURL: "https://a/" + evil,
 		Statuses: []workflows.StatusTime{{Status: evil}}, StartedBy: &asteroid.Actor{Kind: evil, ID: evil, Client: evil},
-		ScriptFailures: []asteroid.ScriptFailure{{Node: evil, Script: evil, Error: evil}}, InputWarnings: []string{evil},
+		ScriptFailures: []asteroid.ScriptFailure{{Node: evil, Script: evil, Error: evil}}, Warnings: []string{evil},
 	}, []string{evil}, `"`+evil+`"`)
 	for _, r := range page {
 		require.False(t, text.Misleading(r), "%q", r)

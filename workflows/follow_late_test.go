@@ -34,7 +34,7 @@ func TestRunAgentShowsWhatIsKnownLaterThanTheStatus(t *testing.T) {
 				b.RegisterDelayedCallback(func() { require.Contains(t, b.state(t).LiveViewURL, link) }, after)
 			}
 			b.RegisterDelayedCallback(func() { require.Empty(t, b.state(t).LiveViewURL) }, 2*time.Minute)
-			shows(4*time.Minute, "/view/")
+			shows(4*time.Minute, "/live")
 			shows(41*time.Minute, "/other")
 			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 			require.NoError(t, err)

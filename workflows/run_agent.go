@@ -28,8 +28,11 @@ type RunAgentResult struct {
 	Superseded  []string `json:"superseded,omitempty"`
 	// FailedExecutions are the ids of executions that failed and were followed by another one.
 	FailedExecutions []string `json:"failedExecutions,omitempty"`
-	// InputWarnings are what CheckInputs found and did not refuse.
-	InputWarnings []string `json:"inputWarnings,omitempty"`
+	// Warnings are what CheckInputs found and did not refuse, and why something was not checked.
+	Warnings []string `json:"warnings,omitempty"`
+	// ResultMismatch is where the result does not fit the schema of the agent's version, if
+	// CheckResult asked for that.
+	ResultMismatch []string `json:"resultMismatch,omitempty"`
 }
 
 // RunAgent runs an agent to its end: it stages the files, executes the agent, waits, collects its
@@ -189,6 +192,7 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	execution, err := r.awaitFinalExecution(routingOptions(ctx))
 	var outputs []asteroid.OutputFile
 	if err == nil && execution.Status == asteroid.StatusCompleted {
+		r.checkResult(routingOptions(ctx))
 		outputs, err = r.collect(routingOptions(ctx))
 	}
 	r.finishSweeps(routingOptions(ctx))
@@ -200,7 +204,8 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	result := []RunAgentResult{{
 		Execution: *execution, Files: r.staged, Outputs: outputs,
 		ExecutionKey: r.executed.ExecutionKey, Adopted: r.executed.Adopted, DuplicatesCancelled: r.executed.DuplicatesCancelled,
-		FailedExecutions: r.failedExecutions, InputWarnings: r.state.InputWarnings, Differences: r.executed.Differences, Superseded: r.executed.Superseded,
+		FailedExecutions: r.failedExecutions, Warnings: r.state.Warnings, ResultMismatch: r.state.ResultMismatch,
+		Differences: r.executed.Differences, Superseded: r.executed.Superseded,
 	}}
 	fitResults(result)
 	return &result[0], nil

@@ -23,9 +23,13 @@ type RunAgentInput struct {
 	// CheckInputs compares Inputs with what the agent's version declares, before anything is
 	// staged, and runs that version. A required input without a value and an input that nobody
 	// reads are asteroid.InvalidInput, all of them in one error. A value of another type is a
-	// warning, see [RunAgentResult.InputWarnings]. It does nothing with Head, whose inputs may
+	// warning, see [RunAgentResult.Warnings]. It does nothing with Head, whose inputs may
 	// change meanwhile, and only warns where the service does not serve versions.
-	CheckInputs     bool                     `json:"checkInputs,omitempty"`
+	CheckInputs bool `json:"checkInputs,omitempty"`
+	// CheckResult compares the result with the schema that the agent's version declares for it, on
+	// a worker with Options.SchemaChecker. A result that does not fit is told in
+	// [RunAgentResult.ResultMismatch], and is no failure: the agent has acted.
+	CheckResult     bool                     `json:"checkResult,omitempty"`
 	OnCapacityLimit asteroid.OnCapacityLimit `json:"onCapacityLimit,omitempty"`
 	// IdempotencyKey identifies an intent that outlives the workflow run, such as an order number.
 	// Another request with the same key is refused. When empty, the key is made of the workflow's

@@ -28,10 +28,11 @@ type bench struct {
 	options sdkworker.Options
 	t       *testing.T
 
-	outputRoots []string
-	events      asteroid.Events
-	lookupGrace time.Duration
-	attributes  asteroid.SearchAttributes
+	outputRoots   []string
+	events        asteroid.Events
+	lookupGrace   time.Duration
+	attributes    asteroid.SearchAttributes
+	schemaChecker asteroid.SchemaChecker
 }
 
 func newBench(t *testing.T, options ...testsuite.Option) *bench {
@@ -64,7 +65,7 @@ func (b *bench) connect(change func(*asteroid.Connection)) {
 	change(&c)
 	plugin, err := worker.NewPlugin(worker.Options{
 		Connections: map[string]asteroid.Connection{"default": c}, Now: b.Now, OutputRoots: b.outputRoots, SettleInterval: time.Millisecond,
-		Events: b.events, LookupGrace: b.lookupGrace, SearchAttributes: b.attributes,
+		Events: b.events, LookupGrace: b.lookupGrace, SearchAttributes: b.attributes, SchemaChecker: b.schemaChecker,
 	})
 	require.NoError(b.t, err)
 	b.options.Plugins = []sdkworker.Plugin{plugin}

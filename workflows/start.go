@@ -186,8 +186,8 @@ func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.Execu
 	s := r.state
 	*s = AgentState{
 		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested, workflow: s.workflow,
-		InputWarnings: s.InputWarnings,
-		ExecutionID:   executed.ExecutionID, Status: status, FailedExecutions: r.failedExecutions,
+		Warnings:    s.Warnings,
+		ExecutionID: executed.ExecutionID, Status: status, FailedExecutions: r.failedExecutions,
 	}
 	s.addStatus(status, r.started)
 	r.enterPhase(ctx, PhaseRunning)

@@ -76,8 +76,9 @@ type AgentState struct {
 	// StartedBy and ScriptFailures are documented at [asteroid.Execution].
 	StartedBy      *asteroid.Actor          `json:"startedBy,omitempty"`
 	ScriptFailures []asteroid.ScriptFailure `json:"scriptFailures,omitempty"`
-	// InputWarnings are what CheckInputs found and did not refuse.
-	InputWarnings []string `json:"inputWarnings,omitempty"`
+	// Warnings and ResultMismatch are documented at [RunAgentResult].
+	Warnings       []string `json:"warnings,omitempty"`
+	ResultMismatch []string `json:"resultMismatch,omitempty"`
 	// UnreadableSince is since when the service does not let the execution be read. What the state
 	// says of the execution is older.
 	UnreadableSince time.Time             `json:"unreadableSince,omitzero"`

@@ -2,6 +2,7 @@
 //
 //	go run ./cmd/fake
 //	go run ./cmd/fake --listen 127.0.0.1:0 --json
+//	go run ./cmd/fake --organization Partner
 //	go run ./cmd/fake --webhooks http://127.0.0.1:8080/webhooks
 //
 // Its agents inventory, totals, report, patient and echo process their files and inputs; see
@@ -18,6 +19,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
@@ -34,9 +36,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("fake", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:8765", "`address` to serve on; port 0 takes a free port")
-	asJSON := flags.Bool("json", false, "print one line of JSON when ready: baseUrl, organizationId, apiKey, agents, and webhookKey with --webhooks")
+	asJSON := flags.Bool("json", false, "print one line of JSON when ready: baseUrl, organizationId, apiKey, agents, webhookKey with --webhooks, and organizations with --organization")
 	apiKey := flags.String("api-key", "", "the `key` that clients must send (default: a random one)")
 	concurrency := flags.Int("concurrency", 0, "the `number` of executions that may be active at once; 0: no limit")
+	var others names
+	flags.Var(&others, "organization", "add another organization of this `name`, with the same agents under other ids and a key of its own; may be repeated")
 	webhooks := flags.String("webhooks", "", "post signed webhooks to this `URL`; the public key is printed")
 	if err := program.ParseFlags(flags, args, stderr, "Serve a fake of the Asteroid API."); err != nil {
 		return err
@@ -68,10 +72,18 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
 	defer api.Close() // WithLog has logged its problems
+	portal := api.AddProfile("portal")
+	api.AddProfileGroup("portals", portal)
+	api.AddInboxEmail(portal, testsuite.InboxEmail{From: "noreply@portal.example", Subject: "Your code", Text: "Your code is 123456."})
+	organizations := []organization{{"", api.OrganizationID(), api.APIKey(), api.Agents()}}
+	for _, name := range others {
+		id := api.AddOrganization(name)
+		organizations = append(organizations, organization{name, id, api.AddAPIKey(id), api.AgentsIn(id)})
+	}
 	if *asJSON {
-		err = announceJSON(stdout, api)
+		err = announceJSON(stdout, api, organizations)
 	} else {
-		err = announce(stdout, api)
+		err = announce(stdout, api, organizations)
 	}
 	if err == nil {
 		<-ctx.Done()
@@ -79,29 +91,54 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-func announceJSON(w io.Writer, api *testsuite.API) error {
-	return json.NewEncoder(w).Encode(struct {
-		BaseURL        string            `json:"baseUrl"`
-		OrganizationID string            `json:"organizationId"`
-		APIKey         string            `json:"apiKey"`
-		Agents         map[string]string `json:"agents"`
-		WebhookKey     string            `json:"webhookKey,omitempty"`
-	}{api.BaseURL(), api.OrganizationID(), api.APIKey(), api.Agents(), api.WebhookPublicKey()})
+// names is a flag that may be repeated.
+type names []string
+
+func (n *names) String() string { return strings.Join(*n, ", ") }
+
+func (n *names) Set(name string) error {
+	if name == "" {
+		return errors.New("give a name")
+	}
+	*n = append(*n, name)
+	return nil
 }
 
-func announce(w io.Writer, api *testsuite.API) error {
+// organization is what clients need of an organization. The first one has no name here.
+type organization struct {
+	Name           string            `json:"name,omitempty"`
+	OrganizationID string            `json:"organizationId"`
+	APIKey         string            `json:"apiKey"`
+	Agents         map[string]string `json:"agents"`
+}
+
+func announceJSON(w io.Writer, api *testsuite.API, organizations []organization) error {
+	return json.NewEncoder(w).Encode(struct {
+		BaseURL string `json:"baseUrl"`
+		organization
+		Organizations []organization `json:"organizations,omitempty"` // the further ones
+		WebhookKey    string         `json:"webhookKey,omitempty"`
+	}{api.BaseURL(), organizations[0], organizations[1:], api.WebhookPublicKey()})
+}
+
+func announce(w io.Writer, api *testsuite.API, organizations []organization) error {
 	text := fmt.Sprintf("Serving a fake of the Asteroid API on %s until interrupted. To use it:\n\n", api.BaseURL())
 	text += fmt.Sprintf("  export ASTEROID_BASE_URL=%s\n", api.BaseURL())
-	text += fmt.Sprintf("  export ASTEROID_API_KEY=%s\n", api.APIKey())
-	text += fmt.Sprintf("  export ASTEROID_ORGANIZATION_ID=%s\n", api.OrganizationID())
+	for _, o := range organizations {
+		if o.Name != "" {
+			text += fmt.Sprintf("\nOrganization %q:\n\n", o.Name)
+		}
+		text += fmt.Sprintf("  export ASTEROID_API_KEY=%s\n", o.APIKey)
+		text += fmt.Sprintf("  export ASTEROID_ORGANIZATION_ID=%s\n", o.OrganizationID)
+		text += "\nAgents (each is also a workflow):\n\n"
+		for _, name := range slices.Sorted(maps.Keys(o.Agents)) {
+			text += fmt.Sprintf("  %-10s %s\n", name, o.Agents[name])
+		}
+	}
 	if key := api.WebhookPublicKey(); key != "" {
 		text += fmt.Sprintf("\nWebhooks are signed; the public key for the receiver is\n\n  %s\n", key)
 	}
-	text += "\nAgents (each is also a workflow):\n\n"
-	agents := api.Agents()
-	for _, name := range slices.Sorted(maps.Keys(agents)) {
-		text += fmt.Sprintf("  %-10s %s\n", name, agents[name])
-	}
+	text += fmt.Sprintf("\nEach execution has a page, its platformUrl:\n\n  %s/executions/<execution id>\n", api.BaseURL())
 	_, err := io.WriteString(w, text)
 	return err
 }

@@ -25,7 +25,11 @@ import (
 type announcement struct {
 	BaseURL, OrganizationID, APIKey string
 	Agents                          map[string]string
-	WebhookKey                      string
+	Organizations                   []struct {
+		Name, OrganizationID, APIKey string
+		Agents                       map[string]string
+	}
+	WebhookKey string
 }
 
 // startFake runs the program until the test ends and returns its line of JSON.
@@ -79,6 +83,30 @@ func TestFakeAnnouncesInOneLineOfJSONAndServes(t *testing.T) {
 	}
 }
 
+func TestFakeServesFurtherOrganizations(t *testing.T) {
+	announced := startFake(t, "--organization", "Partner", "--organization", "Other")
+	if len(announced.Organizations) != 2 || announced.Organizations[0].Name != "Partner" {
+		t.Fatalf("announced %+v", announced)
+	}
+	partner := announced.Organizations[0]
+	for key, want := range map[string]int{partner.APIKey: 202, announced.APIKey: 403, announced.Organizations[1].APIKey: 403} {
+		request, err := http.NewRequest("POST", announced.BaseURL+"/agents/v2/agents/"+partner.Agents["echo"]+"/execute", strings.NewReader(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Api-Key", key)
+		request.Header.Set("Content-Type", "application/json")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("status %d instead of %d", response.StatusCode, want)
+		}
+	}
+}
+
 func TestFakePrintsEnvironmentAndAgents(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
@@ -86,7 +114,7 @@ func TestFakePrintsEnvironmentAndAgents(t *testing.T) {
 	if code := run(ctx, []string{"--listen", "127.0.0.1:0"}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
-	for _, want := range []string{"ASTEROID_BASE_URL=http://127.0.0.1:", "ASTEROID_API_KEY=", "ASTEROID_ORGANIZATION_ID=", "inventory"} {
+	for _, want := range []string{"ASTEROID_BASE_URL=http://127.0.0.1:", "ASTEROID_API_KEY=", "ASTEROID_ORGANIZATION_ID=", "inventory", "/executions/"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, &stdout)
 		}
@@ -107,7 +135,7 @@ func TestFakeReportsAddressInUseInOneLine(t *testing.T) {
 }
 
 func TestFakeRejectsWrongCommandLine(t *testing.T) {
-	for _, args := range [][]string{{"--port", "1"}, {"now"}, {"--concurrency", "x"}, {"--concurrency", "-1"}, {"--webhooks", "localhost:8080"}} {
+	for _, args := range [][]string{{"--port", "1"}, {"now"}, {"--concurrency", "x"}, {"--concurrency", "-1"}, {"--webhooks", "localhost:8080"}, {"--organization", ""}} {
 		if code := run(context.Background(), args, io.Discard, io.Discard); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
 		}

@@ -103,6 +103,19 @@ func (c *Client) logUntil(ctx context.Context, executionID string, wanted func(l
 	return more, nil
 }
 
+// OutputNode returns the name of the output node that ended an execution, or nothing if its log
+// does not show it.
+func (c *Client) OutputNode(ctx context.Context, executionID string) (string, error) {
+	ended := func(entry logEntry) bool {
+		return entry.kind == "transitioned_node" && entry.text("newNodeType") == "output"
+	}
+	entries, err := c.logUntil(ctx, executionID, ended)
+	if i := slices.IndexFunc(entries, ended); err == nil && i >= 0 {
+		return entries[i].text("newNodeName"), nil
+	}
+	return "", err
+}
+
 // log reads the newest activities of an execution, the newest first. It skips what it cannot
 // decode. It reads fewer if so many are too large, and none if the newest one is.
 func (c *Client) log(ctx context.Context, executionID string, limit int32) ([]logEntry, error) {

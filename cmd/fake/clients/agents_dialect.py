@@ -15,6 +15,8 @@ from datetime import datetime, timedelta, timezone
 from asteroid_odyssey import (
     AgentsAgentExecuteAgentRequest as ExecuteRequest,
     AgentsApi,
+    AgentProfilePoolsApi,
+    AgentProfilesApi,
     AgentsExecutionStatus as Status,
     AgentsExecutionUpdateableStatus as UpdatableStatus,
     AgentsExecutionUpdateExecutionStatusRequest as StatusRequest,
@@ -25,6 +27,7 @@ from asteroid_odyssey import (
     ContextApi,
     ExecutionApi,
     FilesApi,
+    WorkflowsApi,
 )
 
 ORGANIZATION = os.environ["ASTEROID_ORGANIZATION_ID"]
@@ -150,6 +153,26 @@ def check_steering():
     refused(404, executions.execution_get, str(uuid.uuid4()))
 
 
+def check_versions_and_profiles():
+    versions, echo = WorkflowsApi(client), agent_id("echo")
+    (published,) = [v for v in versions.agent_workflows_list(echo) if v.is_published]
+    version = versions.agent_workflows_get(echo, published.id)
+    assert version.settings.max_timeout_mins >= 1, version
+    inputs = {i.name: i for i in versions.agent_workflows_get_inputs(echo, published.id).inputs}
+    assert inputs["seconds"].var_schema["type"] == "number" and not inputs["seconds"].required, inputs
+    assert versions.agent_workflows_get_output_schemas(echo, published.id), published
+
+    profiles, pools = AgentProfilesApi(client), AgentProfilePoolsApi(client)
+    profile = profiles.agent_profiles_list(organization_id=ORGANIZATION).items[0]
+    assert profiles.agent_profile_get(profile.id).inbox_email == profile.inbox_email
+    mail = profiles.agent_profile_get_inbox_emails(profile.id, limit=1).emails[0]
+    assert profiles.agent_profile_get_inbox_email(profile.id, mail.id).text
+    pool = pools.agent_profile_pools_list(organization_id=ORGANIZATION).items[0]
+    assert pools.agent_profile_pool_get(pool.id).name == pool.name
+    assert pools.agent_profile_pool_members_list(pool.id).items[0].id == profile.id
+
+
 check_files_and_result()
 check_steering()
+check_versions_and_profiles()
 print("the agents dialect works")

@@ -24,6 +24,9 @@ from asteroid_odyssey import (
     ContextApi,
     ExecutionApi,
     FilesApi,
+    ProfileGroupsApi,
+    ProfilesApi,
+    WorkflowVersionsApi,
     WorkflowsApi,
     WorkflowsWorkflowExecuteRequest as ExecuteRequest,
 )
@@ -158,6 +161,28 @@ def check_steering():
     refused(404, executions.execution_sync_get, str(uuid.uuid4()))
 
 
+def check_versions_and_profiles():
+    versions, echo = WorkflowVersionsApi(client), workflow_id("echo")
+    (published,) = [v for v in versions.workflow_versions_list(echo) if v.is_published]
+    version = versions.workflow_versions_get(echo, published.id)
+    assert version.settings.max_timeout_mins >= 1 and version.workflow_id == echo, version
+    inputs = {i.name: i for i in versions.workflow_versions_get_inputs(echo, published.id).inputs}
+    assert inputs["seconds"].var_schema["type"] == "number" and not inputs["seconds"].required, inputs
+    assert versions.workflow_versions_get_output_schemas(echo, published.id), published
+    started = execute("echo", inputs={"seconds": 1}, version=published.version)
+    assert executions.execution_get(started).workflow_version == published.version
+
+    profiles, groups = ProfilesApi(client), ProfileGroupsApi(client)
+    profile = profiles.profiles_list(organization_id=ORGANIZATION).items[0]
+    assert profiles.profile_get(profile.id).inbox_email == profile.inbox_email
+    mail = profiles.profile_get_inbox_emails(profile.id, limit=1).emails[0]
+    assert profiles.profile_get_inbox_email(profile.id, mail.id).text
+    group = groups.profile_groups_list(organization_id=ORGANIZATION).items[0]
+    assert groups.profile_group_get(group.id).name == group.name
+    assert groups.profile_group_members_list(group.id).items[0].id == profile.id
+
+
 check_chain()
 check_steering()
+check_versions_and_profiles()
 print("the workflows dialect works")
