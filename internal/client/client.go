@@ -18,6 +18,7 @@ type Client struct {
 	api            *api.Client
 	base           *url.URL
 	requestTimeout time.Duration
+	ownTransport   bool // New made it
 	rateLimit      rateLimitGate
 
 	organizationLock chan struct{} // guards organizationID and spanned, and can be awaited with a context
