@@ -1,33 +1,3 @@
-// Package worker adds the Asteroid agents API to a Temporal worker. In the examples this package is
-// imported as asteroidworker, and worker is the SDK's:
-//
-//	plugin, err := asteroidworker.NewPlugin(asteroidworker.Options{
-//		Connections: map[string]asteroid.Connection{"default": asteroid.ConnectionFromEnv()},
-//	})
-//	...
-//	w := worker.New(temporalClient, "claims", worker.Options{Plugins: []worker.Plugin{plugin}})
-//
-// The worker then runs the activities of [github.com/temporal-asteroid/asteroid/activities] and the
-// workflows of [github.com/temporal-asteroid/asteroid/workflows]. Your own workflows can call them.
-//
-// # Events
-//
-// Signals tell workflows that an execution has changed. By default the workflow asteroid.Watch
-// sends them; it needs no setup. With a public address, serve a [WebhookHandler] instead and set
-// Options.Events to [asteroid.EventsWebhooks].
-//
-// # Lists of workflows
-//
-// With Options.SearchAttributes, each workflow shows in three search attributes which agent it
-// runs, the status of its execution, and what the agent asks while it waits for a person. A list of
-// workflows can have them as columns, and the query "AsteroidQuestion IS NOT NULL" finds those that
-// wait. [EnsureSearchAttributes] creates them. [WithStartCheck] warns if a namespace lacks them.
-//
-// # Replayers, test environments, clients
-//
-// The same plugin serves replayers (worker.WorkflowReplayerOptions.Plugins) and both test
-// environments (SetWorkerOptions). A client that is given the plugin passes it to each of its
-// workers. If client and worker are both given the plugin, it still registers once.
 package worker
 
 import (

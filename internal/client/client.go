@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,6 +15,10 @@ type Client struct {
 	asteroid.Connection              // with its defaults filled in
 	Name                string       // of the connection, as inputs give it
 	Links               *http.Client // follows signed links and sends no API key
+
+	// Observe is called after each request, with the operation's id and the class of its status:
+	// 2xx, 3xx, 4xx, 5xx, 429, StatusUnanswered or StatusUnsent.
+	Observe func(ctx context.Context, operation, status string, took time.Duration)
 
 	api            *api.Client
 	base           *url.URL

@@ -30,6 +30,7 @@ func New(name string, connection asteroid.Connection, requestTimeout time.Durati
 	}
 	c := &Client{
 		Connection: connection, Name: name, base: base, requestTimeout: requestTimeout, ownTransport: ownTransport,
+		Observe:   func(context.Context, string, string, time.Duration) {},
 		rateLimit: rateLimitGate{now: now}, organizationLock: make(chan struct{}, 1),
 	}
 	c.Links = c.newLinkClient()
