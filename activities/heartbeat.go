@@ -153,16 +153,8 @@ func (r *reporter[File]) flush() asteroid.Progress[File] {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
 	defer cancel()
-	info := activity.GetInfo(r.ctx)
-	options := sdkclient.RecordActivityHeartbeatOptions{
-		TaskToken: info.TaskToken, Namespace: info.Namespace, ActivityType: info.ActivityType.Name, TaskQueue: info.TaskQueue,
-		WorkflowID: info.WorkflowExecution.ID, Details: []any{snapshot},
-	}
-	if info.WorkflowType != nil {
-		options.WorkflowType = info.WorkflowType.Name
-	}
 	// If this fails, the worker's own heartbeat follows. A cancellation arrives with that one too.
-	if err := service.RecordActivityHeartbeatWithOptions(ctx, options); err != nil {
+	if err := service.RecordActivityHeartbeatWithOptions(ctx, heartbeatOptions(activity.GetInfo(r.ctx), []any{snapshot})); err != nil {
 		activity.GetLogger(r.ctx).Debug("A heartbeat could not be flushed", "error", err)
 	}
 	return snapshot

@@ -42,7 +42,7 @@ func requireDashboard(t *testing.T, scraped *scrape) {
 	}
 	for _, m := range metrics.All {
 		name := m.PrometheusName()
-		require.True(t, used[name] || used[name+"_count"], "no panel shows %s", name)
+		require.True(t, used[name] || used[name+"_count"] || used[name+"_bucket"], "no panel shows %s", name)
 	}
 	values := regexp.MustCompile(`^label_values\((\w+), (\w+)\)$`)
 	for _, variable := range shown.Templating.List {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rsa"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -122,13 +124,15 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { webhooks.Load().ServeHTTP(w, r) }))
 	t.Cleanup(receiver.Close)
 	s := newStack(t, testsuite.WithWebhooks(receiver.URL, nil))
-	s.client, err = server.Client(client.Options{MetricsHandler: handler})
+	metered := *s
+	metered.client, err = server.Client(client.Options{MetricsHandler: handler})
 	require.NoError(t, err)
-	t.Cleanup(s.client.Close)
+	t.Cleanup(metered.client.Close)
 	public, err := worker.ParseWebhookPublicKey(s.api.WebhookPublicKey())
 	require.NoError(t, err)
 	receive, err := worker.NewWebhookHandler(worker.WebhookOptions{
-		Clients: map[string]client.Client{"default": s.client}, PublicKeys: []*rsa.PublicKey{public}, Secrets: webhookSecrets, Metrics: handler,
+		Clients: map[string]client.Client{"default": s.client}, PublicKeys: []*rsa.PublicKey{public}, Secrets: webhookSecrets,
+		Metrics: handler, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)
 	webhooks.Store(receive)
@@ -137,8 +141,8 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 	key.Store(s.api.AddAPIKey(s.api.OrganizationID()))
 	firstKey := key.Load().(string)
 	first.APIKey = func(context.Context) (string, error) { return key.Load().(string), nil }
-	s.options.Connections["first"], s.options.WebhookSecrets = first, webhookSecrets
-	s.startWorker(collectEvents)
+	metered.options.Connections["first"], metered.options.WebhookSecrets = first, webhookSecrets
+	metered.startWorker(collectEvents)
 
 	// The watch runs on the first connection.
 	works := s.api.ServeAgent("works", func(testsuite.Run) []testsuite.Step {
@@ -163,6 +167,7 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return scrapeMetrics(t, page).sum("asteroid_questions_open", "connection", "first") == 1
 	}, time.Minute, 100*time.Millisecond)
+	sdkworker.PurgeStickyWorkflowCache() // the next workflow task replays
 	_, err = s.answer(run, workflows.AnswerInput{Text: "Yes, secret-answer"})
 	require.NoError(t, err)
 	key.Store("revoked-and-unknown")
