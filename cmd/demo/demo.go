@@ -16,28 +16,6 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// report is what --json prints.
-type report struct {
-	WorkflowID     string       `json:"workflowId"`
-	RunID          string       `json:"runId"`
-	Executions     []execution  `json:"executions"`
-	Files          []*localFile `json:"files"`
-	UIURL          string       `json:"uiUrl"`
-	ElapsedSeconds float64      `json:"elapsedSeconds"`
-}
-
-type execution struct {
-	Agent       string          `json:"agent"`
-	ExecutionID string          `json:"executionId"`
-	Status      asteroid.Status `json:"status"`
-	Outcome     string          `json:"outcome"`
-	Result      json.RawMessage `json:"result"`
-	// ResultOmitted refers to a result that is too large to be printed.
-	ResultOmitted *asteroid.OmittedResult `json:"resultOmitted,omitempty"`
-	// Outputs are the URIs of the agent's output files.
-	Outputs []string `json:"outputs,omitempty"`
-}
-
 // runDemo runs the agents and prints their results.
 func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) error {
 	began := time.Now()
@@ -57,28 +35,40 @@ func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) e
 	if settings.json {
 		log = stderr
 	}
-	display := newProgress(log, began)
-	display.phase("starting a Temporal server with its web UI, " + service(settings) + " and a worker")
-	s, err := startStack(ctx, settings, files)
+	display := newDisplay(log)
+	defer display.Stop()
+	s, err := startStack(ctx, settings, files, display)
 	if err != nil {
-		display.stop()
 		return err
 	}
 	defer s.close()
+	ctx, serverExited := context.WithCancelCause(ctx)
+	defer serverExited(nil)
+	go func() {
+		select {
+		case <-s.server.Exited():
+			serverExited(errServerExited)
+		case <-ctx.Done():
+		}
+	}()
+	s.announce(display)
 
 	run, err := s.start(ctx, settings, files)
 	if err != nil {
-		display.stop()
 		return fmt.Errorf("start the workflow: %w", err)
 	}
-	page := s.server.WorkflowURL("default", run.GetID(), run.GetRunID())
-	display.phase("workflow " + run.GetID() + " started: " + page)
+	page := s.server.WorkflowURL(run.GetID(), run.GetRunID())
+	started := "workflow " + run.GetID() + " started"
+	if page != "" {
+		started += "; its page tells the story: " + page
+	}
+	display.Phase(started)
 	result, err := s.follow(ctx, run, display)
-	display.stop()
+	display.Stop()
 	if err != nil {
 		if settings.keep && ctx.Err() == nil {
-			fmt.Fprintf(log, "Failed: %v\nThe workflow's page: %s\n", err, page)
-			awaitInterrupt(ctx, log)
+			fmt.Fprintf(log, "Failed: %v\n", err)
+			return errors.Join(err, awaitInterrupt(ctx, log))
 		}
 		return err
 	}
@@ -86,6 +76,7 @@ func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) e
 		WorkflowID: run.GetID(), RunID: run.GetRunID(), Executions: s.executions(result), Files: files,
 		UIURL: page, ElapsedSeconds: time.Since(began).Round(time.Millisecond).Seconds(),
 	}
+	summary.Temporal, summary.Fake = s.endpoints()
 	mismatch := compareDigests(files, result)
 	if settings.json {
 		if err := json.NewEncoder(stdout).Encode(summary); err != nil {
@@ -94,17 +85,55 @@ func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) e
 	} else {
 		summary.print(stdout)
 	}
-	if settings.keep {
-		awaitInterrupt(ctx, log)
-	}
-	return mismatch
+	return errors.Join(mismatch, s.next(ctx, settings, page, log))
 }
 
-func service(settings settings) string {
-	if settings.live {
-		return "a connection to the Asteroid API"
+// announce shows where everything listens.
+func (s *stack) announce(display *display) {
+	temporal, fake := s.endpoints()
+	text := "Temporal: " + temporal.Address + ", namespace " + temporal.Namespace + ", task queue " + temporal.TaskQueue
+	if ui := s.server.UIURL(); ui != "" {
+		text += ", web UI " + ui
 	}
-	return "a fake of the Asteroid API"
+	display.Phase(text)
+	if fake == nil {
+		display.Phase("the Asteroid API of the environment, with ASTEROID_API_KEY")
+	} else {
+		display.Phase("a fake of the Asteroid API: " + fake.BaseURL + ", key " + fake.APIKey)
+	}
+}
+
+// next says what to do next. With --keep it has an agent ask a person, and returns after an
+// interrupt.
+func (s *stack) next(ctx context.Context, settings settings, page string, out io.Writer) error {
+	if page != "" && (settings.keep || !s.server.Own()) {
+		fmt.Fprintf(out, "Its page: %s\n", page)
+	}
+	if !settings.keep {
+		fmt.Fprintln(out, "\nEverything that the demo started stops now. With --keep it runs on, and an agent waits for your answer.")
+		return nil
+	}
+	if s.fake != nil {
+		cancel, err := s.offerQuestion(ctx, out)
+		if err != nil {
+			return err
+		}
+		defer cancel()
+	}
+	return awaitInterrupt(ctx, out)
+}
+
+var errServerExited = errors.New("the Temporal server has exited")
+
+// awaitInterrupt returns after an interrupt, or with an error if the Temporal server exits.
+func awaitInterrupt(ctx context.Context, out io.Writer) error {
+	fmt.Fprintln(out, "\nEverything keeps running. Press Ctrl-C to stop it.")
+	<-ctx.Done()
+	if err := context.Cause(ctx); errors.Is(err, errServerExited) {
+		return err
+	}
+	fmt.Fprintln(out, "\nStopping.")
+	return nil
 }
 
 // start starts the pipeline. The first agent gets the files and the inputs. Each further agent gets
@@ -116,7 +145,7 @@ func (s *stack) start(ctx context.Context, settings settings, files []*localFile
 		id := s.ids[agent]
 		step := workflows.PipelineStep{RunAgentInput: workflows.RunAgentInput{AgentID: id}}
 		if settings.save != "" || i < len(settings.agents)-1 {
-			step.Collect = &workflows.Collect{Destination: settings.save}
+			step.Collect = &workflows.Collect{Destination: settings.destination()}
 		}
 		if i == 0 {
 			step.Inputs = settings.inputs
@@ -135,11 +164,16 @@ func (s *stack) start(ctx context.Context, settings settings, files []*localFile
 		summary += " over " + fileNames(files)
 	}
 	return s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:            "asteroid-demo-" + time.Now().UTC().Format("20060102-150405.000"),
-		TaskQueue:     taskQueue,
+		ID:            workflowID("asteroid-demo"),
+		TaskQueue:     s.taskQueue,
 		StaticSummary: summary,
 		StaticDetails: "Each agent starts from the execution id, the result and the downloads of the agent before it.",
 	}, workflows.PipelineName, pipeline)
+}
+
+// workflowID returns an id that no other start of the demo uses.
+func workflowID(prefix string) string {
+	return prefix + "-" + time.Now().UTC().Format("20060102-150405.000")
 }
 
 func fileNames(files []*localFile) string {
@@ -155,7 +189,7 @@ const cancelTimeout = 20 * time.Second
 
 // follow shows the progress of the agents until the workflow is closed. An interrupt cancels the
 // workflow and with it the agent, which would otherwise run on and cost money at the real API.
-func (s *stack) follow(ctx context.Context, run client.WorkflowRun, display *progress) (*workflows.PipelineResult, error) {
+func (s *stack) follow(ctx context.Context, run client.WorkflowRun, display *display) (*workflows.PipelineResult, error) {
 	polling, stop := context.WithCancel(ctx)
 	defer stop()
 	go s.pollState(polling, run, display)
@@ -168,19 +202,27 @@ func (s *stack) follow(ctx context.Context, run client.WorkflowRun, display *pro
 		return &result, nil
 	}
 	if ctx.Err() != nil {
-		display.phase("cancelling the agent's run")
-		cancelling, done := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
-		defer done()
-		if s.temporal.CancelWorkflow(cancelling, run.GetID(), run.GetRunID()) == nil {
-			_ = run.Get(cancelling, nil)
-		}
-		return nil, ctx.Err()
+		display.Phase("cancelling the agent's run")
+		s.cancelRun(ctx, run)
+		return nil, context.Cause(ctx)
 	}
 	return nil, applicationError(err)
 }
 
+// cancelRun cancels a workflow, if it is still open, and waits until its agent's run is cancelled.
+func (s *stack) cancelRun(ctx context.Context, run client.WorkflowRun) {
+	if errors.Is(context.Cause(ctx), errServerExited) {
+		return
+	}
+	cancelling, done := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer done()
+	if s.temporal.CancelWorkflow(cancelling, run.GetID(), run.GetRunID()) == nil {
+		_ = run.Get(cancelling, nil)
+	}
+}
+
 // pollState shows the workflow's state every 300 milliseconds.
-func (s *stack) pollState(ctx context.Context, run client.WorkflowRun, display *progress) {
+func (s *stack) pollState(ctx context.Context, run client.WorkflowRun, display *display) {
 	ticker := time.NewTicker(300 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -194,7 +236,7 @@ func (s *stack) pollState(ctx context.Context, run client.WorkflowRun, display *
 }
 
 // showState queries the workflow's state and shows what has changed.
-func (s *stack) showState(ctx context.Context, run client.WorkflowRun, display *progress) {
+func (s *stack) showState(ctx context.Context, run client.WorkflowRun, display *display) {
 	value, err := s.temporal.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), workflows.StateQuery)
 	var state workflows.State
 	if err != nil || value.Get(&state) != nil {
@@ -220,21 +262,6 @@ func (s *stack) retryReason(ctx context.Context, run client.WorkflowRun) string 
 		}
 	}
 	return ""
-}
-
-func (s *stack) executions(result *workflows.PipelineResult) []execution {
-	executions := make([]execution, len(result.Steps))
-	for i, step := range result.Steps {
-		executions[i] = execution{Agent: s.names[step.AgentID], ExecutionID: step.ExecutionID, Status: step.Status}
-		if r := step.ExecutionResult; r != nil {
-			executions[i].Outcome, executions[i].Result = r.Outcome, r.Result
-		}
-		executions[i].ResultOmitted = step.ResultOmitted
-		for _, output := range step.Outputs {
-			executions[i].Outputs = append(executions[i].Outputs, output.URI)
-		}
-	}
-	return executions
 }
 
 // compareDigests records the digests that the first agent reports, and returns an error if they
@@ -274,9 +301,4 @@ func applicationError(err error) error {
 		return errors.New(cause.Message())
 	}
 	return err
-}
-
-func awaitInterrupt(ctx context.Context, out io.Writer) {
-	fmt.Fprintln(out, "\nEverything keeps running. Press Ctrl-C to stop it.")
-	<-ctx.Done()
 }

@@ -3,16 +3,19 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/temporalserver"
 )
 
 // settings are the flags.
@@ -20,10 +23,8 @@ type settings struct {
 	files  []string
 	agents []string
 	inputs asteroid.Inputs
-	save   string // destination URI of the agents' output files; empty: not saved
-	bucket []string
-	db     string
-	uiPort int
+	save   string // the directory of the agents' output files; empty: not saved
+	server temporalserver.Options
 	keep   bool
 	live   bool
 	json   bool
@@ -48,24 +49,33 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		s.inputs[name] = inputValue(text)
 		return nil
 	})
-	flags.StringVar(&s.save, "save", "", "save the agents' output files in this `directory`, or below the URI of one of the buckets")
-	flags.Func("bucket", "let --save use the bucket with this gocloud.dev `URL`: s3://name?region=..., gs://name, azblob://name, mem://name; repeatable", func(url string) error {
-		s.bucket = append(s.bucket, url)
+	flags.StringVar(&s.save, "save", "", "save the agents' output files in this `directory`")
+	flags.Func("server", "start this `kind` of Temporal server: cli (of the temporal command), embedded (compiled on its first use), download (the temporal command, by the SDK); default: cli, or embedded without a temporal command", func(kind string) error {
+		s.server.Kind = temporalserver.Kind(kind)
+		if !slices.Contains(temporalserver.Kinds, s.server.Kind) {
+			return errors.New("choose cli, embedded or download")
+		}
 		return nil
 	})
-	flags.StringVar(&s.db, "db", "", "keep the Temporal server's data in this `file` (default: in memory)")
-	flags.IntVar(&s.uiPort, "ui-port", 0, "serve the web UI on this `port` (default: a free one)")
+	flags.StringVar(&s.server.Address, "address", "", "use the Temporal server at this `host:port`, which runs already")
+	flags.StringVar(&s.server.Profile, "profile", "", "use the Temporal server of this `profile` of the temporal command's configuration file")
+	flags.StringVar(&s.server.Namespace, "namespace", "", "use this Temporal `namespace` (default: the profile's, or default)")
+	flags.StringVar(&s.server.DatabaseFile, "db", "", "keep the Temporal server's data in this `file` (default: in memory)")
+	flags.IntVar(&s.server.UIPort, "ui-port", 0, "serve the web UI on this `port` (default: a free one)")
 	flags.BoolVar(&s.keep, "keep", false, "keep everything running afterwards, until Ctrl-C")
 	flags.BoolVar(&s.live, "live", false, "use the real API: set ASTEROID_API_KEY, and ASTEROID_ORGANIZATION_ID if the key belongs to several organizations")
 	flags.BoolVar(&s.json, "json", false, "print one JSON object at the end; progress goes to the standard error output")
-	if err := program.ParseFlags(flags, args, stderr, "Run Asteroid agents from a Temporal workflow, with every server in this process."); err != nil {
+	if err := program.ParseFlags(flags, args, stderr, "Run Asteroid agents from a Temporal workflow, with a Temporal server, a fake of the Asteroid API and a worker."); err != nil {
 		return s, err
 	}
 	return s, s.check()
 }
 
 func (s *settings) check() error {
-	if s.save != "" && !strings.Contains(s.save, "://") {
+	if err := s.checkServer(); err != nil {
+		return err
+	}
+	if s.save != "" {
 		directory, err := filepath.Abs(s.save)
 		if err != nil {
 			return err
@@ -73,10 +83,7 @@ func (s *settings) check() error {
 		if info, err := os.Stat(directory); err != nil || !info.IsDir() {
 			return program.UsageErrorf("--save %s: no such directory; create it first", s.save)
 		}
-		s.save = (&url.URL{Scheme: "file", Path: filepath.ToSlash(directory)}).String()
-	}
-	if s.uiPort < 0 || s.uiPort > 65535 {
-		return program.UsageErrorf("--ui-port %d: a port is 1 to 65535, or 0 for a free one", s.uiPort)
+		s.save = directory
 	}
 	if !s.live {
 		if len(s.agents) == 0 {
@@ -91,6 +98,32 @@ func (s *settings) check() error {
 		return program.UsageErrorf("--live needs an agent: give its id with --agent")
 	}
 	return nil
+}
+
+// checkServer refuses flags for a server of its own next to those that name another one.
+func (s *settings) checkServer() error {
+	if s.server.UIPort < 0 || s.server.UIPort > 65535 {
+		return program.UsageErrorf("--ui-port %d: a port is 1 to 65535, or 0 for a free one", s.server.UIPort)
+	}
+	if s.server.Address == "" && s.server.Profile == "" {
+		return nil
+	}
+	for flag, given := range map[string]bool{
+		"--server": s.server.Kind != "", "--db": s.server.DatabaseFile != "", "--ui-port": s.server.UIPort != 0,
+	} {
+		if given {
+			return program.UsageErrorf("%s is for a server that the demo starts, and --address or --profile names one that runs already: omit one of them", flag)
+		}
+	}
+	return nil
+}
+
+// destination returns the URI of the directory for output files; empty: none.
+func (s *settings) destination() string {
+	if s.save == "" {
+		return ""
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(s.save)}).String()
 }
 
 // inputValue parses the text as JSON, such as 42, true or ["a"]. Any other text is the value

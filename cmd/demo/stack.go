@@ -2,36 +2,30 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
-	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/cmd/internal/blobstore"
-	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/temporalserver"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
-const taskQueue = "asteroid-demo"
-
 // stack holds the servers, the client and the worker of the demo.
 type stack struct {
-	server   *devserver.Server
-	temporal client.Client
-	names    map[string]string // agent id to name
-	ids      map[string]string // agent name to id
-	closers  []func()
+	server    *temporalserver.Server
+	fake      *testsuite.API // nil with --live
+	temporal  client.Client
+	taskQueue string
+	names     map[string]string // agent id to name
+	ids       map[string]string // agent name to id
+	closers   []func()
 }
 
 // close stops everything in the reverse order of its start.
@@ -42,8 +36,8 @@ func (s *stack) close() {
 	s.closers = nil
 }
 
-func startStack(ctx context.Context, settings settings, files []*localFile) (_ *stack, err error) {
-	s := &stack{names: map[string]string{}, ids: map[string]string{}}
+func startStack(ctx context.Context, settings settings, files []*localFile, display *display) (_ *stack, err error) {
+	s := &stack{names: map[string]string{}, ids: map[string]string{}, taskQueue: "asteroid-demo"}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -60,56 +54,61 @@ func startStack(ctx context.Context, settings settings, files []*localFile) (_ *
 			return nil, err
 		}
 	}
-	stores, closeBuckets, err := blobstore.Open(ctx, settings.bucket...)
-	if err != nil {
-		return nil, fmt.Errorf("--bucket: %w", err)
-	}
-	s.closers = append(s.closers, func() { _ = closeBuckets() })
 	options := worker.Options{
-		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: connection},
-		FileRoots:   fileRoots(files),
-		Stores:      stores,
-
+		Connections:      map[string]asteroid.Connection{asteroid.DefaultConnection: connection},
+		FileRoots:        fileRoots(files),
 		SearchAttributes: asteroid.DefaultSearchAttributes(),
 	}
-	if directory, ok := strings.CutPrefix(settings.save, "file://"); ok {
-		if directory, err = url.PathUnescape(directory); err != nil {
-			return nil, fmt.Errorf("--save %s is not a file: URI", settings.save)
-		}
-		options.OutputRoots = []string{filepath.FromSlash(directory)}
+	if settings.save != "" {
+		options.OutputRoots = []string{settings.save}
 	}
 	if !settings.live {
 		options.SettleInterval = 100 * time.Millisecond // the fake lists output files at once
 	}
-	plugin, err := worker.NewPlugin(options)
-	if err != nil {
+	settings.server.Progress = display
+	if s.server, err = temporalserver.Start(ctx, settings.server); err != nil {
 		return nil, err
 	}
-	s.server, err = devserver.Start(ctx, devserver.Options{DatabaseFile: settings.db, UI: true, UIPort: settings.uiPort})
-	if port := new(devserver.PortError); errors.As(err, &port) {
-		return nil, fmt.Errorf("port %d is in use: choose another with --ui-port, or omit the flag for a free one", port.Port)
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.closers = append(s.closers, func() { _ = s.server.Stop() })
-	s.temporal, err = s.server.Client(client.Options{Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	if err != nil {
+	s.closers = append(s.closers, s.server.Stop)
+	if s.temporal, err = client.DialContext(ctx, s.server.ClientOptions()); err != nil {
 		return nil, fmt.Errorf("connect to the Temporal server: %w", err)
 	}
 	s.closers = append(s.closers, s.temporal.Close)
-	if err := worker.EnsureSearchAttributes(ctx, s.temporal, "default", options.SearchAttributes); err != nil {
+	err = worker.EnsureSearchAttributes(ctx, s.temporal, s.server.Namespace(), options.SearchAttributes)
+	if !s.server.Own() {
+		s.share(&options, err, display)
+	} else if err != nil {
 		return nil, err
 	}
-	w := sdkworker.New(s.temporal, taskQueue, sdkworker.Options{
+	return s, s.startWorker(options)
+}
+
+// share makes the worker a guest of a server of others: it takes only the tasks of this demo, and
+// leaves no workflow behind that watches the fake. Without their search attributes, for which it
+// may lack the permission, the list of workflows shows less.
+func (s *stack) share(options *worker.Options, attributesErr error, display *display) {
+	s.taskQueue += "-" + time.Now().UTC().Format("20060102-150405.000")
+	options.Events = asteroid.EventsPoll
+	if attributesErr != nil {
+		options.SearchAttributes = asteroid.SearchAttributes{}
+		display.Phase("going on without search attributes: " + attributesErr.Error())
+	}
+}
+
+func (s *stack) startWorker(options worker.Options) error {
+	plugin, err := worker.NewPlugin(options)
+	if err != nil {
+		return err
+	}
+	w := sdkworker.New(s.temporal, s.taskQueue, sdkworker.Options{
 		Plugins:           []sdkworker.Plugin{plugin},
 		WorkerStopTimeout: 5 * time.Second,
 	})
 	if err := w.Start(); err != nil {
-		return nil, fmt.Errorf("start the worker: %w", err)
+		return fmt.Errorf("start the worker: %w", err)
 	}
 	s.closers = append(s.closers, w.Stop)
-	return s, nil
+	return nil
 }
 
 func (s *stack) startFake() (asteroid.Connection, error) {
@@ -118,7 +117,7 @@ func (s *stack) startFake() (asteroid.Connection, error) {
 		return asteroid.Connection{}, fmt.Errorf("start the fake API: %w", err)
 	}
 	s.closers = append(s.closers, func() { _ = api.Close() })
-	s.ids = api.Agents()
+	s.fake, s.ids = api, api.Agents()
 	return asteroid.Connection{APIKey: asteroid.StaticAPIKey(api.APIKey()), BaseURL: api.BaseURL()}, nil
 }
 

@@ -7,6 +7,8 @@
 //
 // A server writes one line on its standard output when it is ready. It exits when its standard
 // input, a pipe from its parent, closes: see [ParentExited].
+//
+// A [Lifeline] starts a program that knows nothing of this. [StartProgram] starts such a server.
 package child
 
 import (
@@ -61,11 +63,12 @@ func Command(ctx context.Context, environment []string, args ...string) (*exec.C
 type Process struct {
 	name    string
 	command *exec.Cmd
-	stdin   io.Closer
+	stop    func() // asks the process to stop
+	kill    func()
 	ready   chan struct{} // closed when the process has written line
 	line    []byte
 	exited  chan struct{}
-	stderr  tail
+	stderr  Tail
 }
 
 // Start starts a server. The name is for errors.
@@ -74,11 +77,37 @@ func Start(name string, environment []string, args ...string) (*Process, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{name: name, command: command, ready: make(chan struct{}), exited: make(chan struct{})}
-	command.Stderr = &p.stderr
-	if p.stdin, err = command.StdinPipe(); err != nil {
+	stdin, err := command.StdinPipe()
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
+	return start(name, command, func() { _ = stdin.Close() }, func() {
+		_ = command.Process.Kill() // fails if the process has already exited
+		_ = stdin.Close()
+	})
+}
+
+// StartProgram starts a server that is another program, at this path. It writes a line when it is
+// ready, as those of [Start] do, and stops on an interrupt. The name is for errors.
+func StartProgram(name, program string, environment []string, args ...string) (*Process, error) {
+	l, err := NewLifeline(program)
+	if err != nil {
+		return nil, err
+	}
+	command, err := l.Command(environment, args...)
+	if err != nil {
+		return nil, err
+	}
+	p, err := start(name, command, l.Interrupt, l.Kill)
+	if err != nil {
+		l.Kill()
+	}
+	return p, err
+}
+
+func start(name string, command *exec.Cmd, stop, kill func()) (*Process, error) {
+	p := &Process{name: name, command: command, stop: stop, kill: kill, ready: make(chan struct{}), exited: make(chan struct{})}
+	command.Stderr = &p.stderr
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -110,9 +139,9 @@ func (p *Process) AwaitReady(ctx context.Context) ([]byte, error) {
 	case <-p.ready:
 		return p.line, nil
 	case <-p.exited:
-		return nil, fmt.Errorf("%s exited before it was ready: %s", p.name, p.stderr.text())
+		return nil, fmt.Errorf("%s exited before it was ready: %s", p.name, p.stderr.Text())
 	case <-timer.C:
-		return nil, fmt.Errorf("%s was not ready after %s: %s (is the machine busy?)", p.name, readyTimeout, p.stderr.text())
+		return nil, fmt.Errorf("%s was not ready after %s: %s (is the machine busy?)", p.name, readyTimeout, p.stderr.Text())
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -126,23 +155,25 @@ func (p *Process) Pid() int { return p.command.Process.Pid }
 func (p *Process) ExitError() error {
 	select {
 	case <-p.exited:
-		return fmt.Errorf("%s exited: %s", p.name, p.stderr.text())
+		return fmt.Errorf("%s exited: %s", p.name, p.stderr.Text())
 	default:
 		return nil
 	}
 }
 
+// Exited is closed when the server has exited.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
 // Kill sends SIGKILL and returns when the server has exited.
 func (p *Process) Kill() {
-	_ = p.command.Process.Kill() // fails if the process has already exited
-	_ = p.stdin.Close()
+	p.kill()
 	<-p.exited
 }
 
 // Stop stops the server gracefully, and kills it after the timeout. Its error says that it was
 // killed.
 func (p *Process) Stop(timeout time.Duration) error {
-	_ = p.stdin.Close()
+	p.stop()
 	select {
 	case <-p.exited:
 		return nil
@@ -152,13 +183,14 @@ func (p *Process) Stop(timeout time.Duration) error {
 	}
 }
 
-// tail is a writer that holds the last 2000 bytes.
-type tail struct {
+// Tail is a writer that holds the last 2000 bytes. The zero value is empty.
+type Tail struct {
 	mu  sync.Mutex
 	end []byte
 }
 
-func (t *tail) Write(p []byte) (int, error) {
+// Write holds the end of what was written.
+func (t *Tail) Write(p []byte) (int, error) {
 	const most = 2000
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -169,7 +201,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) text() string {
+// Text returns what it holds, without spaces around it, or "no error output".
+func (t *Tail) Text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if text := bytes.TrimSpace(t.end); len(text) > 0 {

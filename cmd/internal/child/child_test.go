@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"testing"
 	"time"
@@ -27,6 +28,10 @@ var roles = map[string]func(args []string) error{
 
 // TestMain lets the test binary run as a child of its tests.
 func TestMain(m *testing.M) {
+	if code, isSupervisor := Supervise(os.Args[1:]); isSupervisor {
+		os.Exit(code)
+	}
+	maps.Copy(roles, programRoles)
 	if code, isChild := Run(os.Args[1:], roles); isChild {
 		os.Exit(code)
 	}

@@ -9,16 +9,41 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 )
 
-// Main calls run with a context that an interrupt or SIGTERM cancels, and exits with its code.
+// Main calls run with a context that an interrupt or SIGTERM cancels, and exits with its code. A
+// process that was started as a supervisor of package child is that instead.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if code, isSupervisor := child.Supervise(os.Args[1:]); isSupervisor {
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(untilGoRunExits(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// untilGoRunExits returns a context that is cancelled if go run started this process and was
+// killed, for example by SIGTERM, which it does not pass on.
+func untilGoRunExits() context.Context {
+	executable, err := os.Executable()
+	cache := os.Getenv("GOCACHE")
+	if err != nil || !strings.Contains(executable, "go-build") && (cache == "" || !strings.HasPrefix(executable, cache)) {
+		return context.Background()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for parent := os.Getppid(); os.Getppid() == parent; {
+			time.Sleep(time.Second)
+		}
+		cancel()
+	}()
+	return ctx
 }
 
 // usageError reports a wrong command line.
