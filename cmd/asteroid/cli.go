@@ -36,7 +36,7 @@ func newRootCommand(c *cli) *cobra.Command {
 	})
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
 	c.temporal.addFlags(root.PersistentFlags())
-	root.AddCommand()
+	root.AddCommand(newWorkerCommand(c))
 	return root
 }
 

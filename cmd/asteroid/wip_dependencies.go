@@ -1,7 +1,0 @@
-//go:build wip
-
-package main
-
-import (
-	_ "go.yaml.in/yaml/v3"
-)
