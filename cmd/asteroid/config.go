@@ -233,10 +233,10 @@ func collectFields(t reflect.Type, known map[string][]string) map[string][]strin
 // optionName matches the names of the library's options, alone or as HTTPS.Hosts.
 var optionName = regexp.MustCompile(`(^|: )[A-Z]\w+(\.\w+)?|\bHTTPS\.\w+|\b[A-Z]\w*[a-z][A-Z]\w*`)
 
-// inFieldNames rewrites an error of the library for the operator: with the fields of the file
+// inFieldNames rewrites the text of a library's error for the operator: with the fields of the file
 // instead of the Go options, which have the same names but for the letter case.
-func inFieldNames(err error) string {
-	return optionName.ReplaceAllStringFunc(strings.TrimPrefix(err.Error(), "asteroid: "), func(option string) string {
+func inFieldNames(problem string) string {
+	return optionName.ReplaceAllStringFunc(strings.TrimPrefix(problem, "asteroid: "), func(option string) string {
 		option, follows := strings.CutPrefix(option, ": ")
 		words := strings.Split(option, ".")
 		for i, word := range words {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -81,14 +82,17 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-// problemLines returns the texts of the errors that are joined in err, without the prefix that the
-// program adds.
+// errorKind is what an application error of Temporal adds to its message.
+var errorKind = regexp.MustCompile(` \(type: \S+, retryable: (true|false)\)$`)
+
+// problemLines returns a line for each of the errors that are joined in err, in the operator's
+// words.
 func problemLines(err error) (lines []string) {
 	if err == nil {
 		return nil
 	}
 	for line := range strings.Lines(err.Error()) {
-		lines = append(lines, strings.TrimPrefix(strings.TrimSpace(line), "asteroid: "))
+		lines = append(lines, inFieldNames(errorKind.ReplaceAllString(strings.TrimSpace(line), "")))
 	}
 	return lines
 }

@@ -61,7 +61,7 @@ func newWorkerCommand(c *cli) *cobra.Command {
 			}
 			defer run.close()
 			if flags.check {
-				return run.reportCheck(command.Context())
+				return run.reportCheck(command.Context(), c)
 			}
 			return run.serve(command.Context())
 		},

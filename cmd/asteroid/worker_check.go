@@ -41,7 +41,7 @@ func (r *workerRun) checkTemporal(ctx context.Context) error {
 }
 
 // reportCheck checks once and prints each problem as one line.
-func (r *workerRun) reportCheck(ctx context.Context) error {
+func (r *workerRun) reportCheck(ctx context.Context, c *cli) error {
 	problems := problemLines(r.check(ctx))
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -50,7 +50,7 @@ func (r *workerRun) reportCheck(ctx context.Context) error {
 		OK       bool     `json:"ok"`
 		Problems []string `json:"problems"`
 	}{len(problems) == 0, append([]string{}, problems...)}
-	err := r.cli.print(report, func(out io.Writer) error {
+	err := c.print(report, func(out io.Writer) error {
 		for _, problem := range problems {
 			fmt.Fprintln(out, problem)
 		}

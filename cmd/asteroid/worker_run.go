@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -21,8 +22,8 @@ import (
 
 // workerRun is one run of the worker: its options, all checked, and what they opened.
 type workerRun struct {
-	cli       *cli
 	config    workerConfig
+	stopping  atomic.Bool
 	logger    *slog.Logger
 	metrics   http.Handler
 	connected client.Options // of client
@@ -38,39 +39,37 @@ type workerRun struct {
 // newWorkerRun checks the whole configuration. It sends nothing, and its errors are usage errors.
 // The caller closes the run.
 func (c *cli) newWorkerRun(ctx context.Context, config workerConfig) (*workerRun, error) {
-	run := &workerRun{cli: c, config: config}
-	err := run.setLogger()
-	for _, step := range []func() error{run.openClient, run.setWorker, run.setWebhooks} {
-		if err == nil {
-			err = step()
-		}
-	}
-	if err == nil {
-		err = run.openBuckets(ctx)
-	}
-	if err == nil {
-		_, err = worker.NewPlugin(run.plugin, run.plugins...)
-	}
-	if err != nil {
+	run := &workerRun{config: config}
+	if err := run.prepare(ctx, c); err != nil {
 		run.close()
-		return nil, usageErrorf("%s", inFieldNames(err))
+		return nil, usageErrorf("%s", inFieldNames(err.Error()))
 	}
 	return run, nil
 }
 
-func (r *workerRun) setLogger() error {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cmp.Or(r.config.LogLevel, "info"))); err != nil {
-		return fmt.Errorf("the log level is %q: must be debug, info, warn or error", r.config.LogLevel)
+func (r *workerRun) prepare(ctx context.Context, c *cli) (err error) {
+	if r.logger, err = newWorkerLog(c.err, cmp.Or(r.config.LogLevel, "info"), &r.stopping); err != nil {
+		return err
 	}
-	r.logger = slog.New(slog.NewJSONHandler(r.cli.err, &slog.HandlerOptions{Level: level}))
-	return nil
+	if r.connected, err = c.temporal.options(); err != nil {
+		return err
+	}
+	for _, step := range []func() error{r.openClient, r.setWorker, r.setWebhooks} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	stores, closeBuckets, err := blobstore.Open(ctx, r.config.Buckets...)
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, func() { _ = closeBuckets() })
+	r.plugin.Stores = stores
+	_, err = worker.NewPlugin(r.plugin, r.plugins...)
+	return err
 }
 
 func (r *workerRun) openClient() (err error) {
-	if r.connected, err = r.cli.temporal.options(); err != nil {
-		return err
-	}
 	r.connected.Logger = log.NewStructuredLogger(r.logger)
 	if r.connected.MetricsHandler, r.metrics, err = newMetrics(r.logger); err != nil {
 		return err
@@ -120,16 +119,6 @@ func (r *workerRun) setWebhooks() error {
 	return nil
 }
 
-func (r *workerRun) openBuckets(ctx context.Context) error {
-	stores, closeBuckets, err := blobstore.Open(ctx, r.config.Buckets...)
-	if err != nil {
-		return err
-	}
-	r.closers = append(r.closers, func() { _ = closeBuckets() })
-	r.plugin.Stores = stores
-	return nil
-}
-
 // close closes what the run has opened, in the reverse order.
 func (r *workerRun) close() {
 	for _, done := range slices.Backward(r.closers) {
@@ -166,6 +155,7 @@ func (r *workerRun) serve(ctx context.Context) error {
 	go ready.run(running, cmp.Or(time.Duration(r.config.CheckInterval), defaultCheckInterval))
 	<-running.Done()
 	r.logger.Info("Stopping", "StopTimeout", r.worker.WorkerStopTimeout.String())
+	r.stopping.Store(true)
 	ready.drain()
 	w.Stop()
 	if ctx.Err() == nil {
@@ -177,8 +167,8 @@ func (r *workerRun) serve(ctx context.Context) error {
 
 // startWorker starts the Temporal worker. An error that ends it later is passed to fail.
 func (r *workerRun) startWorker(fail context.CancelCauseFunc) (sdkworker.Worker, error) {
-	startCheck := worker.WithStartCheck(r.client, r.connected.Namespace, r.connected.Logger)
-	plugin, err := worker.NewPlugin(r.plugin, append(r.plugins, startCheck)...)
+	logger := r.connected.Logger
+	plugin, err := worker.NewPlugin(r.plugin, append(r.plugins, worker.WithLogger(logger), worker.WithStartCheck(r.client, r.connected.Namespace, logger))...)
 	if err != nil {
 		return nil, err
 	}
