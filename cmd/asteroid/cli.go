@@ -22,6 +22,7 @@ func newRootCommand(c *cli) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "asteroid",
 		Short:         "Run Asteroid agents through Temporal",
+		Version:       version(),
 		Long:          "Run Asteroid agents through Temporal.\n\n" + exitCodes,
 		SilenceErrors: true, // exit prints one line
 		SilenceUsage:  true,
