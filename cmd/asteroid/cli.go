@@ -37,7 +37,7 @@ func newRootCommand(c *cli) *cobra.Command {
 	})
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
 	c.temporal.addFlags(root.PersistentFlags())
-	root.AddCommand(newWorkerCommand(c))
+	root.AddCommand(newWorkerCommand(c), newDevCommand(c))
 	return root
 }
 

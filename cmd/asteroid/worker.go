@@ -55,7 +55,11 @@ func newWorkerCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			run, err := c.newWorkerRun(command.Context(), config)
+			temporal, err := c.temporal.options()
+			if err != nil {
+				return err
+			}
+			run, err := newWorkerRun(command.Context(), config, temporal, c.err)
 			if err != nil {
 				return err
 			}
@@ -63,7 +67,7 @@ func newWorkerCommand(c *cli) *cobra.Command {
 			if flags.check {
 				return run.reportCheck(command.Context(), c)
 			}
-			return run.serve(command.Context())
+			return run.serve(command.Context(), func() error { return nil })
 		},
 	}
 	flags.add(command.Flags())

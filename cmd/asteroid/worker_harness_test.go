@@ -25,8 +25,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// sharedServer is the Temporal server of the tests that need one. It ends with the process.
-var sharedServer = sync.OnceValues(func() (*devserver.Server, error) {
+// workerServer is the Temporal server of the tests that need one. It ends with the process.
+var workerServer = sync.OnceValues(func() (*devserver.Server, error) {
 	return devserver.Start(context.Background(), devserver.Options{})
 })
 
@@ -35,7 +35,7 @@ func temporalServer(t *testing.T) *devserver.Server {
 	if testing.Short() {
 		t.Skip("needs the Temporal server")
 	}
-	server, err := sharedServer()
+	server, err := workerServer()
 	require.NoError(t, err)
 	return server
 }

@@ -25,7 +25,8 @@ func (r *workerRun) listen(option, address string, handler http.Handler, secure 
 	if err != nil {
 		return fmt.Errorf("%s: %w; give another address, such as 127.0.0.1:9464", option, err)
 	}
-	r.logger.Info("Listening", "Option", option, "Address", listener.Addr().String())
+	r.addresses[option] = listener.Addr().String()
+	r.logger.Info("Listening", "Option", option, "Address", r.addresses[option])
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -31,27 +32,25 @@ type workerRun struct {
 	plugin    worker.Options
 	plugins   []worker.PluginOption
 	worker    sdkworker.Options
-	webhooks  http.Handler // nil: this process receives none
-	secure    *tls.Config  // of webhooks; nil: without TLS
+	webhooks  http.Handler      // nil: this process receives none
+	secure    *tls.Config       // of webhooks; nil: without TLS
+	addresses map[string]string // on which the run listens, by option
 	closers   []func()
 }
 
 // newWorkerRun checks the whole configuration. It sends nothing, and its errors are usage errors.
-// The caller closes the run.
-func (c *cli) newWorkerRun(ctx context.Context, config workerConfig) (*workerRun, error) {
-	run := &workerRun{config: config}
-	if err := run.prepare(ctx, c); err != nil {
+// The worker connects to Temporal by the options, and logs to out. The caller closes the run.
+func newWorkerRun(ctx context.Context, config workerConfig, temporal client.Options, out io.Writer) (*workerRun, error) {
+	run := &workerRun{config: config, connected: temporal, addresses: map[string]string{}}
+	if err := run.prepare(ctx, out); err != nil {
 		run.close()
 		return nil, usageErrorf("%s", inFieldNames(err.Error()))
 	}
 	return run, nil
 }
 
-func (r *workerRun) prepare(ctx context.Context, c *cli) (err error) {
-	if r.logger, err = newWorkerLog(c.err, cmp.Or(r.config.LogLevel, "info"), &r.stopping); err != nil {
-		return err
-	}
-	if r.connected, err = c.temporal.options(); err != nil {
+func (r *workerRun) prepare(ctx context.Context, out io.Writer) (err error) {
+	if r.logger, err = newWorkerLog(out, cmp.Or(r.config.LogLevel, "info"), &r.stopping); err != nil {
 		return err
 	}
 	for _, step := range []func() error{r.openClient, r.setWorker, r.setWebhooks} {
@@ -130,9 +129,9 @@ func (r *workerRun) close() {
 // defaultCheckInterval keeps the readiness fresh at four requests a minute for each connection.
 const defaultCheckInterval = 15 * time.Second
 
-// serve runs the worker until ctx ends, and then stops it gracefully. It fails if the worker cannot
-// start or go on.
-func (r *workerRun) serve(ctx context.Context) error {
+// serve runs the worker until ctx ends, and then stops it gracefully. It calls started once the
+// worker polls. It fails if started does, and if the worker cannot start or go on.
+func (r *workerRun) serve(ctx context.Context, started func() error) error {
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	ready := newReadiness(r.logger, r.check)
@@ -151,6 +150,9 @@ func (r *workerRun) serve(ctx context.Context) error {
 			w.Stop()
 			return err
 		}
+	}
+	if err := started(); err != nil {
+		fail(err)
 	}
 	go ready.run(running, cmp.Or(time.Duration(r.config.CheckInterval), defaultCheckInterval))
 	<-running.Done()
