@@ -131,9 +131,8 @@ searchAttributes: {agent: A, status: B, question: C}
 func configFiles(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	publicKey, certificate := testKeys()
 	for name, text := range map[string]string{
-		"secret": strings.Repeat("s", 40) + "\n", "webhook.pem": publicKey, "ca.pem": certificate,
+		"secret": strings.Repeat("s", 40) + "\n", "webhook.pem": testPublicKey(), "ca.pem": testCertificate(1),
 		"empty": " \n", "large": strings.Repeat("k", maxSecretBytes+1),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))

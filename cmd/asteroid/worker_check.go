@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -17,6 +19,21 @@ import (
 // Each problem is one of the errors that are joined.
 func (r *workerRun) check(ctx context.Context) error {
 	return errors.Join(r.checkTemporal(ctx), worker.Check(ctx, r.plugin))
+}
+
+// checkReadiness is check for /readyz. A service that limits the rate of requests is reached.
+func (r *workerRun) checkReadiness(ctx context.Context) error {
+	return errors.Join(r.checkTemporal(ctx), withoutRateLimits(worker.Check(ctx, r.plugin)))
+}
+
+// withoutRateLimits removes those of the joined errors that only say that a service was asked too
+// often.
+func withoutRateLimits(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the outermost error is the joined one
+	if !ok {
+		return err
+	}
+	return errors.Join(slices.DeleteFunc(slices.Clone(joined.Unwrap()), asteroid.IsRateLimited)...)
 }
 
 // temporalTimeout bounds a check of Temporal.

@@ -134,7 +134,7 @@ const defaultCheckInterval = 15 * time.Second
 func (r *workerRun) serve(ctx context.Context, started func() error) error {
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	ready := newReadiness(r.logger, r.check)
+	ready := newReadiness(r.logger, r.checkReadiness)
 	if err := r.listen("listen", r.config.Listen, healthHandler(ready, r.metrics), nil, fail); err != nil {
 		return err
 	}

@@ -2,10 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -178,15 +175,11 @@ func TestWorkerServesMetricsWithoutSecrets(t *testing.T) {
 func TestWorkerReceivesWebhooks(t *testing.T) {
 	t.Parallel()
 	c := temporalClient(t)
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
-	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "webhook.pem"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "webhook.pem"), []byte(testPublicKey()), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), []byte(strings.Repeat("secret-", 6)), 0o600))
 	address := freeAddress(t)
-	api := testsuite.NewAPI(t, testsuite.WithWebhooks("http://"+address+"/hooks", key))
+	api := testsuite.NewAPI(t, testsuite.WithWebhooks("http://"+address+"/hooks", testKey()))
 	started := startCommand(t, workerArgs(t, writeConfig(t, api, strings.ReplaceAll(`
 events: webhooks
 webhookSecrets: [{file: DIR/secret}]
@@ -198,6 +191,27 @@ webhooks: {listen: "`+address+`", path: /hooks, publicKeyFiles: [DIR/webhook.pem
 	require.Contains(t, scraped, `asteroid_webhook_events_total{outcome="signalled"}`)
 	status, _ := get(t, started.address()+"/hooks")
 	require.Equal(t, http.StatusNotFound, status, "webhooks have an address of their own")
+	require.Zero(t, started.stop())
+}
+
+func TestWorkerServesItsVersion(t *testing.T) {
+	t.Parallel()
+	c := temporalClient(t)
+	api := testsuite.NewAPI(t)
+	started := startCommand(t, workerArgs(t, writeConfig(t, api, "events: poll\n"), "--deployment-name", t.Name(), "--build-id", "7")...)
+	started.logged("Ready")
+	deployment := c.WorkerDeploymentClient().GetHandle(t.Name())
+	require.Eventually(t, func() bool {
+		_, err := deployment.SetCurrentVersion(t.Context(), client.WorkerDeploymentSetCurrentVersionOptions{BuildID: "7"})
+		return err == nil
+	}, time.Minute, 100*time.Millisecond)
+	run := startAgent(t, c, workflows.RunAgentInput{AgentID: api.AgentID("patient"), Inputs: asteroid.Inputs{"seconds": 1}})
+	require.NoError(t, run.Get(t.Context(), nil))
+	described, err := c.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
+	require.NoError(t, err)
+	versioning := described.WorkflowExecutionInfo.VersioningInfo
+	require.Equal(t, enums.VERSIONING_BEHAVIOR_PINNED, versioning.Behavior)
+	require.Equal(t, "7", versioning.DeploymentVersion.BuildId)
 	require.Zero(t, started.stop())
 }
 
