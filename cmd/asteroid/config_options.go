@@ -166,6 +166,9 @@ func (c *workerConfig) pluginOptions() (options []worker.PluginOption, err error
 // waits before it kills.
 const defaultStopTimeout = 20 * time.Second
 
+// maxTaskQueue is the longest name of a task queue in bytes that a Temporal server takes.
+const maxTaskQueue = 1000
+
 // workerOptions returns the options of the Temporal worker without Plugins.
 func (c *workerConfig) workerOptions() (sdkworker.Options, error) {
 	deployment, buildID := c.Versioning.DeploymentName, c.Versioning.BuildID
@@ -187,6 +190,10 @@ func (c *workerConfig) workerOptions() (sdkworker.Options, error) {
 	switch watches := c.Events == "" || c.Events == string(asteroid.EventsWatch); {
 	case (deployment == "") != (buildID == ""):
 		return options, errors.New("versioning needs both a deployment name and a build id: set both, or none")
+	case strings.ContainsAny(deployment, ".:"):
+		return options, fmt.Errorf("the deployment name %q has a . or a :, which Temporal refuses: leave them out", deployment)
+	case len(c.TaskQueue) > maxTaskQueue || strings.HasPrefix(c.TaskQueue, "/_sys/"):
+		return options, errors.New("taskQueue has more than 1000 bytes or begins with /_sys/, which Temporal refuses: give another name")
 	case c.StopTimeout < 0 || c.CheckInterval < 0:
 		return options, errors.New("stopTimeout and checkInterval must not be negative")
 	case c.Slots.Activities < 0 || c.Slots.WorkflowTasks < 0 || c.Slots.ActivitiesPerSecond < 0 || c.Slots.TaskQueueActivitiesPerSecond < 0:

@@ -197,6 +197,8 @@ func TestConfigRefusesImpossibleOptions(t *testing.T) {
 		"one workflow task":      {"slots: {workflowTasks: 1}", `slots.workflowTasks must be at least 2`},
 		"equal attributes":       {"searchAttributes: {agent: a, status: a}", `searchAttributes: two have the same name`},
 		"half a version":         {"versioning: {buildId: a}", `versioning needs both a deployment name and a build id`},
+		"deployment name":        {"versioning: {deploymentName: a.b, buildId: c}", `the deployment name "a.b" has a . or a :, which Temporal refuses`},
+		"task queue":             {"taskQueue: /_sys/a", `taskQueue has more than 1000 bytes or begins with /_sys/`},
 		"behavior":               {"versioning: {behavior: a}", `versioning.behavior is "a": must be pinned or autoUpgrade`},
 		"log level":              {"logLevel: loud", `the log level is "loud": must be debug, info, warn or error`},
 		"secret as variable":     {"webhookSecrets: [{env: " + pastedKey + "}]", `webhookSecrets[0]: env is not the name of an environment variable`},
