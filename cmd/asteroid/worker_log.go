@@ -9,8 +9,8 @@ import (
 )
 
 // newWorkerLog returns a JSON logger of the level that is named. Once stopping is set it logs
-// errors as warnings: the SDK calls an activity that the stop cuts off an error, but the activity
-// runs again on another worker.
+// errors as warnings: the SDK calls it an error when the end of an activity that the stop cut off
+// cannot be reported, but the activity runs again on another worker.
 func newWorkerLog(out io.Writer, level string, stopping *atomic.Bool) (*slog.Logger, error) {
 	var parsed slog.Level
 	if err := parsed.UnmarshalText([]byte(level)); err != nil {

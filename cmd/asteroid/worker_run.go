@@ -18,6 +18,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/temporal-asteroid/asteroid/cmd/internal/blobstore"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/telemetry"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -70,7 +71,8 @@ func (r *workerRun) prepare(ctx context.Context, out io.Writer) (err error) {
 
 func (r *workerRun) openClient() (err error) {
 	r.connected.Logger = log.NewStructuredLogger(r.logger)
-	if r.connected.MetricsHandler, r.metrics, err = newMetrics(r.logger); err != nil {
+	r.connected.MetricsHandler, r.metrics, err = telemetry.NewMetrics(func(err error) { r.logger.Warn("A metric is not reported", "Error", err) })
+	if err != nil {
 		return err
 	}
 	if r.client, err = client.NewLazyClient(r.connected); err != nil {
