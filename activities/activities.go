@@ -171,6 +171,7 @@ func New(options Options) (*Activities, error) {
 		if err != nil {
 			return nil, fmt.Errorf("asteroid: %w", err)
 		}
+		c.Observe = observeRequest(name)
 		a.connections[name] = c
 	}
 	if err := a.openFileOptions(options); err != nil {

@@ -31,21 +31,32 @@ func activityError(ctx context.Context, err error) error {
 	return err
 }
 
-// applicationError is the place where an HTTP status becomes an error type and a retry decision.
-// Only a 404 of a new execution is judged elsewhere, by forgiveEarlyNotFound.
+// applicationError returns the error that the workflow gets of a failed request.
 func applicationError(f *client.Error) error {
-	errorType, retry, advice := asteroid.ErrorTypeUnavailable, true, ""
+	errorType, retry, advice := classify(f)
+	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, Details: []any{f.Details()}}
+	if retry {
+		options.NextRetryDelay = f.RetryAfter
+		advice = strings.TrimPrefix(advice+"; it is tried again", "; ")
+	}
+	return bound.Error(temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options))
+}
+
+// classify is the place where an HTTP status becomes an error type, a retry decision and advice.
+// Only a 404 of a new execution is judged elsewhere, by forgiveEarlyNotFound.
+func classify(f *client.Error) (errorType string, retry bool, advice string) {
+	errorType, retry = asteroid.ErrorTypeUnavailable, true
 	switch status := f.Status; {
 	case errors.Is(f.Cause, client.ErrShortKey):
 		errorType, retry, advice = asteroid.ErrorTypeUnauthorized, false, fmt.Sprintf("check the API key of connection %q", f.Connection)
 	case errors.Is(f.Cause, client.ErrNoKey):
-		advice = "nothing was sent; it is tried again"
+		advice = fmt.Sprintf("nothing was sent; check the APIKey function of connection %q", f.Connection)
 	case status == 0 && f.NeverSent:
 		advice = fmt.Sprintf("the service was not reached and nothing was sent; check the base URL of connection %q, the proxy, and that this worker trusts the certificate", f.Connection)
 	case errors.Is(f.Cause, client.ErrTooLarge):
 		errorType, retry, advice = asteroid.ErrorTypeResultTooLarge, false, "a retry would return the same"
 	case status == 0:
-		advice = "no usable response came; it is tried again"
+		advice = "no usable response came"
 	case status == http.StatusUnauthorized:
 		errorType, retry, advice = asteroid.ErrorTypeUnauthorized, false, fmt.Sprintf("check the API key of connection %q", f.Connection)
 	case status == http.StatusForbidden:
@@ -62,21 +73,16 @@ func applicationError(f *client.Error) error {
 		advice = "check the id, and that the connection belongs to the organization that owns it"
 	case f.Execute && (status == http.StatusConflict || status == http.StatusTooManyRequests):
 		errorType = asteroid.ErrorTypeAtCapacity
-		advice = "the organization is at its limit of executions, or every profile of the pool is in use; it is tried again"
+		advice = "the organization is at its limit of executions, or every profile of the pool is in use"
 	case status == http.StatusTooManyRequests:
-		errorType, advice = asteroid.ErrorTypeRateLimited, "it is tried again"
+		errorType = asteroid.ErrorTypeRateLimited
 	case status == http.StatusRequestTimeout, status == http.StatusConflict, status >= 500:
-		advice = "it is tried again"
 	case status >= 400:
 		errorType, retry, advice = asteroid.ErrorTypeInvalidInput, false, "correct the input"
 	default:
 		advice = fmt.Sprintf("the API documents no such response; check the base URL of connection %q", f.Connection)
 	}
-	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, Details: []any{f.Details()}}
-	if retry {
-		options.NextRetryDelay = f.RetryAfter
-	}
-	return bound.Error(temporal.NewApplicationErrorWithOptions(f.Error()+" ("+advice+")", errorType, options))
+	return errorType, retry, advice
 }
 
 // referenceError returns the error with which an activity fails because of a reference:

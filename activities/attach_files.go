@@ -47,7 +47,7 @@ func (a *Activities) AttachFiles(ctx context.Context, in asteroid.AttachFilesInp
 	if in.Files, err = a.expandManifests(ctx, c, in.Files); err != nil {
 		return nil, err
 	}
-	progress, stop := newReporter[asteroid.AttachedFile](ctx)
+	progress, stop := newReporter[asteroid.AttachedFile](ctx, upload)
 	defer stop()
 	// An earlier attempt whose progress is unknown may have sent any of the files. The first
 	// attempt therefore heartbeats at once, before it sends one.

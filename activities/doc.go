@@ -25,12 +25,7 @@
 //
 // # Metrics
 //
-// The counter asteroid_execute_decisions, with the label decision (posted, rejected, unknown,
-// waited, adopted, duplicate_cancelled), shows how often ExecuteAgent had to do more than send a
-// request.
-//
-// The counters asteroid_watch_failed_scans, asteroid_watch_failed_signals and
-// asteroid_watch_takeovers show trouble of the watch. Each kind of it is logged once while it
-// lasts, with what to do. Workflows poll meanwhile.
-// asteroid_watch_refused_tokens counts executions with a wrong token, each at every scan.
+// The activities count requests, files, the decisions of ExecuteAgent and what the watch does,
+// through the worker's metrics handler. Package worker lists all metrics of the library. Each kind
+// of trouble of the watch is logged once while it lasts, with what to do. Workflows poll meanwhile.
 package activities

@@ -76,7 +76,7 @@ func TestWatchTrustRefusesWrongTokenAndTakesMissingOne(t *testing.T) {
 	t.Parallel()
 	f := newWatchFixture(t, withSecrets(newSecret))
 	f.do(t, func(ctx context.Context) error {
-		trusts := f.watchTrust(ctx)
+		trusts := f.watchTrust(ctx, asteroid.DefaultConnection)
 		metadata := map[string]string{asteroid.MetadataWorkflowID: "claim-7"}
 		require.True(t, trusts(metadata))
 		metadata[asteroid.MetadataToken] = f.secrets.Make(metadata)

@@ -19,6 +19,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/bound"
 	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/intent"
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
 	"github.com/temporal-asteroid/asteroid/internal/token"
 )
 
@@ -222,8 +223,7 @@ func (e *executeAttempt) recordDecision(ctx context.Context, decision asteroid.D
 }
 
 func countDecision(ctx context.Context, decision asteroid.Decision) {
-	tags := map[string]string{"decision": string(decision)}
-	activity.GetMetricsHandler(ctx).WithTags(tags).Counter("asteroid_execute_decisions").Inc(1)
+	metrics.Decision.Count(metricsOf(ctx), string(decision))
 }
 
 // lookupInterval is the time between two lookups within the grace period.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/files"
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
@@ -24,6 +25,8 @@ type reporter[File any] struct {
 	ctx     context.Context
 	unknown bool // earlier attempts may have recorded progress that this one does not have
 
+	moved, finished sdkclient.MetricsCounter // bytes, and files
+
 	changed   chan struct{} // holds a value while files have finished that no heartbeat holds
 	recording sync.Mutex    // from a snapshot until it is sent, so that the newest is the last
 	mu        sync.Mutex
@@ -31,8 +34,11 @@ type reporter[File any] struct {
 }
 
 // newReporter starts with the progress of earlier attempts and heartbeats until stop is called.
-func newReporter[File any](ctx context.Context) (r *reporter[File], stop func()) {
-	r = &reporter[File]{ctx: ctx, changed: make(chan struct{}, 1)}
+func newReporter[File any](ctx context.Context, way direction) (r *reporter[File], stop func()) {
+	r = &reporter[File]{
+		ctx: ctx, changed: make(chan struct{}, 1),
+		moved: metrics.FileBytes.Counter(metricsOf(ctx), string(way)), finished: metrics.Files.Counter(metricsOf(ctx), string(way)),
+	}
 	known := false
 	r.Progress, known = heartbeatDetails[asteroid.Progress[File]](ctx)
 	r.unknown = !known && (activity.GetInfo(ctx).Attempt > 1 || activity.HasHeartbeatDetails(ctx))
@@ -85,6 +91,7 @@ func (r *reporter[File]) expect(s *files.Source) {
 }
 
 func (r *reporter[File]) addBytes(n int) {
+	r.moved.Inc(int64(n))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Bytes += int64(n)
@@ -93,6 +100,7 @@ func (r *reporter[File]) addBytes(n int) {
 // finish records a finished file. A heartbeat with it follows, because the next attempt transfers
 // again what no heartbeat holds.
 func (r *reporter[File]) finish(key string, file File) {
+	r.finished.Inc(1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Done[key] = file
@@ -145,16 +153,8 @@ func (r *reporter[File]) flush() asteroid.Progress[File] {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
 	defer cancel()
-	info := activity.GetInfo(r.ctx)
-	options := sdkclient.RecordActivityHeartbeatOptions{
-		TaskToken: info.TaskToken, Namespace: info.Namespace, ActivityType: info.ActivityType.Name, TaskQueue: info.TaskQueue,
-		WorkflowID: info.WorkflowExecution.ID, Details: []any{snapshot},
-	}
-	if info.WorkflowType != nil {
-		options.WorkflowType = info.WorkflowType.Name
-	}
 	// If this fails, the worker's own heartbeat follows. A cancellation arrives with that one too.
-	if err := service.RecordActivityHeartbeatWithOptions(ctx, options); err != nil {
+	if err := service.RecordActivityHeartbeatWithOptions(ctx, heartbeatOptions(activity.GetInfo(r.ctx), []any{snapshot})); err != nil {
 		activity.GetLogger(r.ctx).Debug("A heartbeat could not be flushed", "error", err)
 	}
 	return snapshot

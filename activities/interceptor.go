@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,6 +18,9 @@ import (
 // NewInterceptor returns the interceptor that measures what the activities of this module return,
 // after they have bounded it themselves. The plugin of package worker adds it. What is still too
 // large is reduced, or is a final error: the SDK would retry the activity without end.
+//
+// It also hands back what a worker that stops has interrupted, so that another worker goes on at
+// once and nothing is logged as an error.
 func NewInterceptor() interceptor.WorkerInterceptor { return &workerInterceptor{} }
 
 type workerInterceptor struct {
@@ -24,11 +28,18 @@ type workerInterceptor struct {
 }
 
 func (*workerInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	return &activityInterceptor{interceptor.ActivityInboundInterceptorBase{Next: next}}
+	return &activityInterceptor{interceptor.ActivityInboundInterceptorBase{Next: next}, &heartbeatInterceptor{}}
 }
 
 type activityInterceptor struct {
 	interceptor.ActivityInboundInterceptorBase
+	heartbeats *heartbeatInterceptor
+}
+
+// Init adds the interceptor of heartbeats.
+func (i *activityInterceptor) Init(outbound interceptor.ActivityOutboundInterceptor) error {
+	i.heartbeats.Next = outbound
+	return i.Next.Init(i.heartbeats)
 }
 
 func (i *activityInterceptor) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
@@ -37,7 +48,10 @@ func (i *activityInterceptor) ExecuteActivity(ctx context.Context, in *intercept
 	switch {
 	case !strings.HasPrefix(name, "asteroid."):
 		return result, err
-	case err != nil:
+	case err == nil:
+	case interrupted(ctx) && !errors.Is(err, activity.ErrResultPending):
+		return nil, i.heartbeats.handBack(ctx, bound.Error(err))
+	default:
 		return nil, bound.Error(err)
 	}
 	if e, ok := result.(*asteroid.Execution); ok && tooLarge(e) {

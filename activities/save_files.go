@@ -52,7 +52,7 @@ func (a *Activities) SaveFiles(ctx context.Context, in asteroid.SaveFilesInput) 
 	if err != nil {
 		return nil, asteroid.NewInvalidInput("destination", err.Error())
 	}
-	progress, stop := newReporter[asteroid.OutputFile](ctx)
+	progress, stop := newReporter[asteroid.OutputFile](ctx, download)
 	defer stop()
 	for listings := 1; ; listings++ {
 		result, err := a.saveListed(ctx, c, store, base, in, progress)

@@ -47,7 +47,7 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 	if in.Files, err = a.expandManifests(ctx, c, in.Files); err != nil {
 		return nil, err
 	}
-	progress, stop := newReporter[asteroid.StagedFile](ctx)
+	progress, stop := newReporter[asteroid.StagedFile](ctx, upload)
 	defer stop()
 	names := make([]string, len(in.Files))
 	var kept int64 // bytes

@@ -15,6 +15,7 @@ import (
 	sdkclient "go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 	"github.com/temporal-asteroid/asteroid/internal/watch"
 )
@@ -172,7 +173,7 @@ func (r *reliance) takeOver(ctx context.Context, state *watchState) error {
 		if err := r.startOn(ctx, state, host); err != nil {
 			return err
 		}
-		activity.GetMetricsHandler(by.ctx).Counter("asteroid_watch_takeovers").Inc(1)
+		metrics.WatchTakeover.Count(metricsOf(by.ctx), host.connection)
 		activity.GetLogger(by.ctx).Info("Took over the watch of executions", "watch", r.id, "silent", silent, "from", state.host, "to", host)
 		return nil
 	}

@@ -63,13 +63,15 @@ func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecu
 			// continue-as-new.
 			return service.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event)
 		})
-	w.Trust(a.watchTrust(ctx))
+	w.Trust(a.watchTrust(ctx, c.Name))
+	defer showRound(ctx, c.Name, watch.Round{}) // another worker may go on
+	showRound(ctx, c.Name, watch.Round{ScannedAt: scannedAt})
 	runCtx, stop, release := t.context(ctx, stopping)
 	defer release()
 	result, err := w.Run(runCtx, a.pace, watch.Host{
 		Beat: t.beat, ServerTime: t.serverTime, ScannedAt: scannedAt, Stop: stop,
-		Scanned:   func(err error) { a.reportScan(ctx, c.Name, err) },
-		Signalled: func(err error) { a.reportSignal(ctx, err) },
+		Scanned:   func(round watch.Round) { a.reportRound(ctx, c.Name, round) },
+		Signalled: func(err error) { a.reportSignal(ctx, c.Name, err) },
 	})
 	if err != nil {
 		return nil, endError(ctx, err)

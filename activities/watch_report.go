@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
+	"github.com/temporal-asteroid/asteroid/internal/watch"
 )
 
 // troubles are what a worker has logged of its watches and what still lasts.
@@ -39,8 +41,27 @@ func (t *troubles) end(what string) bool {
 	return before
 }
 
-// reportScan counts failed scans, and logs the first of a streak with what to do.
-func (a *Activities) reportScan(ctx context.Context, connection string, err error) {
+// showRound sets the gauges of the watch. They are 0 with the zero Round.
+func showRound(ctx context.Context, connection string, round watch.Round) {
+	handler := metricsOf(ctx)
+	scannedAt := 0.0
+	if !round.ScannedAt.IsZero() {
+		scannedAt = float64(round.ScannedAt.UnixMilli()) / 1000
+	}
+	metrics.WatchScannedAt.Set(handler, scannedAt, connection)
+	metrics.WatchActive.Set(handler, float64(round.Active), connection)
+	metrics.QuestionsOpen.Set(handler, float64(round.Asking), connection)
+}
+
+// reportRound measures a round. It logs the first of a streak of failed ones with what to do.
+func (a *Activities) reportRound(ctx context.Context, connection string, round watch.Round) {
+	outcome := "whole"
+	if round.Err != nil {
+		outcome = "failed"
+	}
+	metrics.WatchScan.Record(metricsOf(ctx), round.Took, connection, outcome)
+	showRound(ctx, connection, round)
+	err := round.Err
 	logger, trouble := activity.GetLogger(ctx), "scans of "+connection
 	if err == nil {
 		if a.troubles.end(trouble) {
@@ -48,7 +69,6 @@ func (a *Activities) reportScan(ctx context.Context, connection string, err erro
 		}
 		return
 	}
-	activity.GetMetricsHandler(ctx).Counter("asteroid_watch_failed_scans").Inc(1)
 	if a.troubles.begin(trouble) {
 		logger.Warn("The executions could not be watched: "+scanAdvice(err), "connection", connection, "error", err)
 	}
@@ -69,16 +89,17 @@ func scanAdvice(err error) string {
 	}
 }
 
-// reportSignal counts signals that have to be sent again. Those that no workflow would get are
-// reported by reportScan.
-func (a *Activities) reportSignal(ctx context.Context, err error) {
+// reportSignal counts signals, and logs the first that has to be sent again. Those that no workflow
+// would get are reported by reportRound.
+func (a *Activities) reportSignal(ctx context.Context, connection string, err error) {
 	if err == nil {
+		metrics.WatchSignal.Count(metricsOf(ctx), connection, "sent")
 		if a.troubles.end("signals") {
 			activity.GetLogger(ctx).Info("Workflows can be signalled again")
 		}
 		return
 	}
-	activity.GetMetricsHandler(ctx).Counter("asteroid_watch_failed_signals").Inc(1)
+	metrics.WatchSignal.Count(metricsOf(ctx), connection, "failed")
 	if !isDenied(err) && a.troubles.begin("signals") {
 		activity.GetLogger(ctx).Warn("A workflow could not be signalled of a change to its execution; it is tried again", "error", err)
 	}

@@ -6,17 +6,18 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
 	"github.com/temporal-asteroid/asteroid/internal/token"
 )
 
 // watchTrust returns the function by which the watch judges an execution's metadata. It refuses a
 // wrong token and takes a missing one, because a worker without a secret may have started the
 // execution. The first refusal of a round is logged; the metric counts each scan's.
-func (a *Activities) watchTrust(ctx context.Context) func(metadata map[string]string) bool {
+func (a *Activities) watchTrust(ctx context.Context, connection string) func(metadata map[string]string) bool {
 	if !a.secrets.Known() {
 		return func(map[string]string) bool { return true }
 	}
-	refused := activity.GetMetricsHandler(ctx).Counter("asteroid_watch_refused_tokens")
+	refused := metrics.WatchRefusedToken.Counter(metricsOf(ctx), connection)
 	logged := false
 	return func(metadata map[string]string) bool {
 		verdict, _ := a.secrets.Check(metadata)

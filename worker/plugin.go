@@ -1,42 +1,15 @@
-// Package worker adds the Asteroid agents API to a Temporal worker. In the examples this package is
-// imported as asteroidworker, and worker is the SDK's:
-//
-//	plugin, err := asteroidworker.NewPlugin(asteroidworker.Options{
-//		Connections: map[string]asteroid.Connection{"default": asteroid.ConnectionFromEnv()},
-//	})
-//	...
-//	w := worker.New(temporalClient, "claims", worker.Options{Plugins: []worker.Plugin{plugin}})
-//
-// The worker then runs the activities of [github.com/temporal-asteroid/asteroid/activities] and the
-// workflows of [github.com/temporal-asteroid/asteroid/workflows]. Your own workflows can call them.
-//
-// # Events
-//
-// Signals tell workflows that an execution has changed. By default the workflow asteroid.Watch
-// sends them; it needs no setup. With a public address, serve a [WebhookHandler] instead and set
-// Options.Events to [asteroid.EventsWebhooks].
-//
-// # Lists of workflows
-//
-// With Options.SearchAttributes, each workflow shows in three search attributes which agent it
-// runs, the status of its execution, and what the agent asks while it waits for a person. A list of
-// workflows can have them as columns, and the query "AsteroidQuestion IS NOT NULL" finds those that
-// wait. [EnsureSearchAttributes] creates them. [WithStartCheck] warns if a namespace lacks them.
-//
-// # Replayers, test environments, clients
-//
-// The same plugin serves replayers (worker.WorkflowReplayerOptions.Plugins) and both test
-// environments (SetWorkerOptions). A client that is given the plugin passes it to each of its
-// workers. If client and worker are both given the plugin, it still registers once.
 package worker
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -68,14 +41,25 @@ func WithRetryableErrors() PluginOption {
 	return func(p *plugin) { p.workflows.RetryableErrors = true }
 }
 
+// WithLogger sets the logger of what the plugin has to say when a worker starts. Without it that is
+// slog's default logger, as with the SDK's clients. The SDK shows plugins no logger of its own.
+func WithLogger(logger log.Logger) PluginOption {
+	return func(p *plugin) { p.logger = logger }
+}
+
 // NewPlugin returns the plugin, or an error if the options are invalid. It sends no request and
 // reads no API key. One plugin serves many workers, replayers and test environments at once.
+//
+// A worker that starts reads each connection's key once, for up to two seconds, and logs a warning
+// if there is none. It starts all the same: keys may be there later. [Check] finds more.
 func NewPlugin(options Options, more ...PluginOption) (*temporal.SimplePlugin, error) {
 	acts, err := activities.New(options)
 	if err != nil {
 		return nil, err
 	}
-	p := &plugin{activities: acts, attributes: options.SearchAttributes, registered: map[string]bool{}}
+	p := &plugin{
+		activities: acts, attributes: options.SearchAttributes, registered: map[string]bool{}, logger: log.NewStructuredLogger(slog.Default()),
+	}
 	for _, set := range more {
 		set(p)
 	}
@@ -97,6 +81,7 @@ type plugin struct {
 	workflows  workflows.InterceptorOptions
 	attributes asteroid.SearchAttributes
 	startCheck func(context.Context, asteroid.SearchAttributes) // nil: none
+	logger     log.Logger
 
 	mu         sync.Mutex
 	registered map[string]bool // by InstanceKey of the worker
@@ -116,12 +101,19 @@ func (p *plugin) register(ctx context.Context, run temporal.SimplePluginRunConte
 			return nil
 		}
 		p.activities.Register(run.Registry)
+		p.warnOfMissingKeys(ctx)
 		if p.startCheck != nil {
 			p.startCheck(ctx, p.attributes)
 		}
 	}
 	workflows.Register(run.Registry, options)
 	return nil
+}
+
+func (p *plugin) warnOfMissingKeys(ctx context.Context) {
+	if err := p.activities.MissingKeys(ctx); err != nil {
+		p.logger.Warn("Activities cannot reach Asteroid until there is an API key: " + strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
 }
 
 // handOverTimeout bounds how long a hand-over of the watch delays the stop of a worker.

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
 	"github.com/temporal-asteroid/asteroid/internal/token"
 )
 
@@ -90,12 +91,12 @@ func NewWebhookHandler(options WebhookOptions) (*WebhookHandler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asteroid: webhooks: %w", err)
 	}
-	metrics := cmp.Or(options.Metrics, client.MetricsNopHandler)
+	handler := cmp.Or(options.Metrics, client.MetricsNopHandler)
 	h := &WebhookHandler{
 		clients: maps.Clone(options.Clients),
 		keys:    slices.Clone(options.PublicKeys),
 		headers: newRequiredHeaders(options.RequiredHeaders),
-		tokens:  newTokenCheck(secrets, options.Tokens, metrics),
+		tokens:  newTokenCheck(secrets, options.Tokens, handler),
 		maxBody: cmp.Or(options.MaxBodyBytes, DefaultWebhookMaxBodyBytes),
 		maxAge:  cmp.Or(options.MaxAge, DefaultWebhookMaxAge),
 		timeout: cmp.Or(options.SignalTimeout, DefaultWebhookSignalTimeout),
@@ -113,7 +114,7 @@ func NewWebhookHandler(options WebhookOptions) (*WebhookHandler, error) {
 	}
 	h.recent = &recentIDs{retention: retention + futureTolerance, capacity: maxRecentIDs}
 	for o := range responseStatus {
-		h.counts[o] = metrics.WithTags(map[string]string{"outcome": string(o)}).Counter("asteroid_webhook_events")
+		h.counts[o] = metrics.WebhookEvent.Counter(handler, string(o))
 	}
 	if !secrets.Known() {
 		h.logger.Warn("Asteroid appears to sign the webhooks of all its customers alike. Without Secrets each of them can signal your workflows: " +

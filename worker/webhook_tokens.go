@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
 	"github.com/temporal-asteroid/asteroid/internal/token"
 )
 
@@ -24,15 +25,14 @@ type tokenLabels struct {
 	secret  string // of a valid token: an id in another one is the sender's choice
 }
 
-func newTokenCheck(secrets token.Secrets, policy WebhookTokens, metrics client.MetricsHandler) *tokenCheck {
+func newTokenCheck(secrets token.Secrets, policy WebhookTokens, handler client.MetricsHandler) *tokenCheck {
 	c := &tokenCheck{secrets, cmp.Or(policy, WebhookTokensRequire), map[tokenLabels]client.MetricsCounter{}}
 	labels := []tokenLabels{{token.Missing, ""}, {token.Wrong, ""}}
 	for _, id := range secrets.IDs() {
 		labels = append(labels, tokenLabels{token.Valid, id})
 	}
 	for _, l := range labels {
-		tags := map[string]string{"token": string(l.verdict), "secret": cmp.Or(l.secret, "none")}
-		c.counts[l] = metrics.WithTags(tags).Counter("asteroid_webhook_tokens")
+		c.counts[l] = metrics.WebhookToken.Counter(handler, string(l.verdict), cmp.Or(l.secret, "none"))
 	}
 	return c
 }

@@ -126,6 +126,7 @@ type AgentRun struct {
 	executed         asteroid.ExecuteAgentResult
 	started          time.Time // when the execution id was known
 	failedExecutions []string  // those that were followed by another one
+	waitingSince     time.Time // of the latest start, when the service refused it for lack of capacity
 	sweeps           []*lateSweep
 	survivor         string   // the execution that the latest sweep has kept
 	conflict         []string // the members in which it was requested otherwise

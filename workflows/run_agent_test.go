@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/metricstest"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -24,9 +25,10 @@ import (
 // bench is a workflow test environment whose virtual time is also the fake service's.
 type bench struct {
 	*sdktestsuite.TestWorkflowEnvironment
-	api     *testsuite.API
-	options sdkworker.Options
-	t       *testing.T
+	api      *testsuite.API
+	options  sdkworker.Options
+	recorded *metricstest.Recorder
+	t        *testing.T
 
 	outputRoots   []string
 	events        asteroid.Events
@@ -51,10 +53,12 @@ func newBenchWith(t *testing.T, workerOptions sdkworker.Options, options ...test
 	t.Helper()
 	var suite sdktestsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	recorded := metricstest.NewRecorder()
+	suite.SetMetricsHandler(recorded)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
 	api := testsuite.NewAPI(t, append([]testsuite.Option{testsuite.WithClock(env.Now)}, options...)...)
-	return &bench{TestWorkflowEnvironment: env, api: api, options: workerOptions, t: t}
+	return &bench{TestWorkflowEnvironment: env, api: api, options: workerOptions, recorded: recorded, t: t}
 }
 
 // connect adds the plugin, with a changed connection. ExecuteWorkflow adds it unchanged if a test

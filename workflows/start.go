@@ -20,15 +20,21 @@ const (
 
 // start stages the files and executes the agent, until there is capacity and the files are taken.
 func (r *AgentRun) start(ctx workflow.Context) error {
+	r.waitingSince = time.Time{}
+	err := r.repeatStart(ctx)
+	r.measureCapacityWait(ctx, err)
+	return err
+}
+
+func (r *AgentRun) repeatStart(ctx workflow.Context) error {
 	refusals := 0
-	var waitingSince time.Time // of the first refusal for lack of capacity
 	deadline := workflow.Now(ctx).Add(max(defaultTimeout, r.capacityTimeout()))
 	for {
 		if err := r.stage(ctx, deadline); err != nil {
 			return r.recoverStart(ctx, err)
 		}
 		fresh := !r.filesStale(ctx)
-		executed, err := r.execute(ctx, waitingSince, deadline)
+		executed, err := r.execute(ctx, deadline)
 		switch {
 		case err == nil:
 			r.recordExecution(ctx, *executed)
@@ -38,11 +44,11 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 		case asteroid.IsStagedFileExpired(err) && (fresh && r.filesStale(ctx) || refusals < maxFileRefusals):
 			refusals++ // files that expired in a wait for capacity are staged again however often
 			r.expiresAt = time.Time{}
-		case asteroid.IsAtCapacity(err), !waitingSince.IsZero() && outOfRetryTime(err):
-			if waitingSince.IsZero() {
-				waitingSince = workflow.Now(ctx)
+		case asteroid.IsAtCapacity(err), !r.waitingSince.IsZero() && outOfRetryTime(err):
+			if r.waitingSince.IsZero() {
+				r.waitingSince = workflow.Now(ctx)
 			}
-			if err := r.awaitCapacity(ctx, waitingSince, err); err != nil {
+			if err := r.awaitCapacity(ctx, err); err != nil {
 				return r.recoverStart(ctx, err)
 			}
 		default:
@@ -94,17 +100,17 @@ func (r *AgentRun) filesStale(ctx workflow.Context) bool {
 }
 
 // execute runs one ExecuteAgent activity.
-func (r *AgentRun) execute(ctx workflow.Context, waitingSince, deadline time.Time) (*asteroid.ExecuteAgentResult, error) {
+func (r *AgentRun) execute(ctx workflow.Context, deadline time.Time) (*asteroid.ExecuteAgentResult, error) {
 	options := workflow.GetActivityOptions(ctx)
 	options.ScheduleToCloseTimeout = timeUntil(ctx, deadline)
-	if waitingSince.IsZero() {
+	if r.waitingSince.IsZero() {
 		// The first refusal for lack of capacity is not retried, so that the details can show it.
 		// Later the activity's retries are the queue.
 		r.enterPhase(ctx, PhaseExecuting)
 		options.RetryPolicy = &temporal.RetryPolicy{NonRetryableErrorTypes: []string{asteroid.ErrorTypeAtCapacity}}
 	} else {
-		r.showWaitingForCapacity(ctx, waitingSince)
-		options.ScheduleToCloseTimeout = min(options.ScheduleToCloseTimeout, timeUntil(ctx, waitingSince.Add(r.capacityTimeout())))
+		r.showWaitingForCapacity(ctx)
+		options.ScheduleToCloseTimeout = min(options.ScheduleToCloseTimeout, timeUntil(ctx, r.waitingSince.Add(r.capacityTimeout())))
 		if len(r.in.Files) > 0 {
 			left := r.expiresAt.Sub(workflow.Now(ctx))
 			if left <= 0 { // the service would refuse the files each time
@@ -122,23 +128,19 @@ func (r *AgentRun) execute(ctx workflow.Context, waitingSince, deadline time.Tim
 }
 
 // showWaitingForCapacity shows since when the service has had no capacity.
-func (r *AgentRun) showWaitingForCapacity(ctx workflow.Context, since time.Time) {
-	r.state.Phase, r.state.Since = PhaseWaitingForCapacity, since
+func (r *AgentRun) showWaitingForCapacity(ctx workflow.Context) {
+	r.state.Phase, r.state.Since = PhaseWaitingForCapacity, r.waitingSince
 	r.show(ctx)
 }
 
 // awaitCapacity waits before the next execute, or returns the refusal if no time is left for it.
-func (r *AgentRun) awaitCapacity(ctx workflow.Context, since time.Time, refusal error) error {
+func (r *AgentRun) awaitCapacity(ctx workflow.Context, refusal error) error {
 	delay := capacityDelay(refusal)
-	if r.capacityTimeLeft(ctx, since) <= delay {
+	if r.capacityTimeout()-workflow.Now(ctx).Sub(r.waitingSince) <= delay {
 		return refusal
 	}
-	r.showWaitingForCapacity(ctx, since)
+	r.showWaitingForCapacity(ctx)
 	return workflow.Sleep(ctx, delay)
-}
-
-func (r *AgentRun) capacityTimeLeft(ctx workflow.Context, since time.Time) time.Duration {
-	return r.capacityTimeout() - workflow.Now(ctx).Sub(since)
 }
 
 func (r *AgentRun) capacityTimeout() time.Duration {

@@ -124,6 +124,7 @@ func (r *AgentRun) enterFinalPhase(ctx workflow.Context, err error) {
 		phase = PhaseFailed
 	}
 	r.enterPhase(ctx, phase)
+	r.measureRun(ctx, err)
 }
 
 // observe updates the state to an execution that was read.
@@ -154,7 +155,11 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 		s.Outcome, s.omitted = e.ExecutionResult.Outcome, e.ResultOmitted
 		s.result = e.Result()[:min(len(e.Result()), budget.ShownResult+1)]
 	}
+	askedSince := s.AskedSince
 	r.deadline.track(ctx, s, e.Status, changed)
+	if changed {
+		r.measureQuestions(ctx, askedSince)
+	}
 	phase := s.phaseOfStatus()
 	if phase == s.Phase && !changed {
 		r.show(ctx)

@@ -21,6 +21,7 @@ func newRootCommand(c *cli) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "asteroid",
 		Short:         "Run Asteroid agents through Temporal",
+		Version:       version(),
 		Long:          "Run Asteroid agents through Temporal.\n\n" + exitCodes,
 		SilenceErrors: true, // exit prints one line
 		SilenceUsage:  true,
@@ -36,6 +37,7 @@ func newRootCommand(c *cli) *cobra.Command {
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
 	c.temporal.addFlags(root.PersistentFlags())
 	root.AddCommand(
+		newWorkerCommand(c), newDevCommand(c),
 		c.newRunCommand(), c.newListCommand(), c.newShowCommand(), c.newResultCommand(),
 		c.newAnswerCommand(), c.newMessageCommand(), c.newPauseCommand(), c.newResumeCommand(), c.newCancelCommand(),
 		c.newFilesCommand(), c.newDoctorCommand(), c.newSetupCommand(),

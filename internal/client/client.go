@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,9 +16,14 @@ type Client struct {
 	Name                string       // of the connection, as inputs give it
 	Links               *http.Client // follows signed links and sends no API key
 
+	// Observe is called after each request, with the operation's id and the class of its status:
+	// 2xx, 3xx, 4xx, 5xx, 429, StatusUnanswered or StatusUnsent.
+	Observe func(ctx context.Context, operation, status string, took time.Duration)
+
 	api            *api.Client
 	base           *url.URL
 	requestTimeout time.Duration
+	ownTransport   bool // New made it
 	rateLimit      rateLimitGate
 
 	organizationLock chan struct{} // guards organizationID and spanned, and can be awaited with a context

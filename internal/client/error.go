@@ -48,9 +48,9 @@ func (e *Error) Error() string {
 		message = strings.TrimRight(fmt.Sprintf("%d %s: %s", e.Status, http.StatusText(e.Status), message), ": ")
 	}
 	if e.subject != "" {
-		return fmt.Sprintf("%s (%s): %s", e.Name, e.subject, message)
+		return fmt.Sprintf("%s (%s): %s", e.purpose(), e.subject, message)
 	}
-	return e.Name + ": " + message
+	return e.purpose() + ": " + message
 }
 
 func (e *Error) Unwrap() error { return e.Cause }
@@ -168,14 +168,4 @@ func (e *Error) Details() asteroid.ErrorDetails {
 		Limit:        e.problem.limit,
 		Parameters:   e.problem.parameters,
 	}
-}
-
-// Operation describes a request, for its errors.
-type Operation struct {
-	Name        string // the contract's operation id
-	subject     string // a file's name, for an operation on one file
-	executionID string
-	Execute     bool          // starts an agent: it can fail for capacity or for staged files
-	timeout     time.Duration // Client.requestTimeout when 0, none when negative
-	maxResponse int           // in bytes; budget.Response when 0
 }

@@ -14,7 +14,7 @@ import (
 var ErrNoKey = errors.New("no API key")
 
 // ErrShortKey marks a request that was not sent, because the key has fewer than minKeyLength bytes.
-var ErrShortKey = errors.New("its APIKey function returned too short a key")
+var ErrShortKey = errors.New("the APIKey function returned too short a key")
 
 // minKeyLength is below the length of every key of the service. A shorter key is a mistake, and
 // removing it from text would remove parts of words.

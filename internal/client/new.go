@@ -10,6 +10,7 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/api"
 	"github.com/temporal-asteroid/asteroid/internal/httphdr"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // New returns a client for the connection called name. It fills in the connection's defaults and
@@ -20,14 +21,16 @@ func New(name string, connection asteroid.Connection, requestTimeout time.Durati
 	if err != nil {
 		return nil, fmt.Errorf("connection %q: %w", name, err)
 	}
+	ownTransport := false
 	if connection.Transport == nil {
 		connection.Transport = http.DefaultTransport
 		if standard, ok := connection.Transport.(*http.Transport); ok { // a tracing library may have replaced it
-			connection.Transport = standard.Clone()
+			connection.Transport, ownTransport = standard.Clone(), true
 		}
 	}
 	c := &Client{
-		Connection: connection, Name: name, base: base, requestTimeout: requestTimeout,
+		Connection: connection, Name: name, base: base, requestTimeout: requestTimeout, ownTransport: ownTransport,
+		Observe:   func(context.Context, string, string, time.Duration) {},
 		rateLimit: rateLimitGate{now: now}, organizationLock: make(chan struct{}, 1),
 	}
 	c.Links = c.newLinkClient()
@@ -49,21 +52,38 @@ func (c *Client) authenticate(ctx context.Context, r *http.Request) error {
 	if err := c.rateLimit.check(r); err != nil {
 		return err
 	}
-	key, err := c.APIKey(ctx)
+	key, err := c.key(ctx)
 	if err != nil {
-		return fmt.Errorf("%w for connection %q: %w", ErrNoKey, c.Name, err)
-	}
-	// net/http would not send such a key either, but its error is less clear.
-	if key = strings.TrimSpace(key); key == "" || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return fmt.Errorf("%w for connection %q: its APIKey function returned an empty string, or characters that an HTTP header cannot hold", ErrNoKey, c.Name)
-	}
-	if len(key) < minKeyLength {
-		return fmt.Errorf("%w for connection %q: %w, only %d characters", ErrNoKey, c.Name, ErrShortKey, len(key))
+		return err
 	}
 	if sent, ok := ctx.Value(sentKeyContext{}).(*sentKey); ok {
 		sent.Store(&key)
 	}
 	r.Header.Set(keyHeader(c.Dialect), key)
 	r.Header.Set("User-Agent", httphdr.UserAgent)
+	return nil
+}
+
+// key returns the API key, or an error with ErrNoKey if there is none that can be sent.
+func (c *Client) key(ctx context.Context) (string, error) {
+	key, err := c.APIKey(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoKey, err)
+	}
+	// net/http would not send such a key either, but its error is less clear.
+	if key = strings.TrimSpace(key); key == "" || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", fmt.Errorf("%w: the APIKey function returned an empty string, or characters that an HTTP header cannot hold", ErrNoKey)
+	}
+	if len(key) < minKeyLength {
+		return "", fmt.Errorf("%w: %w, only %d characters", ErrNoKey, ErrShortKey, len(key))
+	}
+	return key, nil
+}
+
+// CheckKey returns why no request can be sent for want of a key, as an *Error. It sends nothing.
+func (c *Client) CheckKey(ctx context.Context) error {
+	if _, err := c.key(ctx); err != nil {
+		return &Error{Connection: c.Name, Cause: err, NeverSent: true, Message: text.Prose(err.Error(), maxMessage)}
+	}
 	return nil
 }

@@ -72,32 +72,80 @@ func (c *Client) unlockOrganization() { <-c.organizationLock }
 // lookUpOrganization asks the service. It returns asteroid.InvalidInput for a key that spans
 // several organizations.
 func (c *Client) lookUpOrganization(ctx context.Context) (string, error) {
+	ids, names, err := c.organizations(ctx)
+	if err != nil || len(ids) == 1 {
+		return strings.Join(ids, ""), err
+	}
+	c.spanned = strings.Join(slices.Sorted(slices.Values(ids)), ",")
+	return "", c.spanningError(names)
+}
+
+func (c *Client) spanningError(organizations []string) error {
+	return asteroid.NewInvalidInput("connection", fmt.Sprintf("the API key of %q spans %d organizations: set OrganizationID to one of them: %s",
+		c.Name, len(organizations), strings.Join(organizations, ", ")))
+}
+
+// organizations returns the ids of the key's organizations, and what to call them.
+func (c *Client) organizations(ctx context.Context) (ids, names []string, err error) {
 	me, err := c.fetchObject(ctx, Operation{Name: "WhoamiGet"}, func(ctx context.Context) (*http.Response, error) {
 		return c.api.WhoamiGet(ctx)
 	}, anySuccess)
-	switch {
-	case err == nil && text.PlainID(me.text("organizationId")):
-		return me.text("organizationId"), nil
+	switch id := me.text("organizationId"); {
+	case err == nil && text.PlainID(id):
+		return []string{id}, []string{id}, nil
 	case err != nil && !HasStatus(err, http.StatusNotFound): // older services have no whoami
-		return "", err
+		return nil, nil, err
 	}
+	return c.memberships(ctx)
+}
+
+// memberships returns the organizations of which the person is a member whose key it is.
+func (c *Client) memberships(ctx context.Context) (ids, names []string, err error) {
 	user, err := c.fetchObject(ctx, Operation{Name: "ContextGet"}, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ContextGet(ctx)
 	}, anySuccess)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
-	organizations := user.objects("organizations")
-	if len(organizations) == 1 && text.PlainID(organizations[0].text("id")) {
-		return organizations[0].text("id"), nil
+	for _, o := range user.objects("organizations") {
+		if id := o.text("id"); text.PlainID(id) {
+			ids, names = append(ids, id), append(names, fmt.Sprintf("%s (%s)", id, o.text("name")))
+		}
 	}
-	names, ids := make([]string, len(organizations)), make([]string, len(organizations))
-	for i, o := range organizations {
-		ids[i] = o.text("id")
-		names[i] = fmt.Sprintf("%s (%s)", ids[i], o.text("name"))
+	return ids, names, nil
+}
+
+// Check asks the service whether it takes the key, and whether OrganizationID is an organization of
+// the key. Without an OrganizationID the key must not span several, unless no request needs one.
+func (c *Client) Check(ctx context.Context) error {
+	ids, names, err := c.organizations(ctx)
+	switch {
+	case err != nil || c.isOneOf(ids) || c.OrganizationID == "" && len(ids) == 1:
+		return err
+	case c.OrganizationID == "" && c.Dialect == asteroid.DialectWorkflows:
+		return nil // staged files go to the key's organization, and lists cover all
+	case c.OrganizationID == "":
+		return c.spanningError(names)
 	}
-	slices.Sort(ids)
-	c.spanned = strings.Join(ids, ",")
-	return "", asteroid.NewInvalidInput("connection", fmt.Sprintf("the API key of %q spans %d organizations: set OrganizationID to one of them: %s",
-		c.Name, len(names), strings.Join(names, ", ")))
+	// The organization for which a person's key acts need not be the only one.
+	if more, moreNames, err := c.memberships(ctx); err == nil && len(more) > 0 {
+		ids, names = more, moreNames
+	}
+	if len(ids) == 0 || c.isOneOf(ids) { // a service that tells of none refuses a wrong one later
+		return nil
+	}
+	return asteroid.NewInvalidInput("connection", fmt.Sprintf("OrganizationID %s of %q is no organization of its API key: set it to one of them: %s",
+		c.OrganizationID, c.Name, strings.Join(names, ", ")))
+}
+
+// CloseIdle closes connections that no request uses, unless the transport is the user's.
+func (c *Client) CloseIdle() {
+	if transport, ok := c.Transport.(*http.Transport); ok && c.ownTransport {
+		transport.CloseIdleConnections()
+	}
+}
+
+// isOneOf reports whether OrganizationID is among the ids. Those of the service have no case.
+func (c *Client) isOneOf(ids []string) bool {
+	return slices.ContainsFunc(ids, func(id string) bool { return strings.EqualFold(id, c.OrganizationID) })
 }

@@ -47,6 +47,46 @@ func (c *Client) fetchStream(ctx context.Context, op Operation, request func(con
 // exchange is send, or fetchStream if read is not nil.
 func (c *Client) exchange(ctx context.Context, op Operation, request func(context.Context) (*http.Response, error),
 	read func(*stream) error, accept []int) (response, error) {
+	began := time.Now()
+	got, err := c.exchangeUnobserved(ctx, op, request, read, accept)
+	if status := statusClass(op, got.status, err); status != "" {
+		c.Observe(ctx, op.Name, status, time.Since(began))
+	}
+	return got, err
+}
+
+// The classes of requests without a status: the service may have carried out one that is
+// unanswered, and did not see one that is unsent.
+const (
+	StatusUnanswered = "unanswered"
+	StatusUnsent     = "unsent"
+)
+
+// statusClass returns the class of a request's status for [Client.Observe]. It is empty if err is
+// that of another request, which had to precede it.
+func statusClass(op Operation, status int, err error) string {
+	if err != nil {
+		failed, ok := errors.AsType[*Error](err)
+		switch {
+		case !ok || failed.Name != op.Name:
+			return ""
+		case failed.NeverSent:
+			return StatusUnsent
+		}
+		status = failed.Status
+	}
+	switch status {
+	case 0:
+		return StatusUnanswered
+	case http.StatusTooManyRequests:
+		return "429"
+	default:
+		return fmt.Sprintf("%dxx", status/100)
+	}
+}
+
+func (c *Client) exchangeUnobserved(ctx context.Context, op Operation, request func(context.Context) (*http.Response, error),
+	read func(*stream) error, accept []int) (response, error) {
 	if timeout := cmp.Or(op.timeout, c.requestTimeout); timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))

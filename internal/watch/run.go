@@ -36,9 +36,20 @@ type Host struct {
 	ScannedAt time.Time
 	// Stop is closed when the attempt has to hand over.
 	Stop <-chan struct{}
-	// Scanned is called after each round, with the error that made it incomplete. Signalled is
-	// called for each signal that has to be repeated, with the error, and with nil for others.
-	Scanned, Signalled func(err error)
+	// Scanned is called after each round. Signalled is called for each signal that has to be
+	// repeated, with the error, and with nil for others.
+	Scanned   func(Round)
+	Signalled func(err error)
+}
+
+// Round is what a round has found.
+type Round struct {
+	Err       error         // why it is incomplete
+	Took      time.Duration // with the signals
+	ScannedAt time.Time     // see Proof
+	// Active counts the executions of the last whole scan that are not terminal, Asking those of
+	// them that wait for a person.
+	Active, Asking int
 }
 
 // TransientError is the error of a heartbeat that may succeed when it is repeated.
@@ -97,7 +108,8 @@ func (w *Watch) Run(ctx context.Context, pace Pace, host Host) (*Result, error) 
 				beat.send(ctx)
 			}
 			first = first && !whole
-			host.Scanned(errors.Join(err, w.denied))
+			active, asking := w.count()
+			host.Scanned(Round{errors.Join(err, w.denied), now.Sub(began), scannedAt, active, asking})
 		}
 		result := &Result{Known: beat.packed, ScannedAt: scannedAt}
 		switch {
@@ -130,6 +142,19 @@ func (w *Watch) step(ctx context.Context, deadline time.Time) error {
 		return err
 	}
 	return w.readRemaining(ctx, deadline)
+}
+
+// count counts the active executions of the last whole scan, and those that wait for a person.
+func (w *Watch) count() (active, asking int) {
+	for _, o := range w.listed {
+		if !o.terminal {
+			active++
+			if o.status.NeedsHuman() {
+				asking++
+			}
+		}
+	}
+	return active, asking
 }
 
 // Probe makes one scan and notifies nobody. It returns why the scan is incomplete.
