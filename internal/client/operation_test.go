@@ -16,7 +16,7 @@ func TestOperationHasPurposeForEachName(t *testing.T) {
 	t.Parallel()
 	sources, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	named := regexp.MustCompile(`Operation\{Name: "(\w+)"`)
+	named, id := regexp.MustCompile(`(?:Operation\{Name: |op\.Name = ).*`), regexp.MustCompile(`"([A-Z]\w+)"`)
 	ids := []string{
 		executeOperation(asteroid.DialectAgents), executeOperation(asteroid.DialectWorkflows),
 		stageOperation(asteroid.DialectAgents), stageOperation(asteroid.DialectWorkflows),
@@ -24,8 +24,10 @@ func TestOperationHasPurposeForEachName(t *testing.T) {
 	for _, file := range sources {
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, match := range named.FindAllStringSubmatch(string(source), -1) {
-			ids = append(ids, match[1])
+		for _, line := range named.FindAllString(string(source), -1) {
+			for _, match := range id.FindAllStringSubmatch(line, -1) {
+				ids = append(ids, match[1])
+			}
 		}
 	}
 	require.Greater(t, len(ids), len(purposes), "several operations are named twice")
