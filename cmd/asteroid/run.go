@@ -16,9 +16,6 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// defaultTaskQueue is the task queue of asteroid worker and asteroid dev.
-const defaultTaskQueue = "asteroid"
-
 // runSettings are the flags of asteroid run.
 type runSettings struct {
 	agentInputs
