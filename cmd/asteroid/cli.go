@@ -40,7 +40,7 @@ func newRootCommand(c *cli) *cobra.Command {
 		newWorkerCommand(c), newDevCommand(c),
 		c.newRunCommand(), c.newListCommand(), c.newShowCommand(), c.newResultCommand(),
 		c.newAnswerCommand(), c.newMessageCommand(), c.newPauseCommand(), c.newResumeCommand(), c.newCancelCommand(),
-		c.newFilesCommand(), c.newDoctorCommand(), c.newSetupCommand(),
+		c.newFilesCommand(), c.newAgentsCommand(), c.newGenerateCommand(), c.newDoctorCommand(), c.newSetupCommand(),
 	)
 	return root
 }

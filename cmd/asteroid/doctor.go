@@ -20,7 +20,7 @@ import (
 // doctorSettings are the flags of asteroid doctor.
 type doctorSettings struct {
 	taskQueue, webhookURL string
-	connections           []string
+	connections, agents   []string
 }
 
 func (c *cli) newDoctorCommand() *cobra.Command {
@@ -37,6 +37,7 @@ func (c *cli) newDoctorCommand() *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&s.taskQueue, "task-queue", defaultTaskQueue, "check the workers of this task `queue`")
 	flags.StringArrayVar(&s.connections, "connection", []string{asteroid.DefaultConnection}, "check the workers' connection with this `name`; repeatable")
+	flags.StringArrayVar(&s.agents, "agent", nil, "check that the agent with this `id` exists and can run, with the first --connection; repeatable")
 	flags.StringVar(&s.webhookURL, "webhook-url", "", "check that a webhook receiver answers at this `URL`")
 	return command
 }
@@ -81,7 +82,7 @@ func (c *cli) doctor(ctx context.Context, settings doctorSettings) error {
 	default:
 		defer e.service.Close()
 		e.add("Temporal", checkOK, "answers at "+e.service.address, "")
-		e.examineTemporal(ctx)
+		e.examineTemporal(ctx, c)
 	}
 	e.checkEnvironment(ctx)
 	e.checkWebhooks(ctx)
@@ -105,7 +106,7 @@ func (c *cli) doctor(ctx context.Context, settings doctorSettings) error {
 	return nil
 }
 
-func (e *examination) examineTemporal(ctx context.Context) {
+func (e *examination) examineTemporal(ctx context.Context, c *cli) {
 	e.checkVersion(ctx)
 	if !e.checkNamespace(ctx) {
 		return
@@ -114,6 +115,9 @@ func (e *examination) examineTemporal(ctx context.Context) {
 	e.checkTaskQueue(ctx)
 	for i, connection := range e.settings.connections {
 		e.checkConnection(ctx, connection, i == 0)
+	}
+	for _, agent := range e.settings.agents {
+		e.checkAgent(ctx, c, agent)
 	}
 	e.checkWatches(ctx)
 }

@@ -56,6 +56,24 @@ func (e *examination) checkConnection(ctx context.Context, connection string, wi
 	}
 }
 
+// checkAgent lets a worker describe the version of an agent that would run.
+func (e *examination) checkAgent(ctx context.Context, c *cli, agentID string) {
+	name := "agent " + cell(agentID)
+	if !e.polled {
+		e.add(name, checkSkipped, "a worker would have to be asked", "")
+		return
+	}
+	described, err := c.describe(ctx, agentsSettings{e.settings.connections[0], e.settings.taskQueue}, agentID, 0)
+	switch {
+	case err == nil:
+		e.add(name, checkOK, fmt.Sprintf("version %d is published and takes %d inputs", described.Version, len(described.Inputs)), "")
+	case asteroid.IsNotFound(err):
+		e.add(name, checkFailed, message(err), "asteroid agents list shows which agents there are")
+	default:
+		e.add(name, checkFailed, message(err), "")
+	}
+}
+
 // tolerance is by how much clocks may differ.
 const tolerance = 5 * time.Second
 

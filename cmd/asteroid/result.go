@@ -145,6 +145,15 @@ func printRun(out io.Writer, w *foundWorkflow, run *workflows.RunAgentResult) er
 	if result != nil {
 		field(out, "Reasoning", text.Line(result.Reasoning, len(result.Reasoning)))
 	}
+	for _, warning := range run.Warnings {
+		field(out, "Warning", oneLine(warning))
+	}
+	for _, mismatch := range run.ResultMismatch {
+		field(out, "Mismatch", oneLine(mismatch))
+	}
+	for _, failure := range run.ScriptFailures {
+		field(out, "Script", oneLine(failure.Script+" failed: "+failure.Error))
+	}
 	printFiles(out, run.Outputs)
 	if omitted := run.ResultOmitted; omitted != nil {
 		field(out, "Result", fmt.Sprintf("%s, too large for Temporal. Save it: asteroid files save %s --execution %s --result --to DIR",
