@@ -174,14 +174,21 @@ func TestDemoReportsMistakeInOneLine(t *testing.T) {
 	}
 }
 
-func TestDemoLiveReportsRefusedKey(t *testing.T) {
-	address := temporalAddress(t)
+// A key or a network that cannot work is reported before anything is started.
+func TestDemoLiveChecksAPIFirst(t *testing.T) {
 	api := testsuite.NewAPI(t)
-	t.Setenv("ASTEROID_API_KEY", "wrong")
-	t.Setenv("ASTEROID_BASE_URL", api.BaseURL())
-	code, _, stderr := demo(t, "--address", address, "--live", "--agent", api.AgentID("inventory"))
-	require.Equal(t, 1, code)
-	require.Contains(t, lastLine(stderr), `check the API key of connection "default"`)
+	for _, row := range []struct{ key, url, want string }{
+		{"a key that is wrong", api.BaseURL(), "(check the API key, and that it belongs to this service)\n"},
+		{"a key that is right", "http://127.0.0.1:1", "127.0.0.1:1"},
+	} {
+		t.Setenv("ASTEROID_API_KEY", row.key)
+		t.Setenv("ASTEROID_BASE_URL", row.url)
+		code, _, stderr := demo(t, "--live", "--agent", api.AgentID("inventory"))
+		require.Equal(t, 1, code)
+		require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		require.Contains(t, stderr, row.want)
+		require.NotContains(t, stderr, row.key)
+	}
 }
 
 func TestDemoLiveUsesAPIOfEnvironment(t *testing.T) {
