@@ -49,6 +49,7 @@
 //	asteroid.ListFiles           lists an execution's files as references for another agent
 //	asteroid.SaveFiles           copies an execution's files to a disk or an object store
 //	asteroid.CheckDestination    checks that SaveFiles of this worker accepts a destination
+//	asteroid.ListAgents          lists the agents that there are
 //	asteroid.DescribeAgent       tells what a version of an agent takes and returns
 //	asteroid.CheckResult         checks an execution's result against its version's schema
 //	asteroid.CheckUploads        checks that an execution has the files that were staged for it

@@ -16,6 +16,7 @@ const (
 	SaveFilesName          = "asteroid.SaveFiles"
 	CheckDestinationName   = "asteroid.CheckDestination"
 	WatchExecutionsName    = "asteroid.WatchExecutions"
+	ListAgentsName         = "asteroid.ListAgents"
 	DescribeAgentName      = "asteroid.DescribeAgent"
 	CheckResultName        = "asteroid.CheckResult"
 )

@@ -183,3 +183,15 @@ func (in CheckResultInput) MarshalJSON() ([]byte, error) {
 	type plain CheckResultInput
 	return in.decoded.encode(plain(in))
 }
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *ListAgentsInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in ListAgentsInput) MarshalJSON() ([]byte, error) {
+	type plain ListAgentsInput
+	return in.decoded.encode(plain(in))
+}

@@ -27,6 +27,7 @@ func (a *Activities) Register(registry Registry) {
 		asteroid.SaveFilesName:          a.SaveFiles,
 		asteroid.CheckDestinationName:   a.CheckDestination,
 		asteroid.WatchExecutionsName:    a.WatchExecutions,
+		asteroid.ListAgentsName:         a.ListAgents,
 		asteroid.DescribeAgentName:      a.DescribeAgent,
 		asteroid.CheckResultName:        a.CheckResult,
 	} {

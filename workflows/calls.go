@@ -105,6 +105,11 @@ func CheckDestination(ctx workflow.Context, in asteroid.CheckDestinationInput) (
 	return runActivity[asteroid.CheckDestinationResult](ctx, asteroid.CheckDestinationName, in, callDefaults(attemptTimeout), "Check where files are to be saved")
 }
 
+// ListAgents runs [activities.Activities.ListAgents], retried for an hour by default.
+func ListAgents(ctx workflow.Context, in asteroid.ListAgentsInput) (*asteroid.ListAgentsResult, error) {
+	return runActivity[asteroid.ListAgentsResult](ctx, asteroid.ListAgentsName, in, callDefaults(attemptTimeout), "List the agents")
+}
+
 // DescribeAgent runs [activities.Activities.DescribeAgent], retried for an hour by default.
 func DescribeAgent(ctx workflow.Context, in asteroid.DescribeAgentInput) (*asteroid.AgentDescription, error) {
 	return runActivity[asteroid.AgentDescription](ctx, asteroid.DescribeAgentName, in, callDefaults(attemptTimeout), "Describe agent "+in.AgentID)
