@@ -10,22 +10,62 @@
 //
 // Without --address it starts a Temporal server: that of the temporal command on the PATH, or else
 // cmd/devserver, which it compiles on the first use.
+//
+// This package only compiles the demo proper, in the directory app, with a live count, and runs it.
+// go run itself would compile it in silence.
 package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"os/exec"
 
+	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/compile"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/progress"
 )
 
 func main() { program.Main(run) }
 
-// run returns the exit code of program.ExitCode. Everything that it started has stopped by then.
+// run returns the exit code of the demo, which has stopped by then.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	settings, err := parse(args, stderr)
+	display := progress.New(stderr)
+	path, err := compile.Program(ctx, compile.Target{
+		Directory: "demo/app", What: "the demo", Otherwise: "run it in a clone of the repository, with Go",
+	}, display)
+	display.Stop()
+	code := 0
 	if err == nil {
-		err = runDemo(ctx, settings, stdout, stderr)
+		code, err = runDemo(ctx, path, args, stdout, stderr)
 	}
-	return program.ExitCode(ctx, "demo", err, stderr)
+	if err != nil {
+		return program.ExitCode(ctx, "demo", err, stderr)
+	}
+	return code
+}
+
+// runDemo runs the demo at this path until it exits. A cancelled context interrupts it.
+func runDemo(ctx context.Context, path string, args []string, stdout, stderr io.Writer) (code int, err error) {
+	lifeline, err := child.NewLifeline(path)
+	if err != nil {
+		return 0, err
+	}
+	defer lifeline.Kill()
+	command, err := lifeline.Command(nil, args...)
+	if err != nil {
+		return 0, err
+	}
+	command.Stdout, command.Stderr = stdout, stderr
+	defer context.AfterFunc(ctx, lifeline.Interrupt)()
+	err = command.Run()
+	if exited, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exited.ExitCode(), nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("run the demo: %w", err)
+	}
+	return 0, nil
 }

@@ -1,10 +1,16 @@
 package program_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +18,46 @@ import (
 
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 )
+
+// The test binary is a program below a directory of go run's, or stands for go run itself.
+const roleEnv = "PROGRAM_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleEnv) {
+	case "program": // says that it runs, until it is told to stop
+		program.Main(func(ctx context.Context, _ []string, stdout, _ io.Writer) int {
+			fmt.Fprintln(stdout, "running")
+			<-ctx.Done()
+			return 0
+		})
+	case "go run":
+		command := exec.Command(os.Args[0])
+		command.Env = append(os.Environ(), roleEnv+"=program")
+		command.Stdout = os.Stdout
+		if err := command.Run(); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func TestMainStopsWhenGoRunIsKilled(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	goRun := exec.CommandContext(t.Context(), self)
+	goRun.Env = append(os.Environ(), roleEnv+"=go run", "GOCACHE="+filepath.Dir(self))
+	stdout, err := goRun.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, goRun.Start())
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "running\n", line)
+	require.NoError(t, goRun.Process.Kill())
+	_, err = io.Copy(io.Discard, stdout) // ends when the program has closed its output too
+	require.NoError(t, err)
+	_ = goRun.Wait() // it was killed
+}
 
 func TestExitCode(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())

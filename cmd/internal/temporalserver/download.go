@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/compile"
 )
 
 // startDownload starts the CLI that the SDK has downloaded, or downloads it first.
@@ -37,7 +39,7 @@ func startDownload(ctx context.Context, o Options) (*Server, error) {
 
 // downloadPath returns where the SDK puts the CLI.
 func downloadPath() (string, error) {
-	directory, err := cacheDirectory()
+	directory, err := compile.CacheDirectory()
 	if err != nil {
 		return "", err
 	}
@@ -46,17 +48,4 @@ func downloadPath() (string, error) {
 		path += ".exe"
 	}
 	return path, nil
-}
-
-// cacheDirectory returns the directory of the programs that this package compiles or downloads.
-func cacheDirectory() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find a directory for the Temporal server's program: %w", err)
-	}
-	directory := filepath.Join(cache, "temporal-asteroid")
-	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return "", fmt.Errorf("make a directory for the Temporal server's program: %w", err)
-	}
-	return directory, nil
 }

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/compile"
 )
 
 // Ready is the line that cmd/devserver prints with --json when it is ready.
@@ -20,11 +21,14 @@ type Ready struct {
 
 // startEmbedded compiles cmd/devserver, if it must, and starts it.
 func startEmbedded(ctx context.Context, o Options) (*Server, error) {
-	why := "as there is no temporal command on the PATH"
-	if o.Kind == Embedded {
-		why = "as asked"
+	target := compile.Target{
+		Directory: "devserver", What: "a Temporal server", Why: ", as there is no temporal command on the PATH",
+		Otherwise: "install the Temporal CLI (https://docs.temporal.io/cli), or let the SDK download it with --server download",
 	}
-	program, err := compileDevServer(ctx, why, o.Progress)
+	if o.Kind == Embedded {
+		target.Why = ", as asked"
+	}
+	program, err := compile.Program(ctx, target, o.Progress)
 	if err != nil {
 		return nil, err
 	}

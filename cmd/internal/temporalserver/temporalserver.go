@@ -30,6 +30,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/compile"
 )
 
 // Kind is a kind of server.
@@ -76,15 +78,7 @@ type Options struct {
 	SearchAttributes map[string]enumspb.IndexedValueType
 
 	// Progress is told what goes on. Nil: nobody.
-	Progress Progress
-}
-
-// Progress shows how far the start is. It is called from one goroutine at a time.
-type Progress interface {
-	// Phase says what begins now.
-	Phase(text string)
-	// Count says how far the phase is. It is called often.
-	Count(text string)
+	Progress compile.Progress
 }
 
 type noProgress struct{}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/compile"
 )
 
 // The test binary is also a temporal command, whose server is that of cmd/devserver.
@@ -158,7 +158,7 @@ func TestStartUsesCLIOrEmbeddedServerOrOneThatRuns(t *testing.T) {
 	requireServes(t, embedded, "Customer")
 	require.True(t, embedded.Own())
 
-	directory, err := cacheDirectory()
+	directory, err := compile.CacheDirectory()
 	require.NoError(t, err)
 	putCLI(t, "temporal version 1.1.0 (Server 1.25.0, UI 2.30.0)", filepath.Join(directory, "devserver"))
 	var progress recorder
@@ -240,7 +240,7 @@ func TestStartNamesPortInUse(t *testing.T) {
 func TestStartUsesEarlierDownload(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
-	directory, err := cacheDirectory()
+	directory, err := compile.CacheDirectory()
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -251,51 +251,6 @@ func TestStartUsesEarlierDownload(t *testing.T) {
 	t.Setenv(cliVersionEnv, currentVersion)
 	_, err = Start(t.Context(), Options{Kind: Download})
 	require.ErrorContains(t, err, path+" exited before it was ready")
-}
-
-// TestCompilationCountsPackages compiles a program of two packages.
-func TestCompilationCountsPackages(t *testing.T) {
-	goCommand, err := exec.LookPath("go")
-	require.NoError(t, err)
-	root := t.TempDir()
-	module := fmt.Sprint("example.com/m", time.Now().UnixNano()) // compiled by nobody yet
-	source := filepath.Join(root, "cmd", "devserver")
-	write := func(path, text string) {
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	}
-	write(filepath.Join(root, "go.mod"), "module "+module+"\n\ngo 1.26\n")
-	write(filepath.Join(root, "cmd", "cmd.go"), "package cmd\n")
-	write(filepath.Join(source, "main.go"), "package main\n\nimport _ \""+module+"/cmd\"\n\nfunc main() {}\n")
-	t.Setenv("GOFLAGS", "-mod=vendor -tags=bogus") // the user's own do not count
-
-	var progress recorder
-	c := compilation{goCommand: goCommand, source: source, progress: &progress}
-	program := filepath.Join(root, "program")
-	require.NoError(t, c.run(t.Context(), "as asked", program))
-	require.FileExists(t, program)
-	require.Equal(t, []string{"compiling a Temporal server, as asked: up to a minute the first time, seconds later"}, progress.phases)
-	require.Contains(t, progress.counts, "compiling a Temporal server: 1 of 2 packages")
-	require.Contains(t, progress.counts, "linking the Temporal server")
-
-	progress = recorder{}
-	require.NoError(t, c.run(t.Context(), "as asked", program))
-	require.Equal(t, "looking for what is to be compiled of a Temporal server", progress.all())
-
-	write(filepath.Join(source, "main.go"), "package main\n\nfunc main() { none() }\n")
-	err = c.run(t.Context(), "as asked", program)
-	require.ErrorContains(t, err, "main.go:3:15: undefined: none; install the Temporal CLI")
-	require.NotContains(t, err.Error(), "\n")
-
-	interrupted, interrupt := context.WithCancel(t.Context())
-	interrupt()
-	require.ErrorIs(t, c.run(interrupted, "as asked", program), context.Canceled)
-}
-
-func TestEstimate(t *testing.T) {
-	for packages, want := range map[int]string{1: "up to a minute", 300: "up to a minute", 301: "about 2 minutes", 1794: "about 6 minutes"} {
-		require.Equal(t, want, estimate(packages))
-	}
 }
 
 func TestGuessUI(t *testing.T) {

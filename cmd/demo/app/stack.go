@@ -64,6 +64,8 @@ func startStack(ctx context.Context, settings settings, files []*localFile, disp
 	}
 	if !settings.live {
 		options.SettleInterval = 100 * time.Millisecond // the fake lists output files at once
+	} else if err := worker.Check(ctx, options); err != nil {
+		return nil, applicationError(err)
 	}
 	settings.server.Progress = display
 	if s.server, err = temporalserver.Start(ctx, settings.server); err != nil {
