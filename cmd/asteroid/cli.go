@@ -37,7 +37,7 @@ func newRootCommand(c *cli) *cobra.Command {
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
 	c.temporal.addFlags(root.PersistentFlags())
 	root.AddCommand(
-		newWorkerCommand(c), newDevCommand(c),
+		c.newWorkerCommand(), c.newDevCommand(),
 		c.newRunCommand(), c.newListCommand(), c.newShowCommand(), c.newResultCommand(),
 		c.newAnswerCommand(), c.newMessageCommand(), c.newPauseCommand(), c.newResumeCommand(), c.newCancelCommand(),
 		c.newFilesCommand(), c.newAgentsCommand(), c.newGenerateCommand(), c.newDoctorCommand(), c.newSetupCommand(),
