@@ -177,7 +177,8 @@ func (c *cli) dev(ctx context.Context, s *devSettings) error {
 	return err
 }
 
-// startFake starts the fake, and completes the worker's configuration with the connection to it. The
+// startFake starts the fake, and completes the worker's configuration with the connection to it.
+// The
 // directory takes the secrets.
 func (s *devSettings) startFake(dir string) (*testsuite.API, error) {
 	options := []testsuite.Option{
