@@ -178,8 +178,7 @@ func (c *cli) dev(ctx context.Context, s *devSettings) error {
 }
 
 // startFake starts the fake, and completes the worker's configuration with the connection to it.
-// The
-// directory takes the secrets.
+// The directory takes the secrets.
 func (s *devSettings) startFake(dir string) (*testsuite.API, error) {
 	options := []testsuite.Option{
 		testsuite.WithListenAddr(s.fake),
