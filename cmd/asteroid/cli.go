@@ -38,7 +38,7 @@ func newRootCommand(c *cli) *cobra.Command {
 	c.temporal.addFlags(root.PersistentFlags())
 	root.AddCommand(
 		newWorkerCommand(c), newDevCommand(c),
-		c.newRunCommand(), c.newListCommand(), c.newShowCommand(), c.newResultCommand(),
+		c.newAgentsCommand(), c.newRunCommand(), c.newListCommand(), c.newShowCommand(), c.newResultCommand(),
 		c.newAnswerCommand(), c.newMessageCommand(), c.newPauseCommand(), c.newResumeCommand(), c.newCancelCommand(),
 		c.newFilesCommand(), c.newDoctorCommand(), c.newSetupCommand(),
 	)

@@ -133,7 +133,8 @@ func (e *examination) checkVersion(ctx context.Context) {
 	}
 }
 
-// versionNumbers returns the numbers of a version such as 1.32.1-rc.2, up to the first that is none.
+// versionNumbers returns the numbers of a version such as 1.32.1-rc.2, up to the first that is
+// none.
 func versionNumbers(version string) (numbers []int) {
 	version, _, _ = strings.Cut(version, "-")
 	for part := range strings.SplitSeq(version, ".") {
