@@ -23,7 +23,7 @@ func (c *cli) newAgentsCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "agents",
 		Short: "List the agents that a worker can run",
-		Long:  "List the agents that a worker's connection sees. A worker asks Asteroid; the server must support standalone activities.\n\n" + exitCodes,
+		Long:  help("List the agents that a worker's connection sees. A worker asks Asteroid; the server must support standalone activities."),
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			ctx := command.Context()
