@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 )
@@ -30,11 +31,8 @@ func (s *agentsSettings) addFlags(flags *pflag.FlagSet) {
 }
 
 func (c *cli) newAgentsCommand() *cobra.Command {
-	command := &cobra.Command{
-		Use: "agents", Short: "Tell which agents there are, and what they take and return",
-		Args: usageArgs(cobra.NoArgs),
-		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
-	}
+	command := c.newAgentsListCommand()
+	command.Use, command.Short = "agents", "List the agents, and show what one takes and returns"
 	command.AddCommand(c.newAgentsListCommand(), c.newAgentsShowCommand())
 	return command
 }
@@ -44,7 +42,7 @@ func (c *cli) newAgentsListCommand() *cobra.Command {
 	var search string
 	command := &cobra.Command{
 		Use: "list", Short: "List the agents that the worker's key sees",
-		Long: "List the agents that the worker's key sees.\n\n" + exitCodes,
+		Long: help("List the agents that a worker's connection sees. A worker asks Asteroid; the server must support standalone activities."),
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			var listed asteroid.ListAgentsResult
@@ -55,13 +53,12 @@ func (c *cli) newAgentsListCommand() *cobra.Command {
 			return c.print(listed, func(out io.Writer) error {
 				var rows [][]string
 				for _, agent := range listed.Agents {
-					rows = append(rows, []string{cell(agent.Name), oneLine(agent.AgentID), ago(agent.CreatedAt)})
+					rows = append(rows, []string{oneLine(agent.AgentID), cell(agent.Name)})
 				}
-				if err := printTable(out, []string{"NAME", "AGENT", "CREATED"}, rows); err != nil || !listed.Incomplete {
-					return err
+				if listed.Incomplete {
+					rows = append(rows, []string{"...", "there are more: --search finds them"})
 				}
-				_, err := fmt.Fprintln(out, "There are more: --search narrows the list.")
-				return err
+				return printTable(out, []string{"AGENT", "NAME"}, rows)
 			})
 		},
 	}
@@ -75,7 +72,7 @@ func (c *cli) newAgentsShowCommand() *cobra.Command {
 	var version int
 	command := &cobra.Command{
 		Use: "show AGENT", Short: "Show what a version of an agent takes and returns",
-		Long: "Show the inputs, the outputs and the hard timeout of a version of the agent with the id AGENT.\n\n" + exitCodes,
+		Long: help("Show the inputs, the outputs and the hard timeout of a version of the agent with the id or the name AGENT."),
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
 			described, err := c.describe(command.Context(), s, args[0], version)
@@ -93,7 +90,15 @@ func (c *cli) newAgentsShowCommand() *cobra.Command {
 
 // describe asks a worker about a version of an agent; 0 is the published one.
 func (c *cli) describe(ctx context.Context, s agentsSettings, agentID string, version int) (*asteroid.AgentDescription, error) {
-	in := asteroid.DescribeAgentInput{Connection: s.connection, AgentID: agentID}
+	connected, err := c.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer connected.Close()
+	in := asteroid.DescribeAgentInput{Connection: s.connection}
+	if in.AgentID, err = connected.agentID(ctx, s.taskQueue, s.connection, agentID); err != nil {
+		return nil, err
+	}
 	if version != 0 {
 		in.Version = &version
 	}
@@ -101,7 +106,7 @@ func (c *cli) describe(ctx context.Context, s agentsSettings, agentID string, ve
 		return nil, usageErrorf("%w", err)
 	}
 	var described asteroid.AgentDescription
-	if err := c.ask(ctx, s.taskQueue, asteroid.DescribeAgentName, in, &described); err != nil {
+	if err := connected.ask(ctx, s.taskQueue, asteroid.DescribeAgentName, in, &described); err != nil {
 		return nil, err
 	}
 	if described.Unsupported {
@@ -180,30 +185,67 @@ func typeName(schema json.RawMessage) string {
 	return "any"
 }
 
-// askTimeout bounds an activity that answers a question about agents.
-const askTimeout = 30 * time.Second
-
-// ask runs an activity on a worker of the task queue and decodes its result.
+// ask is service.ask on a connection of its own.
 func (c *cli) ask(ctx context.Context, taskQueue, activity string, in, result any) error {
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if polled, err := s.polled(ctx, taskQueue); err == nil && !polled {
-		return noWorker(taskQueue)
+	return s.ask(ctx, taskQueue, activity, in, result)
+}
+
+// agents lets a worker list agents.
+func (s *service) agents(ctx context.Context, queue string, in asteroid.ListAgentsInput) (*asteroid.ListAgentsResult, error) {
+	var found asteroid.ListAgentsResult
+	return &found, s.ask(ctx, queue, asteroid.ListAgentsName, in, &found)
+}
+
+// ask lets a worker run an activity that answers soon.
+func (s *service) ask(ctx context.Context, queue, activityName string, in, out any) error {
+	if polled, err := s.polled(ctx, queue); err == nil && !polled {
+		return noWorker(queue)
 	}
+	const patience = 30 * time.Second
 	handle, err := s.ExecuteActivity(ctx, client.StartActivityOptions{
-		ID: "asteroid-ask-" + uuid.NewString(), TaskQueue: taskQueue, StartToCloseTimeout: askTimeout, ScheduleToCloseTimeout: askTimeout,
-		Summary: "Answer a command line",
-	}, activity, in)
+		ID: "asteroid-ask-" + uuid.NewString(), TaskQueue: queue, ScheduleToCloseTimeout: patience,
+	}, activityName, in)
 	if _, unimplemented := errors.AsType[*serviceerror.Unimplemented](err); unimplemented {
 		return fmt.Errorf("Temporal at %s has no standalone activities: update the server", s.address)
 	}
 	if err != nil {
 		return s.failure(err, "")
 	}
-	return handle.Get(ctx, result)
+	err = handle.Get(ctx, out)
+	if _, timedOut := errors.AsType[*temporal.TimeoutError](err); timedOut {
+		return codedError{exitTimedOut, fmt.Errorf("no worker of the task queue %s answered within %s: see that one runs, and that it has the plugin", argument(queue), patience)}
+	}
+	return err
+}
+
+// agentID returns an id as it is, and the id of the agent that has a name. Ids are UUIDs.
+func (s *service) agentID(ctx context.Context, queue, connection, given string) (string, error) {
+	if uuid.Validate(given) == nil {
+		return given, nil
+	}
+	found, err := s.agents(ctx, queue, asteroid.ListAgentsInput{Connection: connection, SearchName: given})
+	if err != nil {
+		return "", fmt.Errorf("find the agent %q by its name: %w", given, err)
+	}
+	var ids []string
+	for _, agent := range found.Agents {
+		if strings.EqualFold(agent.Name, given) {
+			ids = append(ids, agent.AgentID)
+		}
+	}
+	switch len(ids) {
+	case 1:
+		return ids[0], nil
+	case 0:
+		return "", notFoundErrorf("no agent has the name or the id %q: asteroid agents lists them", given)
+	default:
+		return "", usageErrorf("%d agents have the name %q: give one of the ids %s", len(ids), given, strings.Join(ids, ", "))
+	}
 }
 
 // completeAgents completes the id of an agent. Without a worker it completes nothing.

@@ -81,7 +81,7 @@ func (c *clients) startWorker(own ...any) (stop func()) {
 	options := asteroidworker.Options{
 		Connections: map[string]asteroid.Connection{
 			"default": {APIKey: asteroid.StaticAPIKey(c.api.APIKey()), BaseURL: c.api.BaseURL()},
-			"wrong":   {APIKey: asteroid.StaticAPIKey("wrong"), BaseURL: c.api.BaseURL()},
+			"wrong":   {APIKey: asteroid.StaticAPIKey("not-the-fakes-key"), BaseURL: c.api.BaseURL()},
 		},
 		OutputRoots: []string{c.output}, SchemaChecker: jsonschema.Check,
 	}

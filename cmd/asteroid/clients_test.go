@@ -100,9 +100,24 @@ func TestRunTakesInputsFromFiles(t *testing.T) {
 	}
 }
 
+func TestRunTakesNameOfAgent(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	require.Contains(t, c.ok(c.asteroid("run", "Echo", "--task-queue", c.queue)), "echo: completed")
+	found := decoded[asteroid.ListAgentsResult](t, c.ok(c.asteroid("agents", "--task-queue", c.queue, "--json", "--search", "ech")))
+	require.Equal(t, c.api.AgentID("echo"), found.Agents[0].AgentID)
+	require.Contains(t, c.ok(c.asteroid("agents", "--task-queue", c.queue)), c.api.AgentID("patient")+"  patient")
+	refused(t, c.asteroid("agents", "--task-queue", "unserved"), exitFailed, "no worker polls")
+	refused(t, c.asteroid("run", "echo", "--task-queue", "unserved"), exitFailed, "no worker polls")
+	refused(t, c.asteroid("agents", "--task-queue", c.queue, "--connection", "other"), exitUsage, "other")
+}
+
 func TestRunExitCodes(t *testing.T) {
 	c := newClients(t, defaultNamespace)
 	c.startWorker()
+	for range 2 {
+		c.api.ServeAgent("twin", works)
+	}
 	for name, row := range map[string]struct {
 		args []string
 		code int
@@ -110,6 +125,8 @@ func TestRunExitCodes(t *testing.T) {
 	}{
 		"agent failed":     {[]string{c.api.AgentID("echo"), "--input", "fail=bad_login"}, exitAgentFailed, "bad_login"},
 		"no such agent":    {[]string{uuid.NewString()}, exitNotFound, ""},
+		"no such name":     {[]string{"clerk"}, exitNotFound, "asteroid agents"},
+		"two of the name":  {[]string{"twin"}, exitUsage, "2 agents have the name"},
 		"timed out":        {[]string{c.api.ServeAgent("slow", works), "--timeout", "1s"}, exitTimedOut, "asteroid cancel"},
 		"deadline":         {[]string{c.api.ServeAgent("slower", works), "--deadline", "1s"}, exitTimedOut, ""},
 		"wrong connection": {[]string{c.api.AgentID("echo"), "--connection", "other"}, exitUsage, "other"},
@@ -175,9 +192,11 @@ func TestAnswerBelongsToOneAsking(t *testing.T) {
 	}
 	refused(t, c.asteroid("message", id, "hello"), exitFailed, "asteroid answer")
 	refused(t, c.asteroid("resume", id), exitFailed, "asteroid answer")
-	interactive := c.asteroidWith(t.Context(), strings.NewReader("\n2\n"), "answer", id, "--asking", agents[0].Asking)
+	interactive := c.asteroidWith(t.Context(), strings.NewReader("\n3\n1,2\n2\n"), "answer", id, "--asking", agents[0].Asking)
 	require.Contains(t, c.ok(interactive), "filer has the answer: Savings")
 	require.Contains(t, interactive.stderr, "2  Savings")
+	require.Contains(t, interactive.stderr, `"3" chooses nothing`)
+	require.Contains(t, interactive.stderr, `"1,2" chooses nothing`)
 	require.Contains(t, c.ok(c.asteroid("result", id, "--wait")), `"account": "Savings"`)
 	refused(t, c.asteroid("answer", id, "--option", "1"), exitFailed, "closed")
 }
@@ -262,6 +281,45 @@ func TestPauseResumeMessageAndCancelSteerAgent(t *testing.T) {
 	require.Equal(t, "cancelled", c.api.Executions()[0].Status)
 	refused(t, c.asteroid("cancel", id), exitFailed, "closed")
 	refused(t, c.asteroid("result", id), exitAgentFailed, "")
+}
+
+// swallows is a user's workflow that completes although it was cancelled.
+func swallows(ctx workflow.Context, in workflows.RunAgentInput) error {
+	_, _ = workflows.RunAgent(ctx, in)
+	return nil
+}
+
+// wraps is a user's workflow that wraps the error of its agent.
+func wraps(ctx workflow.Context, in workflows.RunAgentInput) error {
+	_, err := workflows.RunAgent(ctx, in)
+	return fmt.Errorf("file the claim: %w", err)
+}
+
+func TestCancelReportsWhatBecameOfAgents(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker(swallows, wraps)
+	agent := c.api.ServeAgent("worker", works)
+	for name, row := range map[string]struct {
+		workflow any
+		onCancel workflows.OnCancel
+		code     int
+	}{
+		"swallowed": {swallows, "", 0},
+		"wrapped":   {wraps, "", 0},
+		"abandoned": {wraps, workflows.AbandonExecution, exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := workflows.RunAgentInput{AgentID: agent, OnCancel: row.onCancel}
+			run, err := c.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: c.queue}, row.workflow, in)
+			require.NoError(t, err)
+			started := c.awaitAgents(run.GetID(), all(1, workflows.PhaseRunning))
+			got := c.asteroid("cancel", run.GetID())
+			require.Equal(t, row.code, got.code, "%s%s", got.stdout, got.stderr)
+			require.Contains(t, got.stdout, started[0].ExecutionID)
+			require.Equal(t, row.code != 0, strings.Contains(got.stderr, "when last seen"), got.stderr)
+		})
+	}
 }
 
 func TestListShowsWhoWaits(t *testing.T) {

@@ -28,9 +28,9 @@ func (c *cli) newDoctorCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything between this machine and Asteroid, and say what to do",
-		Long: "Check the Temporal service, the namespace, its search attributes, the workers of a task queue, their connections to Asteroid, " +
-			"the connection in this environment, the watches, the webhook receiver, and the clocks. Each check says what to do.\n\n" +
-			"A worker's connection is checked by reading an execution that does not exist. The exit code is 1 if a check failed; warnings do not count.\n\n" + exitCodes,
+		Long: help("Check the Temporal service, the namespace, its search attributes, the workers of a task queue, their connections to Asteroid, "+
+			"the connection in this environment, the watches, the webhook receiver, and the clocks. Each check says what to do.",
+			"A worker's connection is checked by reading an execution that does not exist. The exit code is 1 if a check failed; warnings do not count."),
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error { return c.doctor(command.Context(), s) },
 	}
@@ -183,23 +183,22 @@ func (e *examination) checkTaskQueue(ctx context.Context) {
 		kind  enums.TaskQueueType
 		tasks string
 	}{{enums.TASK_QUEUE_TYPE_WORKFLOW, "workflows"}, {enums.TASK_QUEUE_TYPE_ACTIVITY, "activities"}}
-	_, _ = e.service.polled(ctx, e.settings.taskQueue) // waits for a worker that has just been started
-	pollers := map[string]bool{}
+	workers := map[string]bool{}
 	var lacking []string
 	var last time.Time
 	for _, of := range kinds {
-		described, err := e.service.DescribeTaskQueue(ctx, e.settings.taskQueue, of.kind)
+		pollers, err := e.service.pollers(ctx, e.settings.taskQueue, of.kind)
 		if err != nil {
 			e.add("task queue", checkFailed, message(err), "")
 			return
 		}
-		for _, poller := range described.GetPollers() {
-			pollers[poller.GetIdentity()] = true
+		for _, poller := range pollers {
+			workers[poller.GetIdentity()] = true
 			if at := poller.GetLastAccessTime().AsTime(); at.After(last) {
 				last = at
 			}
 		}
-		if len(described.GetPollers()) == 0 {
+		if len(pollers) == 0 {
 			lacking = append(lacking, of.tasks)
 		}
 	}
@@ -209,5 +208,5 @@ func (e *examination) checkTaskQueue(ctx context.Context) {
 		return
 	}
 	e.polled = true
-	e.add("task queue", checkOK, fmt.Sprintf("workers of %s: %d, last poll %s", e.settings.taskQueue, len(pollers), ago(last)), "")
+	e.add("task queue", checkOK, fmt.Sprintf("workers of %s: %d, last poll %s", e.settings.taskQueue, len(workers), ago(last)), "")
 }

@@ -25,8 +25,8 @@ func (c *cli) newGenerateCommand() *cobra.Command {
 	var version int
 	command := &cobra.Command{
 		Use: "generate", Short: "Write Go types for an agent's inputs and results",
-		Long: "Write Go types for the inputs and the results that a version of an agent declares. Inputs.Map gives RunAgentInput its Inputs, " +
-			"and Execution.DecodeResult decodes a result.\n\n" + exitCodes,
+		Long: help("Write Go types for the inputs and the results that a version of an agent declares. Inputs.Map gives RunAgentInput its Inputs, " +
+			"and Execution.DecodeResult decodes a result."),
 		Example: "  asteroid generate --agent 0f8fad5b-d9cb-469f-a165-70867728950e --package claims --out claims/agent.go",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
