@@ -77,7 +77,7 @@ func TestGenerateWritesTypesThatCompile(t *testing.T) {
 	c := newClients(t, defaultNamespace)
 	c.startWorker()
 	require.NoError(t, os.MkdirAll("testdata", 0o750))
-	dir, err := os.MkdirTemp("testdata", "generated")
+	dir, err := os.MkdirTemp("testdata", "generated") //nolint:usetesting // within the module, which the code imports
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	for _, args := range [][]string{{}, {"--out", filepath.Join(dir, "agent.go")}} {

@@ -227,8 +227,8 @@ func goName(name string) string {
 	if exported == "" || !token.IsExported(exported) {
 		return "X" + exported
 	}
-	if strings.HasSuffix(exported, "Id") {
-		exported = strings.TrimSuffix(exported, "Id") + "ID"
+	if stem, isID := strings.CutSuffix(exported, "Id"); isID {
+		return stem + "ID"
 	}
 	return exported
 }

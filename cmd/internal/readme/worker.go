@@ -15,8 +15,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// runWorker is a worker with the plugin.
-func runWorker(temporalClient client.Client, interrupt <-chan any) error {
+// RunWorker is a worker with the plugin.
+func RunWorker(temporalClient client.Client, interrupt <-chan any) error {
 	plugin, err := asteroidworker.NewPlugin(asteroidworker.Options{
 		Connections: map[string]asteroid.Connection{
 			"default": asteroid.ConnectionFromEnv(), // reads ASTEROID_API_KEY
@@ -34,8 +34,8 @@ func runWorker(temporalClient client.Client, interrupt <-chan any) error {
 	return w.Run(interrupt)
 }
 
-// checkWorker checks a worker's options before it starts.
-func checkWorker(ctx context.Context, temporalClient client.Client, options asteroidworker.Options) error {
+// CheckWorker checks a worker's options before it starts.
+func CheckWorker(ctx context.Context, temporalClient client.Client, options asteroidworker.Options) error {
 	if err := asteroidworker.Check(ctx, options); err != nil {
 		return err // which connection cannot be used, and what to do
 	}
@@ -43,8 +43,8 @@ func checkWorker(ctx context.Context, temporalClient client.Client, options aste
 	return asteroidworker.EnsureSearchAttributes(ctx, temporalClient, "default", attributes)
 }
 
-// startPipeline starts the workflow that runs agents one after another.
-func startPipeline(ctx context.Context, temporalClient client.Client, reader, filer string) (client.WorkflowRun, error) {
+// StartPipeline starts the workflow that runs agents one after another.
+func StartPipeline(ctx context.Context, temporalClient client.Client, reader, filer string) (client.WorkflowRun, error) {
 	documents := []asteroid.FileRef{{URI: "file:///srv/claims/1042.pdf"}}
 	run, err := temporalClient.ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: "claims"},
 		workflows.PipelineName, workflows.PipelineInput{Steps: []workflows.PipelineStep{
@@ -58,8 +58,8 @@ func startPipeline(ctx context.Context, temporalClient client.Client, reader, fi
 	return run, err
 }
 
-// webhookHandler receives webhooks for the workflows of a namespace.
-func webhookHandler(temporalClient client.Client, key *rsa.PublicKey, secret string) (*asteroidworker.WebhookHandler, error) {
+// WebhookHandler receives webhooks for the workflows of a namespace.
+func WebhookHandler(temporalClient client.Client, key *rsa.PublicKey, secret string) (*asteroidworker.WebhookHandler, error) {
 	handler, err := asteroidworker.NewWebhookHandler(asteroidworker.WebhookOptions{
 		Clients:    map[string]client.Client{"default": temporalClient},
 		PublicKeys: []*rsa.PublicKey{key}, // asteroidworker.ParseWebhookPublicKey reads Asteroid's

@@ -37,8 +37,8 @@ func FileClaim(ctx workflow.Context, claim Claim) (string, error) {
 	return filed.ExecutionID, nil
 }
 
-// handOver passes the files of one agent to the next, and saves what that leaves.
-func handOver(ctx workflow.Context, gatherer, filer string) (*asteroid.SaveFilesResult, error) {
+// HandOver passes the files of one agent to the next, and saves what that leaves.
+func HandOver(ctx workflow.Context, gatherer, filer string) (*asteroid.SaveFilesResult, error) {
 	gathered, err := workflows.RunAgent(ctx, workflows.RunAgentInput{
 		AgentID: gatherer,
 		Collect: &workflows.Collect{},
