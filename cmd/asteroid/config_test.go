@@ -77,6 +77,15 @@ func TestParseConfigAcceptsEmptyFile(t *testing.T) {
 	}
 }
 
+func TestParseConfigAcceptsAnchors(t *testing.T) {
+	t.Parallel()
+	var config workerConfig
+	require.NoError(t, parseConfig([]byte("connections:\n  a: &a {apiKeyEnv: A, dialect: workflows}\n  b: {<<: *a, apiKeyEnv: B}\n"), &config))
+	require.Equal(t, map[string]connectionConfig{
+		"a": {APIKeyEnv: "A", Dialect: "workflows"}, "b": {APIKeyEnv: "B", Dialect: "workflows"},
+	}, config.Connections)
+}
+
 func TestExampleConfigShowsEveryField(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, parseConfig([]byte(exampleConfig), new(workerConfig)))
