@@ -264,6 +264,45 @@ func TestPauseResumeMessageAndCancelSteerAgent(t *testing.T) {
 	refused(t, c.asteroid("result", id), exitAgentFailed, "")
 }
 
+// swallows is a user's workflow that completes although it was cancelled.
+func swallows(ctx workflow.Context, in workflows.RunAgentInput) error {
+	_, _ = workflows.RunAgent(ctx, in)
+	return nil
+}
+
+// wraps is a user's workflow that wraps the error of its agent.
+func wraps(ctx workflow.Context, in workflows.RunAgentInput) error {
+	_, err := workflows.RunAgent(ctx, in)
+	return fmt.Errorf("file the claim: %w", err)
+}
+
+func TestCancelReportsWhatBecameOfAgents(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker(swallows, wraps)
+	agent := c.api.ServeAgent("worker", works)
+	for name, row := range map[string]struct {
+		workflow any
+		onCancel workflows.OnCancel
+		code     int
+	}{
+		"swallowed": {swallows, "", 0},
+		"wrapped":   {wraps, "", 0},
+		"abandoned": {wraps, workflows.AbandonExecution, exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := workflows.RunAgentInput{AgentID: agent, OnCancel: row.onCancel}
+			run, err := c.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: c.queue}, row.workflow, in)
+			require.NoError(t, err)
+			started := c.awaitAgents(run.GetID(), all(1, workflows.PhaseRunning))
+			got := c.asteroid("cancel", run.GetID())
+			require.Equal(t, row.code, got.code, "%s%s", got.stdout, got.stderr)
+			require.Contains(t, got.stdout, started[0].ExecutionID)
+			require.Equal(t, row.code != 0, strings.Contains(got.stderr, "when last seen"), got.stderr)
+		})
+	}
+}
+
 func TestListShowsWhoWaits(t *testing.T) {
 	for _, namespace := range []string{defaultNamespace, bareNamespace} {
 		t.Run(namespace, func(t *testing.T) {

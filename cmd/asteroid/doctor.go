@@ -183,23 +183,22 @@ func (e *examination) checkTaskQueue(ctx context.Context) {
 		kind  enums.TaskQueueType
 		tasks string
 	}{{enums.TASK_QUEUE_TYPE_WORKFLOW, "workflows"}, {enums.TASK_QUEUE_TYPE_ACTIVITY, "activities"}}
-	_, _ = e.service.polled(ctx, e.settings.taskQueue) // waits for a worker that has just been started
-	pollers := map[string]bool{}
+	workers := map[string]bool{}
 	var lacking []string
 	var last time.Time
 	for _, of := range kinds {
-		described, err := e.service.DescribeTaskQueue(ctx, e.settings.taskQueue, of.kind)
+		pollers, err := e.service.pollers(ctx, e.settings.taskQueue, of.kind)
 		if err != nil {
 			e.add("task queue", checkFailed, message(err), "")
 			return
 		}
-		for _, poller := range described.GetPollers() {
-			pollers[poller.GetIdentity()] = true
+		for _, poller := range pollers {
+			workers[poller.GetIdentity()] = true
 			if at := poller.GetLastAccessTime().AsTime(); at.After(last) {
 				last = at
 			}
 		}
-		if len(described.GetPollers()) == 0 {
+		if len(pollers) == 0 {
 			lacking = append(lacking, of.tasks)
 		}
 	}
@@ -209,5 +208,5 @@ func (e *examination) checkTaskQueue(ctx context.Context) {
 		return
 	}
 	e.polled = true
-	e.add("task queue", checkOK, fmt.Sprintf("workers of %s: %d, last poll %s", e.settings.taskQueue, len(pollers), ago(last)), "")
+	e.add("task queue", checkOK, fmt.Sprintf("workers of %s: %d, last poll %s", e.settings.taskQueue, len(workers), ago(last)), "")
 }

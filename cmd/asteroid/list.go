@@ -47,6 +47,11 @@ func (c *cli) newListCommand() *cobra.Command {
 	flags.StringVar(&s.agent, "agent", "", "only those of the agent with this `name`")
 	flags.StringVar(&s.status, "status", "", "only those with this `status`, such as running, paused_by_agent or failed; closed workflows too if it is a final one")
 	flags.IntVar(&s.limit, "limit", 50, "at most this `number`")
+	_ = command.RegisterFlagCompletionFunc("status", cobra.FixedCompletions([]cobra.Completion{ // fails only for an unknown flag
+		string(asteroid.StatusQueued), string(asteroid.StatusStarting), string(asteroid.StatusRunning), string(asteroid.StatusPaused),
+		string(asteroid.StatusPausedByAgent), string(asteroid.StatusAwaitingConfirmation),
+		string(asteroid.StatusCompleted), string(asteroid.StatusFailed), string(asteroid.StatusCancelled),
+	}, cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
 

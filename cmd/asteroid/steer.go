@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -253,7 +254,6 @@ func (c *cli) cancelWorkflow(ctx context.Context, workflowID string, timeout tim
 	defer done()
 	outcome, err := w.awaitClose(waiting)
 	requested := fmt.Sprintf("the cancellation is requested: asteroid show %s tells what became of it", argument(w.id()))
-	_, cancelled := errors.AsType[*temporal.CanceledError](outcome)
 	switch {
 	case ctx.Err() != nil:
 		return codedError{exitInterrupted, errors.New("interrupted, and " + requested)}
@@ -261,12 +261,8 @@ func (c *cli) cancelWorkflow(ctx context.Context, workflowID string, timeout tim
 		return codedError{exitTimedOut, fmt.Errorf("not cancelled after %s, and %s", timeout, requested)}
 	case err != nil:
 		return err
-	case outcome == nil:
-		return fmt.Errorf("workflow %s completed before it could be cancelled: asteroid result %s prints its result", w.id(), argument(w.id()))
-	case !cancelled && !asteroid.IsExecutionCancelled(outcome):
-		return fmt.Errorf("workflow %s failed while it was cancelled: %s", w.id(), message(outcome))
 	}
-	return c.reportCancelled(ctx, w, outcome)
+	return c.reportCancelled(w, outcome, w.agentsAtEnd(ctx, outcome))
 }
 
 // cancelled is what asteroid cancel prints.
@@ -281,28 +277,46 @@ type cancelledAgent struct {
 	Status      asteroid.Status `json:"status,omitempty"`
 }
 
-// reportCancelled prints what became of the agents of a cancelled workflow. One that goes on is an
-// error.
-func (c *cli) reportCancelled(ctx context.Context, w *foundWorkflow, err error) error {
-	report := cancelled{WorkflowID: w.id()}
-	if state, unknown := w.state(ctx); unknown == nil {
-		for i := range state.Agents {
-			agent := &state.Agents[i]
-			report.Agents = append(report.Agents, cancelledAgent{nameOf(agent), agent.ExecutionID, agent.Status})
-		}
-	} else if details, ok := asteroid.DetailsOf(err); ok {
-		report.Agents = []cancelledAgent{{details.ExecutionID, details.ExecutionID, details.Status}}
+// agentsAtEnd returns what became of the agents of a closed workflow, as far as it is known: a
+// worker tells it, else the workflow's own error.
+func (w *foundWorkflow) agentsAtEnd(ctx context.Context, outcome error) (agents []cancelledAgent) {
+	state, err := w.state(ctx)
+	if details, ok := asteroid.DetailsOf(outcome); err != nil && ok {
+		return []cancelledAgent{{details.ExecutionID, details.ExecutionID, details.Status}}
 	}
-	if err := c.print(report, func(out io.Writer) error {
+	if err != nil {
+		return nil
+	}
+	for i := range state.Agents {
+		agent := &state.Agents[i]
+		agents = append(agents, cancelledAgent{nameOf(agent), agent.ExecutionID, agent.Status})
+	}
+	return agents
+}
+
+// reportCancelled prints what became of the agents of a workflow that closed after its cancellation
+// was requested. A workflow that was not cancelled is an error, and so is an agent that goes on.
+func (c *cli) reportCancelled(w *foundWorkflow, outcome error, agents []cancelledAgent) error {
+	_, isCancelled := errors.AsType[*temporal.CanceledError](outcome)
+	isCancelled = isCancelled || asteroid.IsExecutionCancelled(outcome) ||
+		slices.ContainsFunc(agents, func(a cancelledAgent) bool { return a.Status == asteroid.StatusCancelled })
+	switch {
+	case isCancelled:
+	case outcome == nil:
+		return fmt.Errorf("workflow %s completed before it could be cancelled: asteroid result %s prints its result", w.id(), argument(w.id()))
+	default:
+		return fmt.Errorf("workflow %s failed while it was cancelled: %s", w.id(), message(outcome))
+	}
+	if err := c.print(cancelled{w.id(), agents}, func(out io.Writer) error {
 		fmt.Fprintf(out, "Workflow %s is cancelled.\n", oneLine(w.id()))
-		for _, agent := range report.Agents {
+		for _, agent := range agents {
 			fmt.Fprintf(out, "  %s: %s (execution %s)\n", oneLine(agent.Agent), cmp.Or(oneLine(string(agent.Status)), "not started"), cmp.Or(oneLine(agent.ExecutionID), "none"))
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	for _, agent := range report.Agents {
+	for _, agent := range agents {
 		if agent.ExecutionID != "" && !agent.Status.Terminal() {
 			return fmt.Errorf("execution %s was %s when last seen: cancel it in the console if the workflow did not mean to leave it running", agent.ExecutionID, agent.Status)
 		}
