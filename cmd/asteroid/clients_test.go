@@ -100,9 +100,20 @@ func TestRunTakesInputsFromFiles(t *testing.T) {
 	}
 }
 
+func TestRunTakesNameOfAgent(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	require.Contains(t, c.ok(c.asteroid("run", "Echo", "--task-queue", c.queue)), "echo: completed")
+	refused(t, c.asteroid("run", "echo", "--task-queue", "unserved"), exitFailed, "no worker polls")
+	refused(t, c.asteroid("run", "echo", "--task-queue", c.queue, "--connection", "other"), exitUsage, "other")
+}
+
 func TestRunExitCodes(t *testing.T) {
 	c := newClients(t, defaultNamespace)
 	c.startWorker()
+	for range 2 {
+		c.api.ServeAgent("twin", works)
+	}
 	for name, row := range map[string]struct {
 		args []string
 		code int
@@ -110,6 +121,8 @@ func TestRunExitCodes(t *testing.T) {
 	}{
 		"agent failed":     {[]string{c.api.AgentID("echo"), "--input", "fail=bad_login"}, exitAgentFailed, "bad_login"},
 		"no such agent":    {[]string{uuid.NewString()}, exitNotFound, ""},
+		"no such name":     {[]string{"clerk"}, exitNotFound, "asteroid agents list"},
+		"two of the name":  {[]string{"twin"}, exitUsage, "2 agents have the name"},
 		"timed out":        {[]string{c.api.ServeAgent("slow", works), "--timeout", "1s"}, exitTimedOut, "asteroid cancel"},
 		"deadline":         {[]string{c.api.ServeAgent("slower", works), "--deadline", "1s"}, exitTimedOut, ""},
 		"wrong connection": {[]string{c.api.AgentID("echo"), "--connection", "other"}, exitUsage, "other"},

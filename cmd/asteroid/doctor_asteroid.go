@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
-	asteroidclient "github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 // checkTimeout bounds a check that waits for somebody else.
@@ -151,20 +151,12 @@ func (e *examination) checkEnvironment(ctx context.Context) {
 		e.add(name, checkSkipped, "ASTEROID_API_KEY is not set here, which only a worker needs", "")
 		return
 	}
-	c, err := asteroidclient.New("environment", asteroid.ConnectionFromEnv(), checkTimeout, time.Now)
-	if err != nil {
+	connections := map[string]asteroid.Connection{name: asteroid.ConnectionFromEnv()}
+	if err := worker.Check(ctx, worker.Options{Connections: connections}); err != nil {
 		e.add(name, checkFailed, message(err), "correct the variables ASTEROID_*")
 		return
 	}
-	organization, err := c.VisibleOrganization(ctx)
-	switch {
-	case err != nil:
-		e.add(name, checkFailed, message(err), "set ASTEROID_API_KEY to a valid key, and ASTEROID_BASE_URL to the address that it belongs to")
-	case organization == "":
-		e.add(name, checkWarning, "the key spans several organizations", "set ASTEROID_ORGANIZATION_ID")
-	default:
-		e.add(name, checkOK, "the key is of organization "+organization, "")
-	}
+	e.add(name, checkOK, "Asteroid takes the key in ASTEROID_API_KEY", "")
 }
 
 // checkWebhooks sends the webhook receiver an unsigned event, which it must refuse.

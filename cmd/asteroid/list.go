@@ -140,7 +140,7 @@ func (s *service) list(ctx context.Context, settings listSettings, shown asteroi
 		for i, info := range page.GetExecutions() {
 			found[i] = newListed(info, shown)
 		}
-		s.ask(ctx, found)
+		s.askWorkflows(ctx, found)
 		for _, row := range found {
 			if !settings.fits(row) {
 				continue
@@ -215,8 +215,8 @@ func closedStatus(status enums.WorkflowExecutionStatus) string {
 	return strings.ToLower(status.String())
 }
 
-// ask queries the workflows whose search attributes tell nothing, eight at once.
-func (s *service) ask(ctx context.Context, rows []*listed) {
+// askWorkflows queries the workflows whose search attributes tell nothing, eight at once.
+func (s *service) askWorkflows(ctx context.Context, rows []*listed) {
 	const atOnce = 8
 	var idle sync.Map // the problems of task queues, by name
 	var group sync.WaitGroup

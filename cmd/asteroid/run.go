@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -40,9 +42,9 @@ func (c *cli) newRunCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run AGENT",
 		Short: "Run an agent and wait for its result",
-		Long: "Run the agent with the id AGENT by the workflow asteroid.RunAgent, print what it does, and print its result.\n\n" +
+		Long: "Run the agent with the id or name AGENT by the workflow asteroid.RunAgent, print what it does, and print its result.\n\n" +
 			"Ctrl-C stops the waiting, not the agent: asteroid cancel ends that. Progress goes to the standard error output.\n\n" + exitCodes,
-		Example: "  asteroid run 0f8fad5b-d9cb-469f-a165-70867728950e --input invoice=1042 --file /srv/claims/1042.pdf\n" +
+		Example: "  asteroid run invoice-clerk --input invoice=1042 --file /srv/claims/1042.pdf\n" +
 			"  id=$(asteroid run 0f8fad5b-d9cb-469f-a165-70867728950e --detach)",
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error { return c.run(command, args[0], &s) },
@@ -105,6 +107,8 @@ func (s *runSettings) input(agentID string, stdin io.Reader) (workflows.RunAgent
 		}
 	}
 	switch {
+	case strings.TrimSpace(agentID) == "":
+		return in, usageErrorf("AGENT is empty: give the agent's id or name")
 	case s.version < 0:
 		return in, usageErrorf("--agent-version %d: a version is at least 1", s.version)
 	case s.checkInputs && s.head:
@@ -115,7 +119,7 @@ func (s *runSettings) input(agentID string, stdin io.Reader) (workflows.RunAgent
 		return in, usageErrorf("--queue does not go with --file: staged files would expire in the queue")
 	}
 	execute := asteroid.ExecuteAgentInput{
-		AgentID: in.AgentID, AgentProfileID: in.AgentProfileID, AgentProfilePoolID: in.AgentProfilePoolID, Version: in.Version, Head: in.Head,
+		AgentID: uuid.Nil.String(), AgentProfileID: in.AgentProfileID, AgentProfilePoolID: in.AgentProfilePoolID, Version: in.Version, Head: in.Head,
 		Inputs: in.Inputs, Metadata: in.Metadata, IdempotencyKey: in.IdempotencyKey, OnCapacityLimit: in.OnCapacityLimit,
 	}
 	if err := execute.Validate(); err != nil {
@@ -135,6 +139,9 @@ func (c *cli) run(command *cobra.Command, agentID string, settings *runSettings)
 	ctx := command.Context()
 	in, err := settings.input(agentID, c.in)
 	if err != nil {
+		return err
+	}
+	if in.AgentID, err = c.agentID(ctx, agentsSettings{settings.connection, settings.taskQueue}, agentID); err != nil {
 		return err
 	}
 	s, err := c.connect(ctx)
