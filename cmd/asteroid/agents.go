@@ -44,7 +44,7 @@ func (c *cli) newAgentsListCommand() *cobra.Command {
 	var search string
 	command := &cobra.Command{
 		Use: "list", Short: "List the agents that the worker's key sees",
-		Long: "List the agents that the worker's key sees.\n\n" + exitCodes,
+		Long: help("List the agents that the worker's key sees."),
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			var listed asteroid.ListAgentsResult
@@ -75,7 +75,7 @@ func (c *cli) newAgentsShowCommand() *cobra.Command {
 	var version int
 	command := &cobra.Command{
 		Use: "show AGENT", Short: "Show what a version of an agent takes and returns",
-		Long: "Show the inputs, the outputs and the hard timeout of a version of the agent with the id AGENT.\n\n" + exitCodes,
+		Long: help("Show the inputs, the outputs and the hard timeout of a version of the agent with the id AGENT."),
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
 			described, err := c.describe(command.Context(), s, args[0], version)

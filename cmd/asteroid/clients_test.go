@@ -188,9 +188,11 @@ func TestAnswerBelongsToOneAsking(t *testing.T) {
 	}
 	refused(t, c.asteroid("message", id, "hello"), exitFailed, "asteroid answer")
 	refused(t, c.asteroid("resume", id), exitFailed, "asteroid answer")
-	interactive := c.asteroidWith(t.Context(), strings.NewReader("\n2\n"), "answer", id, "--asking", agents[0].Asking)
+	interactive := c.asteroidWith(t.Context(), strings.NewReader("\n3\n1,2\n2\n"), "answer", id, "--asking", agents[0].Asking)
 	require.Contains(t, c.ok(interactive), "filer has the answer: Savings")
 	require.Contains(t, interactive.stderr, "2  Savings")
+	require.Contains(t, interactive.stderr, `"3" chooses nothing`)
+	require.Contains(t, interactive.stderr, `"1,2" chooses nothing`)
 	require.Contains(t, c.ok(c.asteroid("result", id, "--wait")), `"account": "Savings"`)
 	refused(t, c.asteroid("answer", id, "--option", "1"), exitFailed, "closed")
 }

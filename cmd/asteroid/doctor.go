@@ -28,9 +28,9 @@ func (c *cli) newDoctorCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything between this machine and Asteroid, and say what to do",
-		Long: "Check the Temporal service, the namespace, its search attributes, the workers of a task queue, their connections to Asteroid, " +
-			"the connection in this environment, the watches, the webhook receiver, and the clocks. Each check says what to do.\n\n" +
-			"A worker's connection is checked by reading an execution that does not exist. The exit code is 1 if a check failed; warnings do not count.\n\n" + exitCodes,
+		Long: help("Check the Temporal service, the namespace, its search attributes, the workers of a task queue, their connections to Asteroid, "+
+			"the connection in this environment, the watches, the webhook receiver, and the clocks. Each check says what to do.",
+			"A worker's connection is checked by reading an execution that does not exist. The exit code is 1 if a check failed; warnings do not count."),
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error { return c.doctor(command.Context(), s) },
 	}

@@ -34,9 +34,9 @@ func (c *cli) newListCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List the workflows with agents: who works, who waits for a person",
-		Long: "List the open workflows with agents, the newest first, a line each: the agent that waits for a person, else the last one at work. With --all, closed ones follow.\n\n" +
-			"The search attributes that asteroid setup creates tell this. Where they do not, the workflows of the types " +
-			workflows.RunAgentName + " and " + workflows.PipelineName + " are asked one by one, which needs their workers.\n\n" + exitCodes,
+		Long: help("List the open workflows with agents, the newest first, a line each: the agent that waits for a person, else the last one at work. With --all, closed ones follow.",
+			"The search attributes that asteroid setup creates tell this. Where they do not, the workflows of the types "+
+				workflows.RunAgentName+" and "+workflows.PipelineName+" are asked one by one, which needs their workers."),
 		Example: "  asteroid list --waiting",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE:    func(command *cobra.Command, _ []string) error { return c.list(command.Context(), s) },

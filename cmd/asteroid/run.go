@@ -42,8 +42,8 @@ func (c *cli) newRunCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run AGENT",
 		Short: "Run an agent and wait for its result",
-		Long: "Run the agent with the id or name AGENT by the workflow asteroid.RunAgent, print what it does, and print its result.\n\n" +
-			"Ctrl-C stops the waiting, not the agent: asteroid cancel ends that. Progress goes to the standard error output.\n\n" + exitCodes,
+		Long: help("Run the agent with the id or name AGENT by the workflow asteroid.RunAgent, print what it does, and print its result.",
+			"Ctrl-C stops the waiting, not the agent: asteroid cancel ends that. Progress goes to the standard error output."),
 		Example: "  asteroid run invoice-clerk --input invoice=1042 --file /srv/claims/1042.pdf\n" +
 			"  id=$(asteroid run 0f8fad5b-d9cb-469f-a165-70867728950e --detach)",
 		Args: usageArgs(cobra.ExactArgs(1)),

@@ -119,8 +119,8 @@ func (c *cli) newMessageCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "message WORKFLOW TEXT",
 		Short: "Send a message to an agent at work",
-		Long: "Send a message to an agent at work. TEXT - is read from the standard input.\n\n" +
-			"A message to an agent that asks something would answer that: use asteroid answer, or name the --asking.\n\n" + exitCodes,
+		Long: help("Send a message to an agent at work. TEXT - is read from the standard input.",
+			"A message to an agent that asks something would answer that: use asteroid answer, or name the --asking."),
 		Args:              usageArgs(cobra.ExactArgs(2)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -162,7 +162,7 @@ func (c *cli) newPauseCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:               "pause WORKFLOW",
 		Short:             "Pause an agent at work",
-		Long:              "Pause an agent at work, until asteroid resume.\n\n" + exitCodes,
+		Long:              help("Pause an agent at work, until asteroid resume."),
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -183,8 +183,8 @@ func (c *cli) newResumeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "resume WORKFLOW",
 		Short: "Resume a paused agent",
-		Long: "Resume a paused agent, or one whose confirmation was given in the console.\n\n" +
-			"An agent that asks a question is not resumed without an answer, unless --asking names the question.\n\n" + exitCodes,
+		Long: help("Resume a paused agent, or one whose confirmation was given in the console.",
+			"An agent that asks a question is not resumed without an answer, unless --asking names the question."),
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -212,8 +212,8 @@ func (c *cli) newCancelCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "cancel WORKFLOW",
 		Short: "Cancel a workflow and its agents, or one agent",
-		Long: "Cancel a workflow, and with it its agents, or with --execution the run of one agent only. " +
-			"The command returns when they are known to be cancelled. Ctrl-C takes nothing back.\n\n" + exitCodes,
+		Long: help("Cancel a workflow, and with it its agents, or with --execution the run of one agent only. " +
+			"The command returns when they are known to be cancelled. Ctrl-C takes nothing back."),
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
