@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 )
@@ -30,6 +29,7 @@ func (s *agentsSettings) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.taskQueue, "task-queue", defaultTaskQueue, "ask the workers of this task `queue`")
 }
 
+// newAgentsCommand returns the command that lists agents, as its subcommand does.
 func (c *cli) newAgentsCommand() *cobra.Command {
 	command := c.newAgentsListCommand()
 	command.Use, command.Short = "agents", "List the agents, and show what one takes and returns"
@@ -42,7 +42,7 @@ func (c *cli) newAgentsListCommand() *cobra.Command {
 	var search string
 	command := &cobra.Command{
 		Use: "list", Short: "List the agents that the worker's key sees",
-		Long: help("List the agents that a worker's connection sees. A worker asks Asteroid; the server must support standalone activities."),
+		Long: help("List the agents that the worker's key sees."),
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			var listed asteroid.ListAgentsResult
@@ -53,12 +53,13 @@ func (c *cli) newAgentsListCommand() *cobra.Command {
 			return c.print(listed, func(out io.Writer) error {
 				var rows [][]string
 				for _, agent := range listed.Agents {
-					rows = append(rows, []string{oneLine(agent.AgentID), cell(agent.Name)})
+					rows = append(rows, []string{cell(agent.Name), oneLine(agent.AgentID), ago(agent.CreatedAt)})
 				}
-				if listed.Incomplete {
-					rows = append(rows, []string{"...", "there are more: --search finds them"})
+				if err := printTable(out, []string{"NAME", "AGENT", "CREATED"}, rows); err != nil || !listed.Incomplete {
+					return err
 				}
-				return printTable(out, []string{"AGENT", "NAME"}, rows)
+				_, err := fmt.Fprintln(out, "There are more: --search narrows the list.")
+				return err
 			})
 		},
 	}
@@ -90,13 +91,9 @@ func (c *cli) newAgentsShowCommand() *cobra.Command {
 
 // describe asks a worker about a version of an agent; 0 is the published one.
 func (c *cli) describe(ctx context.Context, s agentsSettings, agentID string, version int) (*asteroid.AgentDescription, error) {
-	connected, err := c.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer connected.Close()
 	in := asteroid.DescribeAgentInput{Connection: s.connection}
-	if in.AgentID, err = connected.agentID(ctx, s.taskQueue, s.connection, agentID); err != nil {
+	var err error
+	if in.AgentID, err = c.agentID(ctx, s, agentID); err != nil {
 		return nil, err
 	}
 	if version != 0 {
@@ -106,7 +103,7 @@ func (c *cli) describe(ctx context.Context, s agentsSettings, agentID string, ve
 		return nil, usageErrorf("%w", err)
 	}
 	var described asteroid.AgentDescription
-	if err := connected.ask(ctx, s.taskQueue, asteroid.DescribeAgentName, in, &described); err != nil {
+	if err := c.ask(ctx, s.taskQueue, asteroid.DescribeAgentName, in, &described); err != nil {
 		return nil, err
 	}
 	if described.Unsupported {
@@ -185,67 +182,30 @@ func typeName(schema json.RawMessage) string {
 	return "any"
 }
 
-// ask is service.ask on a connection of its own.
+// askTimeout bounds an activity that answers a question about agents.
+const askTimeout = 30 * time.Second
+
+// ask runs an activity on a worker of the task queue and decodes its result.
 func (c *cli) ask(ctx context.Context, taskQueue, activity string, in, result any) error {
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return s.ask(ctx, taskQueue, activity, in, result)
-}
-
-// agents lets a worker list agents.
-func (s *service) agents(ctx context.Context, queue string, in asteroid.ListAgentsInput) (*asteroid.ListAgentsResult, error) {
-	var found asteroid.ListAgentsResult
-	return &found, s.ask(ctx, queue, asteroid.ListAgentsName, in, &found)
-}
-
-// ask lets a worker run an activity that answers soon.
-func (s *service) ask(ctx context.Context, queue, activityName string, in, out any) error {
-	if polled, err := s.polled(ctx, queue); err == nil && !polled {
-		return noWorker(queue)
+	if polled, err := s.polled(ctx, taskQueue); err == nil && !polled {
+		return noWorker(taskQueue)
 	}
-	const patience = 30 * time.Second
 	handle, err := s.ExecuteActivity(ctx, client.StartActivityOptions{
-		ID: "asteroid-ask-" + uuid.NewString(), TaskQueue: queue, ScheduleToCloseTimeout: patience,
-	}, activityName, in)
+		ID: "asteroid-ask-" + uuid.NewString(), TaskQueue: taskQueue, StartToCloseTimeout: askTimeout, ScheduleToCloseTimeout: askTimeout,
+		Summary: "Answer a command line",
+	}, activity, in)
 	if _, unimplemented := errors.AsType[*serviceerror.Unimplemented](err); unimplemented {
 		return fmt.Errorf("Temporal at %s has no standalone activities: update the server", s.address)
 	}
 	if err != nil {
 		return s.failure(err, "")
 	}
-	err = handle.Get(ctx, out)
-	if _, timedOut := errors.AsType[*temporal.TimeoutError](err); timedOut {
-		return codedError{exitTimedOut, fmt.Errorf("no worker of the task queue %s answered within %s: see that one runs, and that it has the plugin", argument(queue), patience)}
-	}
-	return err
-}
-
-// agentID returns an id as it is, and the id of the agent that has a name. Ids are UUIDs.
-func (s *service) agentID(ctx context.Context, queue, connection, given string) (string, error) {
-	if uuid.Validate(given) == nil {
-		return given, nil
-	}
-	found, err := s.agents(ctx, queue, asteroid.ListAgentsInput{Connection: connection, SearchName: given})
-	if err != nil {
-		return "", fmt.Errorf("find the agent %q by its name: %w", given, err)
-	}
-	var ids []string
-	for _, agent := range found.Agents {
-		if strings.EqualFold(agent.Name, given) {
-			ids = append(ids, agent.AgentID)
-		}
-	}
-	switch len(ids) {
-	case 1:
-		return ids[0], nil
-	case 0:
-		return "", notFoundErrorf("no agent has the name or the id %q: asteroid agents lists them", given)
-	default:
-		return "", usageErrorf("%d agents have the name %q: give one of the ids %s", len(ids), given, strings.Join(ids, ", "))
-	}
+	return handle.Get(ctx, result)
 }
 
 // completeAgents completes the id of an agent. Without a worker it completes nothing.

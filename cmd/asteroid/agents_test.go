@@ -35,7 +35,7 @@ func TestAgentsAreListedAndShown(t *testing.T) {
 	c.startWorker()
 	claims := c.addClaims()
 	listed := c.ok(c.asteroid("agents", "list", "--search", "CLERK", "--task-queue", c.queue))
-	require.Contains(t, listed, claims+"  claims clerk")
+	require.Contains(t, listed, "claims clerk  "+claims)
 	require.NotContains(t, listed, "echo")
 	require.Len(t, decoded[asteroid.ListAgentsResult](t, c.ok(c.asteroid("agents", "list", "--json", "--task-queue", c.queue))).Agents, len(c.api.Agents()))
 

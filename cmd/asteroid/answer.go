@@ -62,16 +62,19 @@ func (c *cli) answer(ctx context.Context, workflowID string, settings answerSett
 		}
 		return workflows.AnswerUpdate, in, err
 	}
-	return c.steer(ctx, workflowID, settings.whichAgent, waits, "waits for a person", request, func(result *workflows.SteerResult) string {
-		switch {
-		case result.AlreadySent:
-			return "had this answer already: " + oneLine(result.Message)
-		case result.Misplaced:
-			return "has the answer, but went on before it arrived: see its page. It is: " + oneLine(result.Message)
-		default:
-			return "has the answer: " + oneLine(result.Message)
-		}
-	})
+	return c.steer(ctx, workflowID, steering{which: settings.whichAgent, meant: waits, wanted: "waits for a person", request: request, done: answered})
+}
+
+// answered says what became of an answer.
+func answered(result *workflows.SteerResult) string {
+	switch {
+	case result.AlreadySent:
+		return "had this answer already: " + oneLine(result.Message)
+	case result.Misplaced:
+		return "has the answer, but went on before it arrived: see its page. It is: " + oneLine(result.Message)
+	default:
+		return "has the answer: " + oneLine(result.Message)
+	}
 }
 
 // answerable returns why the agent takes no answer, if it takes none.

@@ -141,14 +141,14 @@ func (c *cli) run(command *cobra.Command, agentID string, settings *runSettings)
 	if err != nil {
 		return err
 	}
+	if in.AgentID, err = c.agentID(ctx, agentsSettings{settings.connection, settings.taskQueue}, agentID); err != nil {
+		return err
+	}
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if in.AgentID, err = s.agentID(ctx, settings.taskQueue, settings.connection, agentID); err != nil {
-		return err
-	}
 	id := settings.id
 	if id == "" {
 		id = "asteroid-run-" + rand.Text()[:10]

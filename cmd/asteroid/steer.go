@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -61,12 +62,21 @@ func (w *foundWorkflow) update(ctx context.Context, name string, in any) (*workf
 	}
 }
 
-// steer finds an agent of a workflow, sends the update that request makes, and prints what came of
-// it. sent says what was done to the agent, as in "is paused".
-func (c *cli) steer(
-	ctx context.Context, workflowID string, which whichAgent, condition func(*workflows.AgentState) bool, wanted string,
-	request func(w *foundWorkflow, agent *workflows.AgentState) (name string, in any, err error), sent func(*workflows.SteerResult) string,
-) error {
+// steering is a command that sends an update about one agent of a workflow.
+type steering struct {
+	which whichAgent
+	// meant says which agents the command can be about, and wanted the same in words, as in "waits
+	// for a person".
+	meant  func(*workflows.AgentState) bool
+	wanted string
+	// request makes the update. Its error says why the agent takes none.
+	request func(w *foundWorkflow, agent *workflows.AgentState) (name string, in any, err error)
+	// done says what was done to the agent, as in "is paused".
+	done func(*workflows.SteerResult) string
+}
+
+// steer sends an update to the workflow and prints what came of it.
+func (c *cli) steer(ctx context.Context, workflowID string, command steering) error {
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err
@@ -76,14 +86,14 @@ func (c *cli) steer(
 	if err != nil {
 		return err
 	}
-	agent, err := w.pick(state, which.execution, condition, wanted)
+	agent, err := w.pick(state, command.which.execution, command.meant, command.wanted)
 	if err != nil {
 		return err
 	}
 	if !steerable(agent) {
 		return fmt.Errorf("execution %s cannot be reached any more: %s %s", agent.ExecutionID, nameOf(agent), activity(agent))
 	}
-	name, in, err := request(w, agent)
+	name, in, err := command.request(w, agent)
 	if err != nil {
 		return err
 	}
@@ -92,11 +102,11 @@ func (c *cli) steer(
 		return err
 	}
 	return c.print(result, func(out io.Writer) error {
-		said := sent(result)
+		done := command.done(result)
 		if result.Delivering {
-			said = fmt.Sprintf("has not been reached yet, and is tried further: asteroid show %s tells what became of it", argument(w.id()))
+			done = fmt.Sprintf("has not been reached yet, and is tried further: asteroid show %s tells what became of it", argument(w.id()))
 		}
-		_, err := fmt.Fprintf(out, "%s %s (execution %s)\n", nameOf(agent), said, oneLine(result.ExecutionID))
+		_, err := fmt.Fprintf(out, "%s %s (execution %s)\n", nameOf(agent), done, oneLine(result.ExecutionID))
 		return err
 	})
 }
@@ -128,14 +138,16 @@ func (c *cli) newMessageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.steer(command.Context(), args[0], which, steerable, "can take a message",
-				func(w *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
+			return c.steer(command.Context(), args[0], steering{
+				which: which, meant: steerable, wanted: "can take a message",
+				request: func(w *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
 					if waits(agent) && which.asking == "" {
 						return "", nil, fmt.Errorf("%s asks %q, and a message would answer it: use asteroid answer %s", nameOf(agent), asked(agent), argument(w.id()))
 					}
 					return workflows.SendMessageUpdate, workflows.MessageInput{ExecutionID: agent.ExecutionID, Asking: which.asking, Message: words}, nil
 				},
-				func(*workflows.SteerResult) string { return "has the message" })
+				done: func(*workflows.SteerResult) string { return "has the message" },
+			})
 		},
 	}
 	which.addFlags(command.Flags())
@@ -166,10 +178,12 @@ func (c *cli) newPauseCommand() *cobra.Command {
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
-			return c.steer(command.Context(), args[0], which, steerable, "is at work",
-				func(_ *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
+			return c.steer(command.Context(), args[0], steering{
+				which: which, meant: steerable, wanted: "is at work", done: becomes,
+				request: func(_ *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
 					return workflows.PauseUpdate, workflows.SteerInput{ExecutionID: agent.ExecutionID, Asking: which.asking}, nil
-				}, becomes)
+				},
+			})
 		},
 	}
 	which.addFlags(command.Flags())
@@ -189,8 +203,9 @@ func (c *cli) newResumeCommand() *cobra.Command {
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
 			stopped := func(agent *workflows.AgentState) bool { return waits(agent) || agent.Phase == workflows.PhasePaused }
-			return c.steer(command.Context(), args[0], which, stopped, "is paused",
-				func(w *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
+			return c.steer(command.Context(), args[0], steering{
+				which: which, meant: stopped, wanted: "is paused", done: becomes,
+				request: func(w *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
 					in := workflows.SteerInput{ExecutionID: agent.ExecutionID, Asking: which.asking}
 					if waits(agent) && in.Asking == "" {
 						if agent.Status != asteroid.StatusAwaitingConfirmation {
@@ -199,7 +214,8 @@ func (c *cli) newResumeCommand() *cobra.Command {
 						in.Asking = agent.Asking
 					}
 					return workflows.ResumeUpdate, in, nil
-				}, becomes)
+				},
+			})
 		},
 	}
 	which.addFlags(command.Flags())
@@ -348,27 +364,33 @@ func (c *cli) cancelAgent(ctx context.Context, workflowID, executionID string, t
 	}
 	waiting, done := context.WithTimeout(ctx, timeout)
 	defer done()
-	for status := result.Status; !status.Terminal(); {
-		if state, err := w.state(waiting); err == nil {
-			if now, err := w.pick(state, executionID, steerable, ""); err == nil {
-				status = now.Status
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return codedError{exitInterrupted, fmt.Errorf("interrupted, and the cancellation is requested: asteroid show %s tells what became of it", argument(w.id()))}
-		case <-waiting.Done():
-			return codedError{exitTimedOut, fmt.Errorf("execution %s is not cancelled after %s: asteroid show %s tells what became of it", executionID, timeout, argument(w.id()))}
-		case <-time.After(time.Second):
-		}
-		result.Status = status
-	}
-	result.Delivering = false
-	if result.Status != asteroid.StatusCancelled {
+	result.Status, result.Delivering = w.awaitTerminal(waiting, executionID, result.Status), false
+	switch {
+	case ctx.Err() != nil:
+		return codedError{exitInterrupted, fmt.Errorf("interrupted, and the cancellation is requested: asteroid show %s tells what became of it", argument(w.id()))}
+	case !result.Status.Terminal():
+		return codedError{exitTimedOut, fmt.Errorf("execution %s is not cancelled after %s: asteroid show %s tells what became of it", executionID, timeout, argument(w.id()))}
+	case result.Status != asteroid.StatusCancelled:
 		return fmt.Errorf("execution %s ended before it could be cancelled: it is %s", executionID, result.Status)
 	}
 	return c.print(result, func(out io.Writer) error {
 		_, err := fmt.Fprintf(out, "%s is cancelled (execution %s)\n", nameOf(agent), oneLine(result.ExecutionID))
 		return err
 	})
+}
+
+// awaitTerminal waits until the workflow knows that an execution with this status has ended, or ctx
+// is cancelled, and returns the last known status.
+func (w *foundWorkflow) awaitTerminal(ctx context.Context, executionID string, status asteroid.Status) asteroid.Status {
+	const pause = time.Second
+	for !status.Terminal() && program.Sleep(ctx, pause) {
+		state, err := w.state(ctx)
+		if err != nil {
+			continue // a worker may be away for a moment
+		}
+		if agent, err := w.pick(state, executionID, steerable, ""); err == nil {
+			status = agent.Status
+		}
+	}
+	return status
 }
