@@ -27,6 +27,8 @@ func newRootCommand(c *cli) *cobra.Command {
 		SilenceUsage:  true,
 		Args:          usageArgs(cobra.NoArgs),
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
+
+		SuggestionsMinimumDistance: 2, // letters by which a mistyped command may differ
 	}
 	root.SetIn(c.in)
 	root.SetOut(c.out)
@@ -48,10 +50,16 @@ func newRootCommand(c *cli) *cobra.Command {
 // usageArgs makes a command report wrong arguments as a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
-		if err := check(command, args); err != nil {
-			return usageErrorf("%w (%s --help shows the arguments)", err, command.CommandPath())
+		err := check(command, args)
+		if err == nil {
+			return nil
 		}
-		return nil
+		if len(args) > 0 {
+			if similar := command.SuggestionsFor(args[0]); len(similar) > 0 {
+				return usageErrorf("%w: did you mean %s?", err, strings.Join(similar, " or "))
+			}
+		}
+		return usageErrorf("%w (%s --help shows the arguments)", err, command.CommandPath())
 	}
 }
 

@@ -167,7 +167,11 @@ func (c *cli) awaitActivity(ctx context.Context, handle client.ActivityHandle, r
 		return codedError{exitInterrupted, errors.New("interrupted: some files may have been saved")}
 	}
 	if _, timedOut := errors.AsType[*temporal.TimeoutError](err); timedOut {
-		return codedError{exitTimedOut, errors.New("the files are not saved in time: see that a worker runs, and give a longer --timeout")}
+		advice := "see that a worker runs, and give a longer --timeout"
+		if described, err := handle.Describe(ctx, client.DescribeActivityOptions{IncludeLastFailure: true}); err == nil && described.HasLastFailure() {
+			advice = message(described.GetLastFailure())
+		}
+		return codedError{exitTimedOut, errors.New("the files are not saved in time: " + advice)}
 	}
 	return err
 }

@@ -25,6 +25,11 @@ func TestCommandsRefuseWrongCommandLines(t *testing.T) {
 	require.NoError(t, os.WriteFile(text, []byte("{\n\"a\": 1,\n\"b\": oops}"), 0o600))
 	for _, row := range []struct{ line, said string }{
 		{"unknown", "unknown command"},
+		{"lisst", "did you mean list?"},
+		{"--address temporal list", "write it as host:port"},
+		{"--address http://localhost:7233 list", "write it as host:port"},
+		{"--address localhost:99999 list", "write it as host:port"},
+		{"--address localhost: list", "write it as host:port"},
 		{"run", "accepts 1 arg"},
 		{"run " + agent + " --unknown", "--help lists the flags"},
 		{"run " + agent + " --input word", "name=value"},
