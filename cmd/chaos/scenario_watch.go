@@ -81,7 +81,7 @@ func (s *scene) stopQueue(ctx context.Context) []outcome {
 		s.awaitExecution(ctx, intent, func(e testsuite.Execution) bool { return e.Status == "running" })
 	}
 	s.awaitWatch(ctx)
-	start(taskQueue, 5*time.Second, 10*time.Second, 15*time.Second, 20*time.Second)
+	start(taskQueue, 5*time.Second, 10*time.Second, 15*time.Second, 20*time.Second, watchPatience) // the last one relies on it until then
 	for _, intent := range started[taskQueue] {
 		s.awaitExecution(ctx, intent, func(e testsuite.Execution) bool { return e.Status == "running" })
 	}
