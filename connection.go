@@ -18,8 +18,8 @@ const DefaultBaseURL = "https://odyssey.asteroid.ai"
 // A printed Connection shows no key. The worker checks its connections when it is made.
 type Connection struct {
 	// APIKey returns the key and is required. It is called before every request, so that keys can
-	// rotate. It must be safe for concurrent use and should be quick. An error of it fails the
-	// attempt with asteroid.Unavailable, which is retried.
+	// rotate, and when a worker starts. It must be safe for concurrent use and should be quick. Its
+	// error fails the attempt with asteroid.Unavailable, which is retried.
 	APIKey func(ctx context.Context) (string, error)
 	// OrganizationID may be empty unless the key spans several organizations. When it is empty,
 	// the worker asks the service once for the key's organization.

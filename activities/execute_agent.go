@@ -107,6 +107,7 @@ func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentI
 	if err != nil {
 		return nil, err
 	}
+	announceDecisions(ctx)
 	attributes := a.searchAttributesOf(ctx, in)
 	result, err := newExecuteAttempt(ctx, a, c, in).run(ctx)
 	if err != nil {

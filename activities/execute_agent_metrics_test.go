@@ -34,7 +34,7 @@ func (d decisionCounter) Counter(name string) client.MetricsCounter {
 	return counterFunc(func(n int64) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if name == "asteroid_execute_decisions" {
+		if name == "asteroid_execute_decisions" && n > 0 { // the activity announces its counters
 			d.counts[d.tags["decision"]] += n
 		}
 	})

@@ -222,6 +222,16 @@ func (e *executeAttempt) recordDecision(ctx context.Context, decision asteroid.D
 	activity.GetLogger(ctx).Info("Execute decision", "decision", decision, "agentId", e.in.AgentID, "executionId", executionID)
 }
 
+// announceDecisions announces the counters of decisions.
+func announceDecisions(ctx context.Context) {
+	for _, decision := range []asteroid.Decision{
+		asteroid.DecisionPosted, asteroid.DecisionRejected, asteroid.DecisionUnknown, asteroid.DecisionWaited, asteroid.DecisionAdopted,
+		asteroid.DecisionDuplicateCancelled,
+	} {
+		metrics.Decision.Announce(metricsOf(ctx), string(decision))
+	}
+}
+
 func countDecision(ctx context.Context, decision asteroid.Decision) {
 	metrics.Decision.Count(metricsOf(ctx), string(decision))
 }

@@ -39,6 +39,8 @@ func newReporter[File any](ctx context.Context, way direction) (r *reporter[File
 		ctx: ctx, changed: make(chan struct{}, 1),
 		moved: metrics.FileBytes.Counter(metricsOf(ctx), string(way)), finished: metrics.Files.Counter(metricsOf(ctx), string(way)),
 	}
+	r.moved.Inc(0) // see metrics.Announce
+	r.finished.Inc(0)
 	known := false
 	r.Progress, known = heartbeatDetails[asteroid.Progress[File]](ctx)
 	r.unknown = !known && (activity.GetInfo(ctx).Attempt > 1 || activity.HasHeartbeatDetails(ctx))

@@ -44,6 +44,8 @@ var errNoWatch = errors.New("no watch lives")
 // check makes sure that the watch lives: it starts one if there is none, and takes over one that
 // has made no whole scan for a while. A guard does not start one that has ended by itself.
 func (r *reliance) check(ctx context.Context, c *watchCheck) error {
+	by := r.newest()
+	metrics.WatchTakeover.Announce(metricsOf(by.ctx), by.client.Name)
 	state, err := r.describe(ctx)
 	if err == nil && r.dead(state) {
 		state, err = r.awaitRevival(ctx, state)

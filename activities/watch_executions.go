@@ -64,6 +64,7 @@ func (a *Activities) WatchExecutions(ctx context.Context, in asteroid.WatchExecu
 			return service.SignalWorkflow(ctx, workflowID, "", asteroid.ExecutionEventSignal, event)
 		})
 	w.Trust(a.watchTrust(ctx, c.Name))
+	announceWatch(ctx, c.Name)
 	defer showRound(ctx, c.Name, watch.Round{}) // another worker may go on
 	showRound(ctx, c.Name, watch.Round{ScannedAt: scannedAt})
 	runCtx, stop, release := t.context(ctx, stopping)

@@ -41,6 +41,14 @@ func (t *troubles) end(what string) bool {
 	return before
 }
 
+// announceWatch announces the counters of the watch.
+func announceWatch(ctx context.Context, connection string) {
+	for _, outcome := range []string{"sent", "failed"} {
+		metrics.WatchSignal.Announce(metricsOf(ctx), connection, outcome)
+	}
+	metrics.WatchRefusedToken.Announce(metricsOf(ctx), connection)
+}
+
 // showRound sets the gauges of the watch. They are 0 with the zero Round.
 func showRound(ctx context.Context, connection string, round watch.Round) {
 	handler := metricsOf(ctx)

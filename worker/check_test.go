@@ -163,7 +163,7 @@ func TestWorkerWarnsOnceOfMissingKeys(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	start := func() { // fails for want of a server, after the plugins have run
+	start := func() { // it fails without a server, after the plugins have run
 		require.Error(t, sdkworker.New(c, "queue", sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}}).Start())
 	}
 	start()

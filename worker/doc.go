@@ -46,10 +46,11 @@
 // service knows the agent, and never the id of an execution or a workflow. The SDK adds labels such
 // as namespace, task_queue, workflow_type and activity_type.
 //
-//   - asteroid_agent_run_duration_seconds (timer; agent, agent_name, outcome): Runs of RunAgent,
-//     StartAgent with Result, and Pipeline, from the workflow's first step for the agent to its
-//     last. outcome is completed, failed, cancelled, timed_out, unknown_status, invalid_input or
-//     error.
+//   - asteroid_agent_runs_total (counter; agent, agent_name, outcome): Runs of RunAgent, StartAgent
+//     with Result, and Pipeline that have ended. outcome is completed, failed, cancelled,
+//     timed_out, unknown_status, invalid_input or error.
+//   - asteroid_agent_run_duration_seconds (timer; agent, agent_name, outcome): How long these runs
+//     took, from the workflow's first step for the agent to its last.
 //   - asteroid_capacity_wait_duration_seconds (timer; agent, outcome): Waits for capacity at the
 //     service, from the first refusal. outcome is started or gave_up.
 //   - asteroid_questions_asked_total (counter; agent, agent_name, status): Questions and requests
@@ -87,8 +88,9 @@
 //   - asteroid_webhook_tokens_total (counter; token, secret): Tokens of status events: valid,
 //     missing or wrong. secret is the id of a valid one's secret, else none.
 //
-// Replays and queries count nothing. What a workflow task has counted is counted again if the
-// worker fails before the server has the task's result.
+// Most counters are there with 0 before they count, so that Prometheus sees the first event. A
+// timer is there from its first duration on. Replays and queries count nothing. What a workflow
+// task has counted is counted again if the worker fails before the server has the task's result.
 //
 // # Spans
 //

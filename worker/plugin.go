@@ -41,8 +41,8 @@ func WithRetryableErrors() PluginOption {
 	return func(p *plugin) { p.workflows.RetryableErrors = true }
 }
 
-// WithLogger sets the logger of what the plugin has to say when a worker starts. Without it that is
-// slog's default logger, as with the SDK's clients. The SDK shows plugins no logger of its own.
+// WithLogger sets the logger of the plugin's warnings at the start of a worker. Without it that is
+// slog's default logger: the SDK gives a plugin no logger.
 func WithLogger(logger log.Logger) PluginOption {
 	return func(p *plugin) { p.logger = logger }
 }

@@ -100,7 +100,9 @@ func (o outcomes) Counter(name string) client.MetricsCounter {
 	return counter(func(n int64) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.counts[name+" "+o.label] += n
+		if n > 0 { // the handler announces its counters
+			o.counts[name+" "+o.label] += n
+		}
 	})
 }
 

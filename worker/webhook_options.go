@@ -115,6 +115,7 @@ func NewWebhookHandler(options WebhookOptions) (*WebhookHandler, error) {
 	h.recent = &recentIDs{retention: retention + futureTolerance, capacity: maxRecentIDs}
 	for o := range responseStatus {
 		h.counts[o] = metrics.WebhookEvent.Counter(handler, string(o))
+		h.counts[o].Inc(0) // see metrics.Announce
 	}
 	if !secrets.Known() {
 		h.logger.Warn("Asteroid appears to sign the webhooks of all its customers alike. Without Secrets each of them can signal your workflows: " +

@@ -33,6 +33,7 @@ func newTokenCheck(secrets token.Secrets, policy WebhookTokens, handler client.M
 	}
 	for _, l := range labels {
 		c.counts[l] = metrics.WebhookToken.Counter(handler, string(l.verdict), cmp.Or(l.secret, "none"))
+		c.counts[l].Inc(0) // see metrics.Announce
 	}
 	return c
 }

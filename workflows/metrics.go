@@ -18,8 +18,20 @@ func (r *AgentRun) measureRun(ctx workflow.Context, err error) {
 	if !r.state.AskedSince.IsZero() {
 		r.measurePersonWait(ctx, r.state.AskedSince)
 	}
-	metrics.AgentRun.Record(workflow.GetMetricsHandler(ctx), r.state.Ended.Sub(r.state.Started),
-		r.agentLabel(), r.agentNameLabel(), outcomeOf(r.state.Status, err))
+	handler, labels := workflow.GetMetricsHandler(ctx), []string{r.agentLabel(), r.agentNameLabel(), outcomeOf(r.state.Status, err)}
+	metrics.AgentRuns.Count(handler, labels...)
+	metrics.AgentRunDuration.Record(handler, r.state.Ended.Sub(r.state.Started), labels...)
+}
+
+// announceCounters announces what may become of a run, once its agent's name is known.
+func (r *AgentRun) announceCounters(ctx workflow.Context) {
+	handler := workflow.GetMetricsHandler(ctx)
+	for _, outcome := range []string{"completed", "failed", "cancelled", "timed_out"} {
+		metrics.AgentRuns.Announce(handler, r.agentLabel(), r.agentNameLabel(), outcome)
+	}
+	for _, status := range []asteroid.Status{asteroid.StatusPausedByAgent, asteroid.StatusAwaitingConfirmation} {
+		metrics.QuestionsAsked.Announce(handler, r.agentLabel(), r.agentNameLabel(), string(status))
+	}
 }
 
 // outcomeOf returns the label of a run that ended with the status, or the error.

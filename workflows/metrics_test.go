@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,9 +47,12 @@ func TestRunAgentCountsEachOutcomeOnce(t *testing.T) {
 				test.change(b, &in)
 			}
 			_, _ = b.runAgent(t, in)
-			lines := b.recorded.Take(metrics.AgentRun)
+			want := strings.Replace(test.want, "ID", id, 1) + ": 1"
+			lines := b.recorded.Take(metrics.AgentRunDuration)
 			require.Len(t, lines, 2, "one outcome: a sum and a count")
-			require.Equal(t, "asteroid_agent_run_duration_count "+strings.Replace(test.want, "ID", id, 1)+": 1", lines[1])
+			require.Equal(t, "asteroid_agent_run_duration_count "+want, lines[1])
+			lines = slices.DeleteFunc(b.recorded.Take(metrics.AgentRuns), func(line string) bool { return strings.HasSuffix(line, ": 0") })
+			require.Equal(t, []string{"asteroid_agent_runs " + want}, lines)
 		})
 	}
 }
@@ -77,7 +81,10 @@ func TestRunAgentMeasuresWaitForCapacity(t *testing.T) {
 		b := newBench(t)
 		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: b.api.AgentID("inventory")})
 		require.NoError(t, err)
-		require.Empty(t, b.recorded.Take(metrics.CapacityWait, metrics.PersonWait, metrics.QuestionsAsked))
+		require.Empty(t, b.recorded.Take(metrics.CapacityWait, metrics.PersonWait))
+		for _, announced := range b.recorded.Take(metrics.QuestionsAsked) {
+			require.Contains(t, announced, ": 0")
+		}
 	})
 }
 
@@ -92,7 +99,7 @@ func TestRunAgentMeasuresWaitForPeople(t *testing.T) {
 		}
 		_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
 		require.NoError(t, err)
-		require.Contains(t, b.recorded.Take(metrics.QuestionsAsked)[0], " paused_by_agent: ")
+		require.Contains(t, b.recorded.Take(metrics.QuestionsAsked)[1], " paused_by_agent: 2")
 		waits := b.recorded.Take(metrics.PersonWait)
 		require.Len(t, waits, 2)
 		require.Contains(t, waits[1], " answered: 2")

@@ -158,6 +158,7 @@ func (r *AgentRun) observe(ctx workflow.Context, e *asteroid.Execution) {
 	askedSince := s.AskedSince
 	r.deadline.track(ctx, s, e.Status, changed)
 	if changed {
+		r.announceCounters(ctx)
 		r.measureQuestions(ctx, askedSince)
 	}
 	phase := s.phaseOfStatus()

@@ -28,8 +28,8 @@ func (c *cli) newAnswerCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "answer WORKFLOW",
 		Short: "Answer what an agent asks",
-		Long: "Answer what an agent asks. Without --option and --text, the command shows the question and reads the choice.\n\n" +
-			"The answer belongs to the question that the agent asks now. If it has asked something else meanwhile, nothing is sent.\n\n" + exitCodes,
+		Long: help("Answer what an agent asks. Without --option and --text, the command shows the question and reads the choice.",
+			"The answer belongs to the question that the agent asks now. If it has asked something else meanwhile, nothing is sent."),
 		Example: "  asteroid answer claim-1042\n" +
 			"  asteroid answer claim-1042 --option Savings\n" +
 			"  asteroid answer claim-1042 --option 'Account=Savings' --option 'Documents=Invoice' --option 'Documents=Photo'",
@@ -62,16 +62,19 @@ func (c *cli) answer(ctx context.Context, workflowID string, settings answerSett
 		}
 		return workflows.AnswerUpdate, in, err
 	}
-	return c.steer(ctx, workflowID, settings.whichAgent, waits, "waits for a person", request, func(result *workflows.SteerResult) string {
-		switch {
-		case result.AlreadySent:
-			return "had this answer already: " + oneLine(result.Message)
-		case result.Misplaced:
-			return "has the answer, but went on before it arrived: see its page. It is: " + oneLine(result.Message)
-		default:
-			return "has the answer: " + oneLine(result.Message)
-		}
-	})
+	return c.steer(ctx, workflowID, steering{which: settings.whichAgent, meant: waits, wanted: "waits for a person", request: request, done: answered})
+}
+
+// answered says what became of an answer.
+func answered(result *workflows.SteerResult) string {
+	switch {
+	case result.AlreadySent:
+		return "had this answer already: " + oneLine(result.Message)
+	case result.Misplaced:
+		return "has the answer, but went on before it arrived: see its page. It is: " + oneLine(result.Message)
+	default:
+		return "has the answer: " + oneLine(result.Message)
+	}
 }
 
 // answerable returns why the agent takes no answer, if it takes none.
@@ -196,21 +199,38 @@ func (c *cli) askPerson(ctx context.Context, agent *workflows.AgentState, in *wo
 	for n, q := range agent.Questions {
 		fmt.Fprintf(c.err, "\n  %s\n", strings.TrimPrefix(oneLine(q.Header)+": ", ": ")+oneLine(q.Question))
 		printOptions(c.err, q)
-		given, err := c.readAnswer(ctx, lines, prompt(q))
-		if err != nil {
+		labels, text, err := c.readChoice(ctx, lines, q)
+		switch {
+		case err != nil:
 			return err
-		}
-		if labels, ok := optionsOf(q, given); ok {
+		case len(labels) > 0:
 			in.Answers = append(in.Answers, answerTo(agent.Questions, n, labels))
-			continue
+		case len(agent.Questions) > 1:
+			texts = append(texts, q.Question+" "+text)
+		default:
+			texts = append(texts, text)
 		}
-		if len(agent.Questions) > 1 {
-			given = q.Question + " " + given
-		}
-		texts = append(texts, given)
 	}
 	in.Text = strings.Join(texts, "\n")
 	return nil
+}
+
+// readChoice reads the labels that a person chooses, or a text. It asks again after a number that
+// no option has.
+func (c *cli) readChoice(ctx context.Context, lines <-chan string, q asteroid.Question) (labels []string, text string, err error) {
+	for {
+		given, err := c.readAnswer(ctx, lines, prompt(q))
+		if err != nil {
+			return nil, "", err
+		}
+		if labels, ok := optionsOf(q, given); ok {
+			return labels, "", nil
+		}
+		if len(q.Options) == 0 || strings.Trim(given, "0123456789, ") != "" {
+			return nil, given, nil
+		}
+		fmt.Fprintf(c.err, "  %q chooses nothing: there are the answers 1 to %d. --text sends a number.\n", given, len(q.Options))
+	}
 }
 
 func prompt(q asteroid.Question) string {

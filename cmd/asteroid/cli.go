@@ -27,6 +27,8 @@ func newRootCommand(c *cli) *cobra.Command {
 		SilenceUsage:  true,
 		Args:          usageArgs(cobra.NoArgs),
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
+
+		SuggestionsMinimumDistance: 2, // letters by which a mistyped command may differ
 	}
 	root.SetIn(c.in)
 	root.SetOut(c.out)
@@ -37,10 +39,10 @@ func newRootCommand(c *cli) *cobra.Command {
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
 	c.temporal.addFlags(root.PersistentFlags())
 	root.AddCommand(
-		newWorkerCommand(c), newDevCommand(c),
+		c.newWorkerCommand(), c.newDevCommand(),
 		c.newRunCommand(), c.newListCommand(), c.newShowCommand(), c.newResultCommand(),
 		c.newAnswerCommand(), c.newMessageCommand(), c.newPauseCommand(), c.newResumeCommand(), c.newCancelCommand(),
-		c.newFilesCommand(), c.newDoctorCommand(), c.newSetupCommand(),
+		c.newFilesCommand(), c.newAgentsCommand(), c.newGenerateCommand(), c.newDoctorCommand(), c.newSetupCommand(),
 	)
 	return root
 }
@@ -48,10 +50,16 @@ func newRootCommand(c *cli) *cobra.Command {
 // usageArgs makes a command report wrong arguments as a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
-		if err := check(command, args); err != nil {
-			return usageErrorf("%w (%s --help shows the arguments)", err, command.CommandPath())
+		err := check(command, args)
+		if err == nil {
+			return nil
 		}
-		return nil
+		if len(args) > 0 {
+			if similar := command.SuggestionsFor(args[0]); len(similar) > 0 {
+				return usageErrorf("%w: did you mean %s?", err, strings.Join(similar, " or "))
+			}
+		}
+		return usageErrorf("%w (%s --help shows the arguments)", err, command.CommandPath())
 	}
 }
 

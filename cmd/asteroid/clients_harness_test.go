@@ -18,6 +18,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/jsonschema"
 	"github.com/temporal-asteroid/asteroid/internal/attributes"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	asteroidworker "github.com/temporal-asteroid/asteroid/worker"
@@ -80,9 +81,9 @@ func (c *clients) startWorker(own ...any) (stop func()) {
 	options := asteroidworker.Options{
 		Connections: map[string]asteroid.Connection{
 			"default": {APIKey: asteroid.StaticAPIKey(c.api.APIKey()), BaseURL: c.api.BaseURL()},
-			"wrong":   {APIKey: asteroid.StaticAPIKey("wrong"), BaseURL: c.api.BaseURL()},
+			"wrong":   {APIKey: asteroid.StaticAPIKey("not-the-fakes-key"), BaseURL: c.api.BaseURL()},
 		},
-		OutputRoots: []string{c.output},
+		OutputRoots: []string{c.output}, SchemaChecker: jsonschema.Check,
 	}
 	if c.namespace == client.DefaultNamespace {
 		options.SearchAttributes = asteroid.DefaultSearchAttributes()

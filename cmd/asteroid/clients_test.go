@@ -100,9 +100,20 @@ func TestRunTakesInputsFromFiles(t *testing.T) {
 	}
 }
 
+func TestRunTakesNameOfAgent(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	require.Contains(t, c.ok(c.asteroid("run", "Echo", "--task-queue", c.queue)), "echo: completed")
+	refused(t, c.asteroid("run", "echo", "--task-queue", "unserved"), exitFailed, "no worker polls")
+	refused(t, c.asteroid("run", "echo", "--task-queue", c.queue, "--connection", "other"), exitUsage, "other")
+}
+
 func TestRunExitCodes(t *testing.T) {
 	c := newClients(t, defaultNamespace)
 	c.startWorker()
+	for range 2 {
+		c.api.ServeAgent("twin", works)
+	}
 	for name, row := range map[string]struct {
 		args []string
 		code int
@@ -110,6 +121,8 @@ func TestRunExitCodes(t *testing.T) {
 	}{
 		"agent failed":     {[]string{c.api.AgentID("echo"), "--input", "fail=bad_login"}, exitAgentFailed, "bad_login"},
 		"no such agent":    {[]string{uuid.NewString()}, exitNotFound, ""},
+		"no such name":     {[]string{"clerk"}, exitNotFound, "asteroid agents list"},
+		"two of the name":  {[]string{"twin"}, exitUsage, "2 agents have the name"},
 		"timed out":        {[]string{c.api.ServeAgent("slow", works), "--timeout", "1s"}, exitTimedOut, "asteroid cancel"},
 		"deadline":         {[]string{c.api.ServeAgent("slower", works), "--deadline", "1s"}, exitTimedOut, ""},
 		"wrong connection": {[]string{c.api.AgentID("echo"), "--connection", "other"}, exitUsage, "other"},
@@ -175,11 +188,26 @@ func TestAnswerBelongsToOneAsking(t *testing.T) {
 	}
 	refused(t, c.asteroid("message", id, "hello"), exitFailed, "asteroid answer")
 	refused(t, c.asteroid("resume", id), exitFailed, "asteroid answer")
-	interactive := c.asteroidWith(t.Context(), strings.NewReader("\n2\n"), "answer", id, "--asking", agents[0].Asking)
+	interactive := c.asteroidWith(t.Context(), strings.NewReader("\n3\n1,2\n2\n"), "answer", id, "--asking", agents[0].Asking)
 	require.Contains(t, c.ok(interactive), "filer has the answer: Savings")
 	require.Contains(t, interactive.stderr, "2  Savings")
+	require.Contains(t, interactive.stderr, `"3" chooses nothing`)
+	require.Contains(t, interactive.stderr, `"1,2" chooses nothing`)
 	require.Contains(t, c.ok(c.asteroid("result", id, "--wait")), `"account": "Savings"`)
 	refused(t, c.asteroid("answer", id, "--option", "1"), exitFailed, "closed")
+}
+
+func TestConfirmationIsGivenInConsole(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	id := c.start(c.api.ServeAgent("payer", func(testsuite.Run) []testsuite.Step {
+		return []testsuite.Step{testsuite.AwaitConfirmation("Pay 42 EUR?"), testsuite.Complete("success", "Paid.", nil)}
+	}))
+	c.awaitAgents(id, all(1, workflows.PhaseNeedsHuman))
+	require.Contains(t, c.ok(c.asteroid("show", id)), "approve in the console, then asteroid resume "+id)
+	refused(t, c.asteroid("answer", id, "--text", "yes"), exitFailed, "approve it in the console")
+	require.Contains(t, c.ok(c.asteroid("resume", id)), "payer is ")
+	require.Contains(t, c.ok(c.asteroid("result", id, "--wait")), "payer: completed")
 }
 
 func TestAnswerTakesSeveralOptions(t *testing.T) {
@@ -264,6 +292,45 @@ func TestPauseResumeMessageAndCancelSteerAgent(t *testing.T) {
 	refused(t, c.asteroid("result", id), exitAgentFailed, "")
 }
 
+// swallows is a user's workflow that completes although it was cancelled.
+func swallows(ctx workflow.Context, in workflows.RunAgentInput) error {
+	_, _ = workflows.RunAgent(ctx, in)
+	return nil
+}
+
+// wraps is a user's workflow that wraps the error of its agent.
+func wraps(ctx workflow.Context, in workflows.RunAgentInput) error {
+	_, err := workflows.RunAgent(ctx, in)
+	return fmt.Errorf("file the claim: %w", err)
+}
+
+func TestCancelReportsWhatBecameOfAgents(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker(swallows, wraps)
+	agent := c.api.ServeAgent("worker", works)
+	for name, row := range map[string]struct {
+		workflow any
+		onCancel workflows.OnCancel
+		code     int
+	}{
+		"swallowed": {swallows, "", 0},
+		"wrapped":   {wraps, "", 0},
+		"abandoned": {wraps, workflows.AbandonExecution, exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := workflows.RunAgentInput{AgentID: agent, OnCancel: row.onCancel}
+			run, err := c.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: c.queue}, row.workflow, in)
+			require.NoError(t, err)
+			started := c.awaitAgents(run.GetID(), all(1, workflows.PhaseRunning))
+			got := c.asteroid("cancel", run.GetID())
+			require.Equal(t, row.code, got.code, "%s%s", got.stdout, got.stderr)
+			require.Contains(t, got.stdout, started[0].ExecutionID)
+			require.Equal(t, row.code != 0, strings.Contains(got.stderr, "when last seen"), got.stderr)
+		})
+	}
+}
+
 func TestListShowsWhoWaits(t *testing.T) {
 	for _, namespace := range []string{defaultNamespace, bareNamespace} {
 		t.Run(namespace, func(t *testing.T) {
@@ -330,12 +397,16 @@ func TestFilesSaveWritesWhereWorkerRuns(t *testing.T) {
 		{[]string{id, "--to", "s3://bucket/x"}, exitUsage, "s3"},
 		{[]string{id}, exitUsage, "--to"},
 		{[]string{id, "--to", c.output, "--directory", "a/b"}, exitUsage, "uploads, downloads"},
-		{[]string{uuid.NewString(), "--to", c.output, "--task-queue", c.queue, "--timeout", "3s"}, exitNotFound, "404"},
 		{[]string{"no-such-workflow", "--to", c.output}, exitNotFound, "no-such-workflow"},
 		{[]string{execution, "--to", c.output, "--task-queue", "unserved"}, exitFailed, "no worker polls the task queue unserved"},
 	} {
 		refused(t, c.asteroid(append([]string{"files", "save"}, row.args...)...), row.code, row.said)
 	}
+	// A new execution may not be readable yet, so the worker tries again. The timeout falls between
+	// two attempts or into one.
+	got = c.asteroid("files", "save", uuid.NewString(), "--to", c.output, "--task-queue", c.queue, "--timeout", "3s")
+	require.Contains(t, []int{exitNotFound, exitTimedOut}, got.code)
+	require.Contains(t, got.stderr, "404")
 }
 
 func TestShownTextsCannotSteerTerminal(t *testing.T) {

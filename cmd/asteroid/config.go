@@ -165,7 +165,7 @@ var (
 	givenTwice   = regexp.MustCompile(`(?s)^(line \d+): (?:mapping key .* already defined|field .* already set)`)
 	quoted       = regexp.MustCompile("(?s)`.{4,}`|'.{4,}'|\".{4,}\"")
 	plainName    = regexp.MustCompile(`^[A-Za-z_-]{1,40}$`)
-	inlineSecret = regexp.MustCompile(`(?i)^(api[_-]?)?(key|token|secret|password|value)$`)
+	inlineSecret = regexp.MustCompile(`(?i)^(api[_-]?)?(keys?|tokens?|secrets?|password|bearer|authorization)$`)
 )
 
 func withoutValues(text string) string { return quoted.ReplaceAllString(text, "...") }
@@ -176,10 +176,10 @@ func describeMismatch(problem string) string {
 	if m := unknownField.FindStringSubmatch(problem); m != nil {
 		line, field, known := m[1], m[2], configFields[m[3]]
 		switch {
-		case inlineSecret.MatchString(field) && slices.Contains(known, "apiKeyEnv"):
-			return line + ": a key does not belong into the file: put it into an environment variable or a file, and name that in apiKeyEnv or apiKeyFile"
 		case inlineSecret.MatchString(field) && slices.Contains(known, "env"):
-			return line + ": a secret does not belong into the file: put it into an environment variable or a file, and name that in env or file"
+			return line + ": a secret does not belong in the file: put it into an environment variable or a file of its own, and name that in env or file"
+		case inlineSecret.MatchString(field):
+			return line + ": a key does not belong in the file: put it into an environment variable or a file of its own, and name that in apiKeyEnv or apiKeyFile of a connection"
 		case !plainName.MatchString(field):
 			field = "a field"
 		}

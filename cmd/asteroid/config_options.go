@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/jsonschema"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
 
@@ -35,6 +36,7 @@ func (c *workerConfig) options() (options worker.Options, err error) {
 		MaxInlineResultBytes: c.MaxInlineResultBytes,
 		WatchRound:           time.Duration(c.WatchRound),
 		RequestTimeout:       time.Duration(c.RequestTimeout),
+		SchemaChecker:        jsonschema.Check,
 	}
 	if c.SearchAttributes != nil {
 		options.SearchAttributes = asteroid.SearchAttributes(*c.SearchAttributes)

@@ -25,13 +25,15 @@ func TestParseConfigRefusesMistakes(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown field":           {"taskqueue: a", "line 1: taskqueue is unknown here; known are taskQueue, listen, "},
 		"unknown nested field":    {"connections:\n  default:\n    apiKeyVar: A", "line 3: apiKeyVar is unknown here; known are apiKeyEnv, apiKeyFile, organizationId, baseUrl, dialect"},
-		"inline key":              {"connections:\n  default:\n    apiKey: " + pastedKey, "line 3: a key does not belong into the file: put it into an environment variable or a file, and name that in apiKeyEnv or apiKeyFile"},
-		"inline key, other name":  {"connections: {default: {api_key: " + pastedKey + "}}", "a key does not belong into the file"},
+		"inline key":              {"connections:\n  default:\n    apiKey: " + pastedKey, "line 3: a key does not belong in the file: put it into an environment variable or a file of its own, and name that in apiKeyEnv or apiKeyFile of a connection"},
+		"inline key, other name":  {"connections: {default: {api_key: " + pastedKey + "}}", "a key does not belong in the file"},
+		"inline key, at the top":  {"apiKey: " + pastedKey, "line 1: a key does not belong in the file"},
+		"inline token":            {"connections: {default: {Authorization: Bearer " + pastedKey + "}}", "line 1: a key does not belong in the file"},
 		"key as connection":       {"connections:\n  default: " + pastedKey, "line 2: must be a mapping with apiKeyEnv, apiKeyFile, organizationId, baseUrl, dialect"},
 		"key as list":             {"connections:\n  - " + pastedKey, "line 2: must be a mapping of names"},
 		"key as field":            {"connections: {default: {" + pastedKey + "}}", "line 1: a field is unknown here; known are apiKeyEnv"},
 		"inline secret":           {"webhookSecrets:\n  - " + pastedKey, "line 2: must be a mapping with env, file"},
-		"inline secret, named":    {"webhookSecrets:\n  - secret: " + pastedKey, "line 2: a secret does not belong into the file: put it into an environment variable or a file, and name that in env or file"},
+		"inline secret, named":    {"webhookSecrets:\n  - secret: " + pastedKey, "line 2: a secret does not belong in the file: put it into an environment variable or a file of its own, and name that in env or file"},
 		"secret for list":         {"webhookSecrets: " + pastedKey, "line 1: must be a list"},
 		"header for list":         {"webhooks:\n  requiredHeaders:\n    X-Password: " + pastedKey, "line 3: must be a list"},
 		"headers for mapping":     {"webhooks:\n  requiredHeaders: " + pastedKey, "line 2: must be a mapping of names"},
@@ -75,6 +77,15 @@ func TestParseConfigAcceptsEmptyFile(t *testing.T) {
 		require.NoError(t, parseConfig([]byte(text), &config))
 		require.Empty(t, config)
 	}
+}
+
+func TestParseConfigAcceptsAnchors(t *testing.T) {
+	t.Parallel()
+	var config workerConfig
+	require.NoError(t, parseConfig([]byte("connections:\n  a: &a {apiKeyEnv: A, dialect: workflows}\n  b: {<<: *a, apiKeyEnv: B}\n"), &config))
+	require.Equal(t, map[string]connectionConfig{
+		"a": {APIKeyEnv: "A", Dialect: "workflows"}, "b": {APIKeyEnv: "B", Dialect: "workflows"},
+	}, config.Connections)
 }
 
 func TestExampleConfigShowsEveryField(t *testing.T) {
@@ -133,7 +144,7 @@ func configFiles(t *testing.T) string {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"secret": strings.Repeat("s", 40) + "\n", "webhook.pem": testPublicKey(), "ca.pem": testCertificate(1),
-		"empty": " \n", "large": strings.Repeat("k", maxSecretBytes+1),
+		"empty": " \n", "short": "sk-live-short", "large": strings.Repeat("k", maxSecretBytes+1),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
@@ -210,6 +221,7 @@ func TestConfigRefusesImpossibleOptions(t *testing.T) {
 		"secret in a directory":  {"webhookSecrets: [{file: DIR}]", `webhookSecrets[0]: DIR is not a regular file`},
 		"secret in a device":     {"webhookSecrets: [{file: /dev/zero}]", `webhookSecrets[0]: /dev/zero is not a regular file`},
 		"short secret":           {"webhookSecrets: [{env: PATH_OF_NOTHING}, {file: DIR/secret}]", `webhookSecrets[0]: environment variable PATH_OF_NOTHING is empty`},
+		"secret of few bytes":    {"webhookSecrets: [{file: DIR/short}]", `webhook secret 1 of 1 has less than 32 bytes`},
 		"no webhook address":     {"webhooks: {publicKeyFiles: [DIR/webhook.pem]}", `webhooks: listen is missing`},
 		"no webhook key":         {"webhooks: {listen: ':0'}", `webhooks: publicKeyFiles is missing`},
 		"wrong webhook key":      {"webhooks: {listen: ':0', publicKeyFiles: [DIR/ca.pem]}", `webhooks: publicKeyFiles: DIR/ca.pem: `},

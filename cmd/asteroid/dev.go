@@ -49,7 +49,7 @@ type devSettings struct {
 	fakeKey string
 }
 
-func newDevCommand(c *cli) *cobra.Command {
+func (c *cli) newDevCommand() *cobra.Command {
 	var settings devSettings
 	command := &cobra.Command{
 		Use:   "dev",
@@ -94,8 +94,8 @@ func (s *devSettings) check(temporal *temporalSettings) error {
 	case len(s.fakeKey) < 8:
 		return errors.New("--fake-key must have at least 8 characters")
 	}
-	if !running {
-		if err := errors.Join(checkPort("--port", s.server.Port), checkPort("--ui-port", s.server.UIPort)); err != nil {
+	for flag, port := range map[string]int{"--port": s.server.Port, "--ui-port": s.server.UIPort} {
+		if err := checkPort(flag, port); err != nil && !running {
 			return err
 		}
 	}
@@ -117,7 +117,7 @@ func checkPort(flag string, port int) error {
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return fmt.Errorf("port %d is not free: end what listens there, give %s another port, or 0 for a free one (--address uses a Temporal server that runs already)", port, flag)
+		return fmt.Errorf("port %d is not free: give %s another one, or 0 for a free one; --address uses a Temporal server that runs already", port, flag)
 	}
 	return listener.Close()
 }
@@ -177,8 +177,8 @@ func (c *cli) dev(ctx context.Context, s *devSettings) error {
 	return err
 }
 
-// startFake starts the fake, and completes the worker's configuration with the connection to it. The
-// directory takes the secrets.
+// startFake starts the fake, and completes the worker's configuration with the connection to it.
+// The directory takes the secrets.
 func (s *devSettings) startFake(dir string) (*testsuite.API, error) {
 	options := []testsuite.Option{
 		testsuite.WithListenAddr(s.fake),

@@ -20,7 +20,7 @@ import (
 // doctorSettings are the flags of asteroid doctor.
 type doctorSettings struct {
 	taskQueue, webhookURL string
-	connections           []string
+	connections, agents   []string
 }
 
 func (c *cli) newDoctorCommand() *cobra.Command {
@@ -28,15 +28,16 @@ func (c *cli) newDoctorCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything between this machine and Asteroid, and say what to do",
-		Long: "Check the Temporal service, the namespace, its search attributes, the workers of a task queue, their connections to Asteroid, " +
-			"the connection in this environment, the watches, the webhook receiver, and the clocks. Each check says what to do.\n\n" +
-			"A worker's connection is checked by reading an execution that does not exist. The exit code is 1 if a check failed; warnings do not count.\n\n" + exitCodes,
+		Long: help("Check the Temporal service, the namespace, its search attributes, the workers of a task queue, their connections to Asteroid, "+
+			"the connection in this environment, the watches, the webhook receiver, and the clocks. Each check says what to do.",
+			"A worker's connection is checked by reading an execution that does not exist. The exit code is 1 if a check failed; warnings do not count."),
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error { return c.doctor(command.Context(), s) },
 	}
 	flags := command.Flags()
 	flags.StringVar(&s.taskQueue, "task-queue", defaultTaskQueue, "check the workers of this task `queue`")
 	flags.StringArrayVar(&s.connections, "connection", []string{asteroid.DefaultConnection}, "check the workers' connection with this `name`; repeatable")
+	flags.StringArrayVar(&s.agents, "agent", nil, "check that the agent with this `id` exists and can run, with the first --connection; repeatable")
 	flags.StringVar(&s.webhookURL, "webhook-url", "", "check that a webhook receiver answers at this `URL`")
 	return command
 }
@@ -81,7 +82,7 @@ func (c *cli) doctor(ctx context.Context, settings doctorSettings) error {
 	default:
 		defer e.service.Close()
 		e.add("Temporal", checkOK, "answers at "+e.service.address, "")
-		e.examineTemporal(ctx)
+		e.examineTemporal(ctx, c)
 	}
 	e.checkEnvironment(ctx)
 	e.checkWebhooks(ctx)
@@ -105,7 +106,7 @@ func (c *cli) doctor(ctx context.Context, settings doctorSettings) error {
 	return nil
 }
 
-func (e *examination) examineTemporal(ctx context.Context) {
+func (e *examination) examineTemporal(ctx context.Context, c *cli) {
 	e.checkVersion(ctx)
 	if !e.checkNamespace(ctx) {
 		return
@@ -114,6 +115,9 @@ func (e *examination) examineTemporal(ctx context.Context) {
 	e.checkTaskQueue(ctx)
 	for i, connection := range e.settings.connections {
 		e.checkConnection(ctx, connection, i == 0)
+	}
+	for _, agent := range e.settings.agents {
+		e.checkAgent(ctx, c, agent)
 	}
 	e.checkWatches(ctx)
 }
@@ -133,7 +137,8 @@ func (e *examination) checkVersion(ctx context.Context) {
 	}
 }
 
-// versionNumbers returns the numbers of a version such as 1.32.1-rc.2, up to the first that is none.
+// versionNumbers returns the numbers of a version such as 1.32.1-rc.2, up to the first that is
+// none.
 func versionNumbers(version string) (numbers []int) {
 	version, _, _ = strings.Cut(version, "-")
 	for part := range strings.SplitSeq(version, ".") {
@@ -178,23 +183,22 @@ func (e *examination) checkTaskQueue(ctx context.Context) {
 		kind  enums.TaskQueueType
 		tasks string
 	}{{enums.TASK_QUEUE_TYPE_WORKFLOW, "workflows"}, {enums.TASK_QUEUE_TYPE_ACTIVITY, "activities"}}
-	_, _ = e.service.polled(ctx, e.settings.taskQueue) // waits for a worker that has just been started
-	pollers := map[string]bool{}
+	workers := map[string]bool{}
 	var lacking []string
 	var last time.Time
 	for _, of := range kinds {
-		described, err := e.service.DescribeTaskQueue(ctx, e.settings.taskQueue, of.kind)
+		pollers, err := e.service.pollers(ctx, e.settings.taskQueue, of.kind)
 		if err != nil {
 			e.add("task queue", checkFailed, message(err), "")
 			return
 		}
-		for _, poller := range described.GetPollers() {
-			pollers[poller.GetIdentity()] = true
+		for _, poller := range pollers {
+			workers[poller.GetIdentity()] = true
 			if at := poller.GetLastAccessTime().AsTime(); at.After(last) {
 				last = at
 			}
 		}
-		if len(described.GetPollers()) == 0 {
+		if len(pollers) == 0 {
 			lacking = append(lacking, of.tasks)
 		}
 	}
@@ -204,5 +208,5 @@ func (e *examination) checkTaskQueue(ctx context.Context) {
 		return
 	}
 	e.polled = true
-	e.add("task queue", checkOK, fmt.Sprintf("workers of %s: %d, last poll %s", e.settings.taskQueue, len(pollers), ago(last)), "")
+	e.add("task queue", checkOK, fmt.Sprintf("workers of %s: %d, last poll %s", e.settings.taskQueue, len(workers), ago(last)), "")
 }

@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
-	asteroidclient "github.com/temporal-asteroid/asteroid/internal/client"
+	"github.com/temporal-asteroid/asteroid/worker"
 )
 
 // checkTimeout bounds a check that waits for somebody else.
@@ -51,6 +51,24 @@ func (e *examination) checkConnection(ctx context.Context, connection string, wi
 		e.add(name, checkFailed, message(err), "add the connection to the worker's configuration, or give another --connection")
 	case asteroid.ErrorTypeOf(err) == "":
 		e.add(name, checkFailed, message(err), "see that the workers of the task queue have the plugin and are not stuck")
+	default:
+		e.add(name, checkFailed, message(err), "")
+	}
+}
+
+// checkAgent lets a worker describe the version of an agent that would run.
+func (e *examination) checkAgent(ctx context.Context, c *cli, agentID string) {
+	name := "agent " + cell(agentID)
+	if !e.polled {
+		e.add(name, checkSkipped, "a worker would have to be asked", "")
+		return
+	}
+	described, err := c.describe(ctx, agentsSettings{e.settings.connections[0], e.settings.taskQueue}, agentID, 0)
+	switch {
+	case err == nil:
+		e.add(name, checkOK, fmt.Sprintf("version %d is published and takes %d inputs", described.Version, len(described.Inputs)), "")
+	case asteroid.IsNotFound(err):
+		e.add(name, checkFailed, message(err), "asteroid agents list shows which agents there are")
 	default:
 		e.add(name, checkFailed, message(err), "")
 	}
@@ -133,20 +151,12 @@ func (e *examination) checkEnvironment(ctx context.Context) {
 		e.add(name, checkSkipped, "ASTEROID_API_KEY is not set here, which only a worker needs", "")
 		return
 	}
-	c, err := asteroidclient.New("environment", asteroid.ConnectionFromEnv(), checkTimeout, time.Now)
-	if err != nil {
+	connections := map[string]asteroid.Connection{name: asteroid.ConnectionFromEnv()}
+	if err := worker.Check(ctx, worker.Options{Connections: connections}); err != nil {
 		e.add(name, checkFailed, message(err), "correct the variables ASTEROID_*")
 		return
 	}
-	organization, err := c.VisibleOrganization(ctx)
-	switch {
-	case err != nil:
-		e.add(name, checkFailed, message(err), "set ASTEROID_API_KEY to a valid key, and ASTEROID_BASE_URL to the address that it belongs to")
-	case organization == "":
-		e.add(name, checkWarning, "the key spans several organizations", "set ASTEROID_ORGANIZATION_ID")
-	default:
-		e.add(name, checkOK, "the key is of organization "+organization, "")
-	}
+	e.add(name, checkOK, "Asteroid takes the key in ASTEROID_API_KEY", "")
 }
 
 // checkWebhooks sends the webhook receiver an unsigned event, which it must refuse.

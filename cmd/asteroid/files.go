@@ -43,9 +43,9 @@ func (c *cli) newFilesSaveCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "save WORKFLOW|EXECUTION",
 		Short: "Save files of an execution, where the worker runs",
-		Long: "Save files of an execution: its downloads, unless flags select others.\n\n" +
-			"The worker writes them. A directory is one on the worker's disk, below one of its output roots, not on this machine; " +
-			"a URI such as s3://bucket/claims is that of one of its stores. The server must support standalone activities.\n\n" + exitCodes,
+		Long: help("Save files of an execution: its downloads, unless flags select others.",
+			"The worker writes them. A directory is one on the worker's disk, below one of its output roots, not on this machine; "+
+				"a URI such as s3://bucket/claims is that of one of its stores. The server must support standalone activities."),
 		Example: "  asteroid files save claim-1042 --to /srv/results\n" +
 			"  asteroid files save claim-1042 --result --name 'report-*.pdf' --to s3://results/1042",
 		Args:              usageArgs(cobra.ExactArgs(1)),
@@ -167,7 +167,11 @@ func (c *cli) awaitActivity(ctx context.Context, handle client.ActivityHandle, r
 		return codedError{exitInterrupted, errors.New("interrupted: some files may have been saved")}
 	}
 	if _, timedOut := errors.AsType[*temporal.TimeoutError](err); timedOut {
-		return codedError{exitTimedOut, errors.New("the files are not saved in time: see that a worker runs, and give a longer --timeout")}
+		advice := "see that a worker runs, and give a longer --timeout"
+		if described, err := handle.Describe(ctx, client.DescribeActivityOptions{IncludeLastFailure: true}); err == nil && described.HasLastFailure() {
+			advice = message(described.GetLastFailure())
+		}
+		return codedError{exitTimedOut, errors.New("the files are not saved in time: " + advice)}
 	}
 	return err
 }

@@ -34,9 +34,9 @@ func (c *cli) newListCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List the workflows with agents: who works, who waits for a person",
-		Long: "List the open workflows with agents, the newest first, a line each: the agent that waits for a person, else the last one at work. With --all, closed ones follow.\n\n" +
-			"The search attributes that asteroid setup creates tell this. Where they do not, the workflows of the types " +
-			workflows.RunAgentName + " and " + workflows.PipelineName + " are asked one by one, which needs their workers.\n\n" + exitCodes,
+		Long: help("List the open workflows with agents, the newest first, a line each: the agent that waits for a person, else the last one at work. With --all, closed ones follow.",
+			"The search attributes that asteroid setup creates tell this. Where they do not, the workflows of the types "+
+				workflows.RunAgentName+" and "+workflows.PipelineName+" are asked one by one, which needs their workers."),
 		Example: "  asteroid list --waiting",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE:    func(command *cobra.Command, _ []string) error { return c.list(command.Context(), s) },
@@ -47,6 +47,11 @@ func (c *cli) newListCommand() *cobra.Command {
 	flags.StringVar(&s.agent, "agent", "", "only those of the agent with this `name`")
 	flags.StringVar(&s.status, "status", "", "only those with this `status`, such as running, paused_by_agent or failed; closed workflows too if it is a final one")
 	flags.IntVar(&s.limit, "limit", 50, "at most this `number`")
+	_ = command.RegisterFlagCompletionFunc("status", cobra.FixedCompletions([]cobra.Completion{ // fails only for an unknown flag
+		string(asteroid.StatusQueued), string(asteroid.StatusStarting), string(asteroid.StatusRunning), string(asteroid.StatusPaused),
+		string(asteroid.StatusPausedByAgent), string(asteroid.StatusAwaitingConfirmation),
+		string(asteroid.StatusCompleted), string(asteroid.StatusFailed), string(asteroid.StatusCancelled),
+	}, cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
 
@@ -135,7 +140,7 @@ func (s *service) list(ctx context.Context, settings listSettings, shown asteroi
 		for i, info := range page.GetExecutions() {
 			found[i] = newListed(info, shown)
 		}
-		s.ask(ctx, found)
+		s.askWorkflows(ctx, found)
 		for _, row := range found {
 			if !settings.fits(row) {
 				continue
@@ -210,8 +215,8 @@ func closedStatus(status enums.WorkflowExecutionStatus) string {
 	return strings.ToLower(status.String())
 }
 
-// ask queries the workflows whose search attributes tell nothing, eight at once.
-func (s *service) ask(ctx context.Context, rows []*listed) {
+// askWorkflows queries the workflows whose search attributes tell nothing, eight at once.
+func (s *service) askWorkflows(ctx context.Context, rows []*listed) {
 	const atOnce = 8
 	var idle sync.Map // the problems of task queues, by name
 	var group sync.WaitGroup

@@ -24,8 +24,8 @@ func (c *cli) newResultCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "result WORKFLOW",
 		Short: "Print the result of a finished workflow",
-		Long: "Print the result of a finished workflow, or the error that it failed with. No worker is needed.\n\n" +
-			"A result that is too large for Temporal stays at Asteroid: asteroid files save --result saves it.\n\n" + exitCodes,
+		Long: help("Print the result of a finished workflow, or the error that it failed with. No worker is needed.",
+			"A result that is too large for Temporal stays at Asteroid: asteroid files save --result saves it."),
 		Example:           "  asteroid result claim-1042 --json | jq .result.executionResult.result",
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
@@ -144,6 +144,15 @@ func printRun(out io.Writer, w *foundWorkflow, run *workflows.RunAgentResult) er
 	}
 	if result != nil {
 		field(out, "Reasoning", text.Line(result.Reasoning, len(result.Reasoning)))
+	}
+	for _, warning := range run.Warnings {
+		field(out, "Warning", oneLine(warning))
+	}
+	for _, mismatch := range run.ResultMismatch {
+		field(out, "Mismatch", oneLine(mismatch))
+	}
+	for _, failure := range run.ScriptFailures {
+		field(out, "Script", oneLine(failure.Script+" failed: "+failure.Error))
 	}
 	printFiles(out, run.Outputs)
 	if omitted := run.ResultOmitted; omitted != nil {

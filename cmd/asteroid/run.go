@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -29,6 +31,8 @@ type runSettings struct {
 	profile, pool  string
 	version        int
 	head, queue    bool
+	checkInputs    bool
+	checkResult    bool
 	idempotencyKey string
 	saveTo         string
 }
@@ -38,9 +42,9 @@ func (c *cli) newRunCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run AGENT",
 		Short: "Run an agent and wait for its result",
-		Long: "Run the agent with the id AGENT by the workflow asteroid.RunAgent, print what it does, and print its result.\n\n" +
-			"Ctrl-C stops the waiting, not the agent: asteroid cancel ends that. Progress goes to the standard error output.\n\n" + exitCodes,
-		Example: "  asteroid run 0f8fad5b-d9cb-469f-a165-70867728950e --input invoice=1042 --file /srv/claims/1042.pdf\n" +
+		Long: help("Run the agent with the id or name AGENT by the workflow asteroid.RunAgent, print what it does, and print its result.",
+			"Ctrl-C stops the waiting, not the agent: asteroid cancel ends that. Progress goes to the standard error output."),
+		Example: "  asteroid run invoice-clerk --input invoice=1042 --file /srv/claims/1042.pdf\n" +
 			"  id=$(asteroid run 0f8fad5b-d9cb-469f-a165-70867728950e --detach)",
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error { return c.run(command, args[0], &s) },
@@ -54,6 +58,8 @@ func (c *cli) newRunCommand() *cobra.Command {
 	flags.StringVar(&s.profile, "agent-profile", "", "run with the agent profile that has this `id`")
 	flags.StringVar(&s.pool, "agent-profile-pool", "", "run with a profile of the pool that has this `id`")
 	flags.IntVar(&s.version, "agent-version", 0, "run this `version` of the agent (default: the published one)")
+	flags.BoolVar(&s.checkInputs, "check-inputs", false, "refuse inputs that the agent's version does not take, before anything is sent to Asteroid")
+	flags.BoolVar(&s.checkResult, "check-result", false, "tell where the result does not fit the schema that the agent's version declares")
 	flags.BoolVar(&s.head, "head", false, "run the editable head of the agent")
 	flags.BoolVar(&s.queue, "queue", false, "without capacity, queue at Asteroid instead of trying again; not with files")
 	flags.StringVar(&s.saveTo, "save-to", "", "save the agent's downloads in this `directory or URI`, on the worker; see asteroid files save")
@@ -61,6 +67,13 @@ func (c *cli) newRunCommand() *cobra.Command {
 	flags.DurationVar(&s.answerWithin, "answer-within", 0, "fail when nobody answers a question of the agent within this `time`")
 	flags.BoolVar(&s.detach, "detach", false, "print the workflow id and do not wait")
 	flags.DurationVar(&s.timeout, "timeout", 0, "stop waiting after this `time`; the agent goes on")
+	asked := func() *agentsSettings { return &agentsSettings{s.connection, s.taskQueue} }
+	command.ValidArgsFunction = func(command *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return c.completeAgents(asked())(command, args, begun)
+	}
+	_ = command.RegisterFlagCompletionFunc("input", func(command *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return c.completeInputs(asked())(command, args, begun)
+	}) // the flag exists
 	return command
 }
 
@@ -68,7 +81,7 @@ func (c *cli) newRunCommand() *cobra.Command {
 func (s *runSettings) input(agentID string, stdin io.Reader) (workflows.RunAgentInput, error) {
 	in := workflows.RunAgentInput{
 		Connection: s.connection, AgentID: agentID, AgentProfileID: s.profile, AgentProfilePoolID: s.pool,
-		Head: s.head, IdempotencyKey: s.idempotencyKey,
+		Head: s.head, IdempotencyKey: s.idempotencyKey, CheckInputs: s.checkInputs, CheckResult: s.checkResult,
 		TimeoutSeconds: seconds(s.deadline), HumanTimeoutSeconds: seconds(s.answerWithin),
 	}
 	if s.version != 0 {
@@ -94,15 +107,19 @@ func (s *runSettings) input(agentID string, stdin io.Reader) (workflows.RunAgent
 		}
 	}
 	switch {
+	case strings.TrimSpace(agentID) == "":
+		return in, usageErrorf("AGENT is empty: give the agent's id or name")
 	case s.version < 0:
 		return in, usageErrorf("--agent-version %d: a version is at least 1", s.version)
+	case s.checkInputs && s.head:
+		return in, usageErrorf("--check-inputs does not go with --head, whose inputs may change meanwhile")
 	case s.detach && s.timeout > 0:
 		return in, usageErrorf("--timeout bounds the wait, and --detach does not wait: give one of them, or --deadline for the agent")
 	case s.queue && len(in.Files) > 0:
 		return in, usageErrorf("--queue does not go with --file: staged files would expire in the queue")
 	}
 	execute := asteroid.ExecuteAgentInput{
-		AgentID: in.AgentID, AgentProfileID: in.AgentProfileID, AgentProfilePoolID: in.AgentProfilePoolID, Version: in.Version, Head: in.Head,
+		AgentID: uuid.Nil.String(), AgentProfileID: in.AgentProfileID, AgentProfilePoolID: in.AgentProfilePoolID, Version: in.Version, Head: in.Head,
 		Inputs: in.Inputs, Metadata: in.Metadata, IdempotencyKey: in.IdempotencyKey, OnCapacityLimit: in.OnCapacityLimit,
 	}
 	if err := execute.Validate(); err != nil {
@@ -122,6 +139,9 @@ func (c *cli) run(command *cobra.Command, agentID string, settings *runSettings)
 	ctx := command.Context()
 	in, err := settings.input(agentID, c.in)
 	if err != nil {
+		return err
+	}
+	if in.AgentID, err = c.agentID(ctx, agentsSettings{settings.connection, settings.taskQueue}, agentID); err != nil {
 		return err
 	}
 	s, err := c.connect(ctx)

@@ -16,8 +16,8 @@ func (c *cli) newShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show WORKFLOW",
 		Short: "Show a workflow's agents: what they do, what they ask, what they returned",
-		Long: "Show a workflow and its agents: what they do, what they ask, what they returned. " +
-			"Any workflow that runs agents answers. Without a worker, only what Temporal knows of the workflow is shown.\n\n" + exitCodes,
+		Long: help("Show a workflow and its agents: what they do, what they ask, what they returned. " +
+			"Any workflow that runs agents answers. Without a worker, only what Temporal knows of the workflow is shown."),
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {

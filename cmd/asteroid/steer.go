@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -60,12 +62,21 @@ func (w *foundWorkflow) update(ctx context.Context, name string, in any) (*workf
 	}
 }
 
-// steer finds an agent of a workflow, sends the update that request makes, and prints what came of
-// it. sent says what was done to the agent, as in "is paused".
-func (c *cli) steer(
-	ctx context.Context, workflowID string, which whichAgent, condition func(*workflows.AgentState) bool, wanted string,
-	request func(w *foundWorkflow, agent *workflows.AgentState) (name string, in any, err error), sent func(*workflows.SteerResult) string,
-) error {
+// steering is a command that sends an update about one agent of a workflow.
+type steering struct {
+	which whichAgent
+	// meant says which agents the command can be about, and wanted the same in words, as in "waits
+	// for a person".
+	meant  func(*workflows.AgentState) bool
+	wanted string
+	// request makes the update. Its error says why the agent takes none.
+	request func(w *foundWorkflow, agent *workflows.AgentState) (name string, in any, err error)
+	// done says what was done to the agent, as in "is paused".
+	done func(*workflows.SteerResult) string
+}
+
+// steer sends an update to the workflow and prints what came of it.
+func (c *cli) steer(ctx context.Context, workflowID string, command steering) error {
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err
@@ -75,14 +86,14 @@ func (c *cli) steer(
 	if err != nil {
 		return err
 	}
-	agent, err := w.pick(state, which.execution, condition, wanted)
+	agent, err := w.pick(state, command.which.execution, command.meant, command.wanted)
 	if err != nil {
 		return err
 	}
 	if !steerable(agent) {
 		return fmt.Errorf("execution %s cannot be reached any more: %s %s", agent.ExecutionID, nameOf(agent), activity(agent))
 	}
-	name, in, err := request(w, agent)
+	name, in, err := command.request(w, agent)
 	if err != nil {
 		return err
 	}
@@ -91,11 +102,11 @@ func (c *cli) steer(
 		return err
 	}
 	return c.print(result, func(out io.Writer) error {
-		said := sent(result)
+		done := command.done(result)
 		if result.Delivering {
-			said = fmt.Sprintf("has not been reached yet, and is tried further: asteroid show %s tells what became of it", argument(w.id()))
+			done = fmt.Sprintf("has not been reached yet, and is tried further: asteroid show %s tells what became of it", argument(w.id()))
 		}
-		_, err := fmt.Fprintf(out, "%s %s (execution %s)\n", nameOf(agent), said, oneLine(result.ExecutionID))
+		_, err := fmt.Fprintf(out, "%s %s (execution %s)\n", nameOf(agent), done, oneLine(result.ExecutionID))
 		return err
 	})
 }
@@ -118,8 +129,8 @@ func (c *cli) newMessageCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "message WORKFLOW TEXT",
 		Short: "Send a message to an agent at work",
-		Long: "Send a message to an agent at work. TEXT - is read from the standard input.\n\n" +
-			"A message to an agent that asks something would answer that: use asteroid answer, or name the --asking.\n\n" + exitCodes,
+		Long: help("Send a message to an agent at work. TEXT - is read from the standard input.",
+			"A message to an agent that asks something would answer that: use asteroid answer, or name the --asking."),
 		Args:              usageArgs(cobra.ExactArgs(2)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -127,14 +138,16 @@ func (c *cli) newMessageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.steer(command.Context(), args[0], which, steerable, "can take a message",
-				func(w *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
+			return c.steer(command.Context(), args[0], steering{
+				which: which, meant: steerable, wanted: "can take a message",
+				request: func(w *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
 					if waits(agent) && which.asking == "" {
 						return "", nil, fmt.Errorf("%s asks %q, and a message would answer it: use asteroid answer %s", nameOf(agent), asked(agent), argument(w.id()))
 					}
 					return workflows.SendMessageUpdate, workflows.MessageInput{ExecutionID: agent.ExecutionID, Asking: which.asking, Message: words}, nil
 				},
-				func(*workflows.SteerResult) string { return "has the message" })
+				done: func(*workflows.SteerResult) string { return "has the message" },
+			})
 		},
 	}
 	which.addFlags(command.Flags())
@@ -161,14 +174,16 @@ func (c *cli) newPauseCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:               "pause WORKFLOW",
 		Short:             "Pause an agent at work",
-		Long:              "Pause an agent at work, until asteroid resume.\n\n" + exitCodes,
+		Long:              help("Pause an agent at work, until asteroid resume."),
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
-			return c.steer(command.Context(), args[0], which, steerable, "is at work",
-				func(_ *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
+			return c.steer(command.Context(), args[0], steering{
+				which: which, meant: steerable, wanted: "is at work", done: becomes,
+				request: func(_ *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
 					return workflows.PauseUpdate, workflows.SteerInput{ExecutionID: agent.ExecutionID, Asking: which.asking}, nil
-				}, becomes)
+				},
+			})
 		},
 	}
 	which.addFlags(command.Flags())
@@ -182,14 +197,15 @@ func (c *cli) newResumeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "resume WORKFLOW",
 		Short: "Resume a paused agent",
-		Long: "Resume a paused agent, or one whose confirmation was given in the console.\n\n" +
-			"An agent that asks a question is not resumed without an answer, unless --asking names the question.\n\n" + exitCodes,
+		Long: help("Resume a paused agent, or one whose confirmation was given in the console.",
+			"An agent that asks a question is not resumed without an answer, unless --asking names the question."),
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
 			stopped := func(agent *workflows.AgentState) bool { return waits(agent) || agent.Phase == workflows.PhasePaused }
-			return c.steer(command.Context(), args[0], which, stopped, "is paused",
-				func(w *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
+			return c.steer(command.Context(), args[0], steering{
+				which: which, meant: stopped, wanted: "is paused", done: becomes,
+				request: func(w *foundWorkflow, agent *workflows.AgentState) (string, any, error) {
 					in := workflows.SteerInput{ExecutionID: agent.ExecutionID, Asking: which.asking}
 					if waits(agent) && in.Asking == "" {
 						if agent.Status != asteroid.StatusAwaitingConfirmation {
@@ -198,7 +214,8 @@ func (c *cli) newResumeCommand() *cobra.Command {
 						in.Asking = agent.Asking
 					}
 					return workflows.ResumeUpdate, in, nil
-				}, becomes)
+				},
+			})
 		},
 	}
 	which.addFlags(command.Flags())
@@ -211,8 +228,8 @@ func (c *cli) newCancelCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "cancel WORKFLOW",
 		Short: "Cancel a workflow and its agents, or one agent",
-		Long: "Cancel a workflow, and with it its agents, or with --execution the run of one agent only. " +
-			"The command returns when they are known to be cancelled. Ctrl-C takes nothing back.\n\n" + exitCodes,
+		Long: help("Cancel a workflow, and with it its agents, or with --execution the run of one agent only. " +
+			"The command returns when they are known to be cancelled. Ctrl-C takes nothing back."),
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.completeWorkflow,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -253,7 +270,6 @@ func (c *cli) cancelWorkflow(ctx context.Context, workflowID string, timeout tim
 	defer done()
 	outcome, err := w.awaitClose(waiting)
 	requested := fmt.Sprintf("the cancellation is requested: asteroid show %s tells what became of it", argument(w.id()))
-	_, cancelled := errors.AsType[*temporal.CanceledError](outcome)
 	switch {
 	case ctx.Err() != nil:
 		return codedError{exitInterrupted, errors.New("interrupted, and " + requested)}
@@ -261,12 +277,8 @@ func (c *cli) cancelWorkflow(ctx context.Context, workflowID string, timeout tim
 		return codedError{exitTimedOut, fmt.Errorf("not cancelled after %s, and %s", timeout, requested)}
 	case err != nil:
 		return err
-	case outcome == nil:
-		return fmt.Errorf("workflow %s completed before it could be cancelled: asteroid result %s prints its result", w.id(), argument(w.id()))
-	case !cancelled && !asteroid.IsExecutionCancelled(outcome):
-		return fmt.Errorf("workflow %s failed while it was cancelled: %s", w.id(), message(outcome))
 	}
-	return c.reportCancelled(ctx, w, outcome)
+	return c.reportCancelled(w, outcome, w.agentsAtEnd(ctx, outcome))
 }
 
 // cancelled is what asteroid cancel prints.
@@ -281,28 +293,46 @@ type cancelledAgent struct {
 	Status      asteroid.Status `json:"status,omitempty"`
 }
 
-// reportCancelled prints what became of the agents of a cancelled workflow. One that goes on is an
-// error.
-func (c *cli) reportCancelled(ctx context.Context, w *foundWorkflow, err error) error {
-	report := cancelled{WorkflowID: w.id()}
-	if state, unknown := w.state(ctx); unknown == nil {
-		for i := range state.Agents {
-			agent := &state.Agents[i]
-			report.Agents = append(report.Agents, cancelledAgent{nameOf(agent), agent.ExecutionID, agent.Status})
-		}
-	} else if details, ok := asteroid.DetailsOf(err); ok {
-		report.Agents = []cancelledAgent{{details.ExecutionID, details.ExecutionID, details.Status}}
+// agentsAtEnd returns what became of the agents of a closed workflow, as far as it is known: a
+// worker tells it, else the workflow's own error.
+func (w *foundWorkflow) agentsAtEnd(ctx context.Context, outcome error) (agents []cancelledAgent) {
+	state, err := w.state(ctx)
+	if details, ok := asteroid.DetailsOf(outcome); err != nil && ok {
+		return []cancelledAgent{{details.ExecutionID, details.ExecutionID, details.Status}}
 	}
-	if err := c.print(report, func(out io.Writer) error {
+	if err != nil {
+		return nil
+	}
+	for i := range state.Agents {
+		agent := &state.Agents[i]
+		agents = append(agents, cancelledAgent{nameOf(agent), agent.ExecutionID, agent.Status})
+	}
+	return agents
+}
+
+// reportCancelled prints what became of the agents of a workflow that closed after its cancellation
+// was requested. A workflow that was not cancelled is an error, and so is an agent that goes on.
+func (c *cli) reportCancelled(w *foundWorkflow, outcome error, agents []cancelledAgent) error {
+	_, isCancelled := errors.AsType[*temporal.CanceledError](outcome)
+	isCancelled = isCancelled || asteroid.IsExecutionCancelled(outcome) ||
+		slices.ContainsFunc(agents, func(a cancelledAgent) bool { return a.Status == asteroid.StatusCancelled })
+	switch {
+	case isCancelled:
+	case outcome == nil:
+		return fmt.Errorf("workflow %s completed before it could be cancelled: asteroid result %s prints its result", w.id(), argument(w.id()))
+	default:
+		return fmt.Errorf("workflow %s failed while it was cancelled: %s", w.id(), message(outcome))
+	}
+	if err := c.print(cancelled{w.id(), agents}, func(out io.Writer) error {
 		fmt.Fprintf(out, "Workflow %s is cancelled.\n", oneLine(w.id()))
-		for _, agent := range report.Agents {
+		for _, agent := range agents {
 			fmt.Fprintf(out, "  %s: %s (execution %s)\n", oneLine(agent.Agent), cmp.Or(oneLine(string(agent.Status)), "not started"), cmp.Or(oneLine(agent.ExecutionID), "none"))
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	for _, agent := range report.Agents {
+	for _, agent := range agents {
 		if agent.ExecutionID != "" && !agent.Status.Terminal() {
 			return fmt.Errorf("execution %s was %s when last seen: cancel it in the console if the workflow did not mean to leave it running", agent.ExecutionID, agent.Status)
 		}
@@ -334,27 +364,33 @@ func (c *cli) cancelAgent(ctx context.Context, workflowID, executionID string, t
 	}
 	waiting, done := context.WithTimeout(ctx, timeout)
 	defer done()
-	for status := result.Status; !status.Terminal(); {
-		if state, err := w.state(waiting); err == nil {
-			if now, err := w.pick(state, executionID, steerable, ""); err == nil {
-				status = now.Status
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return codedError{exitInterrupted, fmt.Errorf("interrupted, and the cancellation is requested: asteroid show %s tells what became of it", argument(w.id()))}
-		case <-waiting.Done():
-			return codedError{exitTimedOut, fmt.Errorf("execution %s is not cancelled after %s: asteroid show %s tells what became of it", executionID, timeout, argument(w.id()))}
-		case <-time.After(time.Second):
-		}
-		result.Status = status
-	}
-	result.Delivering = false
-	if result.Status != asteroid.StatusCancelled {
+	result.Status, result.Delivering = w.awaitTerminal(waiting, executionID, result.Status), false
+	switch {
+	case ctx.Err() != nil:
+		return codedError{exitInterrupted, fmt.Errorf("interrupted, and the cancellation is requested: asteroid show %s tells what became of it", argument(w.id()))}
+	case !result.Status.Terminal():
+		return codedError{exitTimedOut, fmt.Errorf("execution %s is not cancelled after %s: asteroid show %s tells what became of it", executionID, timeout, argument(w.id()))}
+	case result.Status != asteroid.StatusCancelled:
 		return fmt.Errorf("execution %s ended before it could be cancelled: it is %s", executionID, result.Status)
 	}
 	return c.print(result, func(out io.Writer) error {
 		_, err := fmt.Fprintf(out, "%s is cancelled (execution %s)\n", nameOf(agent), oneLine(result.ExecutionID))
 		return err
 	})
+}
+
+// awaitTerminal waits until the workflow knows that an execution with this status has ended, or ctx
+// is cancelled, and returns the last known status.
+func (w *foundWorkflow) awaitTerminal(ctx context.Context, executionID string, status asteroid.Status) asteroid.Status {
+	const pause = time.Second
+	for !status.Terminal() && program.Sleep(ctx, pause) {
+		state, err := w.state(ctx)
+		if err != nil {
+			continue // a worker may be away for a moment
+		}
+		if agent, err := w.pick(state, executionID, steerable, ""); err == nil {
+			status = agent.Status
+		}
+	}
+	return status
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -30,6 +33,9 @@ func (s *temporalSettings) options() (client.Options, error) {
 		return options, usageErrorf("Temporal's client settings: %w", err)
 	}
 	if s.address != "" {
+		if err := checkAddress(s.address); err != nil {
+			return options, err
+		}
 		options.HostPort = s.address
 	}
 	if s.namespace != "" {
@@ -42,6 +48,18 @@ func (s *temporalSettings) options() (client.Options, error) {
 		options.Namespace = client.DefaultNamespace
 	}
 	return options, nil
+}
+
+// checkAddress refuses what is not host:port, also with a resolver's name as in dns:///host:port.
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(address, "dns:///"))
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return usageErrorf("--address %s: write it as host:port, such as localhost:7233", address)
+	}
+	return nil
 }
 
 // dialTimeout bounds the first connection to Temporal.

@@ -97,3 +97,28 @@ func size(bytes int64) string {
 		return fmt.Sprintf("%.1f MB", float64(bytes)/1000/1000)
 	}
 }
+
+// help returns a command's description: paragraphs of lines of at most 100 columns, and the exit
+// codes.
+func help(paragraphs ...string) string {
+	const columns = 100
+	var page strings.Builder
+	for _, paragraph := range paragraphs {
+		column := 0
+		for word := range strings.FieldsSeq(paragraph) {
+			switch {
+			case column == 0:
+			case column+1+len(word) > columns:
+				page.WriteByte('\n')
+				column = 0
+			default:
+				page.WriteByte(' ')
+				column++
+			}
+			page.WriteString(word)
+			column += len(word)
+		}
+		page.WriteString("\n\n")
+	}
+	return page.String() + exitCodes
+}

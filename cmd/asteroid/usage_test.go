@@ -4,11 +4,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/testsuite"
 )
 
 // Nothing listens there: a command that is wrong must not even try.
@@ -22,9 +25,13 @@ func TestCommandsRefuseWrongCommandLines(t *testing.T) {
 	require.NoError(t, os.WriteFile(text, []byte("{\n\"a\": 1,\n\"b\": oops}"), 0o600))
 	for _, row := range []struct{ line, said string }{
 		{"unknown", "unknown command"},
+		{"lisst", "did you mean list?"},
+		{"--address temporal list", "write it as host:port"},
+		{"--address http://localhost:7233 list", "write it as host:port"},
+		{"--address localhost:99999 list", "write it as host:port"},
+		{"--address localhost: list", "write it as host:port"},
 		{"run", "accepts 1 arg"},
 		{"run " + agent + " --unknown", "--help lists the flags"},
-		{"run not/an/id", "agentId"},
 		{"run " + agent + " --input word", "name=value"},
 		{"run " + agent + " --input =x", "name=value"},
 		{"run " + agent + " --input 1x=2", "fits no prompt"},
@@ -87,4 +94,18 @@ func TestHelpDocumentsExitCodes(t *testing.T) {
 	got := command(t.Context(), strings.NewReader(""), "completion", "bash")
 	require.Zero(t, got.code)
 	require.Contains(t, got.stdout, "asteroid")
+}
+
+func TestDoctorChecksConnectionOfEnvironment(t *testing.T) {
+	api := testsuite.NewAPI(t)
+	t.Setenv("ASTEROID_BASE_URL", api.BaseURL())
+	for key, result := range map[string]string{"": checkSkipped, "wrong-key-of-somebody": checkFailed, api.APIKey(): checkOK} {
+		t.Setenv("ASTEROID_API_KEY", key)
+		got := command(t.Context(), strings.NewReader(""), "--address", nowhere, "doctor", "--json")
+		require.Equal(t, exitFailed, got.code)
+		checks := decoded[[]check](t, got.stdout)
+		i := slices.IndexFunc(checks, func(c check) bool { return c.Check == "environment" })
+		require.Equal(t, result, checks[i].Result, checks[i].Found)
+		require.NotContains(t, got.stdout, "wrong-key-of-somebody")
+	}
 }

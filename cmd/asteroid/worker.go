@@ -40,7 +40,7 @@ type workerFlags struct {
 	stopTimeout time.Duration
 }
 
-func newWorkerCommand(c *cli) *cobra.Command {
+func (c *cli) newWorkerCommand() *cobra.Command {
 	var flags workerFlags
 	command := &cobra.Command{
 		Use:   "worker",

@@ -29,7 +29,7 @@ func (r *workerRun) checkReadiness(ctx context.Context) error {
 // withoutRateLimits removes those of the joined errors that only say that a service was asked too
 // often.
 func withoutRateLimits(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the outermost error is the joined one
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return err
 	}

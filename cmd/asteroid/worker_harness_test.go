@@ -25,17 +25,12 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-// workerServer is the Temporal server of the tests that need one. It ends with the process.
-var workerServer = sync.OnceValues(func() (*devserver.Server, error) {
-	return devserver.Start(context.Background(), devserver.Options{})
-})
-
 func temporalServer(t *testing.T) *devserver.Server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs the Temporal server")
 	}
-	server, err := workerServer()
+	server, err := sharedServer()
 	require.NoError(t, err)
 	return server
 }

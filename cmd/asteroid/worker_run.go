@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 
+	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/blobstore"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/telemetry"
 	"github.com/temporal-asteroid/asteroid/worker"
@@ -143,15 +144,16 @@ func (r *workerRun) serve(ctx context.Context, started func() error) error {
 	if err := r.checkTemporal(running); err != nil {
 		return err
 	}
+	if r.webhooks != nil {
+		if err := r.listen("webhooks.listen", r.config.Webhooks.Listen, r.webhooks, r.secure, fail); err != nil {
+			return err
+		}
+	} else if r.plugin.Events == asteroid.EventsWebhooks {
+		r.logger.Warn("This process receives no webhooks: configure webhooks here or in another process, else workflows see changes minutes later")
+	}
 	w, err := r.startWorker(fail)
 	if err != nil {
 		return err
-	}
-	if r.webhooks != nil {
-		if err := r.listen("webhooks.listen", r.config.Webhooks.Listen, r.webhooks, r.secure, fail); err != nil {
-			w.Stop()
-			return err
-		}
 	}
 	if err := started(); err != nil {
 		fail(err)

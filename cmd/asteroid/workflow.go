@@ -10,6 +10,7 @@ import (
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 
@@ -110,13 +111,19 @@ func noWorker(queue string) error {
 }
 
 // polled reports whether a worker has polled the task queue for workflow tasks in the last minutes.
-// It waits a moment for one that has just been started.
 func (s *service) polled(ctx context.Context, queue string) (bool, error) {
+	pollers, err := s.pollers(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	return len(pollers) > 0, err
+}
+
+// pollers returns who has polled the task queue in the last minutes. It waits a moment for a worker
+// that has just been started.
+func (s *service) pollers(ctx context.Context, queue string, kind enums.TaskQueueType) ([]*taskqueue.PollerInfo, error) {
 	const tries, pause = 4, 500 * time.Millisecond
 	for try := 1; ; try++ {
-		described, err := s.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+		described, err := s.DescribeTaskQueue(ctx, queue, kind)
 		if err != nil || len(described.GetPollers()) > 0 || try == tries || !program.Sleep(ctx, pause) {
-			return len(described.GetPollers()) > 0, err
+			return described.GetPollers(), err
 		}
 	}
 }
@@ -136,6 +143,7 @@ func (s *service) failure(err error, workflowID string) error {
 	_, noNamespace := errors.AsType[*serviceerror.NamespaceNotFound](err)
 	_, notFound := errors.AsType[*serviceerror.NotFound](err)
 	_, unavailable := errors.AsType[*serviceerror.Unavailable](err)
+	_, late := errors.AsType[*serviceerror.DeadlineExceeded](err)
 	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
 	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
 	switch {
@@ -143,8 +151,8 @@ func (s *service) failure(err error, workflowID string) error {
 		return usageErrorf("there is no namespace %s at %s: give another --namespace, or create it with temporal operator namespace create", argument(s.namespace), s.address)
 	case notFound && workflowID != "":
 		return notFoundErrorf("namespace %s has no open workflow %s: asteroid list --all shows those that there are", argument(s.namespace), argument(workflowID))
-	case unavailable:
-		return fmt.Errorf("Temporal at %s does not answer: try again, or see asteroid doctor: %w", s.address, err)
+	case unavailable || late || errors.Is(err, context.DeadlineExceeded):
+		return codedError{exitFailed, fmt.Errorf("Temporal at %s does not answer: try again, or see asteroid doctor: %w", s.address, err)}
 	case denied:
 		return fmt.Errorf("Temporal at %s refuses the credentials for namespace %s: check the API key or certificate of the profile: %w", s.address, argument(s.namespace), err)
 	case invalid:

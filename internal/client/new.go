@@ -80,7 +80,7 @@ func (c *Client) key(ctx context.Context) (string, error) {
 	return key, nil
 }
 
-// CheckKey returns why no request can be sent for want of a key, as an *Error. It sends nothing.
+// CheckKey returns an *Error with [ErrNoKey] if there is no key to send. It sends nothing.
 func (c *Client) CheckKey(ctx context.Context) error {
 	if _, err := c.key(ctx); err != nil {
 		return &Error{Connection: c.Name, Cause: err, NeverSent: true, Message: text.Prose(err.Error(), maxMessage)}

@@ -31,6 +31,7 @@ var purposes = map[string]string{
 	"ExecutionFilesGet":                "list the execution's files",
 	"ExecutionFileDownloadRedirect":    "get a link to the file",
 	"AgentSharedFilesGet":              "list the agent's shared files",
+	"AgentList":                        "list agents",
 	"AgentWorkflowsList":               "list the agent's versions",
 	"WorkflowVersionsList":             "list the agent's versions",
 	"WorkflowVersionsGet":              "read the agent's version",

@@ -11,7 +11,7 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// An operation's id means nothing to who reads an error.
+// An operation's id means nothing to an operator who reads an error.
 func TestOperationHasPurposeForEachName(t *testing.T) {
 	t.Parallel()
 	sources, err := filepath.Glob("*.go")

@@ -99,7 +99,7 @@ func (c *Client) organizations(ctx context.Context) (ids, names []string, err er
 	return c.memberships(ctx)
 }
 
-// memberships returns the organizations of which the person is a member whose key it is.
+// memberships returns the organizations of the person to whom the key belongs.
 func (c *Client) memberships(ctx context.Context) (ids, names []string, err error) {
 	user, err := c.fetchObject(ctx, Operation{Name: "ContextGet"}, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ContextGet(ctx)

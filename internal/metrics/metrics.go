@@ -48,9 +48,11 @@ const NoAgent = "none"
 
 // The metrics of workflows. A replay records none of them.
 var (
-	AgentRun = &Metric{"asteroid_agent_run_duration", Timer, []string{labelAgent, labelAgentName, labelOutcome},
-		"Runs of RunAgent, StartAgent with Result, and Pipeline, from the workflow's first step for the agent to its last. " +
+	AgentRuns = &Metric{"asteroid_agent_runs", Counter, []string{labelAgent, labelAgentName, labelOutcome},
+		"Runs of RunAgent, StartAgent with Result, and Pipeline that have ended. " +
 			"outcome is completed, failed, cancelled, timed_out, unknown_status, invalid_input or error."}
+	AgentRunDuration = &Metric{"asteroid_agent_run_duration", Timer, []string{labelAgent, labelAgentName, labelOutcome},
+		"How long these runs took, from the workflow's first step for the agent to its last."}
 	CapacityWait = &Metric{"asteroid_capacity_wait_duration", Timer, []string{labelAgent, labelOutcome},
 		"Waits for capacity at the service, from the first refusal. outcome is started or gave_up."}
 	QuestionsAsked = &Metric{"asteroid_questions_asked", Counter, []string{labelAgent, labelAgentName, labelStatus},
@@ -102,7 +104,7 @@ var (
 
 // All is the table of the library's metrics.
 var All = []*Metric{
-	AgentRun, CapacityWait, QuestionsAsked, PersonWait,
+	AgentRuns, AgentRunDuration, CapacityWait, QuestionsAsked, PersonWait,
 	Request, Decision, FileBytes, Files,
 	WatchScan, WatchScannedAt, WatchActive, QuestionsOpen, WatchSignal, WatchTakeover, WatchRefusedToken,
 	WebhookEvent, WebhookToken,
@@ -138,6 +140,12 @@ func (m *Metric) Counter(handler client.MetricsHandler, values ...string) client
 // Count adds one to a counter.
 func (m *Metric) Count(handler client.MetricsHandler, values ...string) {
 	m.Counter(handler, values...).Inc(1)
+}
+
+// Announce makes the series of a counter that may count soon. Prometheus takes a series that begins
+// with 1 for one that has always been 1, and so misses the first event, which may be the only one.
+func (m *Metric) Announce(handler client.MetricsHandler, values ...string) {
+	m.Counter(handler, values...).Inc(0)
 }
 
 // Set sets a gauge.

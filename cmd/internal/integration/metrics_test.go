@@ -168,6 +168,8 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 		return scrapeMetrics(t, page).sum("asteroid_questions_open", "connection", "first") == 1
 	}, time.Minute, 100*time.Millisecond)
 	sdkworker.PurgeStickyWorkflowCache() // the next workflow task replays
+	require.Contains(t, scrapeMetrics(t, page).text, `agent_name="asks",client_name="temporal_go",namespace="default",outcome="completed"`,
+		"the counter begins with 0, or Prometheus misses the first run")
 	_, err = s.answer(run, workflows.AnswerInput{Text: "Yes, secret-answer"})
 	require.NoError(t, err)
 	key.Store("revoked-and-unknown")
@@ -198,6 +200,7 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 				require.Positive(t, sum, name)
 			}
 		}
+		require.InDelta(t, 1, scraped.sum("asteroid_agent_runs_total", "outcome", "completed"), 0)
 		require.InDelta(t, 1, scraped.sum("asteroid_agent_run_duration_seconds_count", "agent", asksAgent, "agent_name", "asks", "outcome", "completed"), 0)
 		require.InDelta(t, 1, scraped.sum("asteroid_capacity_wait_duration_seconds_count", "outcome", "started"), 0)
 		require.InDelta(t, 1, scraped.sum("asteroid_questions_asked_total", "status", "paused_by_agent"), 0)
@@ -223,7 +226,7 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 		require.NoError(t, err)
 		replayed := scrapeMetrics(t, page)
 		for _, name := range []string{
-			"asteroid_agent_run_duration_seconds_count", "asteroid_capacity_wait_duration_seconds_count",
+			"asteroid_agent_runs_total", "asteroid_agent_run_duration_seconds_count", "asteroid_capacity_wait_duration_seconds_count",
 			"asteroid_questions_asked_total", "asteroid_person_wait_duration_seconds_count",
 		} {
 			require.InDelta(t, scraped.sum(name), replayed.sum(name), 0, name)
