@@ -14,7 +14,7 @@ import (
 )
 
 // Display prints a line for each phase. In a terminal the last line is animated and counts in
-// place. Elsewhere the count is a line every four seconds. Its methods may be called from several
+// place. Elsewhere the count is a line every two seconds. Its methods may be called from several
 // goroutines.
 type Display struct {
 	out   io.Writer
@@ -32,7 +32,7 @@ type Display struct {
 // The intervals between two frames in a terminal, and between two lines of a count elsewhere.
 const (
 	frameInterval = 120 * time.Millisecond
-	lineInterval  = 4 * time.Second
+	lineInterval  = 2 * time.Second
 )
 
 // New returns a display that shows the time since now. Stop ends it.
