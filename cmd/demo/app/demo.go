@@ -18,7 +18,6 @@ import (
 
 // runDemo runs the agents and prints their results.
 func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) error {
-	began := time.Now()
 	if len(settings.files) == 0 && !settings.live {
 		paths, remove, err := sampleFiles()
 		if err != nil {
@@ -53,6 +52,7 @@ func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) e
 	}()
 	s.announce(display)
 
+	began := time.Now()
 	run, err := s.start(ctx, settings, files)
 	if err != nil {
 		return fmt.Errorf("start the workflow: %w", err)
