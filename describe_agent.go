@@ -90,25 +90,22 @@ func (d *AgentDescription) CheckInputs(inputs Inputs) (problems, warnings []stri
 		declared[in.Name] = in
 		value, given := inputs[in.Name]
 		encoded, err := json.Marshal(value)
-		missing := !given || err == nil && string(encoded) == "null"
+		types := schemaTypes(in.Schema)
+		missing := !given || err == nil && string(encoded) == "null" && !slices.Contains(types, kindNull)
 		switch {
 		case missing && in.Required && !in.HasDefault:
 			problems = append(problems, fmt.Sprintf("%s is required", in.Name))
 		case !missing && err == nil:
-			if kind, types := jsonKind(encoded), schemaTypes(in.Schema); len(types) > 0 && !slices.Contains(types, kind) {
+			if kind := jsonKind(encoded); len(types) > 0 && !slices.Contains(types, kind) {
 				warnings = append(warnings, fmt.Sprintf("%s is %s, and the agent expects %s", in.Name, kind, strings.Join(types, " or ")))
 			}
 		}
 	}
-	for _, name := range sortedKeys(inputs) {
-		if _, known := declared[name]; !known {
-			finding := fmt.Sprintf("%s is read by nobody: %s", text.Clip(name), suggestInput(name, sortedKeys(declared)))
-			if d.Incomplete {
-				warnings = append(warnings, finding)
-			} else {
-				problems = append(problems, finding)
-			}
-		}
+	unknown := d.unknownInputs(inputs, declared)
+	if d.Incomplete {
+		warnings = append(warnings, unknown...)
+	} else {
+		problems = append(problems, unknown...)
 	}
 	return firstFindings(problems), firstFindings(warnings)
 }
@@ -120,14 +117,28 @@ func firstFindings(all []string) []string {
 	return all
 }
 
-func suggestInput(name string, declared []string) string {
-	if near := nearest(name, declared); near != "" {
-		return "did you mean " + near + "?"
+// unknownInputs returns what is given and not declared. The declared inputs are listed once.
+func (d *AgentDescription) unknownInputs(inputs Inputs, declared map[string]AgentInput) (found []string) {
+	names, list := sortedKeys(declared), false
+	for _, name := range sortedKeys(inputs) {
+		if _, known := declared[name]; known {
+			continue
+		}
+		finding := text.Clip(name) + " is read by nobody"
+		if near := nearest(name, names); near != "" {
+			finding += ": did you mean " + near + "?"
+		} else {
+			list = true
+		}
+		found = append(found, finding)
 	}
-	if len(declared) == 0 {
-		return "the agent takes no inputs"
+	switch {
+	case list && len(names) == 0:
+		found = append(found, "the agent takes no inputs")
+	case list:
+		found = append(found, "the inputs are "+strings.Join(firstFindings(names), ", "))
 	}
-	return "the inputs are " + strings.Join(firstFindings(declared), ", ")
+	return found
 }
 
 // schemaTypes returns the kinds of values that a schema's type allows; nothing if it does not say.

@@ -24,8 +24,8 @@ type SweepDuplicatesInput struct {
 // SweepDuplicatesInternal makes the activity sweep something else: executions that a run of the
 // workflow started before a reset replaced it.
 type SweepDuplicatesInternal struct {
-	// FirstRunID is the workflow's. The other fields count only with it, and AgentID, ExecutionKey
-	// and Keep do not.
+	// FirstRunID is the workflow's. With it, AgentID, ExecutionKey and Keep do not count; without
+	// it, the fields below do not, but for AnySurvivor.
 	FirstRunID string `json:"firstRunId,omitempty"`
 	// ResetAt is [ExecuteAgentResult.ResetAt]. The activity looks until the grace period after it
 	// is over, but for 30 seconds at most.
@@ -35,6 +35,10 @@ type SweepDuplicatesInternal struct {
 	// Continues says that the workflow continues as new. Executions with an IdempotencyKey are
 	// left alone then, because the next run may adopt them.
 	Continues bool `json:"continues,omitempty"`
+	// AnySurvivor counts without FirstRunID. It says that if Keep was cancelled, nobody wished
+	// that: another workflow with the same IdempotencyKey kept another execution. The activity then
+	// keeps the oldest that was neither cancelled nor failed, whoever started it.
+	AnySurvivor bool `json:"anySurvivor,omitempty"`
 }
 
 // Validate checks that agent id and execution key are given. Its error is asteroid.InvalidInput and

@@ -140,7 +140,7 @@ func (e *attachAttempt) attach(ctx context.Context, i int) error {
 			e.announce(i)
 		}
 		err := e.c.Attach(ctx, e.executionID, name, body)
-		if failed, ok := errors.AsType[*client.Error](err); !ok || failed.Outcome() == client.OutcomeUnknown {
+		if failed, ok := errors.AsType[*client.Error](err); err != nil && (!ok || failed.Outcome() == client.OutcomeUnknown) {
 			e.unknown = append(e.unknown, key)
 		}
 		file.Size = body.BytesRead()

@@ -31,9 +31,12 @@ func Check(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	noAnswer := fmt.Errorf("no answer within %s", startCheckTimeout)
 	return a.eachConnection(ctx, startCheckTimeout, func(ctx context.Context, c *client.Client) error {
 		defer c.CloseIdle()
 		return c.Check(ctx)
+	}, func(name string) error {
+		return &client.Error{Connection: name, Message: noAnswer.Error(), Cause: noAnswer}
 	})
 }
 
@@ -45,12 +48,15 @@ func (a *Activities) MissingKeys(ctx context.Context) error {
 			return err
 		}
 		return nil
-	})
+	}, func(string) error { return nil })
 }
 
 // eachConnection calls check for all connections at once and joins their errors in the order of
-// their names, one line each. It returns when the time is over, whatever an APIKey function does.
-func (a *Activities) eachConnection(ctx context.Context, timeout time.Duration, check func(context.Context, *client.Client) error) error {
+// their names, one line each. It returns when the time is over, whatever an APIKey function does;
+// late returns the error of a check that is not over by then.
+func (a *Activities) eachConnection(
+	ctx context.Context, timeout time.Duration, check func(context.Context, *client.Client) error, late func(name string) error,
+) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 	defer cancel()
 	names := slices.Sorted(maps.Keys(a.connections))
@@ -64,7 +70,11 @@ func (a *Activities) eachConnection(ctx context.Context, timeout time.Duration, 
 		select {
 		case errs[i] = <-results[i]:
 		case <-ctx.Done():
-			errs[i] = &client.Error{Connection: name, Message: context.Cause(ctx).Error(), Cause: context.Cause(ctx)}
+			select {
+			case errs[i] = <-results[i]: // there was an answer while another connection was awaited
+			default:
+				errs[i] = late(name)
+			}
 		}
 		errs[i] = connectionError(name, errs[i])
 	}

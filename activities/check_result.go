@@ -45,15 +45,19 @@ func (a *Activities) CheckResult(ctx context.Context, in asteroid.CheckResultInp
 	case err != nil:
 		return nil, err
 	}
-	outputs := description.Outputs
-	if len(outputs) > 1 {
-		node, err := c.OutputNode(ctx, in.ExecutionID)
-		if err != nil {
-			return nil, activityError(ctx, err)
-		}
-		outputs = slices.DeleteFunc(slices.Clone(outputs), func(output asteroid.AgentOutput) bool { return output.Node != node })
+	node, err := c.OutputNode(ctx, in.ExecutionID)
+	if err != nil {
+		return nil, activityError(ctx, err)
 	}
-	if len(outputs) != 1 || len(outputs[0].Schema) == 0 {
+	outputs := slices.DeleteFunc(slices.Clone(description.Outputs), func(output asteroid.AgentOutput) bool {
+		return node != "" && output.Node != node
+	})
+	switch {
+	case description.Incomplete:
+		return unchecked("the schemas of the version are too large")
+	case len(outputs) > 1:
+		return unchecked("the service does not tell which output the result is of")
+	case len(outputs) == 0 || len(outputs[0].Schema) == 0:
 		return unchecked("the version declares no schema for the result")
 	}
 	mismatches, err := a.schemaChecker(outputs[0].Schema, execution.Result())

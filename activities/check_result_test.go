@@ -48,16 +48,17 @@ func TestCheckResultTellsWhatDoesNotFit(t *testing.T) {
 		unchecked  string
 		mismatches int
 	}{
-		"fits":                 {map[string]map[string]any{"filed": filed}, testsuite.Complete("success", "", map[string]any{"reference": 1}), "", 0},
-		"does not fit":         {map[string]map[string]any{"filed": filed}, testsuite.Complete("success", "", map[string]any{}), "", 1},
-		"another type":         {map[string]map[string]any{"filed": filed}, testsuite.Complete("success", "", "text"), "", 1},
-		"many":                 {map[string]map[string]any{"filed": {"required": many}}, testsuite.Complete("success", "", map[string]any{}), "", 20},
-		"at the node's own":    {map[string]map[string]any{"filed": filed, "refused": {}}, testsuite.CompleteAt("refused", "refused", "", map[string]any{}), "", 0},
-		"at the other node":    {map[string]map[string]any{"filed": filed, "refused": {}}, testsuite.CompleteAt("filed", "success", "", map[string]any{}), "", 1},
-		"at an unknown node":   {map[string]map[string]any{"filed": filed, "refused": {}}, testsuite.Complete("success", "", map[string]any{}), "declares no schema", 0},
-		"without a schema":     {nil, testsuite.Complete("success", "", 1), "declares no schema", 0},
-		"without a result":     {map[string]map[string]any{"filed": filed}, testsuite.Fail("no"), "has no result", 0},
-		"with a broken schema": {map[string]map[string]any{"filed": {"required": 7}}, testsuite.Complete("success", "", 1), "cannot be used: no schema", 0},
+		"fits":                     {map[string]map[string]any{"filed": filed}, testsuite.Complete("success", "", map[string]any{"reference": 1}), "", 0},
+		"does not fit":             {map[string]map[string]any{"filed": filed}, testsuite.Complete("success", "", map[string]any{}), "", 1},
+		"another type":             {map[string]map[string]any{"filed": filed}, testsuite.Complete("success", "", "text"), "", 1},
+		"many":                     {map[string]map[string]any{"filed": {"required": many}}, testsuite.Complete("success", "", map[string]any{}), "", 20},
+		"at the node's own":        {map[string]map[string]any{"filed": filed, "refused": {}}, testsuite.CompleteAt("refused", "refused", "", map[string]any{}), "", 0},
+		"at the other node":        {map[string]map[string]any{"filed": filed, "refused": {}}, testsuite.CompleteAt("filed", "success", "", map[string]any{}), "", 1},
+		"at a node without schema": {map[string]map[string]any{"filed": filed}, testsuite.CompleteAt("refused", "refused", "", map[string]any{}), "declares no schema", 0},
+		"at an unknown node":       {map[string]map[string]any{"filed": filed, "refused": {}}, testsuite.Complete("success", "", map[string]any{}), "does not tell which output", 0},
+		"without a schema":         {nil, testsuite.Complete("success", "", 1), "declares no schema", 0},
+		"without a result":         {map[string]map[string]any{"filed": filed}, testsuite.Fail("no"), "has no result", 0},
+		"with a broken schema":     {map[string]map[string]any{"filed": {"required": 7}}, testsuite.Complete("success", "", 1), "cannot be used: no schema", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

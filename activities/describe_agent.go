@@ -15,7 +15,7 @@ import (
 // results, its hard timeout
 // (https://docs.asteroid.ai/api-reference/workflows/list-workflow-versions). Without a number it
 // describes the published version. A numbered version never changes, so the worker reads each once.
-// Prompts, cookies and credentials are not read.
+// Prompts, cookies and credentials are not kept.
 //
 // Errors: asteroid.InvalidInput if the agent has no such version, or none that is published; those
 // of the API. A service that does not serve versions is no error, see

@@ -82,6 +82,7 @@ func TestDescribeAgentIsBounded(t *testing.T) {
 		"huge":        {strings.Join(inputs, ","), true, 3000},
 		"odd members": {`null, {"name":7}, {"name":"a","schema":"text","required":"yes","description":null}`, false, 2},
 		"bare":        {`{"name":"a"}`, false, 1},
+		"deep":        {`{"name":"a","schema":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, true, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,6 +103,64 @@ func TestDescribeAgentIsBounded(t *testing.T) {
 			encoded, err := json.Marshal(described)
 			require.NoError(t, err)
 			require.Less(t, len(encoded), 256<<10)
+		})
+	}
+}
+
+func TestDescribeAgentReadsNoPromptsAndCredentials(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr3t of the prompt"
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/a-1/workflows"):
+			_, _ = fmt.Fprintf(w, `[{"id":"v-1","version":1,"isPublished":true,"author":%q}]`, secret)
+		case strings.HasSuffix(r.URL.Path, "/inputs"):
+			_, _ = fmt.Fprintf(w, `{"inputs":[{"name":"a","prompt":%q}],"prompts":%[1]q}`, secret)
+		case strings.HasSuffix(r.URL.Path, "/output-schemas"):
+			_, _ = w.Write([]byte(`{}`))
+		default:
+			_, _ = fmt.Fprintf(w, `{"rules":%q,"graph":{"nodes":[{"prompt":%[1]q}]},"cookies":[%[1]q],"settings":{"max_timeout_mins":30,"credentials":%[1]q}}`, secret)
+		}
+	})})
+	described, err := runActivity[asteroid.AgentDescription](env, asteroid.DescribeAgentName, asteroid.DescribeAgentInput{AgentID: "a-1"})
+	require.NoError(t, err)
+	require.Equal(t, 30, described.HardTimeoutMinutes)
+	encoded, err := json.Marshal(described)
+	require.NoError(t, err)
+	require.NotContains(t, string(encoded), "s3cr3t")
+}
+
+func TestDescribeAgentNeedsInputsOnly(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		absent      string // the end of a route that the service does not serve
+		unsupported bool
+	}{
+		"the list":           {"/a-1/workflows", true},
+		"the inputs":         {"/inputs", true},
+		"the output schemas": {"/output-schemas", false},
+		"the version":        {"/v-1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case strings.HasSuffix(r.URL.Path, row.absent):
+					http.Error(w, "404 page not found", http.StatusNotFound)
+				case strings.HasSuffix(r.URL.Path, "/a-1/workflows"):
+					_, _ = w.Write([]byte(`[{"id":"v-1","version":1,"isPublished":true}]`))
+				case strings.HasSuffix(r.URL.Path, "/inputs"):
+					_, _ = w.Write([]byte(`{"inputs":[{"name":"a","required":true,"defaultValue":null}]}`))
+				default:
+					_, _ = w.Write([]byte(`{}`))
+				}
+			})})
+			described, err := runActivity[asteroid.AgentDescription](env, asteroid.DescribeAgentName, asteroid.DescribeAgentInput{AgentID: "a-1"})
+			require.NoError(t, err)
+			require.Equal(t, row.unsupported, described.Unsupported)
+			if !row.unsupported {
+				require.False(t, described.Inputs[0].HasDefault, "null is none")
+			}
 		})
 	}
 }

@@ -164,7 +164,7 @@ func TestExecuteAgentIgnoresReruns(t *testing.T) {
 func TestExecuteAgentFindsUnlistedOriginalOfRerun(t *testing.T) {
 	t.Parallel()
 	const (
-		page   = `{"page":1,"pageSize":100,"total":1,"items":[{"id":"rerun","parentExecutionId":"middle","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
+		page   = `{"page":1,"pageSize":100,"total":2,"items":[{"id":"foreign","parentExecutionId":"gone","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:04Z","metadata":{"temporal_execution_key":"k"}},{"id":"rerun","parentExecutionId":"middle","status":"running","agentId":"a-1","organizationId":"o","createdAt":"2026-01-02T03:04:05Z","metadata":{"temporal_execution_key":"k"}}]}`
 		common = `"status":"running","organizationId":"o","createdAt":"2026-01-02T03:04:05Z"`
 		ours   = `"agentId":"a-1","metadata":{"temporal_execution_key":"k"}`
 	)
@@ -192,6 +192,9 @@ func TestExecuteAgentFindsUnlistedOriginalOfRerun(t *testing.T) {
 					_, _ = w.Write([]byte(`{"id":"middle","parentExecutionId":"original",` + common + "," + row.middle + "}"))
 				case r.URL.Path == "/agents/v2/executions/original":
 					_, _ = w.Write([]byte(`{"id":"original",` + common + "," + row.original + "}"))
+				default:
+					w.WriteHeader(http.StatusNotFound)
+					_, _ = w.Write([]byte(`{"code":404,"message":"gone"}`))
 				}
 			})}, asteroid.ExecuteAgentInput{AgentID: "a-1", IdempotencyKey: "k"})
 			result, err := execute.next()

@@ -24,8 +24,8 @@ func interrupted(ctx context.Context) bool {
 }
 
 // handBack fails an interrupted activity, so that another worker goes on at once, and returns what
-// the activity has to return. The SDK would report with a context that has ended: it logs errors,
-// and the server waits for a timeout.
+// the activity has to return. The SDK would log the failure as an error, and lose the newest
+// heartbeat, which it cannot send any more.
 func (h *heartbeatInterceptor) handBack(ctx context.Context, err error) error {
 	err = withoutAlarm(err)
 	service := temporalClient(ctx)
@@ -44,6 +44,22 @@ func (h *heartbeatInterceptor) handBack(ctx context.Context, err error) error {
 		return err
 	}
 	return activity.ErrResultPending
+}
+
+// handIn completes an interrupted activity that has a result, and returns what the activity has to
+// return. The SDK would encode the result with a context that has ended, which may fail.
+func handIn(ctx context.Context, result any) (any, error) {
+	service := temporalClient(ctx)
+	if service == nil {
+		return result, nil
+	}
+	token := activity.GetInfo(ctx).TaskToken
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), serverTimeout)
+	defer cancel()
+	if service.CompleteActivity(ctx, token, result, nil) != nil {
+		return result, nil //nolint:nilerr // the SDK tries again
+	}
+	return nil, activity.ErrResultPending
 }
 
 // withoutAlarm returns a retryable error as a benign one, which the SDK neither logs at level ERROR

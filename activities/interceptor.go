@@ -20,7 +20,8 @@ import (
 // large is reduced, or is a final error: the SDK would retry the activity without end.
 //
 // It also hands back what a worker that stops has interrupted, so that another worker goes on at
-// once and nothing is logged as an error.
+// once and nothing is logged as an error. If the process ends before the server has it, the server
+// waits for a timeout.
 func NewInterceptor() interceptor.WorkerInterceptor { return &workerInterceptor{} }
 
 type workerInterceptor struct {
@@ -60,6 +61,9 @@ func (i *activityInterceptor) ExecuteActivity(ctx context.Context, in *intercept
 	if tooLarge(result) {
 		return nil, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("the result of %s has more than %d bytes", name, budget.ActivityResult), asteroid.ErrorTypeResultTooLarge, nil)
+	}
+	if interrupted(ctx) {
+		return handIn(ctx, result)
 	}
 	return result, nil
 }

@@ -83,12 +83,13 @@ func survivorOfSweep(info activity.Info, in asteroid.SweepDuplicatesInput, found
 			Summary: client.Summary{ID: in.Keep, Terminal: true}, Origin: client.Origin{Namespace: info.Namespace, WorkflowID: own.ID, RunID: own.RunID},
 		})
 	}
+	anySurvivor := in.Internal.AnySurvivor && found[at].Status == asteroid.StatusCancelled
 	for _, candidate := range found {
 		switch {
 		case candidate.Superseded():
 		case candidate.ID == in.Keep:
 			return found, in.Keep, nil
-		case followedElsewhere(info, in.ExecutionKey, candidate, found[at]):
+		case anySurvivor || followedElsewhere(info, in.ExecutionKey, candidate, found[at]):
 			return found, candidate.ID, conflictOf(candidate.Request, found[at].Request)
 		}
 	}
@@ -113,10 +114,10 @@ func conflictOf(one, other string) []string {
 func followedElsewhere(info activity.Info, key string, candidate, kept client.Candidate) bool {
 	own := info.WorkflowExecution
 	switch {
-	case candidate.ActivityID == kept.ActivityID:
-		return false
 	case candidate.Namespace != info.Namespace || candidate.Origin.WorkflowID != own.ID:
 		return true
+	case candidate.ActivityID == kept.ActivityID:
+		return false
 	default: // a key that does not begin with the workflow was given by the caller
 		return candidate.RunID == own.RunID && !strings.HasPrefix(key, info.Namespace+"/"+own.ID+"/")
 	}

@@ -117,6 +117,47 @@ func TestSweepDuplicatesKeepsOldestOfSharedKey(t *testing.T) {
 	}
 }
 
+// Another workflow may have adopted the first attempt's execution and cancelled the second's, which
+// the sweep is to keep.
+func TestSweepDuplicatesKeepsAnySurvivorOfSharedKey(t *testing.T) {
+	t.Parallel()
+	const workflow, run = "default-test-workflow-id", "default-test-run-id"
+	for name, row := range map[string]struct {
+		status string // of Keep
+		any    bool
+		want   asteroid.SweepDuplicatesResult
+	}{
+		"cancelled by others":       {"cancelled", true, asteroid.SweepDuplicatesResult{Kept: "first"}},
+		"cancelled by the workflow": {"cancelled", false, asteroid.SweepDuplicatesResult{Kept: "second", Cancelled: []string{"first"}}},
+		"failed":                    {"failed", true, asteroid.SweepDuplicatesResult{Kept: "second", Cancelled: []string{"first"}}},
+		"at work":                   {"running", true, asteroid.SweepDuplicatesResult{Kept: "second", Cancelled: []string{"first"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			item := func(id, createdAt, status string) string {
+				return fmt.Sprintf(`{"id":%q,"status":%q,"agentId":"a-1","organizationId":"o","createdAt":%q,"metadata":{"temporal_execution_key":"order-42",
+					"temporal_namespace":"default-test-namespace","temporal_workflow_id":%q,"temporal_run_id":%q,"temporal_activity_id":%q}}`,
+					id, status, createdAt, workflow, run, run+"/7")
+			}
+			env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+				switch path := strings.TrimPrefix(r.URL.Path, "/agents/v2/executions"); {
+				case path == "":
+					_, _ = fmt.Fprintf(w, `{"page":1,"pageSize":100,"total":2,"items":[%s,%s]}`,
+						item("second", "2026-01-02T03:04:06Z", row.status), item("first", "2026-01-02T03:04:07Z", "running"))
+				case r.Method == http.MethodPost:
+				default:
+					_, _ = w.Write([]byte(strings.Replace(executionJSON("cancelled"), "e-1", strings.TrimPrefix(path, "/"), 1)))
+				}
+			})})
+			swept, err := runActivity[asteroid.SweepDuplicatesResult](env, asteroid.SweepDuplicatesName, asteroid.SweepDuplicatesInput{
+				AgentID: "a-1", ExecutionKey: "order-42", Keep: "second", Internal: asteroid.SweepDuplicatesInternal{AnySurvivor: row.any},
+			})
+			require.NoError(t, err)
+			require.Equal(t, row.want, *swept)
+		})
+	}
+}
+
 // The service may list an execution that the sweep keeps later than those of other workflows.
 func TestSweepDuplicatesReadsWhatIsNotListedYet(t *testing.T) {
 	t.Parallel()

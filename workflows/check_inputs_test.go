@@ -37,7 +37,7 @@ func TestRunAgentRefusesInputsThatTheVersionDoesNotTake(t *testing.T) {
 		"misspelt":          {asteroid.Inputs{"claim": "7", "amuont": 5}, []string{"amuont is read by nobody: did you mean amount?"}},
 		"missing":           {asteroid.Inputs{"amount": 5}, []string{"claim is required"}},
 		"null":              {asteroid.Inputs{"claim": nil}, []string{"claim is required"}},
-		"both, and unknown": {asteroid.Inputs{"Claim_": "7", "x": 1}, []string{"claim is required", "did you mean claim?", "x is read by nobody: the inputs are amount, claim, currency"}},
+		"both, and unknown": {asteroid.Inputs{"Claim_": "7", "x": 1}, []string{"claim is required", "did you mean claim?", "x is read by nobody; the inputs are amount, claim, currency"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +81,7 @@ func TestRunAgentChecksTheNamedVersion(t *testing.T) {
 	b := newBench(t)
 	in := workflows.RunAgentInput{AgentID: b.claimsAgent(), CheckInputs: true, Version: new(1), Inputs: asteroid.Inputs{"claim": "7"}}
 	_, err := b.runAgent(t, in)
-	require.ErrorContains(t, err, "claim is read by nobody: the agent takes no inputs")
+	require.ErrorContains(t, err, "claim is read by nobody; the agent takes no inputs")
 	b = newBench(t)
 	in.AgentID, in.Version = b.claimsAgent(), new(9)
 	_, err = b.runAgent(t, in)

@@ -35,7 +35,7 @@ func (r *AgentRun) sweepLater(ctx workflow.Context, executed asteroid.ExecuteAge
 	ctx, sweep.stop = workflow.NewDisconnectedContext(ctx) // the run outlives the context of its start
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		if workflow.Sleep(ctx, sweep.grace) == nil {
-			r.sweep(ctx, sweep)
+			r.sweepForSurvivor(ctx, sweep)
 		}
 	})
 }
@@ -46,6 +46,14 @@ func (r *AgentRun) addSweep(executed asteroid.ExecuteAgentResult) *lateSweep {
 	}}
 	r.sweeps = append(r.sweeps, sweep)
 	return sweep
+}
+
+// sweepForSurvivor is sweep while the run goes on. If another workflow with the same IdempotencyKey
+// has cancelled the execution, it keeps what that one has kept.
+func (r *AgentRun) sweepForSurvivor(ctx workflow.Context, sweep *lateSweep) {
+	sweep.in.Internal.AnySurvivor = r.in.IdempotencyKey != "" && !r.cancelRequested
+	r.sweep(ctx, sweep)
+	sweep.in.Internal.AnySurvivor = false
 }
 
 func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
@@ -77,7 +85,7 @@ func (r *AgentRun) followSurvivor(ctx workflow.Context, e *asteroid.Execution) (
 	for _, sweep := range r.sweeps {
 		_ = workflow.Await(ctx, func() bool { return !sweep.running })
 		if r.survivor == "" || r.survivor == e.ExecutionID { // the other workflow may have swept first
-			r.sweep(ctx, sweep)
+			r.sweepForSurvivor(ctx, sweep)
 		}
 	}
 	survivor := r.survivor

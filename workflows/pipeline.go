@@ -80,6 +80,7 @@ func fitResults(results []RunAgentResult) {
 	bound.Fit(results, budget.WorkflowResult,
 		func(r *RunAgentResult) { bound.OmitResult(&r.Execution) },
 		func(r *RunAgentResult) { r.Files = nil },
+		func(r *RunAgentResult) { r.Warnings, r.ResultMismatch = nil, nil },
 		func(r *RunAgentResult) { r.Outputs = nil },
 		func(r *RunAgentResult) {
 			r.Execution = asteroid.Execution{

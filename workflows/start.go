@@ -187,7 +187,7 @@ func (r *AgentRun) recordExecution(ctx workflow.Context, executed asteroid.Execu
 	r.changedAt, r.afterQuestion, r.lateDetails, r.cancelRequested = time.Time{}, false, 0, false
 	s := r.state
 	*s = AgentState{
-		AgentID: s.AgentID, AgentName: s.AgentName, Started: s.Started, Files: s.Files, requested: s.requested, workflow: s.workflow,
+		AgentID: s.AgentID, AgentName: s.AgentName, Connection: s.Connection, Started: s.Started, Files: s.Files, requested: s.requested, workflow: s.workflow,
 		Warnings:    s.Warnings,
 		ExecutionID: executed.ExecutionID, Status: status, FailedExecutions: r.failedExecutions,
 	}

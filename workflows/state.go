@@ -197,6 +197,7 @@ func (s *AgentState) phaseOfStatus() Phase {
 // leaveOutLists makes the state smaller, for a query about many agents.
 func (s *AgentState) leaveOutLists() {
 	s.Statuses, s.FailedExecutions, s.Questions, s.Files, s.Outputs = nil, nil, nil, nil, nil
+	s.ScriptFailures, s.Warnings, s.ResultMismatch = nil, nil, nil
 }
 
 // leaveOutTexts leaves what identifies the agent and says how far it has come.

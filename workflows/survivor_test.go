@@ -37,21 +37,26 @@ func (b *bench) send(path string, body any) {
 func TestRunAgentThatAdoptedFollowsTheExecutionThatOthersKept(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		change func(metadata map[string]string)
-		check  func(t *testing.T, result *workflows.RunAgentResult, err error, kept string)
+		ownAttempt bool // the other execution is of the activity that started the adopted one
+		change     func(metadata map[string]string)
+		check      func(t *testing.T, result *workflows.RunAgentResult, err error, kept string)
 	}{
-		"of the same request": {func(map[string]string) {}, func(t *testing.T, result *workflows.RunAgentResult, err error, kept string) {
+		"of another attempt": {true, func(map[string]string) {}, func(t *testing.T, result *workflows.RunAgentResult, err error, kept string) {
+			require.NoError(t, err)
+			require.Equal(t, kept, result.ExecutionID)
+		}},
+		"of the same request": {false, func(map[string]string) {}, func(t *testing.T, result *workflows.RunAgentResult, err error, kept string) {
 			require.NoError(t, err)
 			require.Equal(t, kept, result.ExecutionID)
 			require.Equal(t, asteroid.StatusCompleted, result.Status)
 		}},
-		"of another request": {func(metadata map[string]string) {
+		"of another request": {false, func(metadata map[string]string) {
 			metadata[asteroid.MetadataRequest] = intent.Of(asteroid.ExecuteAgentInput{AgentID: "another"}, nil).String()
 		}, func(t *testing.T, _ *workflows.RunAgentResult, err error, kept string) {
 			require.True(t, asteroid.IsInvalidInput(err), "%v", err)
 			require.ErrorContains(t, err, kept)
 		}},
-		"that nobody else follows": {func(metadata map[string]string) { clear(metadata) }, func(t *testing.T, _ *workflows.RunAgentResult, err error, _ string) {
+		"that nobody else follows": {false, func(metadata map[string]string) { clear(metadata) }, func(t *testing.T, _ *workflows.RunAgentResult, err error, _ string) {
 			require.True(t, asteroid.IsExecutionCancelled(err), "%v", err)
 		}},
 	} {
@@ -65,8 +70,10 @@ func TestRunAgentThatAdoptedFollowsTheExecutionThatOthersKept(t *testing.T) {
 			b.RegisterDelayedCallback(func() {
 				own := b.api.Executions()[0]
 				metadata := maps.Clone(own.Metadata)
-				metadata[asteroid.MetadataWorkflowID], metadata[asteroid.MetadataRunID] = "another", "run"
-				metadata[asteroid.MetadataActivityID] = "run/1"
+				if !row.ownAttempt {
+					metadata[asteroid.MetadataWorkflowID], metadata[asteroid.MetadataRunID] = "another", "run"
+					metadata[asteroid.MetadataActivityID] = "run/1"
+				}
 				row.change(metadata)
 				b.send("/agents/"+agent+"/execute", map[string]any{"metadata": metadata})
 				b.send("/executions/"+own.ID+"/cancel", nil)
@@ -87,4 +94,19 @@ func TestRunAgentThatAdoptedFollowsTheExecutionThatOthersKept(t *testing.T) {
 			row.check(t, result, b.GetWorkflowError(), b.api.Executions()[1].ID)
 		})
 	}
+}
+
+func TestStateTellsTheConnectionOfAnAgentAtWork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.servedAgent(time.Hour)
+	var during workflows.State
+	b.RegisterDelayedCallback(func() {
+		value, err := b.QueryWorkflow(workflows.StateQuery)
+		require.NoError(t, err)
+		require.NoError(t, value.Get(&during))
+	}, 30*time.Minute)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, Connection: "default"})
+	require.NoError(t, err)
+	require.Equal(t, "default", during.Agents[0].Connection)
 }

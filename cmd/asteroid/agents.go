@@ -208,12 +208,17 @@ func (c *cli) ask(ctx context.Context, taskQueue, activity string, in, result an
 	return handle.Get(ctx, result)
 }
 
+// completionTimeout bounds what a shell waits for.
+const completionTimeout = 3 * time.Second
+
 // completeAgents completes the id of an agent. Without a worker it completes nothing.
 func (c *cli) completeAgents(s *agentsSettings) cobra.CompletionFunc {
 	return func(command *cobra.Command, args []string, _ string) (found []cobra.Completion, _ cobra.ShellCompDirective) {
 		if len(args) == 0 {
+			ctx, done := context.WithTimeout(command.Context(), completionTimeout)
+			defer done()
 			var listed asteroid.ListAgentsResult
-			if c.ask(command.Context(), s.taskQueue, asteroid.ListAgentsName, asteroid.ListAgentsInput{Connection: s.connection}, &listed) == nil {
+			if c.ask(ctx, s.taskQueue, asteroid.ListAgentsName, asteroid.ListAgentsInput{Connection: s.connection}, &listed) == nil {
 				for _, agent := range listed.Agents {
 					found = append(found, cobra.CompletionWithDesc(oneLine(agent.AgentID), cell(agent.Name)))
 				}
@@ -227,7 +232,9 @@ func (c *cli) completeAgents(s *agentsSettings) cobra.CompletionFunc {
 func (c *cli) completeInputs(s *agentsSettings) cobra.CompletionFunc {
 	return func(command *cobra.Command, args []string, _ string) (found []cobra.Completion, _ cobra.ShellCompDirective) {
 		if len(args) == 1 {
-			if described, err := c.describe(command.Context(), *s, args[0], 0); err == nil {
+			ctx, done := context.WithTimeout(command.Context(), completionTimeout)
+			defer done()
+			if described, err := c.describe(ctx, *s, args[0], 0); err == nil {
 				for _, in := range described.Inputs {
 					found = append(found, cobra.CompletionWithDesc(in.Name+"=", cell(in.Description)))
 				}

@@ -112,18 +112,26 @@ func TestGenerateTakesAnySchema(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat(`{"type":"array","items":`, 200) + `{}` + strings.Repeat(`}`, 200)
 	for name, d := range map[string]asteroid.AgentDescription{
-		"nothing":         {},
-		"odd names":       {Inputs: []asteroid.AgentInput{{Name: "Map"}, {Name: "map"}, {Name: "_"}, {Name: "_1"}, {Name: "type"}, {Name: "Größe"}, {Name: "a`b\"\n"}}},
-		"several outputs": {Outputs: []asteroid.AgentOutput{{Node: "filed"}, {Node: "Filed"}, {Node: "*/ \n x"}, {Node: "世界"}}},
+		"nothing":               {},
+		"odd names":             {Inputs: []asteroid.AgentInput{{Name: "Map"}, {Name: "map"}, {Name: "_"}, {Name: "_1"}, {Name: "type"}, {Name: "Größe"}, {Name: "a`b\"\n"}}},
+		"a comment about json.": {Outputs: []asteroid.AgentOutput{{Node: "final_json.", Schema: json.RawMessage(`{"type":"string"}`)}}},
+		"odd properties":        {Outputs: []asteroid.AgentOutput{{Node: "a", Schema: json.RawMessage(`{"type":"object","properties":{"policyholder's name":{"type":"string"},"-":{}}}`)}}},
+		"several outputs":       {Outputs: []asteroid.AgentOutput{{Node: "filed"}, {Node: "Filed"}, {Node: "*/ \n x"}, {Node: "世界"}}},
 		"odd schemas": {Outputs: []asteroid.AgentOutput{{Node: "a", Schema: json.RawMessage(deep)}}, Inputs: []asteroid.AgentInput{
 			{Name: "a", Schema: json.RawMessage(`true`)}, {Name: "b", Schema: json.RawMessage(`{"type":["string","null"]}`)}, {Name: "c", Schema: json.RawMessage(`{"type":7}`)},
 			{Name: "d", Schema: json.RawMessage(`{"type":"object","properties":{"x":{},"X":{},"` + "`" + `":{}}}`)}, {Name: "e", Description: "two\nlines */"},
 		}},
 	} {
 		source, err := generate(&d, "claims")
+		for _, odd := range []string{"-,", "policyholder's"} {
+			require.NotContains(t, string(source), odd, "a tag that encoding/json ignores")
+		}
 		require.NoError(t, err, name)
 		require.Contains(t, string(source), "package claims", name)
 	}
+	unused, err := generate(&asteroid.AgentDescription{Outputs: []asteroid.AgentOutput{{Node: "final_json.", Schema: json.RawMessage(`{"type":"string"}`)}}}, "claims")
+	require.NoError(t, err)
+	require.NotContains(t, string(unused), "encoding/json", "an import that is not used does not compile")
 	require.Equal(t, "ClaimNumber", goName("claim_number"))
 	require.Equal(t, "ExecutionID", goName("executionId"))
 }

@@ -193,7 +193,7 @@ func TestConfigRefusesImpossibleOptions(t *testing.T) {
 		"organization":           {"connections: {a: {apiKeyEnv: A, organizationId: b/c}}", `connection "a": organizationId "b/c" is not an id`},
 		"relative root":          {"fileRoots: [a]", `fileRoots[0] "a" is not an absolute path`},
 		"missing root":           {"outputRoots: [DIR/none]", `outputRoots[0]: stat DIR/none: no such file or directory`},
-		"bucket":                 {"buckets: [a]", `the bucket "a" has none of the schemes`},
+		"bucket":                 {"buckets: [a]", "bucket 1 has none of the schemes"},
 		"network":                {"https: {networks: [a]}", `https: networks[0] "a" is not a network: write one such as 10.20.0.0/16`},
 		"host":                   {"https: {hosts: ['https://a']}", `https.hosts[0] "https://a" is not a host`},
 		"certificates":           {"https: {rootCAFile: DIR/secret}", `https: rootCAFile DIR/secret holds no certificate in PEM`},

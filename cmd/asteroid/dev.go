@@ -32,8 +32,8 @@ const devHelp = `Run all that somebody needs who writes workflows with agents: a
 Asteroid API, and a worker, until Ctrl-C.
 
 The Temporal server is that of the temporal command on the PATH, or else it is compiled on the first
-use. With --address or --profile, one that runs already is used. The fake's agents process their
-files and inputs; no account is needed. The worker has search attributes, may read and save files
+use. With --address or --profile, one that runs already is used, with a task queue of its own unless
+you name one. The fake's agents process their files and inputs; no account is needed. The worker has search attributes, may read and save files
 below --root and in the bucket mem://scratch, and serves its metrics.
 
 Your own workflows run on a worker of yours with its own task queue. They call agents by the plugin
@@ -60,6 +60,7 @@ func (c *cli) newDevCommand() *cobra.Command {
 			if err := settings.check(&c.temporal); err != nil {
 				return usageErrorf("%w", err)
 			}
+			settings.keepApart(command.Flags())
 			return c.dev(command.Context(), &settings)
 		},
 	}
@@ -108,6 +109,20 @@ func (s *devSettings) check(temporal *temporalSettings) error {
 	s.config.StopTimeout = span(5 * time.Second)
 	s.config.SettleInterval = span(100 * time.Millisecond) // the fake lists output files at once
 	return nil
+}
+
+// keepApart keeps the worker from the tasks of others on a server that runs already: they would run
+// agents of the fake. It polls, since a watch would stay there after the fake is gone.
+func (s *devSettings) keepApart(flags *pflag.FlagSet) {
+	if s.server.Address == "" && s.server.Profile == "" {
+		return
+	}
+	if !flags.Changed("task-queue") {
+		s.config.TaskQueue = "asteroid-dev-" + strings.ToLower(rand.Text()[:6])
+	}
+	if !flags.Changed("events") {
+		s.config.Events = string(asteroid.EventsPoll)
+	}
 }
 
 // checkPort says what to do about a port on which nothing can listen.
@@ -211,6 +226,8 @@ func (s *devSettings) startFake(dir string) (*testsuite.API, error) {
 
 // devReport is what asteroid dev prints when everything runs.
 type devReport struct {
+	profile string // by which the server was found, if any
+
 	Temporal struct {
 		Address   string `json:"address"`
 		Namespace string `json:"namespace"`
@@ -232,6 +249,7 @@ type devReport struct {
 
 func newDevReport(s *devSettings, server *temporalserver.Server, api *testsuite.API, run *workerRun) (r devReport) {
 	r.Temporal.Address, r.Temporal.Namespace, r.Temporal.UIURL = server.Address(), server.Namespace(), server.UIURL()
+	r.profile = s.server.Profile
 	r.Fake.BaseURL, r.Fake.APIKey, r.Fake.OrganizationID, r.Fake.Agents = api.BaseURL(), api.APIKey(), api.OrganizationID(), api.Agents()
 	r.Worker.TaskQueue, r.Worker.URL = s.config.TaskQueue, "http://"+run.addresses["listen"]
 	r.Worker.Root, r.Worker.Bucket = s.config.FileRoots[0], s.config.Buckets[0]
@@ -278,13 +296,12 @@ func (r *devReport) text() string {
 	return text.String()
 }
 
-// temporalFlags returns the flags that other commands need to find the server.
-func (r *devReport) temporalFlags() (flags string) {
-	if _, port, err := net.SplitHostPort(r.Temporal.Address); err != nil || net.JoinHostPort("localhost", port) != client.DefaultHostPort {
-		flags += " --address " + r.Temporal.Address
-	}
-	if r.Temporal.Namespace != client.DefaultNamespace {
-		flags += " --namespace " + r.Temporal.Namespace
+// temporalFlags returns the flags by which other commands find the server, whatever their
+// environment says.
+func (r *devReport) temporalFlags() string {
+	flags := " --address " + argument(r.Temporal.Address) + " --namespace " + argument(r.Temporal.Namespace)
+	if r.profile != "" {
+		flags = " --profile " + argument(r.profile) + flags
 	}
 	return flags
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
@@ -84,15 +85,32 @@ func TestDevRefusesMistakes(t *testing.T) {
 	}
 }
 
-func TestDevReportNamesServerOnlyIfCommandsNeedIt(t *testing.T) {
+func TestDevReportNamesServerInEveryCommand(t *testing.T) {
 	t.Parallel()
 	var r devReport
 	r.Temporal.Address, r.Temporal.Namespace, r.Worker.TaskQueue = client.DefaultHostPort, client.DefaultNamespace, defaultTaskQueue
-	require.Contains(t, r.text(), "  asteroid list\n")
-	require.NotContains(t, r.text(), "--address")
-	require.Contains(t, r.text(), "asteroid run  --input", "the agent's id follows the command")
-	r.Temporal.Address, r.Temporal.Namespace, r.Worker.TaskQueue = "127.0.0.1:7000", "claims", "mine"
-	require.Contains(t, r.text(), "  asteroid list --address 127.0.0.1:7000 --namespace claims\n")
-	require.Contains(t, r.text(), "  asteroid run --address 127.0.0.1:7000 --namespace claims --task-queue mine ")
-	require.Contains(t, r.text(), "--address 127.0.0.1:7000 --namespace claims --task-queue mine --type asteroid.RunAgent")
+	require.Contains(t, r.text(), "  asteroid list --address localhost:7233 --namespace default\n", "whatever TEMPORAL_ADDRESS is")
+	r.profile, r.Worker.TaskQueue = "claims", "mine"
+	require.Contains(t, r.text(), "  asteroid run --profile claims --address localhost:7233 --namespace default --task-queue mine ")
+	require.Contains(t, r.text(), "--namespace default --task-queue mine --type asteroid.RunAgent")
+}
+
+func TestDevKeepsApartFromWorkersOfOthers(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		args   []string
+		events string
+	}{{nil, "watch"}, {[]string{"--task-queue", "mine", "--events", "watch"}, "watch"}} {
+		for _, address := range []string{"", "127.0.0.1:7233"} {
+			s := devSettings{}
+			flags := pflag.NewFlagSet("dev", pflag.ContinueOnError)
+			s.addFlags(flags)
+			require.NoError(t, flags.Parse(row.args))
+			s.server.Address = address
+			s.keepApart(flags)
+			apart := address != "" && row.args == nil
+			require.Equal(t, apart, strings.HasPrefix(s.config.TaskQueue, "asteroid-dev-"), s.config.TaskQueue)
+			require.Equal(t, map[bool]string{true: "poll", false: row.events}[apart], s.config.Events)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/temporalserver"
 	"github.com/temporal-asteroid/asteroid/internal/attributes"
 )
 
@@ -122,16 +123,14 @@ func (e *examination) examineTemporal(ctx context.Context, c *cli) {
 	e.checkWatches(ctx)
 }
 
-// testedServer is the oldest Temporal server with which the library is tested.
-var testedServer = []int{1, 32}
-
 func (e *examination) checkVersion(ctx context.Context) {
+	oldest := temporalserver.MinimumServer
 	info, err := e.service.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 	switch version := info.GetServerVersion(); {
 	case err != nil:
 		e.add("server version", checkWarning, message(err), "")
-	case slices.Compare(versionNumbers(version), testedServer) < 0:
-		e.add("server version", checkWarning, version, fmt.Sprintf("tested with %d.%d and newer: update the server", testedServer[0], testedServer[1]))
+	case slices.Compare(versionNumbers(version), oldest[:]) < 0:
+		e.add("server version", checkWarning, version, fmt.Sprintf("tested with %d.%d and newer: update the server", oldest[0], oldest[1]))
 	default:
 		e.add("server version", checkOK, version, "")
 	}

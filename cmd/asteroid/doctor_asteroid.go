@@ -167,8 +167,9 @@ func (e *examination) checkWebhooks(ctx context.Context) {
 		e.add(name, checkSkipped, "--webhook-url checks a receiver", "")
 		return
 	}
-	if target, err := url.Parse(address); err != nil || target.Host == "" || target.Scheme != "https" && target.Scheme != "http" {
-		e.add(name, checkFailed, address+" is no URL", "give the receiver's https: address")
+	target, err := url.Parse(address)
+	if err != nil || target.Host == "" || target.Scheme != "https" && target.Scheme != "http" {
+		e.add(name, checkFailed, "--webhook-url is no URL", "give the receiver's https: address")
 		return
 	}
 	ctx, done := context.WithTimeout(ctx, checkTimeout)
@@ -186,10 +187,10 @@ func (e *examination) checkWebhooks(ctx context.Context) {
 	defer response.Body.Close()
 	switch status := response.StatusCode; {
 	case status == http.StatusUnauthorized:
-		e.add(name, checkOK, address+" answers, and refuses an unsigned event", "")
+		e.add(name, checkOK, target.Redacted()+" answers, and refuses an unsigned event", "")
 	case status < http.StatusMultipleChoices:
-		e.add(name, checkFailed, fmt.Sprintf("%s took an unsigned event (%s)", address, response.Status), "this is not the receiver of package worker: correct the address")
+		e.add(name, checkFailed, fmt.Sprintf("%s took an unsigned event (%s)", target.Redacted(), response.Status), "this is not the receiver of package worker: correct the address")
 	default:
-		e.add(name, checkFailed, fmt.Sprintf("%s answers %s", address, response.Status), "the address must lead to the receiver's own path")
+		e.add(name, checkFailed, fmt.Sprintf("%s answers %s", target.Redacted(), response.Status), "the address must lead to the receiver's own path")
 	}
 }

@@ -192,11 +192,12 @@ func newListed(info *workflowpb.WorkflowExecutionInfo, shown asteroid.SearchAttr
 		WorkflowStatus: info.GetStatus().String(), TaskQueue: info.GetTaskQueue(), Started: info.GetStartTime().AsTime(),
 		Agent: keyword(fields[shown.Agent]), Status: keyword(fields[shown.Status]), Question: keyword(fields[shown.Question]), info: info,
 	}
-	row.Waiting = row.Question != "" || asteroid.Status(row.Status).NeedsHuman()
 	closed := info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-	if row.Status == "" && closed {
-		row.Status = closedStatus(info.GetStatus())
+	// A workflow that was terminated, or timed out, could not unset what it had shown.
+	if closed && !asteroid.Status(row.Status).Terminal() {
+		row.Status, row.Question = closedStatus(info.GetStatus()), ""
 	}
+	row.Waiting = row.Question != "" || asteroid.Status(row.Status).NeedsHuman()
 	row.unknown = row.Agent == "" && !closed
 	return row
 }

@@ -100,8 +100,11 @@ func (c *cli) printOutcome(ctx context.Context, w *foundWorkflow) error {
 	case workflows.PipelineName:
 		err = json.Unmarshal(printed.Result, &runs)
 	}
+	if err != nil && c.json {
+		return errors.Join(c.print(printed, nil), fmt.Errorf("the result of workflow %s was written by another version, or is encoded: %w", w.id(), err))
+	}
 	if err != nil {
-		return fmt.Errorf("the result of workflow %s was written by another version: --json prints it: %w", w.id(), err)
+		return fmt.Errorf("the result of workflow %s was written by another version, or is encoded: %w", w.id(), err)
 	}
 	if err := c.print(printed, func(out io.Writer) error {
 		if len(runs.Steps) == 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,9 +11,12 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // temporalSettings say which Temporal service to use.
@@ -62,6 +66,16 @@ func checkAddress(address string) error {
 	return nil
 }
 
+// refusesCredentials reports whether Temporal knows the client's key or certificate and refuses it.
+func refusesCredentials(err error) bool {
+	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
+	return denied || status.Code(err) == codes.Unauthenticated || status.Code(err) == codes.PermissionDenied
+}
+
+func credentialsError(address, namespace string, err error) error {
+	return fmt.Errorf("Temporal at %s refuses the credentials for namespace %s: check the API key or certificate of the profile: %w", address, argument(namespace), err)
+}
+
 // dialTimeout bounds the first connection to Temporal.
 const dialTimeout = 10 * time.Second
 
@@ -75,7 +89,13 @@ func (s *temporalSettings) dial(ctx context.Context) (client.Client, client.Opti
 	dialing, done := context.WithTimeout(ctx, dialTimeout)
 	defer done()
 	connected, err := client.DialContext(dialing, options)
-	if err != nil {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, options, ctx.Err()
+	case refusesCredentials(err):
+		return nil, options, codedError{exitFailed, credentialsError(options.HostPort, options.Namespace, err)}
+	default:
 		return nil, options, codedError{exitFailed, fmt.Errorf("no Temporal service answers at %s: start one (asteroid dev, or temporal server start-dev), or give --address or --profile: %w",
 			options.HostPort, err)}
 	}

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -107,5 +110,21 @@ func TestDoctorChecksConnectionOfEnvironment(t *testing.T) {
 		i := slices.IndexFunc(checks, func(c check) bool { return c.Check == "environment" })
 		require.Equal(t, result, checks[i].Result, checks[i].Found)
 		require.NotContains(t, got.stdout, "wrong-key-of-somebody")
+	}
+}
+
+func TestReadmeNamesCommandsThatExist(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	lines := regexp.MustCompile(`(?m)^\./asteroid (.+)$`).FindAllStringSubmatch(string(readme), -1)
+	require.NotEmpty(t, lines)
+	for _, line := range lines {
+		command, args, err := newRootCommand(&cli{}).Find(strings.Fields(line[1]))
+		require.NoError(t, err, line[0])
+		require.NotEqual(t, "asteroid", command.Name(), line[0])
+		if err := command.ParseFlags(args); !errors.Is(err, pflag.ErrHelp) {
+			require.NoError(t, err, line[0])
+		}
 	}
 }

@@ -144,7 +144,6 @@ func (s *service) failure(err error, workflowID string) error {
 	_, notFound := errors.AsType[*serviceerror.NotFound](err)
 	_, unavailable := errors.AsType[*serviceerror.Unavailable](err)
 	_, late := errors.AsType[*serviceerror.DeadlineExceeded](err)
-	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
 	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
 	switch {
 	case noNamespace:
@@ -153,8 +152,8 @@ func (s *service) failure(err error, workflowID string) error {
 		return notFoundErrorf("namespace %s has no open workflow %s: asteroid list --all shows those that there are", argument(s.namespace), argument(workflowID))
 	case unavailable || late || errors.Is(err, context.DeadlineExceeded):
 		return codedError{exitFailed, fmt.Errorf("Temporal at %s does not answer: try again, or see asteroid doctor: %w", s.address, err)}
-	case denied:
-		return fmt.Errorf("Temporal at %s refuses the credentials for namespace %s: check the API key or certificate of the profile: %w", s.address, argument(s.namespace), err)
+	case refusesCredentials(err):
+		return credentialsError(s.address, s.namespace, err)
 	case invalid:
 		return usageErrorf("Temporal refuses the request: %w", err)
 	default:

@@ -52,67 +52,6 @@ func (s *scene) own(work time.Duration) workflows.RunAgentInput {
 // some returns a random time for a script or a pause.
 func (s *scene) some(least, most time.Duration) time.Duration { return between(s.random, least, most) }
 
-// awaitCompleted waits until the workflow's current run has completed the nth workflow task.
-func (s *scene) awaitCompleted(ctx context.Context, n int) bool {
-	ctx, done := context.WithTimeout(ctx, scenePatience)
-	defer done()
-	for {
-		completed := 0
-		for _, event := range s.history(ctx, s.id, "") {
-			if event.GetWorkflowTaskCompletedEventAttributes() != nil {
-				completed++
-			}
-		}
-		if completed >= n {
-			return true
-		}
-		if !program.Sleep(ctx, 50*time.Millisecond) {
-			return false
-		}
-	}
-}
-
-// has reports whether the workflow's current run has an event of the type and, of those, of the
-// activity.
-func (s *scene) has(ctx context.Context, eventType enumspb.EventType, activityType string) bool {
-	scheduled := map[int64]string{}
-	for _, event := range s.history(ctx, s.id, "") {
-		of := event.GetEventId()
-		if a := event.GetActivityTaskScheduledEventAttributes(); a != nil {
-			scheduled[of] = a.GetActivityType().GetName()
-		}
-		if a := event.GetActivityTaskCompletedEventAttributes(); a != nil {
-			of = a.GetScheduledEventId()
-		}
-		if event.GetEventType() == eventType && scheduled[of] == activityType {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *scene) awaitEvent(ctx context.Context, eventType enumspb.EventType, activityType string) bool {
-	ctx, done := context.WithTimeout(ctx, scenePatience)
-	defer done()
-	for !s.has(ctx, eventType, activityType) {
-		if !program.Sleep(ctx, 50*time.Millisecond) {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *scene) executions(intent string) (own []testsuite.Execution) {
-	for _, e := range s.api.Executions() {
-		if e.Inputs[inputIntent] == intent {
-			own = append(own, e)
-		}
-	}
-	return own
-}
-
-func working(e testsuite.Execution) bool { return !terminal(e.Status) }
-
 // The workflow is reset while it does something else before it executes the agent.
 func (s *scene) resetBeforeExecute(ctx context.Context) []outcome {
 	s.sayings.say(s.id, said{Delay: 2 * time.Second})
@@ -187,20 +126,6 @@ func (s *scene) resetAfterAnswer(ctx context.Context) []outcome {
 	})
 }
 
-// tasksBeforeUpdate returns how many workflow tasks the workflow's current run had completed before
-// it accepted its first update.
-func (s *scene) tasksBeforeUpdate(ctx context.Context) (n int) {
-	for _, event := range s.history(ctx, s.id, "") {
-		switch {
-		case event.GetWorkflowExecutionUpdateAcceptedEventAttributes() != nil:
-			return n - 1 // the update is accepted in the task before the event
-		case event.GetWorkflowTaskCompletedEventAttributes() != nil:
-			n++
-		}
-	}
-	return 0
-}
-
 // The first agent fails, the second one works. A reset to the beginning runs the first one again.
 func (s *scene) resetAfterFallback(ctx context.Context) []outcome {
 	first, second := s.input(s.id+"/first", 500*time.Millisecond), s.input(s.id+"/second", s.some(4*time.Second, 7*time.Second))
@@ -215,13 +140,6 @@ func (s *scene) resetAfterFallback(ctx context.Context) []outcome {
 		intent: s.id + "/first", workflowID: s.id, state: stateFailed, expectFailure: true, repeatsFailures: true,
 		errorType: asteroid.ErrorTypeExecutionFailed, reason: plannedFailure, executionID: s.lastExecution(s.id + "/first"),
 	})
-}
-
-func (s *scene) lastExecution(intent string) string {
-	if own := s.executions(intent); len(own) > 0 {
-		return own[len(own)-1].ID
-	}
-	return ""
 }
 
 // The inputs are wrong. They are corrected, and the workflow is reset: the first agent has to end.
@@ -308,11 +226,6 @@ func (s *scene) continueAsNew(ctx context.Context) []outcome {
 	return outcomes
 }
 
-func (s *scene) continuedAsNew(ctx context.Context, runID string) bool {
-	events := s.history(ctx, s.id, runID)
-	return len(events) > 0 && events[len(events)-1].GetWorkflowExecutionContinuedAsNewEventAttributes() != nil
-}
-
 // The agent fails, and so does the workflow. Its RetryPolicy must not run the agent again.
 func (s *scene) retryWorkflow(ctx context.Context) []outcome {
 	options := s.startOptions()
@@ -389,35 +302,4 @@ func (s *scene) resetActivity(ctx context.Context, heartbeats bool) []outcome {
 		}
 	}
 	return []outcome{s.closeRunAgent(ctx)}
-}
-
-// once makes a request that may fail, because the activity may have ended meanwhile.
-func (s *scene) once(ctx context.Context, request func(context.Context) error) error {
-	ctx, done := context.WithTimeout(ctx, 5*time.Second)
-	defer done()
-	return request(ctx)
-}
-
-// closeSteps awaits the end of a workflow with several agents, and returns the outcome of each. The
-// intents are in the order of its results. An empty one has no outcome.
-func (s *scene) closeSteps(ctx context.Context, intents ...string) (outcomes []outcome) {
-	for i, intent := range intents {
-		if intent == "" {
-			continue
-		}
-		o := outcome{intent: intent, workflowID: s.id}
-		s.awaitCloseOf(ctx, &o, func(get func(any) error) (*workflows.RunAgentResult, error) {
-			var results []*workflows.RunAgentResult
-			if err := get(&results); err != nil {
-				return nil, err
-			}
-			if i >= len(results) || results[i] == nil {
-				return &workflows.RunAgentResult{}, nil
-			}
-			return results[i], nil
-		})
-		outcomes = append(outcomes, o)
-	}
-	s.noteClosed(outcomes[0])
-	return outcomes
 }

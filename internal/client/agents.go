@@ -32,7 +32,8 @@ func (c *Client) Agents(ctx context.Context, searchName string, limit int) (foun
 			}
 		}
 		// Pages may be smaller than requested.
-		if listed += len(items); len(items) == 0 || listed >= int(page.integer("total")) {
+		listed += len(items)
+		if total := int(page.integer("total")); len(items) == 0 || listed >= total && (total > 0 || len(items) < ListPageSize) {
 			return found, true, nil
 		}
 	}

@@ -97,13 +97,13 @@ func (c *Client) listAll(ctx context.Context, query ListQuery) (found []Candidat
 	return found, nil
 }
 
-// originals drops reruns and sorts the rest by creation. If all are reruns, it reads their
-// original.
+// originals drops reruns and sorts the rest by creation. If all are reruns, it reads the original
+// of the first that has one.
 func (c *Client) originals(ctx context.Context, candidates []Candidate) ([]Candidate, error) {
 	originals := slices.DeleteFunc(slices.Clone(candidates), func(candidate Candidate) bool { return candidate.ParentExecutionID != "" })
-	if len(originals) == 0 && len(candidates) > 0 {
+	for i := 0; i < len(candidates) && len(originals) == 0; i++ {
 		var err error
-		if originals, err = c.originalOf(ctx, candidates[0]); err != nil {
+		if originals, err = c.originalOf(ctx, candidates[i]); err != nil {
 			return nil, err
 		}
 	}

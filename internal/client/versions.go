@@ -30,7 +30,7 @@ func (c *Client) Versions(ctx context.Context, agentID string) (found []Version,
 		}
 		return c.api.AgentWorkflowsList(ctx, agentID)
 	}, anySuccess)
-	if failed, ok := errors.AsType[*Error](err); ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
+	if notServed(err) {
 		return nil, false, nil
 	}
 	for _, item := range items {
@@ -41,8 +41,15 @@ func (c *Client) Versions(ctx context.Context, agentID string) (found []Version,
 	return found, true, err
 }
 
-// Describe reads what a version takes and gives. It reads nothing else of the version: prompts are
-// nobody's business.
+// notServed reports whether a service does not know the operation: it answers a 404 that is not
+// JSON.
+func notServed(err error) bool {
+	failed, ok := errors.AsType[*Error](err)
+	return ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json")
+}
+
+// Describe reads what a version takes and gives. It keeps nothing else of the version: prompts are
+// nobody's business. Of a service without the operation for inputs the description is Unsupported.
 func (c *Client) Describe(ctx context.Context, agentID string, v Version) (*asteroid.AgentDescription, error) {
 	d := &asteroid.AgentDescription{AgentID: agentID, VersionID: v.ID, Version: v.Number, Published: v.Published}
 	op := Operation{Name: choose(c.Dialect, "AgentWorkflowsGetInputs", "WorkflowVersionsGetInputs")}
@@ -52,15 +59,18 @@ func (c *Client) Describe(ctx context.Context, agentID string, v Version) (*aste
 		}
 		return c.api.AgentWorkflowsGetInputs(ctx, agentID, v.ID)
 	}, anySuccess)
+	if notServed(err) {
+		return &asteroid.AgentDescription{AgentID: agentID, Unsupported: true}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	for _, in := range inputs.objects("inputs") {
 		if name := in.text("name"); name != "" {
-			value, hasDefault := in["defaultValue"]
+			value := in["defaultValue"]
 			d.Inputs = append(d.Inputs, asteroid.AgentInput{
 				Name: name, Schema: validUTF8(in["schema"]), Required: in.flag("required"),
-				HasDefault: hasDefault, Default: validUTF8(value), Description: in.text("description"),
+				HasDefault: len(value) > 0 && string(value) != "null", Default: validUTF8(value), Description: in.text("description"),
 			})
 		}
 	}
@@ -71,7 +81,7 @@ func (c *Client) Describe(ctx context.Context, agentID string, v Version) (*aste
 		}
 		return c.api.AgentWorkflowsGetOutputSchemas(ctx, agentID, v.ID)
 	}, anySuccess)
-	if err != nil {
+	if err != nil && !notServed(err) {
 		return nil, err
 	}
 	for _, node := range slices.Sorted(maps.Keys(outputs)) {
@@ -83,13 +93,16 @@ func (c *Client) Describe(ctx context.Context, agentID string, v Version) (*aste
 	return d, nil
 }
 
-// hardTimeout reads a version's hard timeout in minutes. The response has the whole version; it is
-// 0 for one that is too large.
+// hardTimeout reads a version's hard timeout in minutes. It is 0 if the service refuses to tell, or
+// if the response, which has the whole version, is too large.
 func (c *Client) hardTimeout(ctx context.Context, agentID, versionID string) (int, error) {
 	version, err := c.fetchObject(ctx, Operation{Name: "WorkflowVersionsGet"}, func(ctx context.Context) (*http.Response, error) {
 		return c.api.WorkflowVersionsGet(ctx, agentID, versionID, c.versionRoute)
 	}, anySuccess)
-	if err = ignoreTooLarge(err); err != nil || version == nil {
+	if err = ignoreTooLarge(err); rejected(err) {
+		err = nil
+	}
+	if err != nil || version == nil {
 		return 0, err
 	}
 	return int(version.object("settings").integer("max_timeout_mins")), nil
@@ -99,8 +112,9 @@ func (c *Client) hardTimeout(ctx context.Context, agentID, versionID string) (in
 // DialectWorkflows only.
 func (c *Client) versionRoute(_ context.Context, r *http.Request) error {
 	if c.Dialect != asteroid.DialectWorkflows {
-		r.URL.Path = strings.Replace(strings.Replace(r.URL.Path, "/workflows/", "/agents/", 1), "/versions/", "/workflows/", 1)
-		r.URL.RawPath = ""
+		_, route, _ := strings.Cut(r.URL.Path, c.base.Path)
+		route = strings.Replace(strings.Replace(route, "/workflows/", "/agents/", 1), "/versions/", "/workflows/", 1)
+		r.URL.Path, r.URL.RawPath = c.base.Path+route, ""
 	}
 	return nil
 }

@@ -30,13 +30,13 @@ type Metric struct {
 	Help   string
 }
 
-// The labels. None has the id of an execution or a workflow, nor text that an agent or a person
-// wrote.
+// The labels. None has the id of an execution or a workflow, nor text that an agent wrote.
 const (
 	// labelAgent is the id of an agent. It is NoAgent until the service has shown that the agent
 	// exists, so that wrong ids do not become series.
 	labelAgent = "agent"
-	// labelAgentName is the agent's name at the service, and NoAgent until it was read.
+	// labelAgentName is the agent's name at the service, and NoAgent until it was read. An agent
+	// that is renamed begins new series.
 	labelAgentName  = "agent_name"
 	labelConnection = "connection"
 	labelOutcome    = "outcome"

@@ -242,11 +242,11 @@ func TestDemoKeepOffersUpdateThatAnswers(t *testing.T) {
 	go func() { done <- run(ctx, []string{"--address", address, "--agent", "inventory", "--keep"}, &out, &out) }()
 	awaitText(t, &out, "Everything keeps running")
 
-	_, command, _ := strings.Cut(out.String(), "temporal workflow update execute --address "+address+" --workflow-id ")
+	_, command, _ := strings.Cut(out.String(), "temporal workflow update execute --address "+address+" --namespace default --workflow-id ")
 	id, command, _ := strings.Cut(command, " --name "+workflows.AnswerUpdate+" --input '")
 	input, _, found := strings.Cut(command, "'\n")
 	require.True(t, found, out.String())
-	require.Contains(t, out.String(), "go run ./cmd/asteroid answer "+id+" --address "+address+" --option Savings\n")
+	require.Contains(t, out.String(), "go run ./cmd/asteroid answer "+id+" --address "+address+" --namespace default --option Savings\n")
 
 	temporal, err := client.Dial(client.Options{HostPort: address})
 	require.NoError(t, err)

@@ -62,10 +62,7 @@ func (s *stack) printCommands(out io.Writer, run client.WorkflowRun, asking *wor
 	if page := s.server.WorkflowURL(run.GetID(), run.GetRunID()); page != "" {
 		fmt.Fprintf(out, "    %s\n", page)
 	}
-	server := "--address " + s.server.Address()
-	if namespace := s.server.Namespace(); namespace != client.DefaultNamespace {
-		server += " --namespace " + namespace
-	}
+	server := "--address " + s.server.Address() + " --namespace " + s.server.Namespace() // whatever the environment says
 	fmt.Fprintf(out, "Answer it in another terminal, by one of\n    go run ./cmd/asteroid answer %s %s --option %s\n", run.GetID(), server, option)
 	fmt.Fprintf(out, "    temporal workflow update execute %s --workflow-id %s --name %s --input '%s'\n",
 		server, run.GetID(), workflows.AnswerUpdate, input)

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/temporal-asteroid/asteroid"
+	foreign "github.com/temporal-asteroid/asteroid/internal/text"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -83,7 +84,7 @@ func (r *report) print(out io.Writer) {
 			text = indented.String()
 		}
 		if text != "" {
-			fmt.Fprintln(out, "    "+text)
+			fmt.Fprintln(out, "    "+foreign.Clean(text)) // what an agent wrote must not steer the terminal
 		}
 		for _, uri := range e.Outputs {
 			fmt.Fprintln(out, "    output "+uri)

@@ -53,8 +53,8 @@ func Open(ctx context.Context, buckets ...string) (stores map[string]asteroid.St
 		return err
 	}
 	stores = map[string]asteroid.Store{}
-	for _, text := range buckets {
-		bucketURL, err := parseBucket(text)
+	for i, text := range buckets {
+		bucketURL, err := parseBucket(fmt.Sprintf("bucket %d", i+1), text)
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
@@ -67,7 +67,7 @@ func Open(ctx context.Context, buckets ...string) (stores map[string]asteroid.St
 		}
 		opening, err := openBucket(ctx, bucketURL)
 		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("the bucket %s cannot be opened: %w", text, err), closeAll())
+			return nil, nil, errors.Join(fmt.Errorf("the bucket %s://%s cannot be opened: %s", bucketURL.Scheme, bucketURL.Host, withoutQuery(err, bucketURL)), closeAll())
 		}
 		opened = append(opened, opening)
 		known[bucketURL.Host] = &bucket{Bucket: opening, name: bucketURL.Host, prefix: bucketURL.Query().Get("prefix")}
@@ -75,20 +75,29 @@ func Open(ctx context.Context, buckets ...string) (stores map[string]asteroid.St
 	return stores, closeAll, nil
 }
 
-func parseBucket(text string) (*url.URL, error) {
+// withoutQuery returns an error's text without the options, which may hold what they should not.
+func withoutQuery(err error, bucketURL *url.URL) string {
+	if bucketURL.RawQuery == "" {
+		return err.Error()
+	}
+	return strings.ReplaceAll(err.Error(), bucketURL.RawQuery, "...")
+}
+
+// parseBucket does not repeat the text in its errors: a credential may be in it.
+func parseBucket(which, text string) (*url.URL, error) {
 	bucketURL, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the bucket %q is not a URL like s3://name?region=eu-central-1", text)
+		return nil, fmt.Errorf("%s is not a URL like s3://name?region=eu-central-1", which)
 	case !slices.Contains(schemes, bucketURL.Scheme):
-		return nil, fmt.Errorf("the bucket %q has none of the schemes %s", text, strings.Join(schemes, ", "))
-	case bucketURL.Host == "":
-		return nil, fmt.Errorf("the bucket %q has no name: write %s://name", text, bucketURL.Scheme)
-	case strings.Trim(bucketURL.Path, "/") != "":
-		return nil, fmt.Errorf("the bucket %q has a path: write %s://%s?prefix=%s/ to limit references to that prefix",
-			text, bucketURL.Scheme, bucketURL.Host, strings.Trim(bucketURL.Path, "/"))
+		return nil, fmt.Errorf("%s has none of the schemes %s: write a URL like s3://name?region=eu-central-1", which, strings.Join(schemes, ", "))
 	case bucketURL.User != nil, bucketURL.Fragment != "":
-		return nil, fmt.Errorf("the bucket %q has a user or a fragment: write only its name and options", text)
+		return nil, fmt.Errorf("%s has a user or a fragment: write only its name and options; credentials come from the environment", which)
+	case bucketURL.Host == "":
+		return nil, fmt.Errorf("%s has no name: write %s://name", which, bucketURL.Scheme)
+	case strings.Trim(bucketURL.Path, "/") != "":
+		return nil, fmt.Errorf("the bucket %s://%s has a path: write it as the option prefix=.../ to limit references to that prefix",
+			bucketURL.Scheme, bucketURL.Host)
 	}
 	return bucketURL, nil
 }

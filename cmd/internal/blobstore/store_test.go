@@ -142,14 +142,15 @@ func TestStoreRejectsReferencesBeyondListedBucketAndKey(t *testing.T) {
 
 func TestOpenNamesMistakeInBucket(t *testing.T) {
 	for bucket, want := range map[string]string{
-		"claims":                         `the bucket "claims" has none of the schemes azblob, gs, mem, s3`,
+		"claims":                         "bucket 2 has none of the schemes azblob, gs, mem, s3",
 		"file:///srv":                    "none of the schemes",
 		"https://example.com":            "none of the schemes",
 		"s3://%zz":                       "is not a URL",
 		"mem://":                         "has no name: write mem://name",
 		"s3:///claims":                   "has no name",
-		"s3://claims/2026/":              "write s3://claims?prefix=2026/",
+		"s3://claims/2026/":              "write it as the option prefix=.../",
 		"s3://key:secret@claims":         "has a user or a fragment",
+		"s3://key:sec/ret@claims":        "is not a URL",
 		"mem://a#b":                      "has a user or a fragment",
 		"mem://a?region=x":               "cannot be opened",
 		"s3://a?accelerate=perhaps":      "cannot be opened",
@@ -158,6 +159,9 @@ func TestOpenNamesMistakeInBucket(t *testing.T) {
 	} {
 		_, _, err := blobstore.Open(t.Context(), "mem://fine", bucket)
 		require.ErrorContains(t, err, want, bucket)
+		for _, secret := range []string{"secret", "sec/ret"} {
+			require.NotContains(t, err.Error(), secret, bucket)
+		}
 		require.NotContains(t, err.Error(), "\n", bucket)
 	}
 	_, _, err := blobstore.Open(t.Context(), "mem://a", "mem://a?nomd5")

@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,4 +41,46 @@ func TestWorkerThatStopsHandsActivitiesBack(t *testing.T) {
 			})
 		}
 	}
+}
+
+// slowExecutes holds back the responses to executes until it is released.
+type slowExecutes struct {
+	sent    chan struct{}
+	release chan struct{}
+}
+
+func (s *slowExecutes) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if strings.HasSuffix(r.URL.Path, "/execute") {
+		close(s.sent)
+		<-s.release
+	}
+	return response, err
+}
+
+// An execute goes on while its worker stops. Its result is not lost.
+func TestWorkerThatStopsHandsInTheResultOfAnExecute(t *testing.T) {
+	s := newStack(t)
+	s.stopTimeout = -1
+	slow := &slowExecutes{make(chan struct{}), make(chan struct{})}
+	connection := s.options.Connections["default"]
+	fast := connection.Transport
+	connection.Transport = slow
+	s.options.Connections["default"] = connection
+	stop := s.startWorker()
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.AgentID("inventory")})
+	<-slow.sent
+	s.logged.Reset()
+	stop()
+	close(slow.release)
+	time.Sleep(time.Second) // a real process lives on for a while, too
+	connection.Transport = fast
+	s.options.Connections["default"] = connection
+	s.startWorker()
+	require.NoError(t, run.Get(s.ctx(), nil))
+	require.Len(t, s.api.Executions(), 1)
+	for _, event := range s.history(run).Events {
+		require.LessOrEqual(t, event.GetActivityTaskStartedEventAttributes().GetAttempt(), int32(1), "the first attempt's result was taken")
+	}
+	require.NotRegexp(t, "level=(WARN|ERROR)", s.logged.String())
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/text/language"
@@ -34,11 +35,41 @@ func Check(schema, value json.RawMessage) (mismatches []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the result is not JSON: %w", err)
 	}
-	failed, ok := errors.AsType[*validator.ValidationError](compiled.Validate(instance))
+	invalid, err := validate(compiled, instance)
+	if err != nil {
+		return nil, err
+	}
+	failed, ok := errors.AsType[*validator.ValidationError](invalid)
 	if !ok {
 		return nil, nil
 	}
 	return describe(failed, nil), nil
+}
+
+// patience bounds a validation. A small schema can take longer than the universe is old.
+var patience = 10 * time.Second
+
+// hanging holds a slot for each validation that was given up: nothing can stop it.
+var hanging = make(chan struct{}, 2)
+
+// validate returns the mismatch, or an error if the validation takes too long.
+func validate(schema *validator.Schema, instance any) (mismatch, err error) {
+	select {
+	case hanging <- struct{}{}:
+	case <-time.After(patience):
+		return nil, errors.New("other schemas take too long")
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- schema.Validate(instance)
+		<-hanging
+	}()
+	select {
+	case mismatch = <-done:
+		return mismatch, nil
+	case <-time.After(patience):
+		return nil, fmt.Errorf("the check takes longer than %s: the schema refers to itself too often", patience)
+	}
 }
 
 // describe returns the innermost errors, in the order of the schema.

@@ -2,6 +2,7 @@ package jsonschema_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -50,4 +51,15 @@ func TestCheckSurvivesDeepResults(t *testing.T) {
 	deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
 	_, err := jsonschema.Check(json.RawMessage(`{"$ref":"#/$defs/l","$defs":{"l":{"type":"array","items":{"$ref":"#/$defs/l"}}}}`), json.RawMessage(deep))
 	require.NoError(t, err)
+}
+
+func TestCheckGivesUpOnExponentialSchemas(t *testing.T) {
+	t.Parallel()
+	var definitions strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&definitions, `"a%d":{"allOf":[{"$ref":"#/$defs/a%d"},{"$ref":"#/$defs/a%[2]d"}]},`, i, i+1)
+	}
+	schema := `{"$defs":{` + definitions.String() + `"a60":{}},"$ref":"#/$defs/a0"}`
+	_, err := jsonschema.Check(json.RawMessage(schema), json.RawMessage(`7`))
+	require.ErrorContains(t, err, "takes longer than")
 }

@@ -17,12 +17,15 @@ import (
 )
 
 // Main calls run with a context that an interrupt or SIGTERM cancels, and exits with its code. A
+// second signal, a second later, ends the process without waiting for run. A
 // process that was started as a supervisor of package child is that instead.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
 	if code, isSupervisor := child.Supervise(os.Args[1:]); isSupervisor {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(untilGoRunExits(), os.Interrupt, syscall.SIGTERM)
+	// A later signal ends the process at once. Some senders repeat theirs without delay.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

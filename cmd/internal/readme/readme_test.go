@@ -74,6 +74,17 @@ func TestEveryJSONBlockIsAnInput(t *testing.T) {
 	}
 }
 
+func TestTheUpdateOnTheCommandLineIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	text, _ := readmeBlocks(t)
+	_, command, found := strings.Cut(text, "--name "+workflows.AnswerUpdate)
+	require.True(t, found)
+	_, command, _ = strings.Cut(command, "--input '")
+	input, _, _ := strings.Cut(command, "'")
+	var in workflows.AnswerInput
+	require.NoError(t, asteroid.DecodeInput([]byte(input), &in), input)
+}
+
 func TestEveryPythonBlockIsPython(t *testing.T) {
 	t.Parallel()
 	python, err := exec.LookPath("python3")

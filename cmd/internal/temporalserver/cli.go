@@ -17,8 +17,8 @@ import (
 	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
 )
 
-// minimumServer is the oldest server that this program was tested with.
-var minimumServer = [2]int{1, 29}
+// MinimumServer is the oldest server, major and minor version, that the programs were tested with.
+var MinimumServer = [2]int{1, 29}
 
 // startCLI starts the dev server of a temporal command.
 func startCLI(ctx context.Context, o Options, path string) (*Server, error) {
@@ -27,9 +27,9 @@ func startCLI(ctx context.Context, o Options, path string) (*Server, error) {
 		return nil, err
 	}
 	o.Progress.Phase("starting a Temporal server: " + version + ", from " + path)
-	if major, minor, known := serverVersion(version); known && (major < minimumServer[0] || major == minimumServer[0] && minor < minimumServer[1]) {
+	if major, minor, known := serverVersion(version); known && (major < MinimumServer[0] || major == MinimumServer[0] && minor < MinimumServer[1]) {
 		o.Progress.Phase(fmt.Sprintf("this server is older than %d.%d, the oldest one tested: upgrade the Temporal CLI if something fails",
-			minimumServer[0], minimumServer[1]))
+			MinimumServer[0], MinimumServer[1]))
 	}
 	lifeline, err := child.NewLifeline(path)
 	if err != nil {
