@@ -57,7 +57,7 @@ func handIn(ctx context.Context, result any) (any, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), serverTimeout)
 	defer cancel()
 	if service.CompleteActivity(ctx, token, result, nil) != nil {
-		return result, nil //nolint:nilerr // the SDK tries again
+		return result, nil // the SDK tries again
 	}
 	return nil, activity.ErrResultPending
 }
