@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,10 +29,15 @@ import (
 )
 
 // recordingTransport keeps the requests that it carries.
-type recordingTransport struct{ requests []*http.Request }
+type recordingTransport struct {
+	mu       sync.Mutex
+	requests []*http.Request
+}
 
 func (t *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t.mu.Lock()
 	t.requests = append(t.requests, r)
+	t.mu.Unlock()
 	return http.DefaultTransport.RoundTrip(r)
 }
 
