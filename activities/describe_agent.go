@@ -57,6 +57,9 @@ func (a *Activities) describeVersion(ctx context.Context, c *client.Client, agen
 		if err != nil {
 			return nil, activityError(ctx, err)
 		}
+		if read.Unsupported {
+			return read, nil // not kept: a proxy can answer like that for a while
+		}
 		bound.Description(read)
 		description = *read
 		a.descriptions.add(key, description)

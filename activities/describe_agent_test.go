@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -163,4 +164,27 @@ func TestDescribeAgentNeedsInputsOnly(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDescribeAgentAsksAgainAfterAServiceThatDidNotServeTheInputs(t *testing.T) {
+	t.Parallel()
+	served := atomic.Bool{}
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/a-1/workflows"):
+			_, _ = w.Write([]byte(`[{"id":"v-1","version":1,"isPublished":true}]`))
+		case !served.Load():
+			http.Error(w, "404 page not found", http.StatusNotFound)
+		default:
+			_, _ = w.Write([]byte(`{"inputs":[{"name":"a"}]}`))
+		}
+	})})
+	describe := func() *asteroid.AgentDescription {
+		described, err := runActivity[asteroid.AgentDescription](env, asteroid.DescribeAgentName, asteroid.DescribeAgentInput{AgentID: "a-1"})
+		require.NoError(t, err)
+		return described
+	}
+	require.Equal(t, &asteroid.AgentDescription{AgentID: "a-1", Unsupported: true}, describe())
+	served.Store(true)
+	require.Len(t, describe().Inputs, 1)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,4 +48,20 @@ func TestListAgentsIsBounded(t *testing.T) {
 	require.True(t, listed.Incomplete)
 	require.Len(t, listed.Agents, 1000)
 	require.LessOrEqual(t, len(listed.Agents[0].Name), 200)
+}
+
+func TestListAgentsEndsWithoutUsableAgents(t *testing.T) {
+	t.Parallel()
+	var pages atomic.Int64
+	env := newEnv(t, worker.Options{Connections: serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
+		if pages.Add(1) > 1000 {
+			http.Error(w, "too many pages", http.StatusBadRequest)
+			return
+		}
+		_, _ = w.Write([]byte(`{"items":[{"name":"without an id"}],"total":100000}`))
+	})})
+	listed, err := runActivity[asteroid.ListAgentsResult](env, asteroid.ListAgentsName, asteroid.ListAgentsInput{})
+	require.NoError(t, err)
+	require.True(t, listed.Incomplete)
+	require.Empty(t, listed.Agents)
 }

@@ -17,7 +17,7 @@ func (c *Client) Agents(ctx context.Context, searchName string, limit int) (foun
 	params := &api.AgentListParams{OrganizationID: optional(organizationID), SearchName: optional(searchName), SortField: &field}
 	size := int32(ListPageSize)
 	params.PageSize = &size
-	for number, listed := int32(1), 0; len(found) < limit; number++ {
+	for number, listed := int32(1), 0; number <= maxLookupPages && len(found) < limit; number++ {
 		params.Page = &number
 		page, err := c.fetchObject(ctx, Operation{Name: "AgentList"}, func(ctx context.Context) (*http.Response, error) {
 			return c.api.AgentList(ctx, params)
