@@ -40,6 +40,7 @@ func (r *AgentRun) sweepLater(ctx workflow.Context, executed asteroid.ExecuteAge
 	})
 }
 
+// addSweep keeps a sweep of the executions that share the key of this one, for the end of the run.
 func (r *AgentRun) addSweep(executed asteroid.ExecuteAgentResult) *lateSweep {
 	sweep := &lateSweep{grace: time.Duration(executed.SweepAfterSeconds) * time.Second, stop: func() {}, in: asteroid.SweepDuplicatesInput{
 		Connection: r.in.Connection, AgentID: r.in.AgentID, ExecutionKey: executed.ExecutionKey, Keep: executed.ExecutionID,
@@ -51,16 +52,16 @@ func (r *AgentRun) addSweep(executed asteroid.ExecuteAgentResult) *lateSweep {
 // sweepForSurvivor is sweep while the run goes on. If another workflow with the same IdempotencyKey
 // has cancelled the execution, it keeps what that one has kept.
 func (r *AgentRun) sweepForSurvivor(ctx workflow.Context, sweep *lateSweep) {
-	sweep.in.Internal.AnySurvivor = r.in.IdempotencyKey != "" && !r.cancelRequested
-	r.sweep(ctx, sweep)
-	sweep.in.Internal.AnySurvivor = false
+	r.sweep(ctx, sweep, r.in.IdempotencyKey != "" && !r.cancelRequested)
 }
 
-func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep) {
+func (r *AgentRun) sweep(ctx workflow.Context, sweep *lateSweep, anySurvivor bool) {
 	sweep.running = true
 	defer func() { sweep.running = false }()
 	ctx = workflow.WithScheduleToCloseTimeout(r.withSummary(ctx, "has late duplicates swept"), sweepTimeout)
-	swept, err := SweepDuplicates(ctx, sweep.in)
+	in := sweep.in
+	in.Internal.AnySurvivor = anySurvivor
+	swept, err := SweepDuplicates(ctx, in)
 	if err != nil {
 		workflow.GetLogger(ctx).Error("Could not sweep late duplicates", "executionKey", sweep.in.ExecutionKey, "error", err)
 		return
@@ -119,7 +120,7 @@ func (r *AgentRun) finishSweeps(ctx workflow.Context) {
 			until = r.started.Add(min(sweep.grace, maxCancelledGrace) + sweepInterval)
 		}
 		for {
-			r.sweep(ctx, sweep)
+			r.sweep(ctx, sweep, false)
 			left := until.Sub(workflow.Now(ctx))
 			if left <= 0 {
 				break

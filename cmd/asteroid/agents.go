@@ -13,7 +13,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -192,18 +191,12 @@ func (c *cli) ask(ctx context.Context, taskQueue, activity string, in, result an
 		return err
 	}
 	defer s.Close()
-	if polled, err := s.polled(ctx, taskQueue); err == nil && !polled {
-		return noWorker(taskQueue)
-	}
-	handle, err := s.ExecuteActivity(ctx, client.StartActivityOptions{
+	handle, err := s.startActivity(ctx, client.StartActivityOptions{
 		ID: "asteroid-ask-" + uuid.NewString(), TaskQueue: taskQueue, StartToCloseTimeout: askTimeout, ScheduleToCloseTimeout: askTimeout,
 		Summary: "Answer a command line",
-	}, activity, in)
-	if _, unimplemented := errors.AsType[*serviceerror.Unimplemented](err); unimplemented {
-		return fmt.Errorf("Temporal at %s has no standalone activities: update the server", s.address)
-	}
+	}, activity, in, "")
 	if err != nil {
-		return s.failure(err, "")
+		return err
 	}
 	return handle.Get(ctx, result)
 }

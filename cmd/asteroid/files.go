@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -87,19 +86,13 @@ func (c *cli) saveFiles(ctx context.Context, of string, settings saveSettings) e
 	if err := in.Validate(); err != nil {
 		return usageErrorf("%w", err)
 	}
-	if polled, err := s.polled(ctx, settings.taskQueue); err == nil && !polled {
-		return noWorker(settings.taskQueue)
-	}
-	handle, err := s.ExecuteActivity(ctx, client.StartActivityOptions{
+	handle, err := s.startActivity(ctx, client.StartActivityOptions{
 		ID: "asteroid-save-" + uuid.NewString(), TaskQueue: settings.taskQueue,
 		StartToCloseTimeout: settings.timeout, ScheduleToCloseTimeout: settings.timeout, HeartbeatTimeout: time.Minute,
 		Summary: "Save files of execution " + oneLine(in.ExecutionID),
-	}, asteroid.SaveFilesName, in)
-	if _, unimplemented := errors.AsType[*serviceerror.Unimplemented](err); unimplemented {
-		return fmt.Errorf("Temporal at %s has no standalone activities: update the server, or let the workflow save the files (asteroid run --save-to)", s.address)
-	}
+	}, asteroid.SaveFilesName, in, ", or let the workflow save the files (asteroid run --save-to)")
 	if err != nil {
-		return s.failure(err, "")
+		return err
 	}
 	var saved asteroid.SaveFilesResult
 	if err := c.awaitActivity(ctx, handle, &saved); err != nil {

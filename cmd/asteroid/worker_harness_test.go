@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/programtest"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -47,15 +47,15 @@ func temporalClient(t *testing.T) client.Client {
 type commandRun struct {
 	t      *testing.T
 	cancel context.CancelFunc
-	out    *lockedBuffer
-	log    *lockedBuffer
+	out    *programtest.Output
+	log    *programtest.Output
 	code   chan int
 }
 
 func startCommand(t *testing.T, args ...string) *commandRun {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	c := &commandRun{t: t, cancel: cancel, out: new(lockedBuffer), log: new(lockedBuffer), code: make(chan int, 1)}
+	c := &commandRun{t: t, cancel: cancel, out: new(programtest.Output), log: new(programtest.Output), code: make(chan int, 1)}
 	go func() { c.code <- run(ctx, args, strings.NewReader(""), c.out, c.log) }()
 	t.Cleanup(func() { c.stop() })
 	return c
@@ -175,24 +175,6 @@ func (g *gate) set(closed bool) {
 	g.open = nil
 }
 
-// lockedBuffer is a buffer for the output of several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // childArgs is the environment variable with the command line of a child process, as lines.
 const childArgs = "ASTEROID_COMMAND_TEST_ARGS"
 
@@ -208,7 +190,7 @@ func TestCommandInChildProcess(*testing.T) {
 type childCommand struct {
 	t       *testing.T
 	process *exec.Cmd
-	log     lockedBuffer
+	log     programtest.Output
 }
 
 func startChild(t *testing.T, args ...string) *childCommand {

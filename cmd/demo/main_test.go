@@ -8,11 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/programtest"
 )
 
 // asDemoEnv makes the test binary the demo.
@@ -67,24 +68,6 @@ func TestLauncherIsLight(t *testing.T) {
 	require.LessOrEqual(t, len(strings.Fields(string(out))), 100)
 }
 
-// output is a buffer for several goroutines.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // A demo that is killed cannot stop what it has started.
 func TestDemoLeavesNothingRunning(t *testing.T) {
 	if testing.Short() {
@@ -96,7 +79,7 @@ func TestDemoLeavesNothingRunning(t *testing.T) {
 		code   int
 	}{{"killed", os.Kill, -1}, {"interrupted", os.Interrupt, 0}} {
 		t.Run(row.name, func(t *testing.T) {
-			var stderr output
+			var stderr programtest.Output
 			command, stdout := startDemo(t, &stderr, "--server", "embedded", "--keep", "--json", "--agent", "inventory")
 			var got struct {
 				Temporal struct{ Address string }

@@ -31,9 +31,8 @@ func (c *Client) Agents(ctx context.Context, searchName string, limit int) (foun
 				found = append(found, asteroid.AgentSummary{AgentID: id, Name: item.text("name"), CreatedAt: item.time("createdAt")})
 			}
 		}
-		// Pages may be smaller than requested.
 		listed += len(items)
-		if total := int(page.integer("total")); len(items) == 0 || listed >= total && (total > 0 || len(items) < ListPageSize) {
+		if lastPage(int64(len(items)), int64(listed), page.integer("total")) {
 			return found, true, nil
 		}
 	}

@@ -88,8 +88,7 @@ func (c *Client) listAll(ctx context.Context, query ListQuery) (found []Candidat
 			}
 		}
 		listed += int64(page.Listed)
-		// Pages may be smaller than requested.
-		complete = page.Listed == 0 || listed >= page.Total && (page.Total > 0 || page.Listed < ListPageSize)
+		complete = lastPage(int64(page.Listed), listed, page.Total)
 	}
 	if !complete {
 		return nil, c.errorf(Operation{Name: "ExecutionsList"}, "returned more than %d pages for one value of %s", maxLookupPages, query.MetadataKey)

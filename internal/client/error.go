@@ -169,3 +169,10 @@ func (e *Error) Details() asteroid.ErrorDetails {
 		Parameters:   e.problem.parameters,
 	}
 }
+
+// notServed reports whether a service does not know the operation: it answers a 404 that is not
+// JSON.
+func notServed(err error) bool {
+	failed, ok := errors.AsType[*Error](err)
+	return ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json")
+}

@@ -97,7 +97,7 @@ func (c *Client) LongPoll(ctx context.Context, executionID string, seconds int32
 	_, err = c.send(ctx, op, func(ctx context.Context) (*http.Response, error) {
 		return c.api.ExecutionSyncGet(ctx, executionID, &api.ExecutionSyncGetParams{TimeoutSeconds: &seconds})
 	}, anySuccess)
-	if failed, ok := errors.AsType[*Error](err); ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json") {
+	if notServed(err) {
 		return false, nil
 	}
 	err = ignoreTooLarge(err)

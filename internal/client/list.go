@@ -156,3 +156,9 @@ func (c *Client) ReadSummary(ctx context.Context, id string) (Summary, error) {
 	}
 	return e, nil
 }
+
+// lastPage reports whether a list ends with a page of so many items: listed counts those of all
+// pages so far, total is what the service says, or 0. Pages may be smaller than requested.
+func lastPage(items, listed, total int64) bool {
+	return items == 0 || listed >= total && (total > 0 || items < ListPageSize)
+}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -39,13 +38,6 @@ func (c *Client) Versions(ctx context.Context, agentID string) (found []Version,
 		}
 	}
 	return found, true, err
-}
-
-// notServed reports whether a service does not know the operation: it answers a 404 that is not
-// JSON.
-func notServed(err error) bool {
-	failed, ok := errors.AsType[*Error](err)
-	return ok && failed.Status == http.StatusNotFound && !strings.Contains(failed.contentType, "json")
 }
 
 // Describe reads what a version takes and gives. It keeps nothing else of the version: prompts are

@@ -19,6 +19,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/child"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/programtest"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/temporalserver"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -214,30 +215,12 @@ func TestDemoCancelsAgentOnInterrupt(t *testing.T) {
 	require.Equal(t, "cancelled", api.Executions()[0].Status)
 }
 
-// output is a buffer for several goroutines.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // TestDemoKeepOffersUpdateThatAnswers sends the very update that the demo prints.
 func TestDemoKeepOffersUpdateThatAnswers(t *testing.T) {
 	address := temporalAddress(t)
 	ctx, interrupt := context.WithCancel(context.Background())
 	defer interrupt()
-	var out output
+	var out programtest.Output
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, []string{"--address", address, "--agent", "inventory", "--keep"}, &out, &out) }()
 	awaitText(t, &out, "Everything keeps running")
@@ -266,7 +249,7 @@ func TestDemoKeepCancelsQuestionThatNobodyAnswers(t *testing.T) {
 	address := temporalAddress(t)
 	ctx, interrupt := context.WithCancel(context.Background())
 	defer interrupt()
-	var out output
+	var out programtest.Output
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, []string{"--address", address, "--agent", "inventory", "--keep"}, &out, &out) }()
 	awaitText(t, &out, "Everything keeps running")
@@ -283,7 +266,7 @@ func TestDemoKeepCancelsQuestionThatNobodyAnswers(t *testing.T) {
 	require.Equal(t, "Canceled", described.Status.String())
 }
 
-func awaitText(t *testing.T, out *output, text string) {
+func awaitText(t *testing.T, out *programtest.Output, text string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), text) }, time.Minute, 20*time.Millisecond, text)
 }

@@ -48,7 +48,7 @@ type execution struct {
 	Outputs []string `json:"outputs,omitempty"`
 }
 
-// endpoint returns where clients connect to the Temporal server and the fake.
+// endpoints returns where clients connect to the Temporal server and the fake.
 func (s *stack) endpoints() (endpoint, *fakeAPI) {
 	temporal := endpoint{Address: s.server.Address(), Namespace: s.server.Namespace(), TaskQueue: s.taskQueue}
 	if s.fake == nil {

@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"flag"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/devserver"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/programtest"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -64,7 +64,7 @@ type stack struct {
 	client  client.Client
 	queue   string
 	options worker.Options
-	logged  *lockedBuffer
+	logged  *programtest.Output
 
 	stopTimeout time.Duration // of workers; 0 means 5 seconds, and -1 the SDK's default
 }
@@ -75,7 +75,7 @@ func newStack(t *testing.T, options ...testsuite.Option) *stack {
 		t.Skip("needs the Temporal server")
 	}
 	t.Parallel()
-	s := &stack{t: t, api: testsuite.NewAPI(t, options...), queue: t.Name(), logged: &lockedBuffer{}}
+	s := &stack{t: t, api: testsuite.NewAPI(t, options...), queue: t.Name(), logged: &programtest.Output{}}
 	s.options = worker.Options{
 		Connections: map[string]asteroid.Connection{
 			"default": {APIKey: asteroid.StaticAPIKey(s.api.APIKey()), BaseURL: s.api.BaseURL()},
@@ -200,29 +200,4 @@ func scheduled(h *history.History) map[string]int {
 		}
 	}
 	return counts
-}
-
-// lockedBuffer is a buffer for the logs of several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-// Reset drops what has been written.
-func (b *lockedBuffer) Reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.Buffer.Reset()
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
 }

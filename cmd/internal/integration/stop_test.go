@@ -72,8 +72,18 @@ func TestWorkerThatStopsHandsInTheResultOfAnExecute(t *testing.T) {
 	<-slow.sent
 	s.logged.Reset()
 	stop()
+	completed := func() (n int) {
+		for _, event := range s.history(run).Events {
+			if event.GetActivityTaskCompletedEventAttributes() != nil {
+				n++
+			}
+		}
+		return n
+	}
+	before := completed()
 	close(slow.release)
-	time.Sleep(time.Second) // a real process lives on for a while, too
+	// A real process lives on for a while, too.
+	require.Eventually(t, func() bool { return completed() > before }, time.Minute, 10*time.Millisecond)
 	connection.Transport = fast
 	s.options.Connections["default"] = connection
 	s.startWorker()

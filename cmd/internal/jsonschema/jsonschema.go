@@ -47,7 +47,7 @@ func Check(schema, value json.RawMessage) (mismatches []string, err error) {
 }
 
 // patience bounds a validation. A small schema can take longer than the universe is old.
-var patience = 10 * time.Second
+const patience = 10 * time.Second
 
 // hanging holds a slot for each validation that was given up: nothing can stop it.
 var hanging = make(chan struct{}, 2)

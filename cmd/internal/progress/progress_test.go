@@ -1,36 +1,18 @@
 package progress
 
 import (
-	"bytes"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/programtest"
 )
-
-// output is a buffer for several goroutines.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
 
 func TestDisplayRepeatsCountInLines(t *testing.T) {
 	t.Parallel()
-	var out output
+	var out programtest.Output
 	d := newDisplay(&out, time.Millisecond)
 	d.Phase("compiling")
 	d.Count("1 of 9")
@@ -45,7 +27,7 @@ func TestDisplayRepeatsCountInLines(t *testing.T) {
 
 func TestDisplayPrintsPhaseOnce(t *testing.T) {
 	t.Parallel()
-	var out output
+	var out programtest.Output
 	d := New(&out)
 	d.Phase("one")
 	d.Phase("two")
@@ -56,7 +38,7 @@ func TestDisplayPrintsPhaseOnce(t *testing.T) {
 
 func TestDisplayCutsLineToTerminal(t *testing.T) {
 	t.Parallel()
-	var out output
+	var out programtest.Output
 	d := &Display{out: &out, began: time.Now(), width: 20}
 	d.Count("ööööööööööööööööööööööööö")
 	d.draw("|")
