@@ -89,8 +89,15 @@ func TestWorkerThatStopsHandsInTheResultOfAnExecute(t *testing.T) {
 	s.startWorker()
 	require.NoError(t, run.Get(s.ctx(), nil))
 	require.Len(t, s.api.Executions(), 1)
+	var execute int64
 	for _, event := range s.history(run).Events {
-		require.LessOrEqual(t, event.GetActivityTaskStartedEventAttributes().GetAttempt(), int32(1), "the first attempt's result was taken")
+		if event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == asteroid.ExecuteAgentName {
+			execute = event.EventId
+		}
+		if started := event.GetActivityTaskStartedEventAttributes(); started != nil && started.ScheduledEventId == execute {
+			require.EqualValues(t, 1, started.Attempt, "the first attempt's result was taken")
+		}
 	}
+	require.NotZero(t, execute)
 	require.NotRegexp(t, "level=(WARN|ERROR)", s.logged.String())
 }
