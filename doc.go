@@ -54,6 +54,8 @@
 //	asteroid.CheckResult         checks an execution's result against its version's schema
 //	asteroid.CheckUploads        checks that an execution has the files that were staged for it
 //	asteroid.SweepDuplicates     cancels further executions of one intent
+//	asteroid.AcquirePermit       asks for a permit of a Limit, for RunAgent
+//	asteroid.CheckPermitHolders  finds holders of permits that are gone, for the limiter
 //	asteroid.WatchExecutions     signals workflows whose execution changed; it starts by itself
 //
 // The activity ExecuteAgent has a constant [ExecuteAgentName], an input [ExecuteAgentInput] and a
@@ -184,6 +186,12 @@
 //	                                                   large for history, see Sizes; or the
 //	                                                   service described an execution in
 //	                                                   more than 72 MiB
+//	asteroid.PermitRequired      IsPermitRequired      the worker limits such runs:        no
+//	                                                   RunAgent then takes the permits
+//	asteroid.PermitLost          IsPermitLost          a reset has replaced the run that   no
+//	                                                   held a permit: RunAgent takes it
+//	                                                   again
+//	asteroid.LimiterFull         IsLimiterFull         5,000 other runs wait for a permit  yes
 //
 // (1) An activity that reads or steers an execution retries a 404 during the first minute, because
 // a new execution may not be readable everywhere yet.

@@ -25,6 +25,9 @@ const (
 	ErrorTypeExecutionCancelled = "asteroid.ExecutionCancelled"
 	ErrorTypeExecutionTimedOut  = "asteroid.ExecutionTimedOut"
 	ErrorTypeResultTooLarge     = "asteroid.ResultTooLarge"
+	ErrorTypePermitRequired     = "asteroid.PermitRequired"
+	ErrorTypePermitLost         = "asteroid.PermitLost"
+	ErrorTypeLimiterFull        = "asteroid.LimiterFull"
 )
 
 // IsInvalidInput reports whether err, or an error that it wraps, is an asteroid.InvalidInput.
@@ -71,6 +74,15 @@ func IsExecutionTimedOut(err error) bool { return hasType(err, ErrorTypeExecutio
 
 // IsResultTooLarge reports whether err, or an error that it wraps, is an asteroid.ResultTooLarge.
 func IsResultTooLarge(err error) bool { return hasType(err, ErrorTypeResultTooLarge) }
+
+// IsPermitRequired reports whether err, or an error that it wraps, is an asteroid.PermitRequired.
+func IsPermitRequired(err error) bool { return hasType(err, ErrorTypePermitRequired) }
+
+// IsPermitLost reports whether err, or an error that it wraps, is an asteroid.PermitLost.
+func IsPermitLost(err error) bool { return hasType(err, ErrorTypePermitLost) }
+
+// IsLimiterFull reports whether err, or an error that it wraps, is an asteroid.LimiterFull.
+func IsLimiterFull(err error) bool { return hasType(err, ErrorTypeLimiterFull) }
 
 // hasType reports whether any ApplicationError in the chain has the type: an error of this package
 // may be the cause of an error of the user's, or joined to one.

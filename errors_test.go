@@ -27,6 +27,9 @@ var predicates = map[string]func(error) bool{
 	asteroid.ErrorTypeExecutionCancelled: asteroid.IsExecutionCancelled,
 	asteroid.ErrorTypeExecutionTimedOut:  asteroid.IsExecutionTimedOut,
 	asteroid.ErrorTypeResultTooLarge:     asteroid.IsResultTooLarge,
+	asteroid.ErrorTypePermitRequired:     asteroid.IsPermitRequired,
+	asteroid.ErrorTypePermitLost:         asteroid.IsPermitLost,
+	asteroid.ErrorTypeLimiterFull:        asteroid.IsLimiterFull,
 }
 
 func TestPredicatesReportTheirOwnTypeHoweverItIsWrapped(t *testing.T) {

@@ -87,6 +87,11 @@ type ExecuteAgentInternal struct {
 	// ExcludeExecutions are ids of executions that are neither adopted nor cancelled, whatever
 	// their status.
 	ExcludeExecutions []string `json:"excludeExecutions,omitempty"`
+	// CheckLimits fails with asteroid.PermitRequired, before anything is sent, if the worker limits
+	// such runs. Permits are those that the run holds instead. A permit of a run that a reset has
+	// replaced is an asteroid.PermitLost.
+	CheckLimits bool     `json:"checkLimits,omitempty"`
+	Permits     []Permit `json:"permits,omitempty"`
 
 	decoded *decodedInput
 }

@@ -19,9 +19,15 @@ const (
 	ListAgentsName         = "asteroid.ListAgents"
 	DescribeAgentName      = "asteroid.DescribeAgent"
 	CheckResultName        = "asteroid.CheckResult"
+	AcquirePermitName      = "asteroid.AcquirePermit"
+	CheckPermitHoldersName = "asteroid.CheckPermitHolders"
 )
 
 // WatchWorkflowName is the type of the workflow that runs asteroid.WatchExecutions. ExecuteAgent
 // starts it on a worker with [EventsWatch]. The names of the workflows that a user starts are in
 // package [github.com/temporal-asteroid/asteroid/workflows].
 const WatchWorkflowName = "asteroid.Watch"
+
+// LimiterWorkflowName is the type of the workflow that hands out the permits of a [Limit].
+// AcquirePermit starts it.
+const LimiterWorkflowName = "asteroid.Limiter"

@@ -9,8 +9,19 @@ type StageFilesInput struct {
 	Connection string `json:"connection,omitempty"`
 	// Files are at least one and at most MaxFiles, those of manifests included.
 	Files []FileRef `json:"files"`
+	// Internal is for workflows.RunAgent. Leave it empty.
+	Internal StageFilesInternal `json:"internal,omitzero"`
 
 	decoded *decodedInput
+}
+
+// StageFilesInternal is what workflows.RunAgent says about the run that the files are for. Other
+// callers leave it empty.
+type StageFilesInternal struct {
+	// CheckLimits fails with asteroid.PermitRequired before anything is staged if the worker limits
+	// runs with AgentProfileID.
+	CheckLimits    bool   `json:"checkLimits,omitempty"`
+	AgentProfileID string `json:"agentProfileId,omitempty"`
 }
 
 // Validate checks the number of files. Its error is asteroid.InvalidInput and names the field. Only

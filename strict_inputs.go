@@ -195,3 +195,27 @@ func (in ListAgentsInput) MarshalJSON() ([]byte, error) {
 	type plain ListAgentsInput
 	return in.decoded.encode(plain(in))
 }
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *AcquirePermitInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in AcquirePermitInput) MarshalJSON() ([]byte, error) {
+	type plain AcquirePermitInput
+	return in.decoded.encode(plain(in))
+}
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *CheckPermitHoldersInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in CheckPermitHoldersInput) MarshalJSON() ([]byte, error) {
+	type plain CheckPermitHoldersInput
+	return in.decoded.encode(plain(in))
+}

@@ -79,6 +79,10 @@ type Options struct {
 	// next one, between a minute and an hour. It must be below the longest activity of a worker
 	// that lives for minutes only. 0 means an hour.
 	WatchRound time.Duration
+	// Limits bound how many runs are under way at once, over all workers of the namespace, beside
+	// the Limits of a run's input: Limits.PerProfile 1 lets no two agents use one login. They apply
+	// to RunAgent and StartAgent, not to the activity ExecuteAgent alone. Workers should agree.
+	Limits asteroid.RunLimits
 	// SchemaChecker lets CheckResult compare results with the schemas that agents declare. The
 	// library has none, since it would be every user's dependency: pass a JSON Schema library of
 	// your choice, or use the program asteroid, which has one. nil: results are not checked.
@@ -129,6 +133,7 @@ type Activities struct {
 	maxUploadBytes int64
 	settleInterval time.Duration
 	inlineResult   int // bytes
+	limits         asteroid.RunLimits
 	schemaChecker  asteroid.SchemaChecker
 }
 
@@ -153,6 +158,7 @@ func New(options Options) (*Activities, error) {
 		settleInterval: cmp.Or(options.SettleInterval, DefaultSettleInterval),
 		inlineResult:   cmp.Or(options.MaxInlineResultBytes, DefaultMaxInlineResultBytes),
 		schemaChecker:  options.SchemaChecker,
+		limits:         options.Limits,
 	}
 	if options.WatchRound > 0 {
 		a.pace.Term = options.WatchRound
@@ -199,6 +205,9 @@ func (options *Options) check() error {
 	}
 	if err := options.SearchAttributes.Validate(); err != nil {
 		return err
+	}
+	if err := options.Limits.Validate(); err != nil {
+		return fmt.Errorf("Limits: %w", err)
 	}
 	if _, ok := options.Connections[""]; ok {
 		return errors.New(`a connection has an empty name: call it "default"`)

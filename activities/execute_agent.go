@@ -101,7 +101,8 @@ import (
 // asteroid.InvalidInput when the input breaks a rule, before anything is sent;
 // asteroid.StagedFileExpired when a staged file is too old; asteroid.AtCapacity, retryable, when
 // there is no room; asteroid.Unavailable, retryable, while it is unknown whether the agent was
-// started, whatever the lookup's error is; asteroid.NotFound with AdoptOnly; and those of the API.
+// started, whatever the lookup's error is; asteroid.NotFound with AdoptOnly;
+// asteroid.PermitRequired and asteroid.PermitLost, which RunAgent handles; and those of the API.
 func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {
@@ -131,6 +132,9 @@ func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult,
 	}
 	// Checked after the lookup: an agent that was started has taken its files.
 	if err := e.checkFresh(numbered(key, number)); err != nil {
+		return nil, err
+	}
+	if err := e.checkPermits(); err != nil {
 		return nil, err
 	}
 	return e.start(ctx, numbered(key, number))

@@ -30,6 +30,8 @@ func (a *Activities) Register(registry Registry) {
 		asteroid.ListAgentsName:         a.ListAgents,
 		asteroid.DescribeAgentName:      a.DescribeAgent,
 		asteroid.CheckResultName:        a.CheckResult,
+		asteroid.AcquirePermitName:      a.AcquirePermit,
+		asteroid.CheckPermitHoldersName: a.CheckPermitHolders,
 	} {
 		registry.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

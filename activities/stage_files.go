@@ -44,6 +44,11 @@ func (a *Activities) StageFiles(ctx context.Context, in asteroid.StageFilesInput
 	if err != nil {
 		return nil, err
 	}
+	if in.Internal.CheckLimits {
+		if err := a.checkLimits(in.Internal.AgentProfileID); err != nil {
+			return nil, err
+		}
+	}
 	if in.Files, err = a.expandManifests(ctx, c, in.Files); err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (e *execution) snapshot() Execution {
 	snapshot := Execution{
 		ID: e.id, AgentID: e.agent.id, Agent: e.agent.name, OrganizationID: e.agent.organization.id,
 		Status: string(e.status), Inputs: plainInputs(e.inputs), Metadata: maps.Clone(e.metadata),
-		ParentExecutionID: e.parent, CreatedAt: e.createdAt, StartedAt: e.startedAt, TerminalAt: e.terminalAt,
+		ParentExecutionID: e.parent, AgentProfileID: e.profileID, CreatedAt: e.createdAt, StartedAt: e.startedAt, TerminalAt: e.terminalAt,
 		Messages: append([]Message(nil), e.messages...),
 	}
 	if e.result != nil {

@@ -21,6 +21,7 @@ type Execution struct {
 	Outputs           []File // written by the agent so far
 	Messages          []Message
 	ParentExecutionID string
+	AgentProfileID    string // the one that it ran with; empty for none
 
 	CreatedAt             time.Time
 	StartedAt, TerminalAt time.Time // zero until then

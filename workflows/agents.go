@@ -27,6 +27,7 @@ type agents struct {
 	handling         int            // updates that have not returned
 	executions       []string       // the ids that executes have returned
 	replaced         replacedRuns
+	permitTokens     int // agents that have asked for permits
 }
 
 // add adds an agent, which the state shows from then on.
@@ -69,6 +70,7 @@ func (a *agents) register(ctx workflow.Context) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	workflow.Go(ctx, a.registerUpdates)
 	workflow.Go(ctx, a.receiveEvents)
+	workflow.Go(ctx, a.receivePermits)
 }
 
 // snapshot returns the state. Of more agents than a query can return it leaves out the lists of the

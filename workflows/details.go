@@ -124,6 +124,8 @@ func (s *AgentState) activity() string {
 	switch s.Phase {
 	case PhaseWaitingForTurn:
 		return "**waits for its turn**: other agents of the workflow go first"
+	case PhaseWaitingForPermit:
+		return "**waits for a permit** of " + inlineCode(s.Permit) + ", " + strconv.Itoa(s.PermitBefore) + " before it"
 	case PhaseStaging:
 		return "gets its files staged"
 	case PhaseExecuting:

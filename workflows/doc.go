@@ -41,6 +41,11 @@
 // them all, in your own workflows too, until the workflow closes. A workflow that closes or
 // continues as new after its agents have finished loses nothing.
 //
+// # Limits
+//
+// [RunAgentInput.Limits] bound how many runs are under way at once, over all workflows: one for
+// each login, for example. [Limiter] is the workflow that hands out the permits.
+//
 // # Sizes
 //
 // A result of more than 256 KiB stays at the service, and [asteroid.Execution.ResultOmitted] refers

@@ -72,6 +72,7 @@ func (i *workflowInterceptor) withAgents(ctx workflow.Context) workflow.Context 
 func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	ctx = i.withAgents(ctx)
 	result, err := i.Next.ExecuteWorkflow(ctx, in)
+	agentsOf(ctx).releaseAllPermits(ctx)
 	agentsOf(ctx).sweepReplacedRuns(ctx, err)
 	agentsOf(ctx).endSearchAttributes(ctx, err)
 	if i.retryableErrors {

@@ -12,6 +12,8 @@ const (
 	PipelineName = "asteroid.Pipeline"
 	// WatchName is started by the activity asteroid.ExecuteAgent.
 	WatchName = asteroid.WatchWorkflowName
+	// LimiterName is started by the activity asteroid.AcquirePermit.
+	LimiterName = asteroid.LimiterWorkflowName
 )
 
 // Registry is the part of a worker, a replayer or a test environment that registers workflows.
@@ -22,7 +24,7 @@ type Registry interface {
 // Register registers every workflow of this package under its published name; options.Name is
 // ignored. The plugin of package worker calls it. If options name no versioning behavior, the
 // workflows are pinned: with worker versioning, a run ends on the version that it began with. Watch
-// may never end, so it always moves to the newest version.
+// and Limiter may never end, so they always move to the newest version.
 func Register(registry Registry, options workflow.RegisterOptions) {
 	if options.VersioningBehavior == workflow.VersioningBehaviorUnspecified {
 		options.VersioningBehavior = workflow.VersioningBehaviorPinned
@@ -33,4 +35,6 @@ func Register(registry Registry, options workflow.RegisterOptions) {
 	registry.RegisterWorkflowWithOptions(strict{}.Pipeline, options)
 	options.Name, options.VersioningBehavior = WatchName, workflow.VersioningBehaviorAutoUpgrade
 	registry.RegisterWorkflowWithOptions(Watch, options)
+	options.Name = LimiterName
+	registry.RegisterWorkflowWithOptions(Limiter, options)
 }

@@ -77,6 +77,14 @@ type RunAgentResult struct {
 // start, with staging and lookups, takes at most six hours, or CapacityTimeoutSeconds if that is
 // longer.
 //
+// # Limits
+//
+// A run with Limits, its own or the worker's, waits for a permit of each before it stages anything,
+// in [PhaseWaitingForPermit], and gives them back when its agent is over, whatever way it ends.
+// With AbandonExecution, or when the wait itself fails, the agent goes on without them. A
+// re-execution keeps the permits. A workflow that holds a permit of a key and waits for another run
+// on that key waits for ever: give the key to one of them.
+//
 // # Many agents
 //
 // At most 1,000 agents of one workflow are under way: the server admits 2,000 pending activities,
@@ -136,6 +144,7 @@ type AgentRun struct {
 	rereads         rereads
 	lateDetails     int // polls that returned without another status
 	deadline        humanDeadline
+	permits         permits
 	updatesInFlight int            // those of this run, with what outlives their handlers
 	sending         workflow.Mutex // the agent gets one message after the other
 	cancelRequested bool           // the workflow has asked the service to cancel the execution
@@ -160,11 +169,13 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	breathe(ctx, in.Inputs)
 	agents.identify(ctx, &run.request, intent.OfFiles(in.Files))
 	breathe(ctx, in.Inputs)
+	run.request.Internal.CheckLimits = agents.workflowWide
 	err := run.takeTurn(ctx)
 	if err == nil {
 		err = run.startInTurn(routingOptions(ctx))
 	}
 	if err != nil {
+		run.releasePermits(ctx)
 		run.enterFinalPhase(ctx, err)
 		return nil, run.finalError(err, nil)
 	}
@@ -191,12 +202,16 @@ func (r *AgentRun) Result(ctx workflow.Context) (*RunAgentResult, error) {
 	r.resumeTurn(ctx)
 	defer r.endTurn()
 	execution, err := r.awaitFinalExecution(routingOptions(ctx))
+	if len(r.sweeps) == 0 { // else a duplicate may be at work
+		r.releasePermits(ctx)
+	}
 	var outputs []asteroid.OutputFile
 	if err == nil && execution.Status == asteroid.StatusCompleted {
 		r.checkResult(routingOptions(ctx))
 		outputs, err = r.collect(routingOptions(ctx))
 	}
 	r.finishSweeps(routingOptions(ctx))
+	r.releasePermits(ctx)
 	r.drainUpdates(ctx)
 	r.enterFinalPhase(ctx, err)
 	if err != nil {

@@ -67,6 +67,9 @@ type RunAgentInput struct {
 	Collect   *Collect  `json:"collect,omitempty"`
 	OnFailure OnFailure `json:"onFailure,omitempty"` // FailureIsError when empty
 	OnCancel  OnCancel  `json:"onCancel,omitempty"`  // CancelExecution when empty
+	// Limits bound how many runs are under way at once. The run waits for a permit of each before
+	// it stages anything.
+	Limits []asteroid.Limit `json:"limits,omitempty"`
 	// Internal is for ExecuteRunAgent. Leave it empty.
 	Internal RunAgentInternal `json:"internal,omitzero"`
 }

@@ -18,12 +18,27 @@ const (
 	defaultCapacityDelay = 5 * time.Second  // after the first refusal; the retry policy makes the others longer
 )
 
-// start stages the files and executes the agent, until there is capacity and the files are taken.
+// start takes the agent's permits, stages the files and executes the agent. Only the activities
+// know the limits of the worker, and whether a reset has taken the permits.
 func (r *AgentRun) start(ctx workflow.Context) error {
-	r.waitingSince = time.Time{}
-	err := r.repeatStart(ctx)
-	r.measureCapacityWait(ctx, err)
-	return err
+	missing := len(r.in.Limits) > 0 && r.permits.token == ""
+	for {
+		if missing {
+			// Those that hold the permits may need a turn.
+			r.endTurn()
+			err := r.takePermits(ctx)
+			r.resumeTurn(ctx)
+			if err != nil {
+				return err
+			}
+		}
+		r.waitingSince = time.Time{}
+		err := r.repeatStart(ctx)
+		r.measureCapacityWait(ctx, err)
+		if missing = asteroid.IsPermitRequired(err) || asteroid.IsPermitLost(err); !missing {
+			return err
+		}
+	}
 }
 
 func (r *AgentRun) repeatStart(ctx workflow.Context) error {
@@ -83,7 +98,10 @@ func (r *AgentRun) stage(ctx workflow.Context, deadline time.Time) error {
 	r.enterPhase(ctx, PhaseStaging)
 	stagingSince := workflow.Now(ctx)
 	stageCtx := workflow.WithScheduleToCloseTimeout(r.withSummary(ctx, "gets "+fileLabels(r.in.Files)), timeUntil(ctx, deadline))
-	staged, err := StageFiles(stageCtx, asteroid.StageFilesInput{Connection: r.in.Connection, Files: r.in.Files})
+	staged, err := StageFiles(stageCtx, asteroid.StageFilesInput{
+		Connection: r.in.Connection, Files: r.in.Files,
+		Internal: asteroid.StageFilesInternal{CheckLimits: r.request.Internal.CheckLimits, AgentProfileID: r.checkedProfile()},
+	})
 	if err != nil {
 		return err
 	}
@@ -93,6 +111,14 @@ func (r *AgentRun) stage(ctx workflow.Context, deadline time.Time) error {
 	}
 	r.staged, r.request.TempFiles, r.state.Files = staged.Files, staged.Files, staged.Files
 	return nil
+}
+
+// checkedProfile returns the profile whose limits are to be checked; empty if none are.
+func (r *AgentRun) checkedProfile() string {
+	if !r.request.Internal.CheckLimits {
+		return ""
+	}
+	return r.in.AgentProfileID
 }
 
 func (r *AgentRun) filesStale(ctx workflow.Context) bool {

@@ -33,6 +33,7 @@ type Phase string
 // The phases, in the order in which an agent passes through them. An agent may skip some.
 const (
 	PhaseWaitingForTurn     Phase = "waitingForTurn"     // too many agents of the workflow are under way
+	PhaseWaitingForPermit   Phase = "waitingForPermit"   // a limit's permits are held by other runs
 	PhaseStaging            Phase = "staging"            // its files are uploaded to the service
 	PhaseExecuting          Phase = "executing"          // it is being started
 	PhaseWaitingForCapacity Phase = "waitingForCapacity" // the service has no capacity; Since is the first refusal
@@ -58,6 +59,10 @@ type AgentState struct {
 	Started     time.Time `json:"started"`
 	Ended       time.Time `json:"ended,omitzero"`
 	ExecutionID string    `json:"executionId,omitempty"` // known from PhaseRunning on
+	// Permit is the key of the limit that the agent waits for. PermitBefore is how many runs go
+	// first; it is as old as the phase, at most ten minutes.
+	Permit       string `json:"permit,omitempty"`
+	PermitBefore int    `json:"permitBefore,omitempty"`
 	// Status is the latest one. Statuses are those of this execution that the workflow has read,
 	// the newest last, at most 50.
 	Status   asteroid.Status `json:"status,omitempty"`

@@ -32,6 +32,7 @@ func (in *RunAgentInput) validate() error {
 		validateRange("longPollSeconds", int64(in.LongPollSeconds), 25, "off"),
 		in.Collect.validate(),
 		in.Reexecution.validate(),
+		asteroid.ValidateLimits("limits", in.Limits),
 		validateChoice("onMissingFiles", in.OnMissingFiles, MissingFilesFail, MissingFilesReexecute, MissingFilesIgnore),
 		validateChoice("onFailure", in.OnFailure, FailureIsError, FailureIsResult),
 		validateChoice("onHumanTimeout", in.OnHumanTimeout, HumanTimeoutFail, HumanTimeoutCancel, HumanTimeoutKeepWaiting),

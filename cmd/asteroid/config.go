@@ -37,6 +37,8 @@ type workerConfig struct {
 	MaxInlineResultBytes int         `yaml:"maxInlineResultBytes"`
 	SettleInterval       span        `yaml:"settleInterval"`
 
+	Limits limitsConfig `yaml:"limits"`
+
 	Events         string         `yaml:"events"`
 	WatchRound     span           `yaml:"watchRound"`
 	WebhookSecrets []secretSource `yaml:"webhookSecrets"`
@@ -77,6 +79,17 @@ type webhookConfig struct {
 	MaxBodyBytes        int64                     `yaml:"maxBodyBytes"`
 	MaxAge              span                      `yaml:"maxAge"`
 	SignalTimeout       span                      `yaml:"signalTimeout"`
+}
+
+type limitsConfig struct {
+	PerProfile int           `yaml:"perProfile"`
+	All        []limitConfig `yaml:"all"`
+}
+
+type limitConfig struct {
+	Key         string `yaml:"key"`
+	Max         int    `yaml:"max"`
+	FairnessKey string `yaml:"fairnessKey"`
 }
 
 type searchAttributesConfig struct {

@@ -37,6 +37,10 @@ func (c *workerConfig) options() (options worker.Options, err error) {
 		WatchRound:           time.Duration(c.WatchRound),
 		RequestTimeout:       time.Duration(c.RequestTimeout),
 		SchemaChecker:        jsonschema.Check,
+		Limits:               asteroid.RunLimits{PerProfile: c.Limits.PerProfile},
+	}
+	for _, limit := range c.Limits.All {
+		options.Limits.All = append(options.Limits.All, asteroid.Limit(limit))
 	}
 	if c.SearchAttributes != nil {
 		options.SearchAttributes = asteroid.SearchAttributes(*c.SearchAttributes)

@@ -136,6 +136,7 @@ webhooks:
   maxAge: 1h
   signalTimeout: 1s
 searchAttributes: {agent: A, status: B, question: C}
+limits: {perProfile: 1, all: [{key: k, max: 2, fairnessKey: f}]}
 `
 
 // configFiles returns a directory with the files that fullConfig names.
@@ -162,6 +163,8 @@ func TestConfigReachesEveryOption(t *testing.T) {
 	requireAllSet(t, options, "Stores", "Now")
 	requireAllSet(t, options.HTTPS)
 	requireAllSet(t, options.SearchAttributes)
+	requireAllSet(t, options.Limits)
+	requireAllSet(t, options.Limits.All[0])
 	requireAllSet(t, options.Connections["default"], "Transport")
 	requireAllSet(t, webhooks, "Clients", "Metrics", "Logger", "Now")
 	require.Equal(t, []string{strings.Repeat("s", 40)}, options.WebhookSecrets)

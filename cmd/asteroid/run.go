@@ -22,6 +22,8 @@ import (
 type runSettings struct {
 	agentInputs
 
+	limits         []string
+	fairnessKey    string
 	taskQueue, id  string
 	detach         bool
 	timeout        time.Duration
@@ -65,6 +67,8 @@ func (c *cli) newRunCommand() *cobra.Command {
 	flags.StringVar(&s.saveTo, "save-to", "", "save the agent's downloads in this `directory or URI`, on the worker; see asteroid files save")
 	flags.DurationVar(&s.deadline, "deadline", 0, "cancel the agent when it has run for this `time`, such as 2h")
 	flags.DurationVar(&s.answerWithin, "answer-within", 0, "fail when nobody answers a question of the agent within this `time`")
+	flags.StringArrayVar(&s.limits, "limit", nil, "wait for a permit of the limit `key=max`, of which so many runs have one at once; repeatable")
+	flags.StringVar(&s.fairnessKey, "fairness-key", "", "share the permits in turn with runs that have other `keys`, such as the name of a tenant")
 	flags.BoolVar(&s.detach, "detach", false, "print the workflow id and do not wait")
 	flags.DurationVar(&s.timeout, "timeout", 0, "stop waiting after this `time`; the agent goes on")
 	asked := func() *agentsSettings { return &agentsSettings{s.connection, s.taskQueue} }
@@ -99,6 +103,9 @@ func (s *runSettings) input(agentID string, stdin io.Reader) (workflows.RunAgent
 	}
 	var err error
 	if in.Inputs, in.Files, in.Metadata, err = s.parse(stdin); err != nil {
+		return in, err
+	}
+	if in.Limits, err = parseLimits(s.limits, s.fairnessKey); err != nil {
 		return in, err
 	}
 	for flag, value := range map[string]time.Duration{"timeout": s.timeout, "deadline": s.deadline, "answer-within": s.answerWithin} {

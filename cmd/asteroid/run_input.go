@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -72,6 +73,22 @@ func parsePairs(flag string, given []string) (map[string]string, error) {
 		pairs[name] = value
 	}
 	return pairs, nil
+}
+
+// parseLimits returns the limits of --limit. A key may have an = of its own.
+func parseLimits(given []string, fairnessKey string) (limits []asteroid.Limit, err error) {
+	for _, text := range given {
+		at := strings.LastIndex(text, "=")
+		most, err := strconv.Atoi(text[at+1:])
+		if at < 1 || err != nil || most < 1 {
+			return nil, usageErrorf("--limit %q: write it as key=max, such as login/claims=1", text)
+		}
+		limits = append(limits, asteroid.Limit{Key: text[:at], Max: most, FairnessKey: fairnessKey})
+	}
+	if len(limits) == 0 && fairnessKey != "" {
+		return nil, usageErrorf("--fairness-key goes with --limit")
+	}
+	return limits, nil
 }
 
 // inputValue parses a text as JSON, such as 42, true or ["a"]. Any other text is the value itself,

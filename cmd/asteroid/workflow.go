@@ -249,6 +249,8 @@ func activity(agent *workflows.AgentState) string {
 	switch agent.Phase {
 	case workflows.PhaseWaitingForTurn:
 		return "waits for its turn"
+	case workflows.PhaseWaitingForPermit:
+		return fmt.Sprintf("waits for a permit of %s, %d before it", oneLine(agent.Permit), agent.PermitBefore)
 	case workflows.PhaseStaging:
 		return "gets its files"
 	case workflows.PhaseExecuting:

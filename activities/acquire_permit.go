@@ -1,0 +1,108 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
+	sdkclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/bound"
+)
+
+const (
+	// permitQueryTimeout bounds the question how many runs go first. The request is made by then.
+	permitQueryTimeout = 2 * time.Second
+	// limiterFullDelay is the time until the next request to a limiter that is full.
+	limiterFullDelay = 30 * time.Second
+)
+
+// AcquirePermit asks the limiter of a key for a permit, and starts the limiter if it does not run.
+// The limiter grants the permit by an [asteroid.PermitSignal] to the workflow. A permit that the
+// token holds already is granted again, to this run of the workflow.
+//
+// The first call of a run finds out which limits apply to it: those of its input and those of
+// Options.Limits.
+//
+// Errors: asteroid.InvalidInput for limits that break a rule; asteroid.LimiterFull, retryable,
+// while 5,000 other runs wait; asteroid.Unavailable, retryable, if the Temporal server does not
+// answer.
+func (a *Activities) AcquirePermit(ctx context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+	if _, err := a.checkInput(in.Connection, in.Validate); err != nil {
+		return nil, err
+	}
+	limits := in.Limits
+	if in.Take == 0 {
+		limits = a.limits.Of(in.AgentProfileID, in.Limits)
+	}
+	result := &asteroid.AcquirePermitResult{Limits: limits}
+	service := a.service(ctx)
+	if in.Take >= len(limits) || service == nil {
+		return result, nil
+	}
+	info := activity.GetInfo(ctx)
+	limit, connection := limits[in.Take], cmp.Or(in.Connection, asteroid.DefaultConnection)
+	result.Limiter = asteroid.LimiterWorkflowID(connection, limit.Key)
+	request := asteroid.PermitRequest{
+		Token: in.Token, WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID, FirstRunID: in.FirstRunID,
+		FairnessKey: limit.FairnessKey, Max: cmp.Or(limit.Max, 1), RequestedAt: in.RequestedAt,
+	}
+	by := &caller{ctx: ctx, service: service, activityQueue: info.TaskQueue}
+	startCtx, cancel := context.WithTimeout(ctx, serverTimeout)
+	defer cancel()
+	_, err := service.SignalWithStartWorkflow(startCtx, result.Limiter, asteroid.AcquirePermitSignal, request, sdkclient.StartWorkflowOptions{
+		ID: result.Limiter, TaskQueue: by.workflowQueue(ctx),
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		StaticSummary:         "Hands out the permits of " + limit.Key,
+	}, asteroid.LimiterWorkflowName, asteroid.LimiterInput{Connection: connection, Key: limit.Key})
+	if err != nil {
+		return nil, bound.Error(temporal.NewApplicationError(
+			fmt.Sprintf("the limiter %s cannot be signalled or started: %v", result.Limiter, err), asteroid.ErrorTypeUnavailable))
+	}
+	place, ok := placeOf(ctx, service, result.Limiter, in.Token)
+	if ok && !place.Held && !place.Waits {
+		return nil, bound.Error(temporal.NewApplicationErrorWithOptions(
+			fmt.Sprintf("%d runs wait for a permit of %s, as many as may", place.Before, limit.Key), asteroid.ErrorTypeLimiterFull,
+			temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: limiterFullDelay}))
+	}
+	result.Before = place.Before
+	return result, nil
+}
+
+// placeOf asks the limiter for the place of a request. It reports false if there is no answer in
+// time: the request counts without it.
+func placeOf(ctx context.Context, service sdkclient.Client, limiter, token string) (place asteroid.PermitPlace, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, permitQueryTimeout)
+	defer cancel()
+	answer, err := service.QueryWorkflow(ctx, limiter, "", asteroid.PermitPlaceQuery, token)
+	return place, err == nil && answer.Get(&place) == nil
+}
+
+// checkLimits fails if the worker limits runs with an agent profile.
+func (a *Activities) checkLimits(agentProfileID string) error {
+	if len(a.limits.Of(agentProfileID, nil)) == 0 {
+		return nil
+	}
+	return temporal.NewNonRetryableApplicationError("the worker limits such runs: acquire the permits first", asteroid.ErrorTypePermitRequired, nil)
+}
+
+// checkPermits fails if a permit was granted to another run of the workflow than this activity's.
+// A reset has replaced that run, which may have given the permit back since.
+func (e *executeAttempt) checkPermits() error {
+	if e.in.Internal.CheckLimits {
+		return e.checkLimits(e.in.AgentProfileID)
+	}
+	for _, permit := range e.in.Internal.Permits {
+		if permit.RunID != e.info.WorkflowExecution.RunID {
+			return bound.Error(temporal.NewNonRetryableApplicationError(
+				fmt.Sprintf("the permit of %s belongs to the run %s of the workflow, which a reset has replaced", permit.Key, permit.RunID),
+				asteroid.ErrorTypePermitLost, nil))
+		}
+	}
+	return nil
+}

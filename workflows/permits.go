@@ -1,0 +1,171 @@
+package workflows
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
+	"github.com/temporal-asteroid/asteroid/internal/text"
+)
+
+// permitRenewal is the time after which a run that waits for a permit asks again, in case somebody
+// has terminated the limiter. The run keeps its place.
+const permitRenewal = 10 * time.Minute
+
+// permits are what an agent holds or waits for. All of them have one token.
+type permits struct {
+	token  string    // empty: the agent takes none, or has given them back
+	since  time.Time // when it first asked
+	limits []asteroid.Limit
+	asked  int // how many of limits
+	// granted are the runs of the workflow that permits were granted to, by the limiter's workflow
+	// id. A grant may arrive before the activity that has asked for it returns.
+	granted map[string]string
+}
+
+// takePermits waits for a permit of each limit, one after another. All runs take them in one order,
+// so that no two wait for each other. Permits that were lost are taken again, in their old place.
+func (r *AgentRun) takePermits(ctx workflow.Context) error {
+	if !r.agents.workflowWide {
+		return asteroid.NewInvalidInput("limits", "need the interceptor of NewInterceptor, which the worker's plugin adds")
+	}
+	p := &r.permits
+	if p.token == "" {
+		info := workflow.GetInfo(ctx)
+		r.agents.permitTokens++
+		p.token = info.WorkflowExecution.ID + "|" + originalRunID(info) + "|" + strconv.Itoa(r.agents.permitTokens)
+		p.since, p.limits = workflow.Now(ctx), r.in.Limits
+	}
+	p.granted = map[string]string{}
+	for i := 0; i == 0 || i < len(p.limits); i++ {
+		if err := r.takePermit(ctx, i); err != nil {
+			r.releasePermits(ctx)
+			return err
+		}
+	}
+	r.request.Internal.CheckLimits, r.request.Internal.Permits = false, nil
+	for _, limit := range p.limits {
+		if runID := p.granted[r.limiterOf(limit)]; runID != "" {
+			r.request.Internal.Permits = append(r.request.Internal.Permits, asteroid.Permit{Key: limit.Key, RunID: runID})
+		}
+	}
+	r.state.Permit, r.state.PermitBefore = "", 0
+	return nil
+}
+
+// takePermit asks for the permit of one limit until it is granted. The first request of an agent
+// finds out which limits apply.
+func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
+	for {
+		asked, err := r.acquirePermit(ctx, index)
+		if err != nil || asked.Limiter == "" { // empty: there is nothing to wait for
+			return err
+		}
+		r.state.Permit, r.state.PermitBefore = text.Line(r.permits.limits[index].Key, budget.Name), asked.Before
+		r.enterPhase(ctx, PhaseWaitingForPermit)
+		granted, err := workflow.AwaitWithTimeout(ctx, permitRenewal, func() bool { return r.permits.granted[asked.Limiter] != "" })
+		if err != nil || granted {
+			return err
+		}
+	}
+}
+
+func (r *AgentRun) acquirePermit(ctx workflow.Context, index int) (*asteroid.AcquirePermitResult, error) {
+	p := &r.permits
+	in := asteroid.AcquirePermitInput{
+		Connection: r.in.Connection, AgentProfileID: r.in.AgentProfileID, Limits: p.limits, Take: index,
+		Token: p.token, FirstRunID: workflow.GetInfo(ctx).FirstRunID, RequestedAt: p.since,
+	}
+	asked, err := runActivity[asteroid.AcquirePermitResult](r.withSummary(ctx, "asks for a permit"), asteroid.AcquirePermitName, in, permitDefaults(), "")
+	if err == nil {
+		p.limits, p.asked = asked.Limits, min(max(p.asked, index+1), len(asked.Limits))
+	}
+	return asked, err
+}
+
+// permitDefaults are patient: a limiter may be full for hours.
+func permitDefaults() workflow.ActivityOptions {
+	options := callDefaults(30 * time.Second)
+	options.ScheduleToCloseTimeout = 0
+	return options
+}
+
+func (r *AgentRun) limiterOf(limit asteroid.Limit) string {
+	return asteroid.LimiterWorkflowID(r.in.Connection, limit.Key)
+}
+
+// releasePermits gives the agent's permits back, and ends the wait for those that it lacks.
+func (r *AgentRun) releasePermits(ctx workflow.Context) {
+	p := r.permits
+	if p.token == "" {
+		return
+	}
+	r.permits = permits{}
+	for _, limit := range p.limits[:p.asked] {
+		p.granted[r.limiterOf(limit)] = "" // or it may be granted yet
+	}
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	var released []workflow.Future
+	for _, limiter := range workflow.DeterministicKeys(p.granted) {
+		released = append(released, releasePermit(ctx, limiter, p.token))
+	}
+	for _, future := range released {
+		err := future.Get(ctx, nil)
+		if _, ended := errors.AsType[*temporal.UnknownExternalWorkflowExecutionError](err); err != nil && !ended {
+			workflow.GetLogger(ctx).Warn("A permit could not be given back: the limiter finds that out when the workflow has closed", "error", err)
+		}
+	}
+}
+
+func releasePermit(ctx workflow.Context, limiter, token string) workflow.Future {
+	return workflow.SignalExternalWorkflow(ctx, limiter, "", asteroid.ReleasePermitSignal, asteroid.PermitRelease{Token: token})
+}
+
+// receivePermits receives what limiters tell, until the workflow closes. A permit that no agent
+// wants any more goes back at once.
+func (a *agents) receivePermits(ctx workflow.Context) {
+	events := workflow.GetSignalChannel(ctx, asteroid.PermitSignal)
+	for {
+		var event asteroid.PermitEvent
+		events.Receive(ctx, &event)
+		i := slices.IndexFunc(a.runs, func(r *AgentRun) bool { return event.Token != "" && r.permits.token == event.Token })
+		switch {
+		case event.Limiter == "":
+		case i < 0:
+			releasePermit(ctx, event.Limiter, event.Token)
+		case event.Granted:
+			a.runs[i].permits.granted[event.Limiter] = event.RunID
+		default:
+			a.runs[i].confirmPermit(ctx, event.Limiter)
+		}
+	}
+}
+
+// confirmPermit tells a limiter that asks that this run of the workflow holds a permit, or wants
+// it. It asks for the permit again, under the same token.
+func (r *AgentRun) confirmPermit(ctx workflow.Context, limiter string) {
+	i := slices.IndexFunc(r.permits.limits, func(l asteroid.Limit) bool { return r.limiterOf(l) == limiter })
+	if i < 0 {
+		return // the request that is under way tells it
+	}
+	info, limit := workflow.GetInfo(ctx), r.permits.limits[i]
+	workflow.SignalExternalWorkflow(ctx, limiter, "", asteroid.AcquirePermitSignal, asteroid.PermitRequest{
+		Token: r.permits.token, WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID, FirstRunID: info.FirstRunID,
+		FairnessKey: limit.FairnessKey, Max: max(limit.Max, 1), RequestedAt: r.permits.since,
+	})
+}
+
+// releaseAllPermits gives back the permits of agents that the workflow has started and not
+// followed, when its function has returned.
+func (a *agents) releaseAllPermits(ctx workflow.Context) {
+	for _, r := range a.runs {
+		r.releasePermits(ctx)
+	}
+}
