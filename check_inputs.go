@@ -59,7 +59,7 @@ func unknownInputs(inputs Inputs, declared map[string]AgentInput) (found []strin
 			continue
 		}
 		finding := text.Clip(name) + " is read by nobody"
-		if near := nearest(name, names); near != "" {
+		if near := text.Nearest(name, names); near != "" {
 			finding += ": did you mean " + near + "?"
 		} else {
 			list = true

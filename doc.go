@@ -56,6 +56,11 @@
 //	asteroid.SweepDuplicates     cancels further executions of one intent
 //	asteroid.AcquirePermit       asks for a permit of a Limit, for RunAgent
 //	asteroid.CheckPermitHolders  finds holders of permits that are gone, for the limiter
+//	asteroid.PlanBatch           checks the rows of a batch and divides them into segments
+//	asteroid.ReadBatchRows       returns the rows of a segment with their inputs
+//	asteroid.WriteBatchPart      writes results of a segment's rows
+//	asteroid.JoinBatchParts      writes the results of a batch into one file
+//	asteroid.FollowWorkflow      waits until another workflow has closed
 //	asteroid.WatchExecutions     signals workflows whose execution changed; it starts by itself
 //
 // The activity ExecuteAgent has a constant [ExecuteAgentName], an input [ExecuteAgentInput] and a

@@ -21,6 +21,11 @@ const (
 	CheckResultName        = "asteroid.CheckResult"
 	AcquirePermitName      = "asteroid.AcquirePermit"
 	CheckPermitHoldersName = "asteroid.CheckPermitHolders"
+	PlanBatchName          = "asteroid.PlanBatch"
+	ReadBatchRowsName      = "asteroid.ReadBatchRows"
+	WriteBatchPartName     = "asteroid.WriteBatchPart"
+	JoinBatchPartsName     = "asteroid.JoinBatchParts"
+	FollowWorkflowName     = "asteroid.FollowWorkflow"
 )
 
 // WatchWorkflowName is the type of the workflow that runs asteroid.WatchExecutions. ExecuteAgent

@@ -39,6 +39,14 @@ type DestinationChecker interface {
 	CheckDestination(ctx context.Context, uri *url.URL) error
 }
 
+// Deleter is what a [Store] may implement too, so that a batch removes the parts of its results. A
+// Store without it keeps them.
+type Deleter interface {
+	// Delete removes the file under the URI. A file that does not exist is no error. The kinds of
+	// its errors are those of [Store].
+	Delete(ctx context.Context, uri *url.URL) error
+}
+
 // FileInfo describes a file in a [Store].
 type FileInfo struct {
 	// Name is the name that the agent sees; empty means the last element of the URI's path.

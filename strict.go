@@ -223,47 +223,10 @@ func jsonFields(t reflect.Type) map[string][]int {
 
 // suggest returns which member an unknown one was probably meant to be, else all that there are.
 func suggest(name string, fields map[string][]int) string {
-	if near := nearest(name, sortedKeys(fields)); near != "" {
+	if near := text.Nearest(name, sortedKeys(fields)); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return "the members are " + strings.Join(sortedKeys(fields), ", ")
-}
-
-// nearest returns the known name that is spelled most like a name, or nothing if none is.
-func nearest(name string, known []string) string {
-	found, least := "", 2+len(text.Clip(name))/4
-	for _, candidate := range known {
-		if distance := editDistance(plainName(name), plainName(candidate)); distance < least {
-			found, least = candidate, distance
-		}
-	}
-	return found
-}
-
-// plainName drops what other languages write differently: agent_id, AgentID.
-func plainName(name string) string {
-	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(text.Clip(name)))
-}
-
-// editDistance returns the number of letters to insert, drop or replace between two names.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // The kinds of JSON values, as an error names them.

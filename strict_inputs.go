@@ -197,6 +197,66 @@ func (in ListAgentsInput) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *PlanBatchInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in PlanBatchInput) MarshalJSON() ([]byte, error) {
+	type plain PlanBatchInput
+	return in.decoded.encode(plain(in))
+}
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *ReadBatchRowsInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in ReadBatchRowsInput) MarshalJSON() ([]byte, error) {
+	type plain ReadBatchRowsInput
+	return in.decoded.encode(plain(in))
+}
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *WriteBatchPartInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in WriteBatchPartInput) MarshalJSON() ([]byte, error) {
+	type plain WriteBatchPartInput
+	return in.decoded.encode(plain(in))
+}
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *JoinBatchPartsInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in JoinBatchPartsInput) MarshalJSON() ([]byte, error) {
+	type plain JoinBatchPartsInput
+	return in.decoded.encode(plain(in))
+}
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
+func (in *FollowWorkflowInput) UnmarshalJSON(data []byte) error {
+	in.decoded = decodeInput(data, in)
+	return nil
+}
+
+// MarshalJSON keeps what UnmarshalJSON could not decode, for the activity to judge.
+func (in FollowWorkflowInput) MarshalJSON() ([]byte, error) {
+	type plain FollowWorkflowInput
+	return in.decoded.encode(plain(in))
+}
+
+// UnmarshalJSON never fails for JSON. Validate reports a member that is unknown or mistyped.
 func (in *AcquirePermitInput) UnmarshalJSON(data []byte) error {
 	in.decoded = decodeInput(data, in)
 	return nil

@@ -1,6 +1,7 @@
 package asteroid_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -340,5 +341,60 @@ func TestExecuteAgentInputValidate(t *testing.T) {
 			AgentID: "a", AgentProfilePoolID: "p", Head: true, DynamicData: inputs{"_": 1},
 			ExecutionOptions: &options{SharedStorageKey: "s"}, OnCapacityLimit: asteroid.CapacityQueue,
 		},
+	})
+}
+
+func TestBatchInputsValidate(t *testing.T) {
+	t.Parallel()
+	plan := func(change func(*asteroid.PlanBatchInput)) *asteroid.PlanBatchInput {
+		in := &asteroid.PlanBatchInput{
+			BatchPlan: asteroid.BatchPlan{BatchKey: "k", PlanID: "p", Results: asteroid.BatchResults{Destination: "file:///r.csv"}},
+			Pass:      1, Template: json.RawMessage(`{}`), Rows: asteroid.BatchRows{Source: &asteroid.FileRef{URI: "data:,a"}},
+		}
+		change(in)
+		return in
+	}
+	large := json.RawMessage(`"` + strings.Repeat("x", 256<<10) + `"`)
+	testInvalid(t, map[string]invalid{
+		"no batch key":     {plan(func(in *asteroid.PlanBatchInput) { in.BatchKey = "" }), "batchKey", "is required"},
+		"long batch key":   {plan(func(in *asteroid.PlanBatchInput) { in.BatchKey = strings.Repeat("k", 201) }), "batchKey", "must have at most 200 bytes and no invisible characters"},
+		"plan with a path": {plan(func(in *asteroid.PlanBatchInput) { in.PlanID = "../p" }), "planId", `"../p"` + notAnID},
+		"no destination": {
+			plan(func(in *asteroid.PlanBatchInput) { in.Results.Destination = "" }),
+			"results.destination", "is required: name the file for the results, such as file:///srv/claims/results.csv",
+		},
+		"folder as destination": {plan(func(in *asteroid.PlanBatchInput) { in.Results.Destination = "file:///r/" }), "results.destination", "must name a file, not a folder"},
+		"empty field":           {plan(func(in *asteroid.PlanBatchInput) { in.Results.Fields = []string{"a", ""} }), "results.fields[1]", "is empty"},
+		"unknown format":        {plan(func(in *asteroid.PlanBatchInput) { in.Results.Format = "xlsx" }), "results.format", `"xlsx" is none of csv, jsonl`},
+		"no pass":               {plan(func(in *asteroid.PlanBatchInput) { in.Pass = 0 }), "pass", "is 0: must be at least 1"},
+		"no template":           {plan(func(in *asteroid.PlanBatchInput) { in.Template = nil }), "template", "must be an object, the input of asteroid.RunAgent"},
+		"no rows": {
+			plan(func(in *asteroid.PlanBatchInput) { in.Rows.Source = nil }),
+			"rows.source", "is required: name the file with the rows, or give them in inline",
+		},
+		"rows twice": {
+			plan(func(in *asteroid.PlanBatchInput) { in.Rows.Inline = []json.RawMessage{json.RawMessage(`{}`)} }),
+			"rows.source", "excludes inline: give the rows one way",
+		},
+		"large inline rows": {
+			plan(func(in *asteroid.PlanBatchInput) { in.Rows = asteroid.BatchRows{Inline: []json.RawMessage{large}} }),
+			"rows.inline", "have 262146 bytes, more than 262144: write them into a file",
+		},
+		"inline CSV": {
+			plan(func(in *asteroid.PlanBatchInput) {
+				in.Rows = asteroid.BatchRows{Inline: []json.RawMessage{json.RawMessage(`{}`)}, Format: asteroid.RowsCSV}
+			}),
+			"rows.format", "csv does not go with inline, whose rows are JSON objects",
+		},
+		"long delimiter":   {plan(func(in *asteroid.PlanBatchInput) { in.Rows.Delimiter = ";;" }), "rows.delimiter", "must be one character, and neither a quote nor a line break"},
+		"quote delimiter":  {plan(func(in *asteroid.PlanBatchInput) { in.Rows.Delimiter = `"` }), "rows.delimiter", "must be one character, and neither a quote nor a line break"},
+		"unknown encoding": {plan(func(in *asteroid.PlanBatchInput) { in.Rows.Encoding = "ebcdic" }), "rows.encoding", `"ebcdic" is none of utf-8, utf-16, latin1, windows-1252`},
+		"rerun malformed":  {plan(func(in *asteroid.PlanBatchInput) { in.Rows.OnMalformed = asteroid.RowsRerun }), "rows.onMalformed", `"rerun" is none of refuse, skip`},
+		"skip changed":     {plan(func(in *asteroid.PlanBatchInput) { in.Rows.OnChanged = asteroid.RowsSkip }), "rows.onChanged", `"skip" is none of refuse, rerun`},
+		"no workflow":      {&asteroid.FollowWorkflowInput{}, "workflowId", "is required"},
+	})
+	testValid(t, map[string]validator{
+		"a later pass without rows": plan(func(in *asteroid.PlanBatchInput) { in.Pass, in.Rows = 2, asteroid.BatchRows{} }),
+		"tab":                       plan(func(in *asteroid.PlanBatchInput) { in.Rows.Delimiter = "\t" }),
 	})
 }

@@ -32,6 +32,11 @@ func (a *Activities) Register(registry Registry) {
 		asteroid.CheckResultName:        a.CheckResult,
 		asteroid.AcquirePermitName:      a.AcquirePermit,
 		asteroid.CheckPermitHoldersName: a.CheckPermitHolders,
+		asteroid.PlanBatchName:          a.PlanBatch,
+		asteroid.ReadBatchRowsName:      a.ReadBatchRows,
+		asteroid.WriteBatchPartName:     a.WriteBatchPart,
+		asteroid.JoinBatchPartsName:     a.JoinBatchParts,
+		asteroid.FollowWorkflowName:     a.FollowWorkflow,
 	} {
 		registry.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

@@ -27,7 +27,8 @@ type agents struct {
 	handling         int            // updates that have not returned
 	executions       []string       // the ids that executes have returned
 	replaced         replacedRuns
-	permitTokens     int // agents that have asked for permits
+	permitTokens     int                 // agents that have asked for permits
+	row              *asteroid.RowResult // what the workflow returns instead of its result or error
 }
 
 // add adds an agent, which the state shows from then on.
@@ -109,15 +110,19 @@ func (a *agents) identify(ctx workflow.Context, request *asteroid.ExecuteAgentIn
 }
 
 func (a *agents) newIntent(info *workflow.Info, request asteroid.ExecuteAgentInput, files []string) asteroid.Intent {
+	return asteroid.Intent{
+		Namespace: info.Namespace, WorkflowID: info.WorkflowExecution.ID, OriginalRunID: originalRunID(info),
+		RunID: info.WorkflowExecution.RunID, Ordinal: a.count(intent.Of(request, files).Identity()),
+	}
+}
+
+// count returns how many times the workflow has counted equal requests, with this one.
+func (a *agents) count(identity string) int {
 	if a.ordinals == nil {
 		a.ordinals = map[string]int{}
 	}
-	identity := intent.Of(request, files).Identity()
 	a.ordinals[identity]++
-	return asteroid.Intent{
-		Namespace: info.Namespace, WorkflowID: info.WorkflowExecution.ID, OriginalRunID: originalRunID(info),
-		RunID: info.WorkflowExecution.RunID, Ordinal: a.ordinals[identity],
-	}
+	return a.ordinals[identity]
 }
 
 func originalRunID(info *workflow.Info) string {

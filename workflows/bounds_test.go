@@ -118,7 +118,7 @@ func TestRegisterPinsWorkflowsUnlessToldOtherwise(t *testing.T) {
 	} {
 		registered := registry{}
 		workflows.Register(registered, workflow.RegisterOptions{VersioningBehavior: given})
-		require.Len(t, registered, 4)
+		require.Len(t, registered, 6)
 		for _, endless := range []string{workflows.WatchName, workflows.LimiterName} {
 			require.Equal(t, workflow.VersioningBehaviorAutoUpgrade, registered[endless].VersioningBehavior, "it may never end")
 			delete(registered, endless)

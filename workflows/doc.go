@@ -32,6 +32,14 @@
 // ScheduleToCloseTimeout has. RunAgent, StartAgent and Pipeline compose several activities, so of
 // the context's options they keep only the task queue and the priority.
 //
+// # Batches
+//
+// The workflow asteroid.Batch runs one agent for each row of a file, some dozens at a time, and
+// writes a file with a result for each row. [BatchInput] says how. It is a workflow and not a
+// function, since it continues as new: [ExecuteBatch] starts it as a child. People pause, resume
+// and cancel it, set its concurrency and run failed rows again by update, and [StateQuery] answers
+// with a [BatchState].
+//
 // # Events and people
 //
 // While an agent works, signals named [asteroid.ExecutionEventSignal] tell its workflow of

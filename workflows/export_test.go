@@ -24,3 +24,11 @@ func Markdown(s AgentState, requested []string, result string) string {
 
 // LastKnown is lastKnown.
 var LastKnown = lastKnown
+
+// RowID and RowKey are rowID and rowKey, RowFields is rowFields, and FitRow is fitRow.
+var (
+	RowID     = rowID
+	RowKey    = rowKey
+	RowFields = rowFields
+	FitRow    = fitRow
+)

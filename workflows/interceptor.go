@@ -75,6 +75,9 @@ func (i *workflowInterceptor) ExecuteWorkflow(ctx workflow.Context, in *intercep
 	agentsOf(ctx).releaseAllPermits(ctx)
 	agentsOf(ctx).sweepReplacedRuns(ctx, err)
 	agentsOf(ctx).endSearchAttributes(ctx, err)
+	if row := agentsOf(ctx).row; row != nil {
+		return row, nil
+	}
 	if i.retryableErrors {
 		return result, err
 	}

@@ -10,6 +10,9 @@ import (
 const (
 	RunAgentName = "asteroid.RunAgent"
 	PipelineName = "asteroid.Pipeline"
+	BatchName    = "asteroid.Batch"
+	// BatchSegmentName is started by asteroid.Batch.
+	BatchSegmentName = "asteroid.BatchSegment"
 	// WatchName is started by the activity asteroid.ExecuteAgent.
 	WatchName = asteroid.WatchWorkflowName
 	// LimiterName is started by the activity asteroid.AcquirePermit.
@@ -33,6 +36,10 @@ func Register(registry Registry, options workflow.RegisterOptions) {
 	registry.RegisterWorkflowWithOptions(strict{}.RunAgent, options)
 	options.Name = PipelineName
 	registry.RegisterWorkflowWithOptions(strict{}.Pipeline, options)
+	options.Name = BatchName
+	registry.RegisterWorkflowWithOptions(strict{}.Batch, options)
+	options.Name = BatchSegmentName
+	registry.RegisterWorkflowWithOptions(batchSegment, options)
 	options.Name, options.VersioningBehavior = WatchName, workflow.VersioningBehaviorAutoUpgrade
 	registry.RegisterWorkflowWithOptions(Watch, options)
 	options.Name = LimiterName

@@ -149,6 +149,7 @@ type AgentRun struct {
 	sending         workflow.Mutex // the agent gets one message after the other
 	cancelRequested bool           // the workflow has asked the service to cancel the execution
 	finished        bool           // nothing waits for the run any more
+	waitsTold       waitsTold
 }
 
 // StartAgent stages the files and executes the agent. It returns as soon as the execution id is

@@ -70,14 +70,33 @@ type RunAgentInput struct {
 	// Limits bound how many runs are under way at once. The run waits for a permit of each before
 	// it stages anything.
 	Limits []asteroid.Limit `json:"limits,omitempty"`
-	// Internal is for ExecuteRunAgent. Leave it empty.
+	// Internal is for ExecuteRunAgent and Batch. Leave it empty.
 	Internal RunAgentInternal `json:"internal,omitzero"`
 }
 
-// RunAgentInternal is what ExecuteRunAgent tells the child workflow. Other callers leave it empty.
+// RunAgentInternal is what ExecuteRunAgent and Batch tell the child workflow. Other callers leave
+// it empty.
 type RunAgentInternal struct {
 	// Intent is the parent's.
 	Intent asteroid.Intent `json:"intent,omitzero"`
+	// Row makes the workflow return the result of a row of a batch.
+	Row *RowOfBatch `json:"row,omitempty"`
+}
+
+// RowOfBatch is what a batch tells the child workflow of a row: it returns an
+// [asteroid.RowResult] instead of a [RunAgentResult], so that the batch's history stays small.
+type RowOfBatch struct {
+	Number  int    `json:"number"`
+	Key     string `json:"key"`
+	Attempt int    `json:"attempt"`
+	// Fields are those of [asteroid.BatchResults], and Outcomes those of [FailuresOfBatch].
+	Fields   []string `json:"fields,omitempty"`
+	Outcomes []string `json:"outcomes,omitempty"`
+	// Batch is the workflow that is told whether the row waits for somebody, and Pass and Segment
+	// are where it has the row.
+	Batch   string `json:"batch,omitempty"`
+	Pass    int    `json:"pass,omitempty"`
+	Segment int    `json:"segment,omitempty"`
 }
 
 // OnMissingFiles says what to do when a run has started without a file that was staged for it. The

@@ -116,6 +116,7 @@ type StatusTime struct {
 func (r *AgentRun) enterPhase(ctx workflow.Context, phase Phase) {
 	r.state.Phase, r.state.Since = phase, workflow.Now(ctx)
 	r.show(ctx)
+	r.tellBatch(ctx)
 }
 
 // enterFinalPhase enters PhaseCompleted or PhaseFailed, and refuses further updates.

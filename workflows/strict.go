@@ -41,11 +41,23 @@ func (in *Input[T]) check() error {
 type strict struct{}
 
 func (strict) RunAgent(ctx workflow.Context, in Input[RunAgentInput]) (*RunAgentResult, error) {
-	if err := in.check(); err != nil {
-		return nil, agentsOf(ctx).refuse(ctx, in.Value, err)
+	agents, row := agentsOf(ctx), in.Value.Internal.Row
+	err := in.check()
+	if err == nil && row != nil && !agents.workflowWide {
+		err = errNoInterceptor()
 	}
-	breathe(ctx, in.Value.Inputs)
-	return RunAgent(ctx, in.Value)
+	var result *RunAgentResult
+	if err != nil {
+		err = agents.refuse(ctx, in.Value, err)
+	} else {
+		breathe(ctx, in.Value.Inputs)
+		result, err = RunAgent(ctx, in.Value)
+	}
+	if row != nil {
+		agents.awaitTold(ctx)
+		agents.row = rowResult(ctx, row, result, err)
+	}
+	return result, err
 }
 
 func (strict) Pipeline(ctx workflow.Context, in Input[PipelineInput]) (*PipelineResult, error) {
@@ -53,6 +65,10 @@ func (strict) Pipeline(ctx workflow.Context, in Input[PipelineInput]) (*Pipeline
 		return nil, agentsOf(ctx).refuse(ctx, RunAgentInput{}, err)
 	}
 	return Pipeline(ctx, in.Value)
+}
+
+func (strict) Batch(ctx workflow.Context, in Input[BatchInput]) (*BatchResult, error) {
+	return runBatch(ctx, in.Value, in.check())
 }
 
 // strictHandler returns the handler of an update whose input was validated.

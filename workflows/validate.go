@@ -24,6 +24,11 @@ func (in *RunAgentInput) validate() error {
 	if len(in.Files) > 0 && in.OnCapacityLimit == asteroid.CapacityQueue {
 		return asteroid.NewInvalidInput("onCapacityLimit", "queue does not go with files: staged files would expire in the queue")
 	}
+	return in.validatePolicies()
+}
+
+// validatePolicies checks what no text of a row can change.
+func (in *RunAgentInput) validatePolicies() error {
 	return cmp.Or(
 		validateRange("timeoutSeconds", in.TimeoutSeconds, maxSeconds, "none"),
 		validateRange("capacityTimeoutSeconds", in.CapacityTimeoutSeconds, maxSeconds, "six hours"),

@@ -42,7 +42,7 @@ func newRootCommand(c *cli) *cobra.Command {
 		c.newWorkerCommand(), c.newDevCommand(),
 		c.newRunCommand(), c.newListCommand(), c.newShowCommand(), c.newResultCommand(),
 		c.newAnswerCommand(), c.newMessageCommand(), c.newPauseCommand(), c.newResumeCommand(), c.newCancelCommand(),
-		c.newFilesCommand(), c.newLimitsCommand(), c.newAgentsCommand(), c.newGenerateCommand(), c.newDoctorCommand(), c.newSetupCommand(),
+		c.newFilesCommand(), c.newBatchCommand(), c.newLimitsCommand(), c.newAgentsCommand(), c.newGenerateCommand(), c.newDoctorCommand(), c.newSetupCommand(),
 	)
 	return root
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/temporal-asteroid/asteroid"
 )
 
-// DiskStore is the worker's disk as a store that one attempt of SaveFiles writes to. It is
-// write-only: Roots.Find reads the disk.
+// DiskStore is the worker's disk below its OutputRoots, as a store that one attempt of an activity
+// uses. Roots.Find reads below the FileRoots.
 type DiskStore struct {
 	roots  Roots
 	writer partWriter
@@ -30,14 +30,47 @@ func NewDiskStore(roots Roots, activity string, attempt int32) *DiskStore {
 	return &DiskStore{roots: roots, writer: newPartWriter(activity, attempt), prepared: map[string]func() error{}}
 }
 
-// Stat returns errors.ErrUnsupported.
-func (*DiskStore) Stat(context.Context, *url.URL) (asteroid.FileInfo, error) {
-	return asteroid.FileInfo{}, errors.ErrUnsupported
+// Stat describes a file beneath the roots.
+func (d *DiskStore) Stat(_ context.Context, uri *url.URL) (asteroid.FileInfo, error) {
+	file, size, err := d.open(uri)
+	if err != nil {
+		return asteroid.FileInfo{}, err
+	}
+	return asteroid.FileInfo{Size: size}, file.Close()
 }
 
-// Open returns errors.ErrUnsupported.
-func (*DiskStore) Open(context.Context, *url.URL) (io.ReadCloser, error) {
-	return nil, errors.ErrUnsupported
+// Open opens a file beneath the roots.
+func (d *DiskStore) Open(_ context.Context, uri *url.URL) (io.ReadCloser, error) {
+	file, _, err := d.open(uri)
+	if err != nil {
+		return nil, err // a nil *os.File would not be a nil io.ReadCloser
+	}
+	return file, nil
+}
+
+func (d *DiskStore) open(uri *url.URL) (*os.File, int64, error) {
+	root, relative, err := d.roots.Resolve(uri.String(), "OutputRoots")
+	if err != nil {
+		return nil, 0, err
+	}
+	return openBeneath(root, relative)
+}
+
+// Delete removes a file, or a folder that is empty. It implements [asteroid.Deleter].
+func (d *DiskStore) Delete(_ context.Context, uri *url.URL) error {
+	root, relative, err := d.roots.Resolve(uri.String(), "OutputRoots")
+	if err != nil {
+		return err
+	}
+	dir, err := os.OpenRoot(root)
+	if err == nil {
+		err = dir.Remove(relative)
+		_ = dir.Close()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return writeError(filepath.Join(root, relative), err)
 }
 
 // Write writes to a temporary file in the same directory and renames it once it is complete. When

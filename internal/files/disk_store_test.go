@@ -145,3 +145,43 @@ func TestWriteErrorClassifiesErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestDiskStoreReadsAndDeletesBeneathItsRoots(t *testing.T) {
+	t.Parallel()
+	root, outside := t.TempDir(), t.TempDir()
+	require.NoError(t, errors.Join(
+		os.WriteFile(filepath.Join(outside, "secret"), []byte("x"), 0o600),
+		os.Symlink(outside, filepath.Join(root, "out")),
+		os.MkdirAll(filepath.Join(root, "folder", "empty"), 0o700),
+	))
+	store := NewDiskStore(Roots{root}, "a", 1)
+	file := fileURL(root + "/folder/a b.csv")
+	require.NoError(t, store.Write(t.Context(), file, strings.NewReader("1,2"), asteroid.FileInfo{}))
+	info, err := store.Stat(t.Context(), file)
+	require.NoError(t, err)
+	require.Equal(t, asteroid.FileInfo{Size: 3}, info)
+	opened, err := store.Open(t.Context(), file)
+	require.NoError(t, err)
+	content, err := io.ReadAll(opened)
+	require.NoError(t, errors.Join(err, opened.Close()))
+	require.Equal(t, "1,2", string(content))
+
+	for _, escape := range []string{root + "/out/secret", outside + "/secret", root + "/../secret"} {
+		_, err := store.Open(t.Context(), fileURL(escape))
+		require.Error(t, err)
+		require.Error(t, store.Delete(t.Context(), fileURL(escape)))
+	}
+	require.FileExists(t, filepath.Join(outside, "secret"))
+
+	require.Error(t, store.Delete(t.Context(), fileURL(root+"/folder")), "it is not empty")
+	for range 2 { // what does not exist is no error
+		for _, path := range []string{"/folder/a b.csv", "/folder/empty", "/folder"} {
+			require.NoError(t, store.Delete(t.Context(), fileURL(root+path)))
+		}
+	}
+	require.Equal(t, []string{"out"}, entries(t, root))
+	_, err = store.Stat(t.Context(), file)
+	var failed *Error
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, asteroid.ErrorTypeNotFound, failed.Type)
+}

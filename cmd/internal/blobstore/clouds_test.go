@@ -70,6 +70,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = fmt.Fprintf(w, `{"bucket":"claims","name":%q}`, name)
 			c.record(name, content)
+		case r.Method == http.MethodDelete:
+			w.WriteHeader(http.StatusNoContent)
 		case r.Method == http.MethodPut:
 			w.WriteHeader(http.StatusCreated)
 			c.record(name, content)
@@ -116,6 +118,9 @@ func TestStoreConvertsRefusalsOfEveryCloud(t *testing.T) {
 				require.NotContains(t, err.Error(), "very-secret")
 				require.NotContains(t, err.Error(), "\n")
 			}
+			deleter := store.(asteroid.Deleter)
+			require.NoError(t, deleter.Delete(t.Context(), parse(t, scheme+"://claims/absent")))
+			require.ErrorIs(t, deleter.Delete(t.Context(), parse(t, scheme+"://claims/secret")), fs.ErrPermission)
 			err := store.Write(t.Context(), parse(t, scheme+"://claims/secret"), strings.NewReader("x"), asteroid.FileInfo{ContentType: "text/csv"})
 			require.ErrorIs(t, err, fs.ErrPermission)
 		})

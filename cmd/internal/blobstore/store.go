@@ -2,7 +2,9 @@ package blobstore
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"net/url"
 	"slices"
 	"strings"
@@ -107,4 +109,16 @@ func (s store) Write(ctx context.Context, uri *url.URL, content io.Reader, info 
 		return storeError(err)
 	}
 	return storeError(w.Close())
+}
+
+// Delete removes a file. It implements [asteroid.Deleter].
+func (s store) Delete(ctx context.Context, uri *url.URL) error {
+	bucket, key, err := s.find(uri)
+	if err != nil {
+		return err
+	}
+	if err := storeError(bucket.Bucket.Delete(ctx, key)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -171,3 +171,22 @@ func TestOpenNamesMistakeInBucket(t *testing.T) {
 func TestOpenWithoutBucketsReturnsNoStores(t *testing.T) {
 	require.Empty(t, open(t))
 }
+
+func TestStoreDeletes(t *testing.T) {
+	store := open(t, "mem://scratch?prefix=mine/")["mem"]
+	deleter, ok := store.(asteroid.Deleter)
+	require.True(t, ok)
+	write(t, store, "mem://scratch/a%20b", "1")
+	write(t, store, "mem://scratch/kept", "2")
+	for range 2 { // a file that does not exist is no error
+		require.NoError(t, deleter.Delete(t.Context(), parse(t, "mem://scratch/a%20b")))
+		_, err := store.Open(t.Context(), parse(t, "mem://scratch/a%20b"))
+		require.ErrorIs(t, err, fs.ErrNotExist)
+	}
+	require.Equal(t, "2", read(t, store, "mem://scratch/kept"))
+	for uri, want := range map[string]error{
+		"mem://other/a": fs.ErrPermission, "mem://scratch": fs.ErrInvalid, "mem://scratch/../a": fs.ErrInvalid, "mem://scratch/a?x": fs.ErrInvalid,
+	} {
+		require.ErrorIs(t, deleter.Delete(t.Context(), parse(t, uri)), want, uri)
+	}
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/temporal-asteroid/asteroid/cmd/internal/progress"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+// batchBar shows how far a batch is: a bar in a terminal, lines elsewhere.
+type batchBar struct {
+	display *progress.Display
+	stop    func()
+	phase   string
+}
+
+func newBatchBar(out io.Writer) *batchBar {
+	display := progress.New(out)
+	return &batchBar{display: display, stop: sync.OnceFunc(display.Stop)}
+}
+
+func (b *batchBar) show(state workflows.BatchState) {
+	if state.Phase != b.phase {
+		b.phase = state.Phase
+		b.display.Phase(state.Phase)
+	}
+	b.display.Count(batchLine(state))
+}
+
+func (b *batchBar) trouble(text string) { b.display.Count(oneLine(text)) }
+
+// batchLine says how far a batch is, in one line.
+func batchLine(state workflows.BatchState) string {
+	const width = 20
+	ended := state.Succeeded + state.Failed
+	filled := 0
+	if state.Rows > 0 {
+		filled = min(width*ended/state.Rows, width)
+	}
+	line := fmt.Sprintf("[%s%s] %d of %d rows, %d failed, %d at work", strings.Repeat("#", filled), strings.Repeat("-", width-filled),
+		ended, state.Rows, state.Failed, state.AtWork)
+	if state.NeedHuman > 0 {
+		line += fmt.Sprintf(", %d wait for people", state.NeedHuman)
+	}
+	if state.WaitForPermit > 0 {
+		line += fmt.Sprintf(", %d wait for a permit", state.WaitForPermit)
+	}
+	if !state.EstimatedEnd.IsZero() {
+		line += ", " + coarse(max(time.Until(state.EstimatedEnd), 0)) + " left"
+	}
+	if state.Phase != "running" {
+		line += " (" + oneLine(state.Phase) + ")"
+	}
+	if state.Stopped != "" {
+		line += ": " + oneLine(state.Stopped)
+	}
+	return line
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+func TestBatchRunsShowsAndRetriesRows(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	var broken atomic.Bool
+	broken.Store(true)
+	c.api.ServeAgent("row clerk", func(run testsuite.Run) []testsuite.Step {
+		if broken.Load() && run.Inputs["claim"] == "C2" {
+			return []testsuite.Step{testsuite.Fail("no such claim")}
+		}
+		return []testsuite.Step{testsuite.Complete("success", "", map[string]any{"reference": fmt.Sprint("R-", run.Inputs["claim"])})}
+	})
+	rows := "data:text/csv,claim%3Bname%0AC1%3Ba%0AC2%3Bb%0AC3%3Bc%0A"
+	out := filepath.Join(c.output, "results.csv")
+	args := []string{"batch", "run", rows, "--agent", "row clerk", "--out", out, "--key-column", "claim", "--field", "reference", "--task-queue", c.queue}
+	id := "batch-" + t.Name()
+	got := c.asteroid(append(args, "--id", id)...)
+	refused(t, got, 4, "1 rows have not succeeded")
+	require.Contains(t, got.stdout, "2 succeeded, 1 failed")
+	require.Contains(t, got.stderr, "of 3 rows")
+
+	broken.Store(false)
+	require.Contains(t, c.ok(c.asteroid("batch", "retry-failed", id)), "3 succeeded, 0 failed")
+	require.Len(t, c.api.Executions(), 4)
+	text, err := os.ReadFile(out)
+	require.NoError(t, err)
+	lines, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, lines, 4)
+	require.Contains(t, lines[2], "R-C2")
+	require.Contains(t, c.ok(c.asteroid("batch", "status", id)), "(done)")
+
+	refused(t, c.asteroid("batch", "pause", id), 1, "is closed")
+	refused(t, c.asteroid("batch", "status", "nobody"), 3, "")
+	refused(t, c.asteroid("batch", "run", rows, "--agent", "row clerk"), 2, "--out")
+}
+
+func TestBatchIsSteered(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	agent := c.api.ServeAgent("slow clerk", func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Work(time.Hour)} })
+	id := strings.TrimSpace(c.ok(c.asteroid("batch", "run", "data:text/csv,claim%0A1%0A2%0A3%0A4%0A5%0A", "--agent", agent, "--concurrency", "2",
+		"--out", filepath.Join(c.output, "steered.csv"), "--task-queue", c.queue, "--detach")))
+	require.Eventually(t, func() bool { return len(c.api.Executions()) == 2 }, time.Minute, 50*time.Millisecond)
+	require.Contains(t, c.ok(c.asteroid("batch", "pause", id)), "(paused)")
+	require.NotContains(t, c.ok(c.asteroid("batch", "resume", id)), "(paused)")
+	state := decoded[workflows.BatchState](t, c.ok(c.asteroid("batch", "concurrency", id, "3", "--json")))
+	require.Equal(t, 3, state.MaxConcurrent)
+	require.Eventually(t, func() bool { return len(c.api.Executions()) == 3 }, time.Minute, 50*time.Millisecond)
+	refused(t, c.asteroid("batch", "concurrency", id, "0"), 2, "maxConcurrent")
+	c.ok(c.asteroid("batch", "cancel", id))
+	refused(t, c.asteroid("batch", "status", id, "--wait"), 4, "5 rows have not succeeded")
+	for _, e := range c.api.Executions() {
+		require.Equal(t, string(asteroid.StatusCancelled), e.Status)
+	}
+}

@@ -1,0 +1,285 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	sdktestsuite "go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+const batchID = "claims"
+
+// batchBench runs batches in the workflow test environment, with activities that keep the rows in
+// memory. The batch is a child of a workflow of the test, so that signals reach it.
+type batchBench struct {
+	*sdktestsuite.TestWorkflowEnvironment
+	rows        int           // of the file
+	segmentRows int           // of a segment
+	takes       time.Duration // a row
+	run         func(ctx workflow.Context, row *workflows.RowOfBatch, in workflows.RunAgentInput) (asteroid.RowResult, error)
+	before      func(workflow.Context) // the batch
+	limitOf     func(number int) string
+	readFails   func(asteroid.ReadBatchRowsInput) error
+
+	mu         sync.Mutex
+	atWork     int
+	mostAtWork int
+	planned    map[int][]asteroid.BatchRow // by pass
+	started    []string                    // the ids of the rows' workflows
+	keys       []string                    // their idempotency keys
+	results    map[int]asteroid.RowResult
+	parts      []asteroid.WriteBatchPartInput
+	joins      []asteroid.JoinBatchPartsInput
+	plans      []asteroid.PlanBatchInput
+	closed     map[string]closedWorkflow
+	followed   []string
+	updates    int
+	runs       int // of the batch's chain
+	result     workflows.BatchResult
+	err        error
+}
+
+type closedWorkflow struct {
+	result json.RawMessage
+	err    error
+}
+
+func newBatchBench(t *testing.T, rows int) *batchBench {
+	t.Helper()
+	var suite sdktestsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	b := &batchBench{
+		TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), rows: rows, segmentRows: 10, takes: time.Minute,
+		planned: map[int][]asteroid.BatchRow{}, results: map[int]asteroid.RowResult{}, closed: map[string]closedWorkflow{},
+	}
+	b.SetTestTimeout(time.Minute)
+	workflows.Register(withoutRunAgent{b}, workflow.RegisterOptions{})
+	b.RegisterWorkflowWithOptions(b.runAgent, workflow.RegisterOptions{Name: workflows.RunAgentName})
+	for name, does := range map[string]any{
+		asteroid.PlanBatchName: b.planBatch, asteroid.ReadBatchRowsName: b.readBatchRows, asteroid.WriteBatchPartName: b.writeBatchPart,
+		asteroid.JoinBatchPartsName: b.joinBatchParts, asteroid.FollowWorkflowName: b.followWorkflow,
+	} {
+		b.RegisterActivityWithOptions(does, activity.RegisterOptions{Name: name})
+	}
+	b.SetOnChildWorkflowCompletedListener(func(info *workflow.Info, result converter.EncodedValue, err error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		closed := closedWorkflow{err: err}
+		if err == nil && result.HasValue() {
+			_ = result.Get(&closed.result)
+		}
+		b.closed[info.WorkflowExecution.ID] = closed
+	})
+	return b
+}
+
+type withoutRunAgent struct{ workflows.Registry }
+
+func (r withoutRunAgent) RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions) {
+	if options.Name != workflows.RunAgentName {
+		r.Registry.RegisterWorkflowWithOptions(w, options)
+	}
+}
+
+func batchInput(maxConcurrent int) workflows.BatchInput {
+	return workflows.BatchInput{
+		Rows:          asteroid.BatchRows{Source: &asteroid.FileRef{URI: "file:///srv/claims.csv"}},
+		Template:      workflows.RunAgentInput{AgentID: "agent", Inputs: asteroid.Inputs{"claim": "{{claim}}"}},
+		Results:       asteroid.BatchResults{Destination: "file:///srv/results.csv"},
+		MaxConcurrent: maxConcurrent,
+	}
+}
+
+// runBatch runs a batch, over all runs of its chain.
+func (b *batchBench) runBatch(t *testing.T, in workflows.BatchInput) (workflows.BatchResult, error) {
+	t.Helper()
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		if b.before != nil {
+			b.before(ctx)
+		}
+		ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: batchID, WaitForCancellation: true})
+		for {
+			b.runs++
+			b.err = workflow.ExecuteChildWorkflow(ctx, workflows.BatchName, in).Get(ctx, &b.result)
+			next, continues := errors.AsType[*workflow.ContinueAsNewError](b.err)
+			if !continues {
+				return nil
+			}
+			b.SetCurrentHistoryLength(0)
+			in = workflows.BatchInput{}
+			if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &in); err != nil {
+				return err
+			}
+		}
+	})
+	require.True(t, b.IsWorkflowCompleted())
+	require.NoError(t, b.GetWorkflowError())
+	return b.result, b.err
+}
+
+// at calls a function so long after the beginning.
+func (b *batchBench) at(after time.Duration, do func()) { b.RegisterDelayedCallback(do, after) }
+
+func (b *batchBench) state(t *testing.T) workflows.BatchState {
+	t.Helper()
+	value, err := b.QueryWorkflowByID(batchID, workflows.StateQuery)
+	require.NoError(t, err)
+	var state workflows.BatchState
+	require.NoError(t, value.Get(&state))
+	return state
+}
+
+// updateBatch sends the batch an update.
+func (b *batchBench) updateBatch(t *testing.T, name string, args ...any) *updateOutcome {
+	t.Helper()
+	outcome := &updateOutcome{}
+	b.updates++
+	require.NoError(t, b.UpdateWorkflowByID(batchID, name, strconv.Itoa(b.updates), outcome, args...))
+	return outcome
+}
+
+func (b *batchBench) runAgent(ctx workflow.Context, in workflows.RunAgentInput) (*asteroid.RowResult, error) {
+	row := in.Internal.Row
+	b.mu.Lock()
+	b.atWork++
+	b.mostAtWork = max(b.mostAtWork, b.atWork)
+	b.started = append(b.started, workflow.GetInfo(ctx).WorkflowExecution.ID)
+	b.keys = append(b.keys, in.IdempotencyKey)
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		b.atWork--
+		b.mu.Unlock()
+	}()
+	var result asteroid.RowResult
+	var err error
+	if b.run != nil {
+		result, err = b.run(ctx, row, in)
+	} else {
+		err = workflow.Sleep(ctx, b.takes)
+	}
+	switch {
+	case temporal.IsCanceledError(err):
+		result.Status = asteroid.RowCancelled
+	case err != nil:
+		return nil, err
+	case result.Status == "":
+		result.Status = asteroid.RowSucceeded
+	}
+	result.Number, result.Key, result.Attempt = row.Number, row.Key, row.Attempt
+	result.EndedAt = workflow.Now(ctx)
+	return &result, nil
+}
+
+func failed() asteroid.RowResult {
+	return asteroid.RowResult{Status: asteroid.RowFailed, Error: "the portal is down"}
+}
+
+func (b *batchBench) planBatch(_ context.Context, in asteroid.PlanBatchInput) (*asteroid.PlanBatchResult, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.plans = append(b.plans, in)
+	var rows []asteroid.BatchRow
+	for number := 1; number <= b.rows; number++ {
+		if in.Pass > 1 && b.results[number].Status != asteroid.RowFailed {
+			continue
+		}
+		rows = append(rows, asteroid.BatchRow{Number: number, Key: "row-" + strconv.Itoa(number), Attempt: in.Pass})
+	}
+	b.planned[in.Pass] = rows
+	return &asteroid.PlanBatchResult{Rows: len(rows), Segments: (len(rows) + b.segmentRows - 1) / b.segmentRows}, nil
+}
+
+func (b *batchBench) readBatchRows(_ context.Context, in asteroid.ReadBatchRowsInput) (*asteroid.ReadBatchRowsResult, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.readFails != nil {
+		if err := b.readFails(in); err != nil {
+			return nil, err
+		}
+	}
+	rows := b.planned[in.Pass][(in.Segment-1)*b.segmentRows:]
+	rows = slices.Clone(rows[:min(len(rows), b.segmentRows)])
+	for i, row := range rows {
+		input := strings.ReplaceAll(string(in.Template), "{{claim}}", strconv.Itoa(row.Number))
+		if b.limitOf != nil {
+			input = strings.ReplaceAll(input, "{{login}}", b.limitOf(row.Number))
+		}
+		rows[i].Input = json.RawMessage(input)
+	}
+	return &asteroid.ReadBatchRowsResult{Rows: rows}, nil
+}
+
+func (b *batchBench) writeBatchPart(_ context.Context, in asteroid.WriteBatchPartInput) (*asteroid.WriteBatchPartResult, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parts = append(b.parts, in)
+	for _, row := range in.Rows {
+		b.results[row.Number] = row
+	}
+	return &asteroid.WriteBatchPartResult{}, nil
+}
+
+func (b *batchBench) joinBatchParts(_ context.Context, in asteroid.JoinBatchPartsInput) (*asteroid.JoinBatchPartsResult, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.joins = append(b.joins, in)
+	joined := &asteroid.JoinBatchPartsResult{Results: asteroid.OutputFile{FileRef: asteroid.FileRef{URI: in.Results.Destination}}}
+	for number := 1; number <= b.rows; number++ {
+		switch b.results[number].Status {
+		case asteroid.RowSucceeded:
+			joined.Counts.Succeeded++
+		case asteroid.RowFailed:
+			joined.Counts.Failed++
+		case asteroid.RowCancelled:
+			joined.Counts.Cancelled++
+		default:
+			joined.Counts.NotRun++
+		}
+	}
+	return joined, nil
+}
+
+func (b *batchBench) followWorkflow(_ context.Context, in asteroid.FollowWorkflowInput) (*asteroid.FollowWorkflowResult, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	closed, ok := b.closed[in.WorkflowID]
+	switch {
+	case !ok:
+		return nil, temporal.NewApplicationErrorWithOptions("still running", asteroid.ErrorTypeStillRunning,
+			temporal.ApplicationErrorOptions{NextRetryDelay: 30 * time.Second})
+	case closed.err != nil:
+		return &asteroid.FollowWorkflowResult{Status: "failed", Error: closed.err.Error()}, nil
+	}
+	b.followed = append(b.followed, in.WorkflowID)
+	return &asteroid.FollowWorkflowResult{Status: "completed", Result: closed.result}, nil
+}
+
+// startsOf returns how often a row was started.
+func (b *batchBench) startsOf(number int) int {
+	count := 0
+	for _, id := range b.started {
+		if strings.Contains(id, fmt.Sprintf("/row-%d/", number)) {
+			count++
+		}
+	}
+	return count
+}
