@@ -69,6 +69,7 @@ func batchSegment(ctx workflow.Context, in segmentInput) (*segmentReport, error)
 		return nil, err
 	}
 	s.progress, s.returns, s.parts = newPacer(ctx, 10*time.Second, 20), newPacer(ctx, 10*time.Second, 30), newPacer(ctx, 5*time.Minute, 20)
+	s.progress.next = workflow.Now(ctx).Add(time.Second) // people see early that rows are at work
 	rowsCtx, cancelRows := workflow.WithCancel(ctx)
 	s.cancelRows = cancelRows
 	for !s.over() {

@@ -5,6 +5,7 @@
 //	go run ./cmd/bench upload --size 256MiB --rounds 5
 //	go run ./cmd/bench upload --json               one JSON object at the end
 //	go run ./cmd/bench files                       10,000 small files: send, list, save, send on
+//	go run ./cmd/bench batch                       10,000 rows through Batch and as bare children
 //	go run ./cmd/bench wait                        10,000 open runs each way; one to two hours
 //	go run ./cmd/bench wait --runs 200 --ways webhooks,blocking --json
 //
@@ -39,6 +40,7 @@ var benchmarks = []struct {
 }{
 	{"upload", "send a large file through StageFiles, curl -F and a plain TCP copy", upload},
 	{"files", "send, list, save and hand over many small files through the activities and with plain code", files},
+	{"batch", "run many rows through asteroid.Batch and as bare child workflows under a hand-written window", batch},
 	{"wait", "wait for many runs by watch, by webhooks, by polling and in two hand-written ways", wait},
 }
 

@@ -4,6 +4,7 @@
 //
 //	go run ./cmd/demo                                    with the sample files
 //	go run ./cmd/demo --keep                             until Ctrl-C, with an agent that asks
+//	go run ./cmd/demo --batch                            with an agent for each row of a CSV file
 //	go run ./cmd/demo --file claims.csv --agent totals   with your own file
 //	go run ./cmd/demo --live --agent ID --file form.pdf  with the real API and ASTEROID_API_KEY
 //	go run ./cmd/demo --address localhost:7233           with your own Temporal server

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -18,17 +19,27 @@ import (
 
 // runDemo runs the agents and prints their results.
 func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) error {
-	if len(settings.files) == 0 && !settings.live {
+	sample := len(settings.files) == 0 && !settings.live
+	if sample {
 		paths, remove, err := sampleFiles()
 		if err != nil {
 			return fmt.Errorf("write the sample files: %w", err)
 		}
 		defer remove()
 		settings.files = paths
+		if settings.batch {
+			settings.files = paths[:1] // the table
+		}
 	}
 	files, err := openFiles(settings.files)
 	if err != nil {
 		return err
+	}
+	if settings.batch && settings.save == "" {
+		if settings.save, err = os.MkdirTemp("", "asteroid-demo-results-"); err != nil {
+			return fmt.Errorf("make a directory for the results: %w", err)
+		}
+		defer func() { _ = os.Remove(settings.save) }() // fails, and should, once it holds results
 	}
 	log := stdout
 	if settings.json {
@@ -51,26 +62,21 @@ func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) e
 		}
 	}()
 	s.announce(display)
+	if settings.batch {
+		return s.runBatch(ctx, settings, s.batchInput(settings, files[0], sample), display, stdout, log)
+	}
 
 	began := time.Now()
 	run, err := s.start(ctx, settings, files)
 	if err != nil {
 		return fmt.Errorf("start the workflow: %w", err)
 	}
-	page := s.server.WorkflowURL(run.GetID(), run.GetRunID())
-	started := "workflow " + run.GetID() + " started"
-	if page != "" {
-		started += "; its page tells the story: " + page
-	}
-	display.Phase(started)
-	result, err := s.follow(ctx, run, display)
+	page := s.started(run, display)
+	result := new(workflows.PipelineResult)
+	err = s.follow(ctx, run, result, s.showState, display)
 	display.Stop()
 	if err != nil {
-		if settings.keep && ctx.Err() == nil {
-			fmt.Fprintf(log, "Failed: %v\n", err)
-			return errors.Join(err, awaitInterrupt(ctx, log))
-		}
-		return err
+		return failed(ctx, settings, err, log)
 	}
 	summary := report{
 		WorkflowID: run.GetID(), RunID: run.GetRunID(), Executions: s.executions(result), Files: files,
@@ -86,6 +92,26 @@ func runDemo(ctx context.Context, settings settings, stdout, stderr io.Writer) e
 		summary.print(stdout)
 	}
 	return errors.Join(mismatch, s.next(ctx, settings, page, log))
+}
+
+// started shows that a workflow has started, and returns its page; empty if it is unknown.
+func (s *stack) started(run client.WorkflowRun, display *display) (page string) {
+	page = s.server.WorkflowURL(run.GetID(), run.GetRunID())
+	text := "workflow " + run.GetID() + " started"
+	if page != "" {
+		text += "; its page tells the story: " + page
+	}
+	display.Phase(text)
+	return page
+}
+
+// failed returns the error of a workflow. With --keep it does so after an interrupt.
+func failed(ctx context.Context, settings settings, err error, log io.Writer) error {
+	if !settings.keep || ctx.Err() != nil {
+		return err
+	}
+	fmt.Fprintf(log, "Failed: %v\n", err)
+	return errors.Join(err, awaitInterrupt(ctx, log))
 }
 
 // announce shows where everything listens.
@@ -184,45 +210,49 @@ func fileNames(files []*localFile) string {
 	return strings.Join(names, ", ")
 }
 
-// cancelTimeout bounds the time that an interrupted demo waits until the agent's run is cancelled.
+// cancelTimeout bounds how long an interrupted demo waits until the agents' runs are cancelled.
 const cancelTimeout = 20 * time.Second
 
-// follow shows the progress of the agents until the workflow is closed. An interrupt cancels the
-// workflow and with it the agent, which would otherwise run on and cost money at the real API.
-func (s *stack) follow(ctx context.Context, run client.WorkflowRun, display *display) (*workflows.PipelineResult, error) {
+// showing shows what has changed in a workflow's state.
+type showing func(ctx context.Context, run client.WorkflowRun, display *display)
+
+// follow shows the progress of the agents until the workflow is closed, and stores its result. An
+// interrupt cancels the workflow and with it the agents, which would otherwise run on and cost
+// money at the real API.
+func (s *stack) follow(ctx context.Context, run client.WorkflowRun, result any, show showing, display *display) error {
 	polling, stop := context.WithCancel(ctx)
 	defer stop()
-	go s.pollState(polling, run, display)
+	go pollState(polling, run, show, display)
 
-	var result workflows.PipelineResult
-	err := run.Get(ctx, &result)
+	err := run.Get(ctx, result)
 	if err == nil {
 		stop()
-		s.showState(ctx, run, display) // changes since the last poll
-		return &result, nil
+		show(ctx, run, display) // changes since the last poll
+		return nil
 	}
 	if ctx.Err() != nil {
-		display.Phase("cancelling the agent's run")
+		display.Phase("cancelling what is at work")
 		s.cancelRun(ctx, run)
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	return nil, applicationError(err)
+	return applicationError(err)
 }
 
-// cancelRun cancels a workflow, if it is still open, and waits until its agent's run is cancelled.
+// cancelRun cancels a workflow, if it is still open, and waits until its agents' runs are
+// cancelled. The id alone names it, since it may have continued as new.
 func (s *stack) cancelRun(ctx context.Context, run client.WorkflowRun) {
 	if errors.Is(context.Cause(ctx), errServerExited) {
 		return
 	}
 	cancelling, done := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer done()
-	if s.temporal.CancelWorkflow(cancelling, run.GetID(), run.GetRunID()) == nil {
+	if s.temporal.CancelWorkflow(cancelling, run.GetID(), "") == nil {
 		_ = run.Get(cancelling, nil)
 	}
 }
 
 // pollState shows the workflow's state every 300 milliseconds.
-func (s *stack) pollState(ctx context.Context, run client.WorkflowRun, display *display) {
+func pollState(ctx context.Context, run client.WorkflowRun, show showing, display *display) {
 	ticker := time.NewTicker(300 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -230,7 +260,7 @@ func (s *stack) pollState(ctx context.Context, run client.WorkflowRun, display *
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			s.showState(ctx, run, display)
+			show(ctx, run, display)
 		}
 	}
 }

@@ -26,7 +26,12 @@ type localFile struct {
 }
 
 func (f *localFile) ref() asteroid.FileRef {
-	return asteroid.FileRef{URI: (&url.URL{Scheme: "file", Path: filepath.ToSlash(f.path)}).String()}
+	return asteroid.FileRef{URI: fileURI(f.path)}
+}
+
+// fileURI returns the URI of an absolute path.
+func fileURI(path string) string {
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
 }
 
 // openFiles checks and hashes the files, before anything is started.

@@ -158,6 +158,7 @@ func TestDemoReportsMistakeInOneLine(t *testing.T) {
 		{"choose cli, embedded or download", 2, []string{"--server", "docker"}},
 		{"--db is for a server that the demo starts", 2, []string{"--address", "127.0.0.1:1", "--db", "temporal.db"}},
 		{"no such directory; create it first", 2, []string{"--save", "s3://bucket/prefix"}},
+		{"--batch takes one --file and one --agent", 2, []string{"--batch", "--agent", "echo", "--agent", "report"}},
 		{`unexpected argument "stray"`, 2, []string{"stray"}},
 		{"--help", 2, []string{"--bogus"}},
 	} {

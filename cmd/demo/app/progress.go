@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ type display struct {
 	mu      sync.Mutex
 	shown   map[int]string // the last line of each agent
 	retried string         // the last retry reason that was shown
+	batched string         // the last phase of a batch that was shown
 }
 
 func newDisplay(out io.Writer) *display {
@@ -30,6 +32,21 @@ func (d *display) agent(i int, name string, state workflows.AgentState) {
 	d.shown[i] = text
 	d.mu.Unlock()
 	if !known {
+		d.Phase(text)
+	}
+}
+
+// batch shows how far a batch is: a line for each of its phases, and a count within it.
+func (d *display) batch(state workflows.BatchState) {
+	text := fmt.Sprintf("batch %s: %d of %d rows, %d failed, %d at work",
+		state.Phase, state.Succeeded+state.Failed, state.Rows, state.Failed, state.AtWork)
+	d.mu.Lock()
+	known := d.batched == state.Phase
+	d.batched = state.Phase
+	d.mu.Unlock()
+	if known {
+		d.Count(text)
+	} else {
 		d.Phase(text)
 	}
 }

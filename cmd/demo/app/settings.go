@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +24,7 @@ type settings struct {
 	inputs asteroid.Inputs
 	save   string // the directory of the agents' output files; empty: not saved
 	server temporalserver.Options
+	batch  bool
 	keep   bool
 	live   bool
 	json   bool
@@ -49,7 +49,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		s.inputs[name] = inputValue(text)
 		return nil
 	})
-	flags.StringVar(&s.save, "save", "", "save the agents' output files in this `directory`")
+	flags.BoolVar(&s.batch, "batch", false, "run the agent (default: echo) for each row of the file, a CSV or JSON lines, and write a file of results; --input may have a {{column}}, and without one every column is an input")
+	flags.StringVar(&s.save, "save", "", "save the agents' output files, or the results of --batch, in this `directory`")
 	flags.Func("server", "start this `kind` of Temporal server: cli (of the temporal command), embedded (compiled on its first use), download (the temporal command, by the SDK); default: cli, or embedded without a temporal command", func(kind string) error {
 		s.server.Kind = temporalserver.Kind(kind)
 		if !slices.Contains(temporalserver.Kinds, s.server.Kind) {
@@ -85,8 +86,15 @@ func (s *settings) check() error {
 		}
 		s.save = directory
 	}
+	if s.batch && (len(s.files) > 1 || len(s.agents) > 1) {
+		return program.UsageErrorf("--batch takes one --file and one --agent")
+	}
 	if !s.live {
-		if len(s.agents) == 0 {
+		switch {
+		case len(s.agents) > 0:
+		case s.batch:
+			s.agents = []string{"echo"}
+		default:
 			s.agents = []string{"inventory", "report"}
 		}
 		return nil
@@ -96,6 +104,8 @@ func (s *settings) check() error {
 		return program.UsageErrorf("--live needs the API key: set ASTEROID_API_KEY")
 	case len(s.agents) == 0:
 		return program.UsageErrorf("--live needs an agent: give its id with --agent")
+	case s.batch && len(s.files) == 0:
+		return program.UsageErrorf("--live --batch needs rows: give their file with --file")
 	}
 	return nil
 }
@@ -123,7 +133,7 @@ func (s *settings) destination() string {
 	if s.save == "" {
 		return ""
 	}
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(s.save)}).String()
+	return fileURI(s.save)
 }
 
 // inputValue parses the text as JSON, such as 42, true or ["a"]. Any other text is the value
