@@ -83,12 +83,15 @@ func placeOf(ctx context.Context, service sdkclient.Client, limiter, token strin
 	return place, err == nil && answer.Get(&place) == nil
 }
 
+// checkLimits and checkPermits have details, which say that the outcome of the execute is known: it
+// has sent nothing.
+
 // checkLimits fails if the worker limits runs with an agent profile.
 func (a *Activities) checkLimits(agentProfileID string) error {
 	if len(a.limits.Of(agentProfileID, nil)) == 0 {
 		return nil
 	}
-	return temporal.NewNonRetryableApplicationError("the worker limits such runs: acquire the permits first", asteroid.ErrorTypePermitRequired, nil)
+	return temporal.NewNonRetryableApplicationError("the worker limits such runs: acquire the permits first", asteroid.ErrorTypePermitRequired, nil, asteroid.ErrorDetails{})
 }
 
 // checkPermits fails if a permit was granted to another run of the workflow than this activity's.
@@ -101,7 +104,7 @@ func (e *executeAttempt) checkPermits() error {
 		if permit.RunID != e.info.WorkflowExecution.RunID {
 			return bound.Error(temporal.NewNonRetryableApplicationError(
 				fmt.Sprintf("the permit of %s belongs to the run %s of the workflow, which a reset has replaced", permit.Key, permit.RunID),
-				asteroid.ErrorTypePermitLost, nil))
+				asteroid.ErrorTypePermitLost, nil, asteroid.ErrorDetails{}))
 		}
 	}
 	return nil

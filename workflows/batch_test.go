@@ -71,7 +71,7 @@ func TestBatchStopsWhenRowsFail(t *testing.T) {
 		stopped  string
 		ran      int // at most
 	}{
-		"after a number":          {workflows.FailuresOfBatch{StopAfter: 3, Reruns: 2}, 2, "stopAfter is 3", 8},
+		"after a number":          {workflows.FailuresOfBatch{StopAfter: 3, Reruns: 2}, 2, "stopAfter is 3", 10},
 		"not below a share":       {workflows.FailuresOfBatch{StopShare: 0.6}, 2, "", 60},
 		"not before the 20th row": {workflows.FailuresOfBatch{StopShare: 0.4}, 2, "stopShare is 0.4", 24},
 		"not while they are few":  {workflows.FailuresOfBatch{StopAfter: 31}, 2, "", 60},

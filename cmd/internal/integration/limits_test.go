@@ -198,15 +198,16 @@ func TestLimitHoldsForARunThatWasReset(t *testing.T) {
 	holder := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: long, Limits: limits})
 	s.awaitState(holder, phase(workflows.PhaseRunning))
 
-	grant := 0 // the workflow task after the grant
-	for i, event := range s.history(first).Events {
-		if event.GetWorkflowExecutionSignaledEventAttributes().GetSignalName() == asteroid.PermitSignal {
-			grant = i
+	// The workflow task that scheduled the execute knew of the grant.
+	var execute int64
+	for _, event := range s.history(first).Events {
+		if a := event.GetActivityTaskScheduledEventAttributes(); a.GetActivityType().GetName() == asteroid.ExecuteAgentName {
+			execute = a.WorkflowTaskCompletedEventId
 		}
 	}
-	tasks := 0
-	for _, event := range s.history(first).Events[:grant+3] {
-		if event.GetWorkflowTaskStartedEventAttributes() != nil {
+	tasks := 0 // before it
+	for _, event := range s.history(first).Events {
+		if event.GetWorkflowTaskCompletedEventAttributes() != nil && event.EventId < execute {
 			tasks++
 		}
 	}
