@@ -406,19 +406,18 @@ func (s deletingStore) Delete(_ context.Context, uri *url.URL) error {
 // attempt completes.
 func TestBatchSurvivesAStoreThatFails(t *testing.T) {
 	t.Parallel()
-	var failing atomic.Bool
-	memory := newMemoryStore()
-	calls := 0
-	at := 0
-	memory.fail = func(op string, _ *url.URL) error {
-		if calls++; failing.Load() && calls == at {
-			return fmt.Errorf("mem: %s: down", op)
-		}
-		return nil
-	}
 	failed := 0
-	for at = 1; ; at++ {
-		memory.files, calls = map[string]stored{}, 0
+	for at := int64(1); ; at++ {
+		// A write that was given up may still call the store, so each round has its own.
+		var failing atomic.Bool
+		var calls atomic.Int64
+		memory := newMemoryStore()
+		memory.fail = func(op string, _ *url.URL) error {
+			if calls.Add(1) == at && failing.Load() {
+				return fmt.Errorf("mem: %s: down", op)
+			}
+			return nil
+		}
 		failing.Store(true)
 		b := newBatch(t, "claim,amount\nA-1,1\nA-2,2\n")
 		b.options.OutputRoots, b.options.Stores = nil, map[string]asteroid.Store{"mem": deletingStore{memory}}
@@ -442,7 +441,7 @@ func TestBatchSurvivesAStoreThatFails(t *testing.T) {
 		retry(func() error { _, err := b.join(); return err })
 		require.Len(t, memory.all(), 3)
 		require.Equal(t, header+"\nA-1,1,1,1,1,succeeded,,,,,,,,,\nA-2,2,2,2,1,failed,,,,,,,,,\n", string(memory.all()["mem://bucket/results.csv"].content))
-		if calls < at {
+		if calls.Load() < at {
 			break
 		}
 	}
