@@ -83,10 +83,8 @@ func placeOf(ctx context.Context, service sdkclient.Client, limiter, token strin
 	return place, err == nil && answer.Get(&place) == nil
 }
 
-// checkLimits and checkPermits have details, which say that the outcome of the execute is known: it
-// has sent nothing.
-
-// checkLimits fails if the worker limits runs with an agent profile.
+// checkLimits fails if the worker limits runs with an agent profile. The error has details, as that
+// of checkPermits: without them RunAgent would take the outcome of the execute for unknown.
 func (a *Activities) checkLimits(agentProfileID string) error {
 	if len(a.limits.Of(agentProfileID, nil)) == 0 {
 		return nil

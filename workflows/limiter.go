@@ -31,7 +31,7 @@ const (
 // While a run waits, it looks every 15 seconds for holders that cannot give their permit back: a
 // workflow that was terminated or timed out, or a run that a reset has replaced and that does not
 // answer. A limiter that somebody terminates forgets its holders. Runs that wait ask again within
-// ten minutes, in their order. Cancel or reset nothing here: use the updates.
+// ten minutes, in their order. Do not cancel or reset it: use the updates.
 func Limiter(ctx workflow.Context, in asteroid.LimiterInput) error {
 	queue, err := restoreQueue(in.State)
 	if err != nil {
