@@ -218,6 +218,7 @@ func TestLimitHoldsForARunThatWasReset(t *testing.T) {
 	slices.SortFunc(executions, func(a, b testsuite.Execution) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	require.Equal(t, 1, mostAtOnce(executions), "%+v", executions)
 	require.Equal(t, 2, scheduled(s.history(again))[asteroid.AcquirePermitName], "the permit was taken again")
+	require.Equal(t, 2, scheduled(s.history(again))[asteroid.ExecuteAgentName], "a lost permit is no unknown outcome, after which the run looks for an agent")
 }
 
 // Runs that wait when everything is restarted go on in their order.
