@@ -137,6 +137,8 @@ type RowResult struct {
 	// they are more: WriteBatchPart reads them from the service.
 	Fields        map[string]json.RawMessage `json:"fields,omitempty"`
 	FieldsOmitted bool                       `json:"fieldsOmitted,omitempty"`
+	// Request is a digest of what the row requested.
+	Request string `json:"request,omitempty"`
 }
 
 // BatchPlan identifies the plan of one run of a batch: where its files lie, and for which run.
@@ -277,6 +279,8 @@ type FollowWorkflowInput struct {
 	WorkflowID string `json:"workflowId"`
 	// RunID is a run of the chain to follow; empty means the latest.
 	RunID string `json:"runId,omitempty"`
+	// Once does not wait: the result of a workflow that has not closed is Open.
+	Once bool `json:"once,omitempty"`
 
 	decoded *decodedInput
 }
@@ -293,6 +297,9 @@ func (in *FollowWorkflowInput) Validate() error {
 type FollowWorkflowResult struct {
 	Missing bool   `json:"missing,omitempty"`
 	RunID   string `json:"runId,omitempty"`
+	// Open is set by Once only. ParentID is the workflow that started this one as its child.
+	Open     bool   `json:"open,omitempty"`
+	ParentID string `json:"parentId,omitempty"`
 	// Status is completed, failed, canceled, terminated or timedOut.
 	Status string `json:"status,omitempty"`
 	// Result is that of a completed workflow, at most 64 KiB. Error and ErrorType are those of one

@@ -92,6 +92,9 @@ type ExecuteAgentInternal struct {
 	// replaced is an asteroid.PermitLost.
 	CheckLimits bool     `json:"checkLimits,omitempty"`
 	Permits     []Permit `json:"permits,omitempty"`
+	// KeyIsOwn means that no other workflow can execute with the IdempotencyKey. So nothing is
+	// looked for after the request, as long as its outcome is known.
+	KeyIsOwn bool `json:"keyIsOwn,omitempty"`
 
 	decoded *decodedInput
 }

@@ -33,8 +33,9 @@ import (
 //     activity id and the activity's run id. IdempotencyKey replaces the key.
 //  2. The first attempt of a fresh key sends its request without a lookup: nothing can exist yet.
 //     With an IdempotencyKey it looks up before and after the request, and so does a child of
-//     workflows.ExecuteRunAgent whose parent was reset, before it started the child or since. After
-//     a reset of the workflow or of the activity, it looks up first, too.
+//     workflows.ExecuteRunAgent whose parent was reset, before it started the child or since. A row
+//     of a batch, which shares its key with no other workflow, looks up before only. After a reset
+//     of the workflow or of the activity, it looks up first, too.
 //  3. One attempt makes one request. If it is rejected (4xx other than 408) or never sent, it
 //     created nothing. Without a response, or with 408 or 5xx, its outcome is unknown.
 //  4. An attempt after an unknown outcome looks up the key first and adopts what it finds. A worker
@@ -123,7 +124,7 @@ func (a *Activities) ExecuteAgent(ctx context.Context, in asteroid.ExecuteAgentI
 // run takes the numbered steps of ExecuteAgent's comment.
 func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult, error) {
 	key, number := e.key()
-	if e.UnknownOutcomes > 0 || e.sharedKey || e.in.AdoptOnly {
+	if e.UnknownOutcomes > 0 || e.usedBefore || e.in.AdoptOnly {
 		adopted, next, err := e.adopt(ctx, key, number)
 		if adopted != nil || err != nil {
 			return adopted, err

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/worker"
 )
@@ -159,6 +160,43 @@ func TestExecuteAgentIgnoresReruns(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Len(t, f.live(), 3)
+}
+
+func TestExecuteAgentWithKeyOfItsOwnLooksForDuplicatesOnlyAfterUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		own, loses       bool
+		lookups          int32
+		mayHaveDuplicate bool
+	}{
+		"shared key":                  {false, false, 2, true},
+		"own key":                     {true, false, 1, false},
+		"own key, then lost response": {true, true, 3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newAgentFixture(t)
+			in := asteroid.ExecuteAgentInput{AgentID: f.agent, IdempotencyKey: "claims/row-1/1"}
+			in.Internal.KeyIsOwn = row.own
+			execute := newExecuteAgent(t, f.options, in)
+			if row.loses {
+				f.network.loseResponses.Store(true)
+				f.network.hideExecutions.Store(true)
+				require.Error(t, execute.nextErr())
+				f.clock.Advance(activities.DefaultLookupGrace)
+				f.network.loseResponses.Store(false)
+			}
+			result, err := execute.next()
+			require.NoError(t, err)
+			require.Equal(t, row.mayHaveDuplicate, result.MayHaveLateDuplicate)
+			require.Equal(t, row.lookups, f.network.listRequests.Load())
+
+			f.network.hideExecutions.Store(false)
+			again, err := newExecuteAgentAs(t, f.options, in, "of another run of the batch").next()
+			require.NoError(t, err)
+			require.True(t, again.Adopted)
+		})
+	}
 }
 
 func TestExecuteAgentFindsUnlistedOriginalOfRerun(t *testing.T) {

@@ -49,8 +49,9 @@ type executeAttempt struct {
 	server bool      // a Temporal server runs the activity
 	// suspected means that nothing but a reset says that an outcome may be unknown.
 	suspected bool
-	// sharedKey means that somebody else may have executed with the same key.
-	sharedKey bool
+	// usedBefore means that there may be executions with the key already. sharedKey means that
+	// somebody else may even execute with it at this moment.
+	usedBefore, sharedKey bool
 	executeProgress
 }
 
@@ -75,7 +76,8 @@ func newExecuteAttempt(ctx context.Context, a *Activities, c *client.Client, in 
 	if first {
 		e.inheritResets(ctx)
 	}
-	e.sharedKey = in.IdempotencyKey != "" || e.parentWasReset(ctx)
+	e.usedBefore = in.IdempotencyKey != "" || e.parentWasReset(ctx)
+	e.sharedKey = e.usedBefore && !in.Internal.KeyIsOwn
 	e.Attempt = e.info.Attempt
 	return e
 }

@@ -37,11 +37,14 @@ func (a *Activities) FollowWorkflow(ctx context.Context, in asteroid.FollowWorkf
 		return nil, err
 	case last == nil:
 		return &asteroid.FollowWorkflowResult{Missing: true}, nil
-	case isOpen(last):
+	case isOpen(last) && !in.Once:
 		return nil, stillRunning(fmt.Sprintf("the workflow %s is open", text.Clip(in.WorkflowID)), followInterval(activity.GetInfo(ctx).Attempt),
 			asteroid.ErrorDetails{})
 	}
-	result := &asteroid.FollowWorkflowResult{RunID: last.GetExecution().GetRunId(), Status: closedStatuses[last.GetStatus()]}
+	result := &asteroid.FollowWorkflowResult{
+		RunID: last.GetExecution().GetRunId(), Open: isOpen(last), ParentID: last.GetParentExecution().GetWorkflowId(),
+		Status: closedStatuses[last.GetStatus()],
+	}
 	return result, a.readOutcome(ctx, in.WorkflowID, result)
 }
 

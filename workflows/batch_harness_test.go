@@ -51,6 +51,7 @@ type batchBench struct {
 	plans      []asteroid.PlanBatchInput
 	closed     map[string]closedWorkflow
 	followed   []string
+	parentID   string // of the rows' workflows that are followed
 	updates    int
 	runs       int // of the batch's chain
 	result     workflows.BatchResult
@@ -184,7 +185,7 @@ func (b *batchBench) runAgent(ctx workflow.Context, in workflows.RunAgentInput) 
 	case result.Status == "":
 		result.Status = asteroid.RowSucceeded
 	}
-	result.Number, result.Key, result.Attempt = row.Number, row.Key, row.Attempt
+	result.Number, result.Key, result.Attempt, result.Request = row.Number, row.Key, row.Attempt, row.Request
 	result.EndedAt = workflow.Now(ctx)
 	return &result, nil
 }
@@ -263,9 +264,13 @@ func (b *batchBench) followWorkflow(_ context.Context, in asteroid.FollowWorkflo
 	defer b.mu.Unlock()
 	closed, ok := b.closed[in.WorkflowID]
 	switch {
+	case !ok && in.Once:
+		return &asteroid.FollowWorkflowResult{Open: true, ParentID: b.parentID}, nil
 	case !ok:
 		return nil, temporal.NewApplicationErrorWithOptions("still running", asteroid.ErrorTypeStillRunning,
 			temporal.ApplicationErrorOptions{NextRetryDelay: 30 * time.Second})
+	case temporal.IsCanceledError(closed.err):
+		return &asteroid.FollowWorkflowResult{Status: "canceled"}, nil
 	case closed.err != nil:
 		return &asteroid.FollowWorkflowResult{Status: "failed", Error: closed.err.Error()}, nil
 	}

@@ -19,16 +19,20 @@ func rowKey(batchKey, key string, attempt int) string {
 	return prefix(batchKey) + "/" + safeKey(key) + "/" + strconv.Itoa(attempt)
 }
 
-// rowID returns the id of the workflow that runs a row.
-func rowID(batchID, key string, attempt int) string {
-	return prefix(batchID) + "/row/" + safeKey(key) + "/" + strconv.Itoa(attempt)
+// rowID returns the id of the workflow that runs a row. Like rowKey it is made of the batch's key,
+// so Temporal lets one workflow at most have the intent.
+func rowID(batchKey, key string, attempt int) string {
+	return prefix(batchKey) + "/row/" + safeKey(key) + "/" + strconv.Itoa(attempt)
 }
 
 // segmentID returns the id of the workflow of a segment. A later batch under the same workflow id
 // has another plan, so it never takes a segment of this one for its own.
 func segmentID(batchID, planID string, pass, segment int) string {
-	return prefix(batchID) + "/segment/" + safeKey(planID) + "/" + strconv.Itoa(pass) + "/" + strconv.Itoa(segment)
+	return segmentsOf(batchID) + safeKey(planID) + "/" + strconv.Itoa(pass) + "/" + strconv.Itoa(segment)
 }
+
+// segmentsOf returns what the ids of all segments of a workflow's batches begin with.
+func segmentsOf(batchID string) string { return prefix(batchID) + "/segment/" }
 
 // prefix returns the name, or a part of a long one with a digest.
 func prefix(name string) string {

@@ -2,12 +2,16 @@ package workflows
 
 import (
 	"cmp"
+	"fmt"
+	"strings"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // runRow runs a row and returns its result, whatever became of it.
@@ -22,10 +26,10 @@ func (s *segment) runRow(ctx workflow.Context, row asteroid.BatchRow) asteroid.R
 	return result
 }
 
-// executeRow starts the workflow of a row and waits for it. After a reset there may be one already,
-// which the replaced run has started: it is followed, also if it has completed. If it was ended
-// from outside, or has failed before this batch began, the row runs again, and adopts what its
-// agent has done.
+// executeRow starts the workflow of a row and waits for it. If there has been one already, which a
+// replaced run of the segment or another batch of the same key has started, it is followed, also if
+// it has completed. If it was ended from outside, or has failed before this batch began, the row
+// runs again, and adopts what its agent has done.
 func (s *segment) executeRow(ctx workflow.Context, row asteroid.BatchRow) asteroid.RowResult {
 	var in RunAgentInput
 	if err := decodeStrictly(row.Input, &in); err != nil {
@@ -35,14 +39,16 @@ func (s *segment) executeRow(ctx workflow.Context, row asteroid.BatchRow) astero
 	if s.in.Version != nil { // every row has been checked against it
 		in.Version, in.CheckInputs = s.in.Version, false
 	}
-	in.Internal = RunAgentInternal{Row: &RowOfBatch{
+	rowOfBatch := &RowOfBatch{
 		Number: row.Number, Key: row.Key, Attempt: row.Attempt, Fields: s.in.Results.Fields, Outcomes: s.in.Failures.Outcomes,
 		Batch: s.in.Batch, Pass: s.in.Pass, Segment: s.in.Segment,
-	}}
+		Request: intent.Of(in.executeInput(), intent.OfFiles(in.Files)).Identity(), First: true,
+	}
+	in.Internal = RunAgentInternal{Row: rowOfBatch}
 	options := workflow.ChildWorkflowOptions{
-		WorkflowID:        rowID(s.in.Batch, row.Key, row.Attempt),
+		WorkflowID:        rowID(s.in.BatchKey, row.Key, row.Attempt),
 		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL, WaitForCancellation: true,
-		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, // so it is the first one
 		StaticSummary:         summaryLine("Row " + row.Key),
 	}
 	const mostStarts = 3
@@ -51,7 +57,7 @@ func (s *segment) executeRow(ctx workflow.Context, row asteroid.BatchRow) astero
 		if !again || starts == mostStarts || s.cancelled {
 			return result
 		}
-		options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+		options.WorkflowIDReusePolicy, rowOfBatch.First = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, false
 	}
 }
 
@@ -63,7 +69,7 @@ func (s *segment) awaitRow(ctx workflow.Context, options workflow.ChildWorkflowO
 	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), RunAgentName, in).Get(ctx, &result)
 	switch {
 	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
-		return s.followRow(ctx, options.WorkflowID)
+		return s.followRow(ctx, options.WorkflowID, in.Internal.Row)
 	case err != nil:
 		return rowFailure(err), false
 	case result.Status == "":
@@ -74,21 +80,25 @@ func (s *segment) awaitRow(ctx workflow.Context, options workflow.ChildWorkflowO
 }
 
 // followRow waits for a row's workflow that this run of the segment has not started.
-func (s *segment) followRow(ctx workflow.Context, id string) (result asteroid.RowResult, again bool) {
+func (s *segment) followRow(ctx workflow.Context, id string, row *RowOfBatch) (result asteroid.RowResult, again bool) {
 	done := false
+	followCtx, stopFollowing := workflow.NewDisconnectedContext(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		if workflow.Await(ctx, func() bool { return done }) != nil { // the rows are being cancelled
 			ctx, _ = workflow.NewDisconnectedContext(ctx)
-			_ = workflow.RequestCancelExternalWorkflow(ctx, id, "").Get(ctx, nil) // it may have ended meanwhile
+			s.cancelFollowed(ctx, id, stopFollowing)
 		}
 	})
-	followCtx, _ := workflow.NewDisconnectedContext(ctx)
 	followed, err := followWorkflow(followCtx, asteroid.FollowWorkflowInput{WorkflowID: id})
 	done = true
 	if err != nil {
 		return rowFailure(err), false
 	}
 	if followed.Status == "completed" && decode(followed.Result, &result) == nil && result.Status != "" {
+		if result.Request != "" && result.Request != row.Request {
+			return rowFailure(asteroid.NewInvalidInput("batchKey", fmt.Sprintf(
+				"was used for row %s with a different request, in the workflow %s: give a new batch a new key", text.Clip(row.Key), id))), false
+		}
 		earlier := result.Status == asteroid.RowFailed && result.StartedAt.Before(s.in.StartedAt)
 		return result, earlier || result.Status == asteroid.RowCancelled
 	}
@@ -100,6 +110,18 @@ func (s *segment) followRow(ctx workflow.Context, id string) (result asteroid.Ro
 		result.Status = asteroid.RowCancelled
 	}
 	return result, true
+}
+
+// cancelFollowed cancels a row's workflow that is being followed, if it is of this batch. That of
+// another batch goes on, and is followed no more.
+func (s *segment) cancelFollowed(ctx workflow.Context, id string, stopFollowing func()) {
+	now, err := followWorkflow(ctx, asteroid.FollowWorkflowInput{WorkflowID: id, Once: true})
+	switch {
+	case err == nil && strings.HasPrefix(now.ParentID, segmentsOf(s.in.Batch)):
+		_ = workflow.RequestCancelExternalWorkflow(ctx, id, "").Get(ctx, nil) // it may have ended meanwhile
+	case err != nil || now.Open:
+		stopFollowing()
+	}
 }
 
 // rowLimits counts the rows at work by the keys of their limits.

@@ -293,6 +293,69 @@ func TestBatchFollowsRowsThatRunAlready(t *testing.T) {
 	}
 }
 
+// startRow starts a row's workflow before the batch does.
+func startRow(ctx workflow.Context, number int, request string) {
+	key := fmt.Sprintf("row-%d", number)
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: workflows.RowID(batchID, key, 1)})
+	row := &workflows.RowOfBatch{Number: number, Key: key, Attempt: 1, Request: request}
+	_ = workflow.ExecuteChildWorkflow(ctx, workflows.RunAgentName, workflows.RunAgentInput{Internal: workflows.RunAgentInternal{Row: row}}).
+		GetChildWorkflowExecution().Get(ctx, nil)
+}
+
+func TestBatchTakesNoResultOfAnotherRequest(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t, 3)
+	b.before = func(ctx workflow.Context) { startRow(ctx, 2, "another") }
+	result, err := b.runBatch(t, batchInput(3))
+	require.NoError(t, err)
+	require.Equal(t, asteroid.RowCounts{Succeeded: 2, Failed: 1}, result.Counts)
+	require.Equal(t, asteroid.ErrorTypeInvalidInput, b.results[2].ErrorType)
+	require.Contains(t, b.results[2].Error, "give a new batch a new key")
+	require.Equal(t, 1, b.startsOf(2))
+}
+
+func TestBatchThatIsCancelledCancelsOnlyItsOwnRows(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		parent    string
+		cancelled bool
+	}{
+		"row of this batch":    {batchID + "/segment/plan/1/1", true},
+		"row of another batch": {"others/segment/plan/1/1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBatchBench(t, 3)
+			b.parentID, b.takes = row.parent, time.Hour
+			b.before = func(ctx workflow.Context) { startRow(ctx, 2, "") }
+			b.at(time.Minute, func() { b.updateBatch(t, workflows.CancelBatchUpdate) })
+			result, err := b.runBatch(t, batchInput(3))
+			require.NoError(t, err)
+			require.Equal(t, asteroid.RowCounts{Cancelled: 3}, result.Counts, b.results[2].Error)
+			require.Less(t, result.EndedAt.Sub(result.StartedAt), 5*time.Minute)
+			_, closed := b.closed[workflows.RowID(batchID, "row-2", 1)]
+			require.Equal(t, row.cancelled, closed)
+		})
+	}
+}
+
+func TestBatchSaysWhichRowsNoWorkflowHasRunBefore(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t, 3)
+	first := map[int]bool{}
+	b.before = func(ctx workflow.Context) { startRow(ctx, 2, ""); _ = workflow.Sleep(ctx, time.Hour) }
+	b.run = func(_ workflow.Context, of *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
+		first[of.Number] = of.First
+		if b.startsOf(2) == 1 {
+			return failed(), nil
+		}
+		return asteroid.RowResult{}, nil
+	}
+	_, err := b.runBatch(t, batchInput(1))
+	require.NoError(t, err)
+	require.Equal(t, map[int]bool{1: true, 2: false, 3: true}, first)
+}
+
 func TestBatchPassesOverRowsWhoseLimitIsReached(t *testing.T) {
 	t.Parallel()
 	b := newBatchBench(t, 20)

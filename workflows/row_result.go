@@ -27,6 +27,7 @@ func rowResult(ctx workflow.Context, row *RowOfBatch, run *RunAgentResult, err e
 		result = rowFailure(err)
 	}
 	result.Number, result.Key, result.Attempt = row.Number, row.Key, row.Attempt
+	result.Request = row.Request
 	result.StartedAt, result.EndedAt = workflow.GetInfo(ctx).WorkflowStartTime, workflow.Now(ctx)
 	fitRow(&result)
 	return &result

@@ -171,6 +171,9 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	agents.identify(ctx, &run.request, intent.OfFiles(in.Files))
 	breathe(ctx, in.Inputs)
 	run.request.Internal.CheckLimits = agents.workflowWide
+	if row := in.Internal.Row; row != nil {
+		run.request.Internal.KeyIsOwn = row.First
+	}
 	err := run.takeTurn(ctx)
 	if err == nil {
 		err = run.startInTurn(routingOptions(ctx))

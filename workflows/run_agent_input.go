@@ -97,6 +97,11 @@ type RowOfBatch struct {
 	Batch   string `json:"batch,omitempty"`
 	Pass    int    `json:"pass,omitempty"`
 	Segment int    `json:"segment,omitempty"`
+	// Request is a digest of what the row requests.
+	Request string `json:"request,omitempty"`
+	// First means that Temporal knows of no earlier workflow of the row, so no other workflow can
+	// execute with its key.
+	First bool `json:"first,omitempty"`
 }
 
 // OnMissingFiles says what to do when a run has started without a file that was staged for it. The

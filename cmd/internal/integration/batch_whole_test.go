@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/activities"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -213,8 +214,10 @@ func TestBatchThatIsCancelledCancelsItsAgentsAndWritesResults(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.NoError(t, handle.Get(b.ctx(), nil))
+	cancelled := time.Now()
 	var result workflows.BatchResult
 	require.NoError(t, run.Get(b.ctx(), &result))
+	require.Less(t, result.EndedAt.Sub(cancelled), activities.DefaultLookupGrace, "no row looks for late duplicates")
 	require.NotEmpty(t, result.Stopped)
 	require.Zero(t, result.Counts.Succeeded)
 	require.Equal(t, rows, result.Counts.Cancelled+result.Counts.NotRun)
@@ -222,6 +225,30 @@ func TestBatchThatIsCancelledCancelsItsAgentsAndWritesResults(t *testing.T) {
 	for _, e := range b.api.Executions() {
 		require.Equal(t, "cancelled", e.Status)
 	}
+}
+
+func TestTwoBatchesWithOneKeyRunEachRowOnce(t *testing.T) {
+	const rows = 40
+	b := newBatchStack(t, rows)
+	b.work = 200 * time.Millisecond
+	b.in.MaxConcurrent = 10
+	b.startWorker()
+	other := b.in
+	elsewhere := filepath.Join(b.options.OutputRoots[0], "elsewhere.csv")
+	other.Results.Destination = "file://" + elsewhere
+	one, two := b.startWorkflow(workflows.BatchName, b.in), b.startWorkflow(workflows.BatchName, other)
+	for _, run := range []client.WorkflowRun{one, two} {
+		var result workflows.BatchResult
+		require.NoError(t, run.Get(b.ctx(), &result))
+		require.Equal(t, asteroid.RowCounts{Succeeded: rows}, result.Counts)
+	}
+	require.Len(t, b.api.Executions(), rows)
+	b.requireWhole(rows)
+	here, err := os.ReadFile(b.resultsPath())
+	require.NoError(t, err)
+	there, err := os.ReadFile(elsewhere)
+	require.NoError(t, err)
+	require.Equal(t, string(here), string(there))
 }
 
 func TestBatchRefusesMalformedRowsBeforeTheFirstAgent(t *testing.T) {
