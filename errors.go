@@ -2,10 +2,14 @@ package asteroid
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid/internal/budget"
+	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // The error types. The package comment says when each occurs and which are retried. A retry policy
@@ -136,4 +140,46 @@ func unwrap(err error) []error {
 		}
 	}
 	return nil
+}
+
+// DetailsOf returns the details of the error that [ErrorTypeOf] is about, else those of the
+// CanceledError with which workflows.RunAgent ended. It reports false when there are none.
+func DetailsOf(err error) (ErrorDetails, bool) {
+	if app := outermost(err); app != nil {
+		if details, ok := decodeDetails(app.Details); ok {
+			return details, true
+		}
+	}
+	var cancelled *temporal.CanceledError
+	if errors.As(err, &cancelled) && cancelled.HasDetails() {
+		return decodeDetails(cancelled.Details)
+	}
+	return ErrorDetails{}, false
+}
+
+// decodeDetails reports false for details of another type. Of an error that was made in this
+// process, and not decoded, the SDK panics when the details have another Go type.
+func decodeDetails(decode func(...any) error) (details ErrorDetails, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	if decode(&details) != nil {
+		return ErrorDetails{}, false
+	}
+	return details, true
+}
+
+// NewInvalidInput returns an asteroid.InvalidInput, which is final, with the field in its details.
+// Its message is the field, a colon and the rule that the field breaks, cut at 1000 bytes. It
+// exists for the other packages of this module.
+func NewInvalidInput(field, rule string) error {
+	field = text.Line(field, budget.Name)
+	return temporal.NewApplicationErrorWithOptions(
+		text.Prose(field+": "+rule, budget.ErrorMessage), ErrorTypeInvalidInput,
+		temporal.ApplicationErrorOptions{
+			NonRetryable: true,
+			Details:      []any{ErrorDetails{Field: field}},
+		})
 }

@@ -2,10 +2,14 @@ package client
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -174,4 +178,23 @@ func questions(asked members) []asteroid.Question {
 		questions = append(questions, question)
 	}
 	return questions
+}
+
+func (entry logEntry) asks() bool {
+	return entry.kind == "status_changed" && entry.status().NeedsHuman()
+}
+
+// askingOf identifies what a log entry asks: the execution, the words, the time and the entry. It
+// is empty for an entry that asks nothing or has no time.
+func askingOf(executionID string, entry logEntry) string {
+	if !entry.asks() || entry.timestamp.IsZero() {
+		return ""
+	}
+	reason, questions := entry.reason()
+	identity, _ := json.Marshal([]any{ // strings, times and structs of them always marshal
+		strings.ToLower(executionID), entry.id, entry.status(), entry.timestamp.UTC(), reason, questions,
+	})
+	const length = 12 // people copy it
+	sum := sha256.Sum256(identity)
+	return hex.EncodeToString(sum[:])[:length]
 }

@@ -2,30 +2,12 @@ package client
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
 )
-
-// askingOf identifies what a log entry asks: the execution, the words, the time and the entry. It
-// is empty for an entry that asks nothing or has no time.
-func askingOf(executionID string, entry logEntry) string {
-	if !entry.asks() || entry.timestamp.IsZero() {
-		return ""
-	}
-	reason, questions := entry.reason()
-	identity, _ := json.Marshal([]any{ // strings, times and structs of them always marshal
-		strings.ToLower(executionID), entry.id, entry.status(), entry.timestamp.UTC(), reason, questions,
-	})
-	const length = 12 // people copy it
-	sum := sha256.Sum256(identity)
-	return hex.EncodeToString(sum[:])[:length]
-}
 
 // Mark is a point in an execution's log: an asking, an entry, or a time. The zero Mark is the
 // beginning of the log.
@@ -196,10 +178,6 @@ func (c *Client) Misplaced(ctx context.Context, before *Dialogue, asking, messag
 	}
 	_, elsewhere := now.Placed(from, asking, message)
 	return elsewhere
-}
-
-func (entry logEntry) asks() bool {
-	return entry.kind == "status_changed" && entry.status().NeedsHuman()
 }
 
 func (entry logEntry) isMessage(message string) bool {

@@ -117,9 +117,6 @@ func (c *Client) exchangeUnobserved(ctx context.Context, op Operation, request f
 	return response{received.StatusCode, body, received.Header.Get("Location")}, nil
 }
 
-// ErrTooLarge is the cause of an Error about a response that is larger than its operation's bound.
-var ErrTooLarge = errors.New("the response is too large")
-
 // readBody reads a response of at most so many bytes.
 func readBody(received *http.Response, most int) ([]byte, error) {
 	var body bytes.Buffer

@@ -10,6 +10,9 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
+// ErrTooLarge is the cause of an Error about a response that is larger than its operation's bound.
+var ErrTooLarge = errors.New("the response is too large")
+
 // stream reads JSON value by value, in bounded memory. It checks the syntax of the values that it
 // returns, and of the others only the brackets.
 type stream struct{ in *bufio.Reader }

@@ -267,3 +267,5 @@ func (w *Watch) advance(newest, began time.Time) {
 	w.serviceTime, w.scannedAt = newest, began
 	maps.DeleteFunc(w.reported, func(_ string, createdAt time.Time) bool { return createdAt.Before(lately(newest)) })
 }
+
+func limited(err error) bool { return client.HasStatus(err, http.StatusTooManyRequests) }

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/temporal-asteroid/asteroid/internal/client"
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
@@ -191,8 +189,6 @@ func stopped(ctx context.Context, result *Result) (*Result, error) {
 	}
 	return result, nil
 }
-
-func limited(err error) bool { return client.HasStatus(err, http.StatusTooManyRequests) }
 
 const (
 	// beatInterval is the longest time between heartbeats. A failed one is repeated after

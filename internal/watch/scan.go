@@ -16,8 +16,6 @@ import (
 const (
 	// maxScanPages bounds an endless list.
 	maxScanPages = 2000
-	// maxConcurrent bounds the requests of one kind that are under way together.
-	maxConcurrent = 16
 	// listLag is how long after its creation a list may lack an execution. A short run may be
 	// terminal when it first appears, so terminal executions are listed that far back.
 	listLag = time.Minute

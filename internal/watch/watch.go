@@ -23,6 +23,9 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/parallel"
 )
 
+// maxConcurrent bounds the requests of one kind that are under way together.
+const maxConcurrent = 16
+
 // Watch is one attempt of asteroid.WatchExecutions.
 type Watch struct {
 	client           *client.Client
