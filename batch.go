@@ -187,6 +187,9 @@ type PlanBatchResult struct {
 	// Version is the agent's version that every row was checked against, if the template has
 	// CheckInputs. The rows run this version.
 	Version *int `json:"version,omitempty"`
+	// SearchAttributes are those of the worker's options that the batch may set: the namespace has
+	// them. nil: none are named.
+	SearchAttributes *SearchAttributes `json:"searchAttributes,omitempty"`
 	// Warnings are at most 20 texts.
 	Warnings []string `json:"warnings,omitempty"`
 }

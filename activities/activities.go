@@ -63,12 +63,13 @@ type Options struct {
 	// To replace a secret, add the new one behind it on all workers and handlers, then put the new
 	// one first. Remove the old one when asteroid_webhook_tokens counts its id no more.
 	WebhookSecrets []string
-	// SearchAttributes are those in which workflows show their agents, such as
-	// asteroid.DefaultSearchAttributes(). Empty: none. EnsureSearchAttributes of package worker
-	// creates them. A workflow sets those that its namespace has, as Keyword, when it executes the
-	// agent, and keeps to them if this option changes; the worker logs which are missing. Remove
-	// none from a namespace while such workflows are open. Each change is one event in history:
-	// about three an agent, and two a question.
+	// SearchAttributes are those in which workflows show their agents and batches their progress,
+	// such as asteroid.DefaultSearchAttributes(). Empty: none. EnsureSearchAttributes of package
+	// worker creates them. A workflow sets those that its namespace has, as Keyword, when it
+	// executes the agent or has planned the batch, and keeps to them if this option changes; the
+	// worker logs which are missing. Remove none from a namespace while such workflows are open.
+	// Each change is one event in history: about three an agent, and two a question. The progress
+	// of a batch changes every five seconds at first, and every minute later.
 	SearchAttributes asteroid.SearchAttributes
 	// MaxInlineResultBytes is the size, as Temporal's data converter encodes it, up to which an
 	// agent's result enters the workflow's history. A larger one stays at the service, and

@@ -495,3 +495,14 @@ func TestBatchNeedsConstantMemoryFor200000Rows(t *testing.T) {
 	t.Logf("idle %d KiB, peak growth %d KiB for %d MiB", idle>>10, grown>>10, joined.Results.Size>>20)
 	require.Less(t, grown, int64(64<<20))
 }
+
+func TestPlanBatchFindsSearchAttributesOfABatch(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, "claim\n1\n")
+	b.options.SearchAttributes = asteroid.DefaultSearchAttributes()
+	for range 2 { // the second time the pass is planned already
+		planned, err := b.planPass(1)
+		require.NoError(t, err)
+		require.Equal(t, &asteroid.SearchAttributes{Agent: "AsteroidAgent", Status: "AsteroidStatus", Progress: "AsteroidProgress"}, planned.SearchAttributes)
+	}
+}

@@ -60,6 +60,7 @@ func (a *Activities) PlanBatch(ctx context.Context, in asteroid.PlanBatchInput) 
 	if err != nil {
 		return nil, batchError(ctx, err)
 	}
+	result.SearchAttributes = a.searchAttributesOfBatch(ctx)
 	activity.GetLogger(ctx).Info("Batch planned", "batchKey", in.BatchKey, "pass", in.Pass, "rows", result.Rows, "segments", result.Segments)
 	return result, nil
 }

@@ -19,14 +19,27 @@ const (
 	maxWarnings        = 100         // an input may name any search attribute
 )
 
-// searchAttributesOf returns those search attributes that the activity's workflow can set, of the
-// options' and of the one that its input names. nil: there are none to set. The test environments
-// have no server, and every search attribute.
+// searchAttributesOf returns those search attributes that the workflow of an agent can set, of the
+// options' and of the one that its input names. nil: there are none to set.
 func (a *Activities) searchAttributesOf(ctx context.Context, in asteroid.ExecuteAgentInput) *asteroid.SearchAttributes {
 	wanted := a.attributes
+	wanted.Progress = "" // a batch's
 	if in.Internal.QuestionSearchAttribute != "" {
 		wanted.Question = in.Internal.QuestionSearchAttribute
 	}
+	return a.usableAttributes(ctx, wanted)
+}
+
+// searchAttributesOfBatch returns those of the options' search attributes that a batch can set.
+func (a *Activities) searchAttributesOfBatch(ctx context.Context) *asteroid.SearchAttributes {
+	wanted := a.attributes
+	wanted.Question = "" // an agent's
+	return a.usableAttributes(ctx, wanted)
+}
+
+// usableAttributes returns those of the search attributes that the activity's workflow can set. nil:
+// there are none to set. The test environments have no server, and every search attribute.
+func (a *Activities) usableAttributes(ctx context.Context, wanted asteroid.SearchAttributes) *asteroid.SearchAttributes {
 	info := activity.GetInfo(ctx)
 	if len(wanted.Names()) == 0 || !info.IsWorkflowActivity() {
 		return nil

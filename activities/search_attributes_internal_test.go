@@ -57,7 +57,7 @@ func TestExecuteAgentFindsSearchAttributesOfNamespace(t *testing.T) {
 		want   asteroid.SearchAttributes
 		warns  string
 	}{
-		"all":             {&attributesServer{types: all}, "", asteroid.DefaultSearchAttributes(), ""},
+		"all":             {&attributesServer{types: all}, "", asteroid.SearchAttributes{Agent: "AsteroidAgent", Status: "AsteroidStatus", Question: "AsteroidQuestion"}, ""},
 		"none":            {&attributesServer{types: attributes.Types{}}, "", asteroid.SearchAttributes{}, "search-attribute create --namespace default-test-namespace --name AsteroidAgent"},
 		"one of its own":  {&attributesServer{types: all}, "Asks", asteroid.SearchAttributes{Agent: "AsteroidAgent", Status: "AsteroidStatus", Question: "Asks"}, ""},
 		"one it lacks":    {&attributesServer{types: all}, "Nowhere", asteroid.SearchAttributes{Agent: "AsteroidAgent", Status: "AsteroidStatus"}, "Nowhere"},

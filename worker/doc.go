@@ -18,11 +18,11 @@
 //
 // # Lists of workflows
 //
-// With Options.SearchAttributes, each workflow shows in three search attributes which agent it
-// runs, the status of its execution, and what the agent asks while it waits for a person. A list of
-// workflows can have them as columns, and the query "AsteroidQuestion IS NOT NULL AND
-// ExecutionStatus = 'Running'" finds those that wait. [EnsureSearchAttributes] creates them.
-// [WithStartCheck] warns if a namespace lacks them.
+// With Options.SearchAttributes, each workflow shows in search attributes which agent it runs, the
+// status of its execution, and what the agent asks while it waits for a person. A batch shows how
+// far it is. A list of workflows can have them as columns, and the query "AsteroidQuestion IS NOT
+// NULL AND ExecutionStatus = 'Running'" finds those that wait. [EnsureSearchAttributes] creates
+// them. [WithStartCheck] warns if a namespace lacks them.
 //
 // # Replayers, test environments, clients
 //

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -36,12 +35,12 @@ type batch struct {
 	id       string // of the workflow
 	batchProgress
 
-	state    BatchState // as the query returns it, but for what follows from the progress
-	shownAt  time.Time
-	changed  bool // the loop has something to look at
-	draining bool // the run continues as new: it gives no more commands
-	starting int  // segments whose start the server has not confirmed
-	sending  int  // signals that the server has not confirmed
+	state      BatchState // as the query returns it, but for what follows from the progress
+	attributes batchAttributes
+	changed    bool // the loop has something to look at
+	draining   bool // the run continues as new: it gives no more commands
+	starting   int  // segments whose start the server has not confirmed
+	sending    int  // signals that the server has not confirmed
 
 	workflowCancelled bool // not the batch by its update
 }
@@ -148,9 +147,9 @@ func (b *batch) planPass(ctx, runCtx workflow.Context) (bool, error) {
 		b.Reruns--
 	}
 	b.Pass, b.PassRows, b.Segments, b.Next, b.Samples = in.Pass, plan.Rows, plan.Segments, 1, nil
-	b.AllRows += plan.Rows
 	if in.Pass == 1 {
-		b.AlreadySucceeded, b.Skipped, b.Version, b.in.Rows.Inline = plan.Succeeded, plan.Skipped, plan.Version, nil
+		b.AllRows, b.AlreadySucceeded, b.Skipped, b.Version, b.in.Rows.Inline = plan.Rows, plan.Succeeded, plan.Skipped, plan.Version, nil
+		b.SearchAttributes = plan.SearchAttributes
 	}
 	b.Warnings = boundWarnings(append(b.Warnings, plan.Warnings...))
 	return plan.Rows > 0, nil
@@ -177,7 +176,7 @@ func (b *batch) runPass(ctx workflow.Context) error {
 		b.changed = false
 		b.judge()
 		b.distribute(ctx)
-		b.show(ctx, false)
+		b.showChange(ctx)
 		_ = workflow.Await(ctx, func() bool { return b.changed || b.long(ctx) || b.passOver() }) // nothing cancels this context
 		if b.long(ctx) && !b.passOver() {
 			return errContinue

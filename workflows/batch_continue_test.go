@@ -43,6 +43,7 @@ func (b *batchBench) runAlone(in workflows.BatchInput) (next *workflows.BatchInp
 func TestBatchContinuesAsNewWithoutLoss(t *testing.T) {
 	t.Parallel()
 	first := newBatchBench(t, 40)
+	changes := first.recordAttributes()
 	first.at(210*time.Second, func() {
 		outcome := &updateOutcome{}
 		first.UpdateWorkflow(workflows.SetConcurrencyUpdate, "1", outcome, workflows.SetConcurrencyInput{MaxConcurrent: 7})
@@ -69,8 +70,10 @@ func TestBatchContinuesAsNewWithoutLoss(t *testing.T) {
 	require.Equal(t, 7, internal.Progress.MaxConcurrent)
 	require.Equal(t, 1, internal.Progress.Reruns)
 	require.Positive(t, internal.Progress.Closed.Succeeded)
+	require.Contains(t, (*changes)[len(*changes)-1], "of 40 rows", "the next run gets the search attributes of this one")
 
 	second := newBatchBench(t, 40)
+	changes = second.recordAttributes()
 	second.planned = first.planned
 	maps.Copy(second.results, first.results)
 	for _, open := range internal.Progress.Open { // the segments have gone on
@@ -98,4 +101,6 @@ func TestBatchContinuesAsNewWithoutLoss(t *testing.T) {
 	require.NoError(t, value.Get(&state))
 	require.Equal(t, 40, state.Succeeded)
 	require.Zero(t, state.Failed)
+	require.Regexp(t, "^agent: running: [1-9][0-9]*%", (*changes)[0])
+	require.Equal(t, "done", (*changes)[len(*changes)-1])
 }

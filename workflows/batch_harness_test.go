@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
@@ -38,6 +39,7 @@ type batchBench struct {
 	before      func(workflow.Context) // the batch
 	limitOf     func(number int) string
 	readFails   func(asteroid.ReadBatchRowsInput) error
+	attributes  *asteroid.SearchAttributes // that the plan finds
 
 	mu         sync.Mutex
 	atWork     int
@@ -148,6 +150,16 @@ func (b *batchBench) state(t *testing.T) workflows.BatchState {
 	return state
 }
 
+// details returns the current details of the batch.
+func (b *batchBench) details(t *testing.T) string {
+	t.Helper()
+	value, err := b.QueryWorkflowByID(batchID, "__temporal_workflow_metadata")
+	require.NoError(t, err)
+	var metadata sdk.WorkflowMetadata
+	require.NoError(t, value.Get(&metadata))
+	return metadata.GetCurrentDetails()
+}
+
 // updateBatch sends the batch an update.
 func (b *batchBench) updateBatch(t *testing.T, name string, args ...any) *updateOutcome {
 	t.Helper()
@@ -206,7 +218,7 @@ func (b *batchBench) planBatch(_ context.Context, in asteroid.PlanBatchInput) (*
 		rows = append(rows, asteroid.BatchRow{Number: number, Key: "row-" + strconv.Itoa(number), Attempt: in.Pass})
 	}
 	b.planned[in.Pass] = rows
-	return &asteroid.PlanBatchResult{Rows: len(rows), Segments: (len(rows) + b.segmentRows - 1) / b.segmentRows}, nil
+	return &asteroid.PlanBatchResult{Rows: len(rows), Segments: (len(rows) + b.segmentRows - 1) / b.segmentRows, SearchAttributes: b.attributes}, nil
 }
 
 func (b *batchBench) readBatchRows(_ context.Context, in asteroid.ReadBatchRowsInput) (*asteroid.ReadBatchRowsResult, error) {

@@ -107,9 +107,10 @@ type BatchState struct {
 	Phase         string    `json:"phase"`
 	Since         time.Time `json:"since"`
 	StartedAt     time.Time `json:"startedAt"`
-	Rows          int       `json:"rows"` // those that run, of all passes
+	Rows          int       `json:"rows"` // those that run; one that runs again counts once
 	Succeeded     int       `json:"succeeded"`
 	Failed        int       `json:"failed"`
+	Cancelled     int       `json:"cancelled,omitempty"`
 	AtWork        int       `json:"atWork"`
 	NeedHuman     int       `json:"needHuman"`
 	WaitForPermit int       `json:"waitForPermit,omitempty"`

@@ -29,11 +29,13 @@ type batchProgress struct {
 	Closed segmentCounts `json:"closed,omitzero"`
 	Before segmentCounts `json:"before,omitzero"`
 
-	AllRows          int      `json:"allRows,omitempty"`
-	AlreadySucceeded int      `json:"alreadySucceeded,omitempty"`
-	Skipped          int      `json:"skipped,omitempty"`
-	Version          *int     `json:"version,omitempty"`
-	Warnings         []string `json:"warnings,omitempty"`
+	AllRows          int  `json:"allRows,omitempty"` // of the first pass
+	AlreadySucceeded int  `json:"alreadySucceeded,omitempty"`
+	Skipped          int  `json:"skipped,omitempty"`
+	Version          *int `json:"version,omitempty"`
+	// SearchAttributes are those that the batch may set.
+	SearchAttributes *asteroid.SearchAttributes `json:"searchAttributes,omitempty"`
+	Warnings         []string                   `json:"warnings,omitempty"`
 	// Waits are the rows that wait for somebody.
 	Waits []rowWait `json:"waits,omitempty"`
 	// Samples are numbers of ended rows in the last minutes, for the rate.

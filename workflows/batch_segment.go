@@ -8,8 +8,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/internal/budget"
-	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // maxSegmentRows is the number of rows that a segment has at most.
@@ -188,6 +186,8 @@ func (s *segment) finish(ctx workflow.Context) (*segmentReport, error) {
 // show shows the segment's counts in the current details.
 func (s *segment) show(ctx workflow.Context) {
 	r := s.report
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("Segment %d of batch `%s`: %d of %d rows have ended, %d failed, %d are at work with %d slots.",
-		s.in.Segment, text.Line(s.in.BatchKey, budget.Name), r.ended(), s.total, r.Failed, r.AtWork, r.Slots-r.Released))
+	state := BatchState{Rows: s.total, Succeeded: r.Succeeded, Failed: r.Failed, Cancelled: r.Cancelled, AtWork: r.AtWork}
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**Segment %d** of pass %d of the batch in workflow %s\n\n`%s` %s\n\n"+
+		"It may have %d rows at work. Each is a child workflow. Steer the batch, not the segment.",
+		s.in.Segment, s.in.Pass, inlineCode(s.in.Batch), state.Bar(barWidth), state.Progress(), r.Slots-r.Released))
 }

@@ -1,14 +1,9 @@
 package workflows
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
-
-	"github.com/temporal-asteroid/asteroid/internal/budget"
-	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 // rateSample is how many rows of the pass had ended at a time.
@@ -21,7 +16,7 @@ type rateSample struct {
 func (b *batch) enter(ctx workflow.Context, phase string) {
 	b.state.Phase = phase
 	b.state.Since = workflow.Now(ctx)
-	b.show(ctx, true)
+	b.show(ctx)
 }
 
 // phase returns the phase that follows from what the batch does with its rows.
@@ -41,7 +36,8 @@ func (b *batch) phase() string {
 // snapshot returns the state.
 func (b *batch) snapshot() (BatchState, error) {
 	state, counts := b.state, b.ofPass().plus(b.Before)
-	state.StartedAt, state.Rows, state.Succeeded, state.Failed = b.StartedAt, b.AllRows, counts.Succeeded, counts.Failed
+	state.StartedAt, state.Rows = b.StartedAt, b.AllRows
+	state.Succeeded, state.Failed, state.Cancelled = counts.Succeeded, counts.Failed, counts.Cancelled
 	for _, s := range b.Open {
 		state.AtWork += s.Report.AtWork
 	}
@@ -87,53 +83,19 @@ func (b *batch) rate() (perMinute float64, end time.Time) {
 	return time.Minute.Seconds() / perRow.Seconds(), last.At.Add(perRow * time.Duration(max(0, b.PassRows-last.Ended)))
 }
 
-// show shows the state in the current details, every few seconds or when it is important.
-func (b *batch) show(ctx workflow.Context, important bool) {
-	const apart = 3 * time.Second
+// show shows the state in the current details and the search attributes.
+func (b *batch) show(ctx workflow.Context) {
 	now := workflow.Now(ctx)
-	if phase := b.phase(); !important && phase != b.state.Phase {
-		b.state.Phase, b.state.Since, important = phase, now, true
-	}
-	if !important && now.Sub(b.shownAt) < apart {
-		return
-	}
-	b.shownAt = now
 	b.sample(now)
-	state, _ := b.snapshot()
-	workflow.SetCurrentDetails(ctx, state.markdown(b.plan.BatchKey, b.plan.Results.Destination, b.ofPass().ended(), b.PassRows))
+	state, _ := b.snapshot() // never fails
+	workflow.SetCurrentDetails(ctx, b.markdown(workflow.GetInfo(ctx), state))
+	b.updateSearchAttributes(ctx, state)
 }
 
-// markdown renders the state for a person who opens the workflow's page.
-func (s BatchState) markdown(key, destination string, ended, rows int) string {
-	var page strings.Builder
-	line := func(label, format string, args ...any) {
-		page.WriteString("- **" + label + "**: " + fmt.Sprintf(format, args...) + "\n")
+// showChange shows what the rows and people have changed.
+func (b *batch) showChange(ctx workflow.Context) {
+	if phase := b.phase(); phase != b.state.Phase {
+		b.state.Phase, b.state.Since = phase, workflow.Now(ctx)
 	}
-	page.WriteString("**Batch** " + inlineCode(key) + " is " + s.Phase + " since " + s.Since.UTC().Format(clockTime) + "\n\n")
-	if rows > 0 {
-		line("Pass", "%d, %s %d of %d rows", s.Pass, progressBar(ended, rows), ended, rows)
-	}
-	line("Rows", "%d succeeded, %d failed, %d at work (at most %d), %d wait for people, %d wait for a permit",
-		s.Succeeded, s.Failed, s.AtWork, s.MaxConcurrent, s.NeedHuman, s.WaitForPermit)
-	if s.AlreadySucceeded+s.Skipped > 0 {
-		line("Not run", "%d had succeeded before, %d are malformed", s.AlreadySucceeded, s.Skipped)
-	}
-	if s.RowsPerMinute > 0 {
-		line("Rate", "%.1f rows a minute, estimated end %s", s.RowsPerMinute, s.EstimatedEnd.UTC().Format(clockTime))
-	}
-	line("Results", "%s", inlineCode(destination))
-	if s.Stopped != "" {
-		line("Stopped", "%s", inlineCode(s.Stopped))
-	}
-	if s.Error != "" {
-		line("Error", "%s", inlineCode(s.Error))
-	}
-	return text.Truncate(page.String(), budget.Details)
-}
-
-// progressBar returns a bar of twenty characters.
-func progressBar(done, of int) string {
-	const width = 20
-	filled := min(width, width*done/max(1, of))
-	return "`[" + strings.Repeat("#", filled) + strings.Repeat(".", width-filled) + "]`"
+	b.show(ctx)
 }

@@ -50,7 +50,7 @@ func (b *batch) act(ctx workflow.Context, act func()) (*BatchState, error) {
 	act()
 	b.changed = true
 	if b.state.Phase != batchPlanning {
-		b.show(ctx, false)
+		b.showChange(ctx)
 	}
 	state, err := b.snapshot()
 	return &state, err

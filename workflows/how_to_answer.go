@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"go.temporal.io/sdk/workflow"
+
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
@@ -50,20 +52,27 @@ func (s *AgentState) howToAnswer() string {
 // howToSend shows an update with its input, for the web UI and for the command line.
 func (s *AgentState) howToSend(label, update string, in any, advice string) string {
 	input := neutralJSON(in)
-	var command strings.Builder
-	command.WriteString("temporal workflow update execute")
-	if s.workflow != nil {
+	return fmt.Sprintf("- **%s**: send this workflow the update `%s`, in the web UI by *More Actions*, *Send an Update*.%s"+
+		"\n\n  ```json\n  %s\n  ```\n\n  or on the command line\n\n  ```sh\n  %s\n  ```\n\n", label, update, advice, input, updateCommand(s.workflow, update, input))
+}
+
+// updateCommand returns the command line that sends a workflow an update. An empty input is none.
+func updateCommand(info *workflow.Info, update, input string) string {
+	command := "temporal workflow update execute"
+	if info != nil {
 		const shown = 200 // in bytes; a longer id is the reader's to fill in
-		if namespace := s.workflow.Namespace; namespace != "default" && len(namespace) <= shown {
-			command.WriteString(" --namespace " + shellQuoted(namespace))
+		if namespace := info.Namespace; namespace != "default" && len(namespace) <= shown {
+			command += " --namespace " + shellQuoted(namespace)
 		}
-		if id := s.workflow.WorkflowExecution.ID; len(id) <= shown {
-			command.WriteString(" --workflow-id " + shellQuoted(id))
+		if id := info.WorkflowExecution.ID; len(id) <= shown {
+			command += " --workflow-id " + shellQuoted(id)
 		}
 	}
-	command.WriteString(" --name " + update + " --input '" + input + "'")
-	return fmt.Sprintf("- **%s**: send this workflow the update `%s`, in the web UI by *More Actions*, *Send an Update*.%s"+
-		"\n\n  ```json\n  %s\n  ```\n\n  or on the command line\n\n  ```sh\n  %s\n  ```\n\n", label, update, advice, input, command.String())
+	command += " --name " + update
+	if input != "" {
+		command += " --input '" + input + "'"
+	}
+	return command
 }
 
 // answerTemplate returns an answer to all that the agent asks, with the first of the suggested

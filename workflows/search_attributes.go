@@ -51,7 +51,7 @@ func (a *agents) updateSearchAttributes(ctx workflow.Context) {
 		values.set(names.Agent, keywordText(cmp.Or(r.state.AgentName, r.state.AgentID)))
 		values.set(names.Status, keywordText(string(r.state.Status)))
 	}
-	a.setSearchAttributes(ctx, values)
+	a.searchAttributes.upsert(ctx, values)
 }
 
 // endSearchAttributes unsets what is no longer true when the workflow function has returned err.
@@ -66,30 +66,7 @@ func (a *agents) endSearchAttributes(ctx workflow.Context, err error) {
 			values.set(names.Status, a.searchAttributes.get(names.Status))
 		}
 	}
-	a.setSearchAttributes(ctx, values)
-}
-
-// setSearchAttributes sets and unsets, in one command, those whose values have changed.
-func (a *agents) setSearchAttributes(ctx workflow.Context, values keywords) {
-	var updates []temporal.SearchAttributeUpdate
-	for _, k := range values {
-		key := temporal.NewSearchAttributeKeyKeyword(k.name)
-		switch k.value {
-		case a.searchAttributes.get(k.name):
-		case "":
-			updates = append(updates, key.ValueUnset())
-		default:
-			updates = append(updates, key.ValueSet(k.value))
-		}
-	}
-	if len(updates) == 0 {
-		return
-	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
-		workflow.GetLogger(ctx).Error("Could not set the search attributes", "error", err)
-		return
-	}
-	a.searchAttributes = values
+	a.searchAttributes.upsert(ctx, values)
 }
 
 // keywords are search attributes in the order of their first use, which replays the same. An empty
@@ -97,6 +74,31 @@ func (a *agents) setSearchAttributes(ctx workflow.Context, values keywords) {
 type keywords []keyword
 
 type keyword struct{ name, value string }
+
+// upsert sets and unsets, in one command, those of the workflow's search attributes whose values
+// have changed, and reports whether it did.
+func (k *keywords) upsert(ctx workflow.Context, values keywords) bool {
+	var updates []temporal.SearchAttributeUpdate
+	for _, one := range values {
+		key := temporal.NewSearchAttributeKeyKeyword(one.name)
+		switch one.value {
+		case k.get(one.name):
+		case "":
+			updates = append(updates, key.ValueUnset())
+		default:
+			updates = append(updates, key.ValueSet(one.value))
+		}
+	}
+	if len(updates) == 0 {
+		return false
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Error("Could not set the search attributes", "error", err)
+		return false
+	}
+	*k = values
+	return true
+}
 
 func (k keywords) get(name string) string {
 	for _, one := range k {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,20 +34,8 @@ func (b *batchBar) trouble(text string) { b.display.Count(oneLine(text)) }
 // batchLine says how far a batch is, in one line.
 func batchLine(state workflows.BatchState) string {
 	const width = 20
-	ended := state.Succeeded + state.Failed
-	filled := 0
-	if state.Rows > 0 {
-		filled = min(width*ended/state.Rows, width)
-	}
-	line := fmt.Sprintf("[%s%s] %d of %d rows, %d failed, %d at work", strings.Repeat("#", filled), strings.Repeat("-", width-filled),
-		ended, state.Rows, state.Failed, state.AtWork)
-	if state.NeedHuman > 0 {
-		line += fmt.Sprintf(", %d wait for people", state.NeedHuman)
-	}
-	if state.WaitForPermit > 0 {
-		line += fmt.Sprintf(", %d wait for a permit", state.WaitForPermit)
-	}
-	if !state.EstimatedEnd.IsZero() {
+	line := state.Bar(width) + " " + state.Progress()
+	if state.Phase == "running" && !state.EstimatedEnd.IsZero() {
 		line += ", " + coarse(max(time.Until(state.EstimatedEnd), 0)) + " left"
 	}
 	if state.Phase != "running" {

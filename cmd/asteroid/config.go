@@ -96,6 +96,7 @@ type searchAttributesConfig struct {
 	Agent    string `yaml:"agent"`
 	Status   string `yaml:"status"`
 	Question string `yaml:"question"`
+	Progress string `yaml:"progress"`
 }
 
 type versioningConfig struct {

@@ -135,7 +135,7 @@ webhooks:
   maxBodyBytes: 1
   maxAge: 1h
   signalTimeout: 1s
-searchAttributes: {agent: A, status: B, question: C}
+searchAttributes: {agent: A, status: B, question: C, progress: D}
 limits: {perProfile: 1, all: [{key: k, max: 2, fairnessKey: f}]}
 `
 

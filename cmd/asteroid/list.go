@@ -34,7 +34,7 @@ func (c *cli) newListCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List the workflows with agents: who works, who waits for a person",
-		Long: help("List the open workflows with agents, the newest first, a line each: the agent that waits for a person, else the last one at work. With --all, closed ones follow.",
+		Long: help("List the open workflows with agents, the newest first, a line each: the agent that waits for a person, else the last one at work. A batch shows how far it is. With --all, closed ones follow.",
 			"The search attributes that asteroid setup creates tell this. Where they do not, the workflows of the types "+
 				workflows.RunAgentName+" and "+workflows.PipelineName+" are asked one by one, which needs their workers."),
 		Example: "  asteroid list --waiting",
@@ -69,6 +69,8 @@ type listed struct {
 	Status   string `json:"status,omitempty"`
 	Waiting  bool   `json:"waiting,omitempty"`
 	Question string `json:"question,omitempty"`
+	// Progress is how far a batch is.
+	Progress string `json:"progress,omitempty"`
 	// Problem says why the workflow does not tell what its agents do.
 	Problem string `json:"problem,omitempty"`
 
@@ -109,10 +111,10 @@ func (c *cli) list(ctx context.Context, settings listSettings) error {
 		var table [][]string
 		for _, row := range rows {
 			table = append(table, []string{
-				oneLine(row.WorkflowID), cmp.Or(cell(row.Agent), "-"), cmp.Or(cell(row.Status), "-"), ago(row.Started), cell(cmp.Or(row.Question, row.Problem)),
+				oneLine(row.WorkflowID), cmp.Or(cell(row.Agent), "-"), cmp.Or(cell(row.Status), "-"), ago(row.Started), cell(cmp.Or(row.Question, row.Progress, row.Problem)),
 			})
 		}
-		return printTable(out, []string{"WORKFLOW", "AGENT", "STATUS", "STARTED", "QUESTION"}, table)
+		return printTable(out, []string{"WORKFLOW", "AGENT", "STATUS", "STARTED", "QUESTION OR PROGRESS"}, table)
 	})
 }
 
@@ -190,7 +192,7 @@ func newListed(info *workflowpb.WorkflowExecutionInfo, shown asteroid.SearchAttr
 	row := &listed{
 		WorkflowID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId(), WorkflowType: info.GetType().GetName(),
 		WorkflowStatus: info.GetStatus().String(), TaskQueue: info.GetTaskQueue(), Started: info.GetStartTime().AsTime(),
-		Agent: keyword(fields[shown.Agent]), Status: keyword(fields[shown.Status]), Question: keyword(fields[shown.Question]), info: info,
+		Agent: keyword(fields[shown.Agent]), Status: keyword(fields[shown.Status]), Question: keyword(fields[shown.Question]), Progress: keyword(fields[shown.Progress]), info: info,
 	}
 	closed := info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	// A workflow that was terminated, or timed out, could not unset what it had shown.

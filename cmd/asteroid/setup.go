@@ -15,7 +15,7 @@ func (c *cli) newSetupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "setup",
 		Short: "Prepare a Temporal namespace: create the search attributes",
-		Long: help("Create the search attributes " + strings.Join(asteroid.DefaultSearchAttributes().Names(), ", ") + " in the namespace, in which workflows show their agents. " +
+		Long: help("Create the search attributes " + strings.Join(asteroid.DefaultSearchAttributes().Names(), ", ") + " in the namespace, in which workflows show their agents, and batches how far they are. " +
 			"Those that exist stay. A worker fills them if its configuration says so."),
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {

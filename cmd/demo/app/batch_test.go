@@ -43,7 +43,7 @@ func TestDemoBatchRunsAgentForEachSampleRow(t *testing.T) {
 	require.Equal(t, "Balcony door levered open, laptop and jewellery taken", records[1][1])
 	for _, text := range []string{
 		"40 rows succeeded, 0 failed", "All of them: " + path, "    claim_id,description,rowNumber,", "    CLM-2026-01003,",
-		`"{""amount"":""4490.72"",""claim"":""CLM-2026-01001""}"`, "batch done: 40 of 40 rows, 0 failed, 0 at work",
+		`"{""amount"":""4490.72"",""claim"":""CLM-2026-01001""}"`, "batch done: [####################] 100%, 40 of 40 rows",
 	} {
 		require.Contains(t, stdout, text)
 	}
@@ -66,7 +66,7 @@ func TestDemoBatchTakesFlags(t *testing.T) {
 	uri, err := url.Parse(result.Results.URI)
 	require.NoError(t, err)
 	require.Equal(t, filepath.ToSlash(path), uri.Path)
-	require.Contains(t, stderr, "2 of 2 rows, 0 failed")
+	require.Contains(t, stderr, "100%, 2 of 2 rows")
 }
 
 func TestDemoBatchFailsWithRows(t *testing.T) {

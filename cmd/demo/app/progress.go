@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -38,8 +37,8 @@ func (d *display) agent(i int, name string, state workflows.AgentState) {
 
 // batch shows how far a batch is: a line for each of its phases, and a count within it.
 func (d *display) batch(state workflows.BatchState) {
-	text := fmt.Sprintf("batch %s: %d of %d rows, %d failed, %d at work",
-		state.Phase, state.Succeeded+state.Failed, state.Rows, state.Failed, state.AtWork)
+	const width = 20
+	text := "batch " + state.Phase + ": " + state.Bar(width) + " " + state.Progress()
 	d.mu.Lock()
 	known := d.batched == state.Phase
 	d.batched = state.Phase

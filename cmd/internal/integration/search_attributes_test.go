@@ -43,7 +43,7 @@ func (s *stack) awaitAttributes(run client.WorkflowRun, want ...map[string]strin
 		require.NoError(s.t, err)
 		for _, info := range listed.Executions {
 			values := map[string]string{}
-			for name, column := range map[string]string{ours.Agent: "agent", ours.Status: "status", ours.Question: "question"} {
+			for name, column := range map[string]string{ours.Agent: "agent", ours.Status: "status", ours.Question: "question", ours.Progress: "progress"} {
 				if payload, ok := info.SearchAttributes.GetIndexedFields()[name]; ok {
 					values[column] = string(bytes.Trim(payload.Data, `"`))
 				}
@@ -131,6 +131,45 @@ func TestRunAgentRunsWithoutMissingSearchAttributes(t *testing.T) {
 			require.Contains(t, s.logged.String(), "NobodyHasIt")
 		})
 	}
+}
+
+func TestBatchFillsSearchAttributes(t *testing.T) {
+	b := newBatchStack(t, 4)
+	b.options.SearchAttributes = asteroid.DefaultSearchAttributes()
+	require.NoError(t, worker.EnsureSearchAttributes(b.ctx(), b.client, "default", b.options.SearchAttributes))
+	b.in.Template.AgentID = b.api.ServeAgent("asking-clerk", func(run testsuite.Run) []testsuite.Step {
+		switch run.Inputs["claim"] {
+		case "C1":
+			return []testsuite.Step{testsuite.Complete("success", "", nil)}
+		case "C2":
+			return []testsuite.Step{testsuite.Fail("no such claim")}
+		default:
+			return []testsuite.Step{testsuite.Ask("Which account?", "Savings"), testsuite.Complete("success", "", nil)}
+		}
+	})
+	stop := b.startWorker()
+	run := b.startWorkflow(workflows.BatchName, b.in)
+	agent := b.in.Template.AgentID
+	b.awaitAttributes(run, map[string]string{"agent": agent, "status": "running", "progress": "50%, 2 of 4 rows, 1 failed, 2 wait for people"})
+
+	// The options of a worker change. The batch replays, and goes on with what it began with.
+	stop()
+	b.options.SearchAttributes = asteroid.SearchAttributes{}
+	b.startWorker()
+	_, err := b.client.UpdateWorkflow(b.ctx(), client.UpdateWorkflowOptions{
+		WorkflowID: run.GetID(), UpdateName: workflows.CancelBatchUpdate, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	require.NoError(t, err)
+	require.NoError(t, run.Get(b.ctx(), nil))
+	b.awaitAttributes(run, map[string]string{"agent": agent, "status": "done", "progress": "100%, 4 of 4 rows, 1 failed, 2 cancelled"})
+}
+
+func TestBatchRunsWithoutMissingSearchAttributes(t *testing.T) {
+	b := newBatchStack(t, 3)
+	b.options.SearchAttributes = asteroid.SearchAttributes{Agent: "NoAgent", Status: "NoStatus", Progress: "NoProgress"}
+	b.startWorker()
+	require.Equal(t, asteroid.RowCounts{Succeeded: 3}, b.run().Counts)
+	require.Contains(t, b.logged.String(), "NoProgress")
 }
 
 func TestEnsureSearchAttributes(t *testing.T) {
