@@ -37,8 +37,8 @@ func (a *Activities) searchAttributesOfBatch(ctx context.Context) *asteroid.Sear
 	return a.usableAttributes(ctx, wanted)
 }
 
-// usableAttributes returns those of the search attributes that the activity's workflow can set. nil:
-// there are none to set. The test environments have no server, and every search attribute.
+// usableAttributes returns those of the search attributes that the activity's workflow can set.
+// nil: there are none to set. The test environments have no server, and every search attribute.
 func (a *Activities) usableAttributes(ctx context.Context, wanted asteroid.SearchAttributes) *asteroid.SearchAttributes {
 	info := activity.GetInfo(ctx)
 	if len(wanted.Names()) == 0 || !info.IsWorkflowActivity() {

@@ -52,33 +52,44 @@ var errContinue = errors.New("the batch continues as new")
 func runBatch(ctx workflow.Context, in BatchInput, inputErr error) (*BatchResult, error) {
 	b := newBatch(ctx, in)
 	b.register(ctx)
+	announceBatches(ctx)
 	err := inputErr
 	if err == nil && in.Internal.Progress == nil { // else the first run has checked it
 		err = in.validate()
 	}
-	if err != nil {
-		return nil, b.fail(ctx, err)
+	var result *BatchResult
+	if err == nil {
+		result, err = b.run(ctx)
 	}
-	runCtx, _ := workflow.NewDisconnectedContext(ctx) // what has begun is brought to its end
-	b.listen(ctx, runCtx)
-	err = b.runPasses(ctx, runCtx)
-	if errors.Is(err, errContinue) {
+	switch {
+	case errors.Is(err, errContinue):
 		return nil, b.continueAsNew(ctx)
-	}
-	if err != nil {
+	case err != nil:
+		b.measure(ctx, asteroid.RowCounts{}, err)
 		return nil, b.fail(ctx, err)
 	}
-	result, err := b.join(runCtx)
-	if err != nil {
-		return nil, b.fail(ctx, err)
-	}
-	_ = workflow.Await(runCtx, func() bool { return workflow.AllHandlersFinished(runCtx) })
+	b.measure(ctx, result.Counts, nil)
 	if b.workflowCancelled {
 		if bound.Size(result) > budget.Error {
 			result.Warnings = nil
 		}
 		return nil, temporal.NewCanceledError(*result)
 	}
+	return result, nil
+}
+
+// run runs the rows and has the results written.
+func (b *batch) run(ctx workflow.Context) (*BatchResult, error) {
+	runCtx, _ := workflow.NewDisconnectedContext(ctx) // what has begun is brought to its end
+	b.listen(ctx, runCtx)
+	if err := b.runPasses(ctx, runCtx); err != nil {
+		return nil, err
+	}
+	result, err := b.join(runCtx)
+	if err != nil {
+		return nil, err
+	}
+	_ = workflow.Await(runCtx, func() bool { return workflow.AllHandlersFinished(runCtx) }) // nothing cancels this context
 	return result, nil
 }
 

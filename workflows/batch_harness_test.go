@@ -23,6 +23,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
+	"github.com/temporal-asteroid/asteroid/internal/metricstest"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -32,6 +34,7 @@ const batchID = "claims"
 // memory. The batch is a child of a workflow of the test, so that signals reach it.
 type batchBench struct {
 	*sdktestsuite.TestWorkflowEnvironment
+	recorded    *metricstest.Recorder
 	rows        int           // of the file
 	segmentRows int           // of a segment
 	takes       time.Duration // a row
@@ -69,8 +72,10 @@ func newBatchBench(t *testing.T, rows int) *batchBench {
 	t.Helper()
 	var suite sdktestsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	recorded := metricstest.NewRecorder()
+	suite.SetMetricsHandler(recorded)
 	b := &batchBench{
-		TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), rows: rows, segmentRows: 10, takes: time.Minute,
+		recorded: recorded, TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), rows: rows, segmentRows: 10, takes: time.Minute,
 		planned: map[int][]asteroid.BatchRow{}, results: map[int]asteroid.RowResult{}, closed: map[string]closedWorkflow{},
 	}
 	b.SetTestTimeout(time.Minute)
@@ -158,6 +163,11 @@ func (b *batchBench) details(t *testing.T) string {
 	var metadata sdk.WorkflowMetadata
 	require.NoError(t, value.Get(&metadata))
 	return metadata.GetCurrentDetails()
+}
+
+// counted returns what was recorded of counters, without those that are only announced.
+func (b *batchBench) counted(counters ...*metrics.Metric) []string {
+	return slices.DeleteFunc(b.recorded.Take(counters...), func(line string) bool { return strings.HasSuffix(line, ": 0") })
 }
 
 // updateBatch sends the batch an update.

@@ -62,6 +62,7 @@ func batchSegment(ctx workflow.Context, in segmentInput) (*segmentReport, error)
 		cancelled.Receive(ctx, nil)
 		s.command.Cancel, s.changed = true, true
 	})
+	announceRows(ctx)
 	workflow.Go(ctx, s.receiveCommands)
 	if err := s.read(ctx); err != nil {
 		return nil, err
@@ -143,7 +144,9 @@ func (s *segment) startRows(ctx workflow.Context) {
 		s.limits.take(row.limits)
 		s.report.AtWork++
 		workflow.Go(ctx, func(ctx workflow.Context) {
-			s.endRow(s.runRow(ctx, row.BatchRow))
+			result := s.runRow(ctx, row.BatchRow)
+			measureRow(ctx, result)
+			s.endRow(result)
 			s.limits.giveBack(row.limits)
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/metrics"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -95,6 +96,7 @@ func TestBatchStopsWhenRowsFail(t *testing.T) {
 			require.Contains(t, result.Stopped, row.stopped)
 			require.Len(t, b.plans, 1, "a batch that has stopped does not run rows again")
 			require.Len(t, b.joins, 1)
+			require.Equal(t, []string{"asteroid_batches incomplete: 1"}, b.counted(metrics.Batches))
 		})
 	}
 }
@@ -123,6 +125,10 @@ func TestBatchRunsFailedRowsAgain(t *testing.T) {
 	require.Equal(t, 29, state.Succeeded)
 	require.Equal(t, 1, state.Failed)
 	require.Equal(t, 30, state.Rows)
+	require.Equal(t, []string{
+		"asteroid_batch_rows failed again: 2", "asteroid_batch_rows failed first: 6",
+		"asteroid_batch_rows succeeded again: 5", "asteroid_batch_rows succeeded first: 24", "asteroid_batches incomplete: 1",
+	}, b.counted(metrics.BatchRows, metrics.Batches))
 	require.Empty(t, b.plans[1].Rows, "only the first pass reads the file's rows")
 }
 
@@ -227,6 +233,7 @@ func TestBatchIsCancelled(t *testing.T) {
 			require.Contains(t, result.Stopped, "cancelled")
 			require.Zero(t, b.atWork)
 			require.Len(t, b.joins, 1)
+			require.Equal(t, []string{"asteroid_batches cancelled: 1"}, b.counted(metrics.Batches))
 		})
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
-	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
 const (
@@ -41,6 +40,7 @@ func Limiter(ctx workflow.Context, in asteroid.LimiterInput) error {
 	if err := l.register(ctx); err != nil {
 		return err
 	}
+	l.announceCounters(ctx)
 	workflow.Go(ctx, l.endWhenIdle)
 	workflow.Go(ctx, l.checkHolders)
 	for {
@@ -125,7 +125,10 @@ func (l *limiter) touch(ctx workflow.Context) {
 
 // grant grants the free permits.
 func (l *limiter) grant(ctx workflow.Context) {
-	for _, request := range l.queue.grant(workflow.Now(ctx)) {
+	before := l.queue.granted
+	told := l.queue.grant(workflow.Now(ctx))
+	l.measureGrants(ctx, before)
+	for _, request := range told {
 		l.tell(ctx, request, true)
 	}
 }
@@ -197,10 +200,12 @@ func (l *limiter) check(ctx workflow.Context, holders []asteroid.PermitRequest) 
 		return
 	}
 	for _, token := range checked.Gone {
+		l.measureFreed(ctx, token, freedGone)
 		l.release(ctx, token)
 	}
 	for _, token := range checked.Replaced {
 		if i := l.queue.holderOf(token); i >= 0 && l.queue.holders[i].asked {
+			l.measureFreed(ctx, token, freedReplaced)
 			l.release(ctx, token) // it has not answered since the look before
 		} else {
 			l.ask(ctx, token)
@@ -274,15 +279,10 @@ func (l *limiter) free(ctx workflow.Context, in Input[asteroid.FreePermitInput])
 	if in.err != nil {
 		return asteroid.LimiterState{}, in.err
 	}
+	l.measureFreed(ctx, in.Value.Token, freedOperator)
 	if !l.queue.release(in.Value.Token) {
 		return asteroid.LimiterState{}, temporal.NewNonRetryableApplicationError("no run with this token holds a permit or waits for one", asteroid.ErrorTypeNotFound, nil)
 	}
 	l.touch(ctx)
 	return l.queue.state(l.in), nil
-}
-
-// show shows the limiter to a person who opens its page.
-func (l *limiter) show(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%d of %d** permits of `%s` are held, %d runs wait.",
-		len(l.queue.holders), l.queue.max, text.Clip(l.in.Key), l.queue.waiting()))
 }

@@ -30,9 +30,8 @@ type permitQueue struct {
 	max     int
 	maxSet  bool // by an operator
 	granted int
-	// lines are the waiting requests by fairness key, the one that was served longest ago first. An
-	// empty line keeps its place: a fairness key with one request at a time must not go first each
-	// time.
+	// lines are the waiting requests by fairness key, in the order of the round: the one that is
+	// served goes last. An empty line keeps its place.
 	lines   []permitLine
 	holders []permitHolder
 }
@@ -73,7 +72,8 @@ func (q *permitQueue) request(r asteroid.PermitRequest) bool {
 	return true
 }
 
-// line returns the line of a fairness key. A new one was never served, so it goes first.
+// line returns the line of a fairness key. A new one goes last in the round: if it went first, new
+// ones could keep all others waiting for ever.
 func (q *permitQueue) line(key string) *permitLine {
 	if i := slices.IndexFunc(q.lines, func(l permitLine) bool { return l.key == key }); i >= 0 {
 		return &q.lines[i]
@@ -83,8 +83,8 @@ func (q *permitQueue) line(key string) *permitLine {
 			q.lines = slices.Delete(q.lines, i, i+1)
 		}
 	}
-	q.lines = slices.Insert(q.lines, 0, permitLine{key: key})
-	return &q.lines[0]
+	q.lines = append(q.lines, permitLine{key: key})
+	return &q.lines[len(q.lines)-1]
 }
 
 // grant gives the free permits to the next requests. It returns all holders that are to be told.

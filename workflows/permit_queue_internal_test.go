@@ -51,8 +51,26 @@ func TestPermitQueueServesTheLongestWaitOfEachFairnessKeyInTurn(t *testing.T) {
 	}
 	q.request(permitRequest("b1", "b", 10))
 	q.request(permitRequest("a0", "a", -1)) // asked earlier, and repeats its request
-	require.Equal(t, []string{"b1", "a0", "a1", "a2", "a3", "a4"}, tokensOf(q.inOrder(10)))
-	require.Equal(t, []string{"b1", "a0", "a1", "a2", "a3", "a4"}, serve(q))
+	require.Equal(t, []string{"a0", "b1", "a1", "a2", "a3", "a4"}, tokensOf(q.inOrder(10)))
+	require.Equal(t, []string{"a0", "b1", "a1", "a2", "a3", "a4"}, serve(q))
+}
+
+// Runs that each have a fairness key of their own are served in their order, and do not keep a
+// tenant waiting.
+func TestPermitQueueServesNewFairnessKeysInTheirOrder(t *testing.T) {
+	t.Parallel()
+	q := &permitQueue{}
+	q.request(permitRequest("tenant", "tenant", 0))
+	var order []string
+	for i := range 5 {
+		for _, token := range []string{fmt.Sprint(i, "a"), fmt.Sprint(i, "b")} {
+			q.request(permitRequest(token, token, i))
+		}
+		told := tokensOf(q.grant(permitEpoch))
+		order = append(order, told...)
+		q.release(told[0])
+	}
+	require.Equal(t, []string{"tenant", "0a", "0b", "1a", "1b"}, order)
 }
 
 // A fairness key with one request at a time does not shut out the others.

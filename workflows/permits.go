@@ -35,7 +35,7 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 	if !r.agents.workflowWide {
 		return asteroid.NewInvalidInput("limits", "need the interceptor of NewInterceptor, which the worker's plugin adds")
 	}
-	p := &r.permits
+	p, began := &r.permits, workflow.Now(ctx)
 	if p.token == "" {
 		info := workflow.GetInfo(ctx)
 		r.agents.permitTokens++
@@ -45,10 +45,12 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 	p.granted = map[string]string{}
 	for i := 0; i == 0 || i < len(p.limits); i++ {
 		if err := r.takePermit(ctx, i); err != nil {
+			r.measurePermitWait(ctx, began, "gave_up")
 			r.releasePermits(ctx)
 			return err
 		}
 	}
+	r.measurePermitWait(ctx, began, "granted")
 	r.request.Internal.CheckLimits, r.request.Internal.Permits = false, nil
 	for _, limit := range p.limits {
 		if runID := p.granted[r.limiterOf(limit)]; runID != "" {

@@ -62,6 +62,25 @@ var (
 			"unanswered (the run ended otherwise, or the workflow stopped waiting)."}
 )
 
+// The metrics of batches and limits, which are workflows', too. A limit's key is no label: it may be
+// a login, and there may be thousands.
+var (
+	BatchRows = &Metric{"asteroid_batch_rows", Counter, []string{labelStatus, "attempt"},
+		"Rows of batches that have ended. status is succeeded, failed or cancelled. attempt is first, or again for a row " +
+			"that has run before under its batch's key."}
+	Batches = &Metric{"asteroid_batches", Counter, []string{labelOutcome},
+		"Batches that have ended. outcome is succeeded (all rows), incomplete (rows failed or were not run), cancelled, or " +
+			"error (no rows could be read, or no results written)."}
+	PermitWait = &Metric{"asteroid_permit_wait_duration", Timer, []string{labelConnection, labelOutcome},
+		"Waits of runs for all permits of their limits, from the first request; the shortest are those that found free ones. " +
+			"outcome is granted or gave_up."}
+	PermitsGranted = &Metric{"asteroid_permits_granted", Counter, []string{labelConnection},
+		"Permits that limiters have granted."}
+	PermitsFreed = &Metric{"asteroid_permits_freed", Counter, []string{labelConnection, "reason"},
+		"Permits that limiters have taken from holders that did not give them back. reason is gone (the workflow has closed), " +
+			"replaced (a reset has replaced the run, and the new one does not answer) or operator."}
+)
+
 // The metrics of activities.
 var (
 	Request = &Metric{"asteroid_request_duration", Timer, []string{labelConnection, "operation", labelStatus},
@@ -105,6 +124,7 @@ var (
 // All is the table of the library's metrics.
 var All = []*Metric{
 	AgentRuns, AgentRunDuration, CapacityWait, QuestionsAsked, PersonWait,
+	BatchRows, Batches, PermitWait, PermitsGranted, PermitsFreed,
 	Request, Decision, FileBytes, Files,
 	WatchScan, WatchScannedAt, WatchActive, QuestionsOpen, WatchSignal, WatchTakeover, WatchRefusedToken,
 	WebhookEvent, WebhookToken,
