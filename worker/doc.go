@@ -59,6 +59,19 @@
 //   - asteroid_person_wait_duration_seconds (timer; agent, agent_name, outcome): Waits for a
 //     person, from when the workflow learned of the question. outcome is answered (the agent went
 //     on) or unanswered (the run ended otherwise, or the workflow stopped waiting).
+//   - asteroid_batch_rows_total (counter; status, attempt): Rows of batches that have ended. status
+//     is succeeded, failed or cancelled. attempt is first, or again for a row that has run before
+//     under its batch's key.
+//   - asteroid_batches_total (counter; outcome): Batches that have ended. outcome is succeeded (all
+//     rows), incomplete (rows failed or were not run), cancelled, or error (no rows could be read,
+//     or no results written).
+//   - asteroid_permit_wait_duration_seconds (timer; connection, outcome): Waits of runs for all
+//     permits of their limits, from the first request; the shortest are those that found free ones.
+//     outcome is granted or gave_up.
+//   - asteroid_permits_granted_total (counter; connection): Permits that limiters have granted.
+//   - asteroid_permits_freed_total (counter; connection, reason): Permits that limiters have taken
+//     from holders that did not give them back. reason is gone (the workflow has closed), replaced
+//     (a reset has replaced the run, and the new one does not answer) or operator.
 //   - asteroid_request_duration_seconds (timer; connection, operation, status): Requests to the
 //     API, until their response was read. operation is the API's operation id. status is 2xx, 3xx,
 //     4xx, 429, 5xx, unanswered, or unsent (no connection, no key, or held back after a 429).

@@ -55,8 +55,8 @@ type openSegment struct {
 
 	unconfirmed bool // the server has not confirmed its start: a signal would get lost
 
-	ended  bool
-	cancel func() // ends the wait for it
+	ended    bool
+	unfollow func() // ends the wait for one that is no child of this run
 }
 
 // held returns how many slots the segment has.

@@ -117,7 +117,6 @@ func (b *batch) startSegment(ctx workflow.Context, s *openSegment) {
 	if s.Starts > 1 {
 		reuse = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 	}
-	ctx, s.cancel = workflow.WithCancel(ctx)
 	s.unconfirmed = true
 	b.starting++
 	workflow.Go(ctx, func(ctx workflow.Context) {
@@ -144,11 +143,15 @@ func (b *batch) startSegment(ctx workflow.Context, s *openSegment) {
 
 // followSegment waits for a segment that an earlier run has started.
 func (b *batch) followSegment(ctx workflow.Context, s *openSegment) {
-	ctx, s.cancel = workflow.WithCancel(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) { b.follow(ctx, s) })
 }
 
+// follow waits for a segment that is no child of this run, until it has ended or has told so.
 func (b *batch) follow(ctx workflow.Context, s *openSegment) {
+	if s.ended {
+		return
+	}
+	ctx, s.unfollow = workflow.WithCancel(ctx)
 	followed, err := followWorkflow(ctx, asteroid.FollowWorkflowInput{WorkflowID: b.segmentID(s)})
 	var report segmentReport
 	switch {
@@ -196,5 +199,7 @@ func (b *batch) closeSegment(s *openSegment) {
 	b.Open = slices.DeleteFunc(b.Open, func(other *openSegment) bool { return other == s })
 	b.Waits = slices.DeleteFunc(b.Waits, func(w rowWait) bool { return w.Pass == b.Pass && w.Segment == s.Number })
 	b.changed = true
-	s.cancel()
+	if s.unfollow != nil {
+		s.unfollow()
+	}
 }

@@ -62,8 +62,8 @@ var (
 			"unanswered (the run ended otherwise, or the workflow stopped waiting)."}
 )
 
-// The metrics of batches and limits, which are workflows', too. A limit's key is no label: it may be
-// a login, and there may be thousands.
+// The metrics of batches and limits, which are workflows', too. A limit's key is no label: it may
+// be a login, and there may be thousands.
 var (
 	BatchRows = &Metric{"asteroid_batch_rows", Counter, []string{labelStatus, "attempt"},
 		"Rows of batches that have ended. status is succeeded, failed or cancelled. attempt is first, or again for a row " +

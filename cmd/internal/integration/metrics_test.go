@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"crypto/rsa"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -113,7 +114,8 @@ func (s *scrape) sum(name string, pairs ...string) float64 {
 }
 
 // Each metric of the table fires, on a worker with a watch that another connection takes over, with
-// webhooks, with an agent that waits for capacity and for a person, and with files.
+// webhooks, with an agent that waits for a permit, for capacity and for a person, with files, and
+// with a batch.
 func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 	if server == nil {
 		t.Skip("needs the Temporal server")
@@ -159,8 +161,9 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 		}
 	})
 	s.api.Inject("AgentExecutePost", testsuite.Answer(409, `{"code":409,"message":"full"}`, "Content-Type", "application/json", "Retry-After", "1"), 1)
+	login := asteroid.Limit{Key: "secret-login of " + t.Name()}
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{
-		AgentID: asksAgent, Files: []asteroid.FileRef{{URI: "data:,secret-text", Name: "secret-input.txt"}},
+		AgentID: asksAgent, Limits: []asteroid.Limit{login}, Files: []asteroid.FileRef{{URI: "data:,secret-text", Name: "secret-input.txt"}},
 		Collect: &workflows.Collect{Destination: "file://" + s.options.OutputRoots[0]},
 	})
 	s.awaitState(run, asks)
@@ -170,6 +173,13 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 	sdkworker.PurgeStickyWorkflowCache() // the next workflow task replays
 	require.Contains(t, scrapeMetrics(t, page).text, `agent_name="asks",client_name="temporal_go",namespace="default",outcome="completed"`,
 		"the counter begins with 0, or Prometheus misses the first run")
+	s.freePermits(login)
+	batch := s.startWorkflow(workflows.BatchName, workflows.BatchInput{
+		Rows:     asteroid.BatchRows{Inline: []json.RawMessage{json.RawMessage(`{"claim":"secret-claim"}`)}, KeyColumn: "claim"},
+		Template: workflows.RunAgentInput{AgentID: s.api.AgentID("echo"), Inputs: asteroid.Inputs{"claim": "{{claim}}"}},
+		Results:  asteroid.BatchResults{Destination: "file://" + s.options.OutputRoots[0] + "/secret-results.csv"},
+	})
+	require.NoError(t, batch.Get(s.ctx(), nil))
 	_, err = s.answer(run, workflows.AnswerInput{Text: "Yes, secret-answer"})
 	require.NoError(t, err)
 	key.Store("revoked-and-unknown")
@@ -200,7 +210,12 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 				require.Positive(t, sum, name)
 			}
 		}
-		require.InDelta(t, 1, scraped.sum("asteroid_agent_runs_total", "outcome", "completed"), 0)
+		require.InDelta(t, 1, scraped.sum("asteroid_agent_runs_total", "agent_name", "asks", "outcome", "completed"), 0)
+		require.InDelta(t, 1, scraped.sum("asteroid_batch_rows_total", "status", "succeeded", "attempt", "first"), 0)
+		require.InDelta(t, 1, scraped.sum("asteroid_batches_total", "outcome", "succeeded"), 0)
+		require.InDelta(t, 1, scraped.sum("asteroid_permit_wait_duration_seconds_count", "connection", "default", "outcome", "granted"), 0)
+		require.InDelta(t, 1, scraped.sum("asteroid_permits_granted_total", "connection", "default"), 0)
+		require.InDelta(t, 1, scraped.sum("asteroid_permits_freed_total", "reason", "operator"), 0)
 		require.InDelta(t, 1, scraped.sum("asteroid_agent_run_duration_seconds_count", "agent", asksAgent, "agent_name", "asks", "outcome", "completed"), 0)
 		require.InDelta(t, 1, scraped.sum("asteroid_capacity_wait_duration_seconds_count", "outcome", "started"), 0)
 		require.InDelta(t, 1, scraped.sum("asteroid_questions_asked_total", "status", "paused_by_agent"), 0)
@@ -222,16 +237,35 @@ func TestMetricsAreScrapedAndFitDashboard(t *testing.T) {
 	t.Run("dashboard", func(t *testing.T) { requireDashboard(t, scraped) })
 	t.Run("replay", func(t *testing.T) {
 		sdkworker.PurgeStickyWorkflowCache()
-		_, err := s.client.QueryWorkflow(s.ctx(), run.GetID(), run.GetRunID(), workflows.StateQuery)
-		require.NoError(t, err)
+		for _, id := range []string{run.GetID(), batch.GetID(), asteroid.LimiterWorkflowID("", login.Key)} {
+			_, err := s.client.QueryWorkflow(s.ctx(), id, "", workflows.StateQuery)
+			require.NoError(t, err)
+		}
 		replayed := scrapeMetrics(t, page)
 		for _, name := range []string{
 			"asteroid_agent_runs_total", "asteroid_agent_run_duration_seconds_count", "asteroid_capacity_wait_duration_seconds_count",
-			"asteroid_questions_asked_total", "asteroid_person_wait_duration_seconds_count",
+			"asteroid_questions_asked_total", "asteroid_person_wait_duration_seconds_count", "asteroid_batch_rows_total", "asteroid_batches_total",
+			"asteroid_permit_wait_duration_seconds_count", "asteroid_permits_granted_total", "asteroid_permits_freed_total",
 		} {
 			require.InDelta(t, scraped.sum(name), replayed.sum(name), 0, name)
 		}
 	})
+}
+
+// freePermits takes the permits of a limit from their holders.
+func (s *stack) freePermits(limit asteroid.Limit) {
+	s.t.Helper()
+	state, err := s.limiterState(limit)
+	require.NoError(s.t, err)
+	require.NotEmpty(s.t, state.Holders)
+	for _, holder := range state.Holders {
+		handle, err := s.client.UpdateWorkflow(s.ctx(), client.UpdateWorkflowOptions{
+			WorkflowID: asteroid.LimiterWorkflowID("", limit.Key), UpdateName: asteroid.FreePermitUpdate,
+			Args: []any{asteroid.FreePermitInput{Token: holder.Token}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		require.NoError(s.t, err)
+		require.NoError(s.t, handle.Get(s.ctx(), nil))
+	}
 }
 
 // forgeExecution starts an execution as a stranger would who knows a workflow's id.
