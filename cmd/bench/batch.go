@@ -7,24 +7,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
-	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
-	"github.com/temporal-asteroid/asteroid/testsuite"
-	"github.com/temporal-asteroid/asteroid/worker"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
@@ -41,7 +35,6 @@ type batchReport struct {
 }
 
 const (
-	batchQueue = "batch"
 	// bareRowsPerRun is how many rows a run of the hand-written way has, which keeps its history
 	// below the server's limit.
 	bareRowsPerRun = 2000
@@ -94,10 +87,11 @@ func measureBatch(ctx context.Context, s batchSettings, stderr io.Writer) (repor
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	var ours, bare []float64
 	for round := range s.rounds {
-		m, err := newBatchMeasurement(ctx, filepath.Join(dir, fmt.Sprint(round)), s)
+		bench, err := newWorkbench(ctx, filepath.Join(dir, fmt.Sprint(round)), bareRows)
 		if err != nil {
 			return report, err
 		}
+		m := &batchMeasurement{bench, s}
 		rate, bareRate, err := m.run(ctx, &report)
 		m.stop()
 		if err != nil {
@@ -115,65 +109,8 @@ func measureBatch(ctx context.Context, s batchSettings, stderr io.Writer) (repor
 
 // batchMeasurement is a round: fresh servers, and a worker in this process.
 type batchMeasurement struct {
+	*workbench
 	settings batchSettings
-	dir      string
-	agentID  string
-	client   client.Client
-	stops    []func()
-}
-
-func newBatchMeasurement(ctx context.Context, dir string, s batchSettings) (_ *batchMeasurement, err error) {
-	m := &batchMeasurement{settings: s, dir: dir}
-	defer func() {
-		if err != nil {
-			m.stop()
-		}
-	}()
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, err
-	}
-	var api filesAPIInfo
-	apiServer, err := startServer(ctx, batchAPIChild, &api)
-	if err != nil {
-		return nil, err
-	}
-	m.stops = append(m.stops, func() { stopServer(apiServer) })
-	var temporal string
-	temporalServer, err := startServer(ctx, temporalChild, &temporal)
-	if err != nil {
-		return nil, err
-	}
-	m.stops = append(m.stops, func() { stopServer(temporalServer) })
-	m.agentID = api.AgentID
-	m.client, err = client.Dial(client.Options{
-		HostPort: temporal, Namespace: waitNamespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	m.stops = append(m.stops, m.client.Close)
-	plugin, err := worker.NewPlugin(worker.Options{
-		Connections: map[string]asteroid.Connection{asteroid.DefaultConnection: {APIKey: asteroid.StaticAPIKey(api.APIKey), BaseURL: api.BaseURL}},
-		FileRoots:   []string{dir}, OutputRoots: []string{dir},
-	})
-	if err != nil {
-		return nil, err
-	}
-	running := sdkworker.New(m.client, batchQueue, sdkworker.Options{Plugins: []sdkworker.Plugin{plugin}})
-	running.RegisterWorkflow(bareRows)
-	if err := running.Start(); err != nil {
-		return nil, err
-	}
-	m.stops = append(m.stops, running.Stop)
-	return m, nil
-}
-
-// stop stops everything in the reverse order of its start.
-func (m *batchMeasurement) stop() {
-	for _, stop := range slices.Backward(m.stops) {
-		stop()
-	}
-	m.stops = nil
 }
 
 // run measures both ways and returns their rates. It notes the batch's events in the report.
@@ -189,7 +126,7 @@ func (m *batchMeasurement) run(ctx context.Context, report *batchReport) (rate, 
 	}
 	in := workflows.BatchInput{
 		Rows:          asteroid.BatchRows{Source: &asteroid.FileRef{URI: fileURI(source)}},
-		Template:      workflows.RunAgentInput{AgentID: m.agentID},
+		Template:      workflows.RunAgentInput{AgentID: m.quick},
 		InputColumns:  []string{"row"},
 		Results:       asteroid.BatchResults{Destination: fileURI(filepath.Join(m.dir, "results.csv"))},
 		MaxConcurrent: m.settings.concurrency,
@@ -205,14 +142,14 @@ func (m *batchMeasurement) run(ctx context.Context, report *batchReport) (rate, 
 	if err := m.countEvents(ctx, report); err != nil {
 		return 0, 0, err
 	}
-	bareSeconds, err := m.time(ctx, "bareRows", bareInput{m.agentID, m.settings.rows, m.settings.concurrency, 0}, nil)
+	bareSeconds, err := m.time(ctx, "bareRows", bareInput{m.quick, m.settings.rows, m.settings.concurrency, 0}, nil)
 	return float64(m.settings.rows) / seconds, float64(m.settings.rows) / bareSeconds, err
 }
 
 // time returns how many seconds a workflow takes.
 func (m *batchMeasurement) time(ctx context.Context, name string, in, result any) (float64, error) {
 	began := time.Now()
-	run, err := m.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: batchQueue}, name, in)
+	run, err := m.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: workbenchQueue}, name, in)
 	if err != nil {
 		return 0, err
 	}
@@ -277,19 +214,4 @@ func bareRows(ctx workflow.Context, in bareInput) error {
 		return workflow.NewContinueAsNewError(ctx, bareRows, in)
 	}
 	return nil
-}
-
-const batchAPIChild = "bench-batch-api"
-
-// serveBatchAPI serves a fake API with an agent that completes at once.
-func serveBatchAPI() error {
-	api, err := testsuite.StartAPI()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = api.Close() }() // problems have failed the workflows
-	agentID := api.ServeAgent("Rows", func(testsuite.Run) []testsuite.Step {
-		return []testsuite.Step{testsuite.Complete("success", "", 1)}
-	})
-	return serveUntilParentExits(filesAPIInfo{apiInfo{api.BaseURL(), api.OrganizationID(), api.APIKey()}, agentID})
 }

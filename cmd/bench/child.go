@@ -18,7 +18,7 @@ import (
 var childRoles = map[string]func(args []string) error{
 	discardingAPIChild: func([]string) error { return serveDiscardingAPI() },
 	filesAPIChild:      serveFilesAPI,
-	batchAPIChild:      func([]string) error { return serveBatchAPI() },
+	workbenchAPIChild:  func([]string) error { return serveWorkbenchAPI() },
 	sinkChild:          func([]string) error { return serveSink() },
 	temporalChild:      func([]string) error { return serveTemporal() },
 	parkingAPIChild:    serveParkingAPI,

@@ -6,6 +6,7 @@
 //	go run ./cmd/bench upload --json               one JSON object at the end
 //	go run ./cmd/bench files                       10,000 small files: send, list, save, send on
 //	go run ./cmd/bench batch                       10,000 rows through Batch and as bare children
+//	go run ./cmd/bench limits                      1,000 runs and 10 that wait for one limit
 //	go run ./cmd/bench wait                        10,000 open runs each way; one to two hours
 //	go run ./cmd/bench wait --runs 200 --ways webhooks,blocking --json
 //
@@ -41,6 +42,7 @@ var benchmarks = []struct {
 	{"upload", "send a large file through StageFiles, curl -F and a plain TCP copy", upload},
 	{"files", "send, list, save and hand over many small files through the activities and with plain code", files},
 	{"batch", "run many rows through asteroid.Batch and as bare child workflows under a hand-written window", batch},
+	{"limits", "let many runs of one tenant and few of another wait for a limit, and measure who is next and when", limits},
 	{"wait", "wait for many runs by watch, by webhooks, by polling and in two hand-written ways", wait},
 }
 

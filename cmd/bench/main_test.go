@@ -41,6 +41,7 @@ func TestBenchRejectsWrongCommandLineWithOneLine(t *testing.T) {
 		{}, {"download"}, {"upload", "now"}, {"upload", "--rounds", "0"}, {"upload", "--rounds", "many"}, {"upload", "--files", "2"},
 		{"upload", "--size", "0"}, {"upload", "--size", "-1MiB"}, {"upload", "--size", "1GB"}, {"upload", "--size", "65GiB"}, {"upload", "--size", "9999999999GiB"},
 		{"batch", "--rows", "0"}, {"batch", "--rounds", "0"}, {"batch", "--concurrency", "1001"},
+		{"limits", "--waiting", "0"}, {"limits", "--small", "0"}, {"limits", "--max", "0"}, {"limits", "--waiting", "5000"},
 		{"wait", "now"}, {"wait", "--runs", "0"}, {"wait", "--runs", "100001"}, {"wait", "--samples", "0"}, {"wait", "--runs", "10", "--samples", "11"},
 		{"wait", "--ways", "watch"}, {"wait", "--ways", ""}, {"wait", "--ways", "poll,,sleep"}, {"wait", "--window", "-1s"}, {"wait", "--settle", "10"},
 	} {
