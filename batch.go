@@ -225,6 +225,9 @@ type BatchRow struct {
 	Key     string          `json:"key"`
 	Attempt int             `json:"attempt"`
 	Input   json.RawMessage `json:"input"`
+	// Limits are those of Input and of the worker, as [RunLimits.Of] returns them, without the
+	// fairness keys.
+	Limits []Limit `json:"limits,omitempty"`
 }
 
 // WriteBatchPartInput is the input of asteroid.WriteBatchPart. Rows are results of one segment;

@@ -506,3 +506,17 @@ func TestPlanBatchFindsSearchAttributesOfABatch(t *testing.T) {
 		require.Equal(t, &asteroid.SearchAttributes{Agent: "AsteroidAgent", Status: "AsteroidStatus", Progress: "AsteroidProgress"}, planned.SearchAttributes)
 	}
 }
+
+func TestReadBatchRowsTellsTheLimitsOfEachRow(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, "claim,profile\n1,p1\n2,\n")
+	b.options.Limits = asteroid.RunLimits{PerProfile: 2, All: []asteroid.Limit{{Key: "site", Max: 9, FairnessKey: "us"}}}
+	b.template = `{"agentId":"a","agentProfileId":"{{profile}}","limits":[{"key":"login/{{claim}}","fairnessKey":"us"}]}`
+	_, err := b.planPass(1)
+	require.NoError(t, err)
+	read, err := b.readSegment(1, 1)
+	require.NoError(t, err)
+	require.Len(t, read.Rows, 2)
+	require.Equal(t, []asteroid.Limit{{Key: "login/1"}, {Key: "profile/p1", Max: 2}, {Key: "site", Max: 9}}, read.Rows[0].Limits)
+	require.Equal(t, []asteroid.Limit{{Key: "login/2"}, {Key: "site", Max: 9}}, read.Rows[1].Limits)
+}

@@ -12,7 +12,8 @@ import (
 
 // ReadBatchRows returns the rows of a segment that PlanBatch has planned, with their inputs: the
 // template with the values of each row. If every row was checked against one version of the agent,
-// the inputs name it, and RunAgent does not check them again.
+// the inputs name it, and RunAgent does not check them again. Each row names its limits, those of
+// Options.Limits too: a segment starts no row that would wait for another one of its own.
 //
 // Errors: asteroid.InvalidInput, also if the plan does not exist any more, because another run of
 // the batch has taken over; those of SaveFiles about the destination.
@@ -40,7 +41,9 @@ func (a *Activities) ReadBatchRows(ctx context.Context, in asteroid.ReadBatchRow
 		if err != nil {
 			return err
 		}
-		result.Rows = append(result.Rows, asteroid.BatchRow{Number: row.Number, Key: row.Key, Attempt: row.Attempt, Input: input})
+		result.Rows = append(result.Rows, asteroid.BatchRow{
+			Number: row.Number, Key: row.Key, Attempt: row.Attempt, Input: input, Limits: a.limitsOfRow(input),
+		})
 		done.Add(1)
 		return nil
 	})
@@ -48,6 +51,22 @@ func (a *Activities) ReadBatchRows(ctx context.Context, in asteroid.ReadBatchRow
 		return nil, batchError(ctx, err)
 	}
 	return result, nil
+}
+
+// limitsOfRow returns the limits of a row. An input that RunAgent will refuse has none.
+func (a *Activities) limitsOfRow(input json.RawMessage) []asteroid.Limit {
+	var in struct {
+		AgentProfileID string           `json:"agentProfileId"`
+		Limits         []asteroid.Limit `json:"limits"`
+	}
+	if json.Unmarshal(input, &in) != nil {
+		return nil
+	}
+	limits := a.limits.Of(in.AgentProfileID, in.Limits)
+	for i := range limits {
+		limits[i].FairnessKey = ""
+	}
+	return limits
 }
 
 // pinVersion names the version that an input was checked against.

@@ -244,7 +244,7 @@ func (b *batchBench) readBatchRows(_ context.Context, in asteroid.ReadBatchRowsI
 	for i, row := range rows {
 		input := strings.ReplaceAll(string(in.Template), "{{claim}}", strconv.Itoa(row.Number))
 		if b.limitOf != nil {
-			input = strings.ReplaceAll(input, "{{login}}", b.limitOf(row.Number))
+			rows[i].Limits = []asteroid.Limit{{Key: b.limitOf(row.Number)}}
 		}
 		rows[i].Input = json.RawMessage(input)
 	}

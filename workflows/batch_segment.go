@@ -35,7 +35,7 @@ type segmentInput struct {
 type segment struct {
 	in      segmentInput
 	command segmentCommand
-	rows    []pendingRow // in order
+	rows    []asteroid.BatchRow // in order, those that have not started
 	total   int
 	limits  rowLimits
 	report  segmentReport
@@ -96,7 +96,7 @@ func (s *segment) read(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	s.rows, s.total, s.limits = pendingRows(read.Rows), len(read.Rows), rowLimits{}
+	s.rows, s.total, s.limits = read.Rows, len(read.Rows), rowLimits{}
 	return nil
 }
 
@@ -141,13 +141,13 @@ func (s *segment) startRows(ctx workflow.Context) {
 	for ; s.mayStart() && next >= 0 && s.free() > 0; next = s.nextRow() {
 		row := s.rows[next]
 		s.rows = append(s.rows[:next:next], s.rows[next+1:]...)
-		s.limits.take(row.limits)
+		s.limits.take(row.Limits)
 		s.report.AtWork++
 		workflow.Go(ctx, func(ctx workflow.Context) {
-			result := s.runRow(ctx, row.BatchRow)
+			result := s.runRow(ctx, row)
 			measureRow(ctx, result)
 			s.endRow(result)
-			s.limits.giveBack(row.limits)
+			s.limits.giveBack(row.Limits)
 		})
 	}
 	s.report.Tail = next < 0
@@ -156,7 +156,7 @@ func (s *segment) startRows(ctx workflow.Context) {
 // nextRow returns the position of the next row that may start, or -1.
 func (s *segment) nextRow() int {
 	for i, row := range s.rows {
-		if s.limits.free(row.limits) {
+		if s.limits.free(row.Limits) {
 			return i
 		}
 	}

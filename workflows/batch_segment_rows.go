@@ -127,25 +127,6 @@ func (s *segment) cancelFollowed(ctx workflow.Context, id string, stopFollowing 
 // rowLimits counts the rows at work by the keys of their limits.
 type rowLimits map[string]int
 
-// pendingRow is a row that has not been started.
-type pendingRow struct {
-	asteroid.BatchRow
-	limits []asteroid.Limit
-}
-
-// pendingRows reads the limits of rows.
-func pendingRows(rows []asteroid.BatchRow) []pendingRow {
-	pending := make([]pendingRow, len(rows))
-	for i, row := range rows {
-		var in struct {
-			Limits []asteroid.Limit `json:"limits"`
-		}
-		_ = decode(row.Input, &in) // a malformed input fails when the row starts
-		pending[i] = pendingRow{row, in.Limits}
-	}
-	return pending
-}
-
 // free reports whether a row with these limits would not wait for another one.
 func (p rowLimits) free(limits []asteroid.Limit) bool {
 	for _, limit := range limits {

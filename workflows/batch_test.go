@@ -367,19 +367,17 @@ func TestBatchPassesOverRowsWhoseLimitIsReached(t *testing.T) {
 	t.Parallel()
 	b := newBatchBench(t, 20)
 	b.segmentRows = 20
+	b.limitOf = func(number int) string { return fmt.Sprintf("login-%d", number/6) } // a file that is sorted by login
 	logins := map[string]int{}
-	b.run = func(ctx workflow.Context, _ *workflows.RowOfBatch, in workflows.RunAgentInput) (asteroid.RowResult, error) {
-		key := in.Limits[0].Key
+	b.run = func(ctx workflow.Context, row *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
+		key := b.limitOf(row.Number)
 		logins[key]++
 		require.Equal(t, 1, logins[key], "two rows use %s at once", key)
 		err := workflow.Sleep(ctx, time.Minute)
 		logins[key]--
 		return asteroid.RowResult{}, err
 	}
-	b.limitOf = func(number int) string { return fmt.Sprintf("login-%d", number/6) } // a file that is sorted by login
-	in := batchInput(4)
-	in.Template.Limits = []asteroid.Limit{{Key: "{{login}}"}}
-	result, err := b.runBatch(t, in)
+	result, err := b.runBatch(t, batchInput(4))
 	require.NoError(t, err)
 	require.Equal(t, 20, result.Counts.Succeeded)
 	require.Equal(t, 4, b.mostAtWork)

@@ -71,9 +71,8 @@ func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 		}
 		r.state.Permit, r.state.PermitBefore = text.Line(r.permits.limits[index].Key, budget.Name), asked.Before
 		r.enterPhase(ctx, PhaseWaitingForPermit)
-		granted, err := workflow.AwaitWithTimeout(ctx, permitRenewal, func() bool { return r.permits.granted[asked.Limiter] != "" })
-		if err != nil || granted {
-			return err
+		if awaitAtMost(ctx, permitRenewal, func() bool { return r.permits.granted[asked.Limiter] != "" }) || ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 }

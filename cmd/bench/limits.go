@@ -148,6 +148,7 @@ func (m *limitsMeasurement) measureQueue(ctx context.Context, report *limitsRepo
 	limit := func(tenant string) asteroid.Limit {
 		return asteroid.Limit{Key: "queue", Max: s.max, FairnessKey: tenant}
 	}
+	began := time.Now()
 	holders, err := m.start(ctx, s.max, m.lasting, limit("holders"))
 	if err != nil {
 		return err
@@ -169,7 +170,7 @@ func (m *limitsMeasurement) measureQueue(ctx context.Context, report *limitsRepo
 	if err := m.awaitLimiter(ctx, "queue", func(state asteroid.LimiterState) bool { return state.Waiting == s.waiting+s.small }); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(m.stderr, "%d runs wait\n", s.waiting+s.small)
+	_, _ = fmt.Fprintf(m.stderr, "%d runs wait, since %s\n", s.waiting+s.small, time.Since(began).Round(time.Second))
 	for _, holder := range holders {
 		if err := m.client.CancelWorkflow(ctx, holder.GetID(), holder.GetRunID()); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -270,4 +271,30 @@ func TestBatchWithLimitsKeepsThem(t *testing.T) {
 	b.startWorker()
 	require.Equal(t, 30, b.run().Counts.Succeeded)
 	require.LessOrEqual(t, mostAtOnce(b.api.Executions()), 3)
+}
+
+// A file sorted by profile does not fill the window with rows that wait for one of the worker's
+// limits.
+func TestBatchPassesOverRowsThatTheWorkerLimits(t *testing.T) {
+	b := newBatchStack(t, 8)
+	b.options.Limits.PerProfile = 1
+	b.work = time.Second
+	text := "claim,profile\n"
+	for i, profile := range []string{b.api.AddProfile("one"), b.api.AddProfile("two")} {
+		for row := range 4 {
+			text += fmt.Sprintf("C%d,%s\n", 4*i+row+1, profile)
+		}
+	}
+	require.NoError(t, os.WriteFile(strings.TrimPrefix(b.in.Rows.Source.URI, "file://"), []byte(text), 0o600))
+	b.in.Template.AgentProfileID, b.in.MaxConcurrent = "{{profile}}", 2
+	b.startWorker()
+	var result workflows.BatchResult
+	require.NoError(t, b.startWorkflow(workflows.BatchName, b.in).Get(b.ctx(), &result))
+	require.Equal(t, asteroid.RowCounts{Succeeded: 8}, result.Counts)
+
+	executions := b.api.Executions()
+	slices.SortFunc(executions, func(a, b testsuite.Execution) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	require.Len(t, executions, 8)
+	require.NotEqual(t, executions[0].AgentProfileID, executions[1].AgentProfileID, "the first rows of both profiles are at work at once")
+	require.Equal(t, 2, mostAtOnce(executions))
 }

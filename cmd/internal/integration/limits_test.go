@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
+	history "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -77,9 +79,25 @@ func TestLimitBoundsTheRunsOfAllWorkflows(t *testing.T) {
 	}
 	require.Len(t, s.api.Executions(), 12)
 	require.Equal(t, 2, mostAtOnce(s.api.Executions()))
+	for _, run := range runs {
+		require.Zero(t, openTimers(s.history(run)), "a run that works is not woken by the timer of its wait")
+	}
 	s.awaitLimiter(limit("login", 2), func(state asteroid.LimiterState) bool {
 		return len(state.Holders) == 0 && state.Waiting == 0 && state.Granted == 12
 	})
+}
+
+// openTimers returns how many timers were neither fired nor cancelled.
+func openTimers(h *history.History) (open int) {
+	for _, event := range h.Events {
+		switch event.EventType {
+		case enums.EVENT_TYPE_TIMER_STARTED:
+			open++
+		case enums.EVENT_TYPE_TIMER_FIRED, enums.EVENT_TYPE_TIMER_CANCELED:
+			open--
+		}
+	}
+	return open
 }
 
 func TestLimitOfTheWorkerIsByProfile(t *testing.T) {
@@ -170,8 +188,12 @@ func TestLimitsOfTwoKeysAreTakenInOneOrder(t *testing.T) {
 	s, limit := limitStack(t)
 	agent := s.api.ServeAgent("quick", worksFor(0))
 	s.startWorker()
+	count := 30
+	if *many {
+		count = 200
+	}
 	var runs []client.WorkflowRun
-	for i := range 30 {
+	for i := range count {
 		limits := []asteroid.Limit{limit("a", 1), limit("b", 1)}
 		if i%2 == 1 {
 			slices.Reverse(limits)
