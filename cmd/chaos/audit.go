@@ -17,6 +17,8 @@ const (
 	stateCompleted state = "completed"
 	stateFailed    state = "failed"
 	stateCancelled state = "cancelled"
+	// stateTerminated is that of a workflow that somebody has terminated. Its agent works on.
+	stateTerminated state = "terminated"
 )
 
 // outcome is what the plan expects of one intent, and how its workflow ended.
@@ -25,6 +27,8 @@ type outcome struct {
 	workflowID    string
 	expectFailure bool // the agent is scripted to fail
 	cancelPlanned bool
+	// terminatePlanned says that somebody terminates the workflow, unless it closes before.
+	terminatePlanned bool
 	// expectUnanswered says that nobody answers the agent, whose deadline for people cancels it.
 	expectUnanswered bool
 	// repeatsFailures says that a reset may run the agent again after its execution has failed.
@@ -109,6 +113,8 @@ func audit(outcomes []outcome, ledger []testsuite.Execution, found *findings) *a
 			r.checkFailed(o, own[o.intent])
 		case o.state == stateCancelled:
 			r.checkCancelled(o, own[o.intent])
+		case o.state == stateTerminated && !o.terminatePlanned:
+			r.add(foundMismatch, o.workflowID, "%s was terminated, although no termination was planned", o.intent)
 		}
 	}
 	return r.auditResult

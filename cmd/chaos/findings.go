@@ -24,6 +24,11 @@ const (
 	foundMisplacedAnswer class = "misplaced answer"
 	// foundBrokenFile is a saved file that is not whole, or what a save left over.
 	foundBrokenFile class = "broken file"
+	// foundOverLimit are agents that worked at once with one profile, more than may.
+	foundOverLimit class = "over a limit"
+	// foundWrongRows is a batch whose results do not have each row once, in order and as it ended,
+	// or that leaves parts of them behind.
+	foundWrongRows class = "wrong rows"
 	// foundFailedTask is a workflow task that failed.
 	foundFailedTask class = "failed workflow task"
 	// foundUnreplayable is a history that the current code does not replay.
@@ -34,8 +39,8 @@ const (
 
 // classes are all classes, in the order in which they are printed.
 var classes = []class{
-	foundDuplicate, foundMismatch, foundStuck, foundWrongResult, foundMisplacedAnswer, foundBrokenFile, foundFailedTask,
-	foundUnreplayable, foundKey,
+	foundDuplicate, foundMismatch, foundStuck, foundWrongResult, foundMisplacedAnswer, foundBrokenFile, foundOverLimit,
+	foundWrongRows, foundFailedTask, foundUnreplayable, foundKey,
 }
 
 // finding is something that the run must not leave.

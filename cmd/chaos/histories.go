@@ -146,6 +146,7 @@ func checkKey(found *findings, run runHistory, keys ...string) {
 var kindsOfDeaths = map[string]kind{
 	asteroid.StageFilesName: kindKilledStaging, asteroid.ExecuteAgentName: kindKilledExecute, asteroid.AwaitExecutionName: kindKilledAwait,
 	asteroid.SendMessageName: kindKilledMessage, asteroid.SweepDuplicatesName: kindKilledSweep, asteroid.SaveFilesName: kindKilledSaving,
+	asteroid.PlanBatchName: kindKilledPlan, asteroid.WriteBatchPartName: kindKilledPart,
 }
 
 // addHistory counts the troubles that a history shows.

@@ -63,6 +63,8 @@ const (
 	kindKilledSweep    kind = "worker died in SweepDuplicates"
 	kindKilledSaving   kind = "worker died in SaveFiles"
 	kindKilledWatch    kind = "worker died in WatchExecutions"
+	kindKilledPlan     kind = "worker died in PlanBatch"
+	kindKilledPart     kind = "worker died in WriteBatchPart"
 	kindClockWrong     kind = "worker with a wrong clock"
 	kindQueueStopped   kind = "all workers of the watch's queue stopped"
 	kindTwoConnections kind = "two connections of one organization"
@@ -82,6 +84,23 @@ const (
 	// Files.
 	kindTwoSavers    kind = "two savers of one destination"
 	kindSourceBroken kind = "source of a file fails half-way"
+
+	// Limits.
+	kindPermitAwaited    kind = "run waits for a permit"
+	kindKeyOrders        kind = "two keys in both orders"
+	kindHolderReset      kind = "holder of a permit reset"
+	kindHolderTerminated kind = "holder of a permit terminated"
+	kindLimiterRestarted kind = "limiter terminated or reset"
+	kindLimitChanged     kind = "limit raised and lowered"
+
+	// Batches.
+	kindBatchPaused    kind = "batch paused"
+	kindBatchPace      kind = "batch told to run more rows at once"
+	kindRowsRunAgain   kind = "failed rows run again"
+	kindBatchReset     kind = "batch reset"
+	kindSegmentReset   kind = "segment of a batch reset"
+	kindBatchAgain     kind = "batch run again"
+	kindBatchCancelled kind = "batch cancelled"
 )
 
 // kinds are all kinds, in the order in which they are printed.
@@ -93,10 +112,12 @@ var kinds = []kind{
 	kindResetAfterAnswer, kindResetAfterFallback, kindResetTwice, kindResetParent, kindResetBeforeContinue, kindResetCorrected,
 	kindOrderChanged, kindWorkflowRetry, kindContinuedAsNew, kindSharedKey, kindServerRestart,
 	kindWorkerKilled, kindKilledStaging, kindKilledExecute, kindKilledAwait, kindKilledMessage, kindKilledSweep, kindKilledSaving,
-	kindKilledWatch, kindClockWrong, kindQueueStopped, kindTwoConnections,
+	kindKilledWatch, kindKilledPlan, kindKilledPart, kindClockWrong, kindQueueStopped, kindTwoConnections,
 	kindTwoAnswers, kindConsoleAnswer, kindDoubleResume, kindHumanDeadline,
 	kindWebhookForged, kindWebhookRepeated, kindWebhookReordered, kindWebhookEarly,
 	kindTwoSavers, kindSourceBroken,
+	kindPermitAwaited, kindKeyOrders, kindHolderReset, kindHolderTerminated, kindLimiterRestarted, kindLimitChanged,
+	kindBatchPaused, kindBatchPace, kindRowsRunAgain, kindBatchReset, kindSegmentReset, kindBatchAgain, kindBatchCancelled,
 }
 
 // tally counts how often each kind of trouble happened.

@@ -158,10 +158,3 @@ func TestNewPlanIsEqualForEqualSeeds(t *testing.T) {
 		require.Positive(t, n, name)
 	}
 }
-
-func one(yes bool) int {
-	if yes {
-		return 1
-	}
-	return 0
-}

@@ -52,6 +52,8 @@ func (r *report) printJSON(out io.Writer) error {
 		WrongResults        int          `json:"wrongResults"`
 		MisplacedAnswers    int          `json:"misplacedAnswers"`
 		BrokenFiles         int          `json:"brokenFiles"`
+		OverLimits          int          `json:"overLimits"`
+		WrongRows           int          `json:"wrongRows"`
 		FailedWorkflowTasks int          `json:"failedWorkflowTasks"`
 		Replayed            int          `json:"replayed"`
 		Unreplayable        int          `json:"unreplayable"`
@@ -62,8 +64,8 @@ func (r *report) printJSON(out io.Writer) error {
 		Seconds             float64      `json:"seconds"`
 	}{
 		r.settings.seed, r.Intents, r.Created, found[foundDuplicate], r.CancelledDuplicates, r.Reruns, found[foundMismatch], found[foundStuck],
-		found[foundWrongResult], found[foundMisplacedAnswer], found[foundBrokenFile], found[foundFailedTask], r.replayed, found[foundUnreplayable],
-		found[foundKey], r.kills, r.kinds, neverFired(r.kinds), r.elapsed.Round(100 * time.Millisecond).Seconds(),
+		found[foundWrongResult], found[foundMisplacedAnswer], found[foundBrokenFile], found[foundOverLimit], found[foundWrongRows],
+		found[foundFailedTask], r.replayed, found[foundUnreplayable], found[foundKey], r.kills, r.kinds, neverFired(r.kinds), r.elapsed.Round(100 * time.Millisecond).Seconds(),
 	})
 }
 
@@ -109,6 +111,8 @@ var notes = map[class]string{
 	foundWrongResult:     "results of another agent, or of other inputs",
 	foundMisplacedAnswer: "answers and messages that were lost, repeated, or reached another question",
 	foundBrokenFile:      "saved files that are not whole, and what saves left over",
+	foundOverLimit:       "agents at work at once with one profile, more than its limit allows",
+	foundWrongRows:       "rows that the results of a batch lack, repeat or report wrongly, and parts left over",
 	foundFailedTask:      "failed workflow tasks, but for those that the server repeats by design",
 	foundUnreplayable:    "histories that the current code does not replay",
 	foundKey:             "histories and logs that hold the API key",

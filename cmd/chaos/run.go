@@ -112,6 +112,7 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	ledger := w.awaitLedger(ctx)
 	w.tally.addRequests(api.Requests())
 	audited := audit(outcomes, ledger, w.findings)
+	w.limits.check(w.findings, ledger)
 	histories, err := w.collectHistories(ctx)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,9 @@ type scenario struct {
 
 // scenarios are all stories but the claims, which the rest of the workflows are.
 var scenarios = []*scenario{
-	stoppedQueue, twoConnections, twoAnswers, consoleAnswers, doubleResumes, lateAnswers, webhooks, brokenSource, twoSavers,
+	stoppedQueue, batchSteered, batchReset, batchAgain, batchCancelled,
+	keyOrders, holderReset, holderTerminated, limiterRestarted, limitChanged,
+	twoConnections, twoAnswers, consoleAnswers, doubleResumes, lateAnswers, webhooks, brokenSource, twoSavers,
 	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetAnswered, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
 	continued, workflowRetried, keyShared, activityReset, activityResetAll,
 	gatewayInWait, expiredInWait, oddMembers, largeResult, deepResult,

@@ -167,14 +167,23 @@ func (s *scene) answerByUpdate(ctx context.Context, agent workflows.AgentState, 
 	return a
 }
 
-// update sends an update to the scene's workflow, again if it is not known what became of it, and
-// decodes its result.
-func (s *scene) update(ctx context.Context, name string, in, result any) (f fate) {
+// update sends an update to the scene's workflow and decodes its result.
+func (s *scene) update(ctx context.Context, name string, in, result any) fate {
+	return s.updateOf(ctx, s.id, name, in, result)
+}
+
+// updateOf sends an update to a workflow, again if it is not known what became of it, and decodes
+// its result unless result is nil. A nil input is none.
+func (s *scene) updateOf(ctx context.Context, workflowID, name string, in, result any) (f fate) {
 	f = unclear
+	var args []any
+	if in != nil {
+		args = append(args, in)
+	}
 	id := uuid.NewString() // the server carries out one update of this id
 	retry(ctx, func(ctx context.Context) error {
 		handle, err := s.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-			WorkflowID: s.id, UpdateName: name, UpdateID: id, Args: []any{in}, WaitForStage: client.WorkflowUpdateStageCompleted,
+			WorkflowID: workflowID, UpdateName: name, UpdateID: id, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
 		})
 		if err == nil {
 			err = handle.Get(ctx, result)

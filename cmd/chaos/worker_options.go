@@ -35,6 +35,7 @@ func optionsFromEnv(queue string) func(*worker.Options) {
 			connection.APIKey = asteroid.APIKeyFromEnv(key)
 			o.Connections[name] = connection
 		}
+		o.Limits.PerProfile = 1
 		o.OutputRoots = []string{os.Getenv(outputEnv)}
 		o.Stores = map[string]asteroid.Store{sourceScheme: sourceStore{os.Getenv(controlEnv) + "/sources"}}
 		if queue == taskQueueWebhooks {

@@ -33,6 +33,7 @@ type workload struct {
 	disruptor                             *disruptor
 	tally                                 *tally
 	findings                              *findings
+	limits                                limitRules
 	timeline                              *timeline // of the processes
 	control                               *control
 	saved                                 string   // the directory to which workers save files
@@ -238,7 +239,10 @@ func (w *workload) awaitCloseOf(ctx context.Context, o *outcome, decode func(get
 			o.state, o.executionID, o.adopted = stateCompleted, result.ExecutionID, result.Adopted
 			o.resultIntent = w.intentOf(result)
 		case failed:
-			if o.state = stateFailed; temporal.IsCanceledError(failure.Unwrap()) {
+			o.state = stateFailed
+			if _, terminated := errors.AsType[*temporal.TerminatedError](failure); terminated {
+				o.state = stateTerminated
+			} else if temporal.IsCanceledError(failure.Unwrap()) {
 				o.state = stateCancelled
 			}
 			o.recordError(failure)

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/cmd/internal/program"
+	"github.com/temporal-asteroid/asteroid/testsuite"
+	"github.com/temporal-asteroid/asteroid/workflows"
+)
+
+// Scenarios of batches. Each row is an intent of its own.
+var (
+	batchSteered   = &scenario{"batch that people steer", 1, (*scene).steerBatch}
+	batchReset     = &scenario{"batch and segment reset", 1, (*scene).resetBatch}
+	batchAgain     = &scenario{"batch run again", 1, (*scene).runBatchAgain}
+	batchCancelled = &scenario{"batch cancelled", 1, (*scene).cancelBatch}
+)
+
+// batchScene is a batch in a scene.
+type batchScene struct {
+	*scene
+	in      workflows.BatchInput
+	rows    []plannedRow
+	results string // path
+}
+
+// newBatch returns a batch of the rows. The first reads of its file break half-way, where a worker
+// may die.
+func (s *scene) newBatch(rows []plannedRow, breaks int) *batchScene {
+	b := &batchScene{scene: s, rows: rows}
+	b.results = filepath.Join(s.saved, s.id, []string{"results.csv", "results.jsonl"}[s.random.IntN(2)])
+	source := badSource{content: rowsFile(s.random, rows), breaks: breaks, stall: 2 * time.Second}
+	template := workflows.RunAgentInput{
+		AgentID: s.serveAgent(rowClerk(rows)), PollIntervalSeconds: pollInterval, Inputs: asteroid.Inputs{inputIntent: "{{" + columnKey + "}}"},
+	}
+	if rows[0].profile != "" {
+		template.AgentProfileID = "{{" + columnProfile + "}}"
+	}
+	b.in = workflows.BatchInput{
+		Rows:     asteroid.BatchRows{Source: &asteroid.FileRef{URI: s.control.sourceURI(s.id, source), Name: "rows.csv"}, KeyColumn: columnKey},
+		Template: template, Results: asteroid.BatchResults{Destination: "file://" + b.results, Fields: []string{inputIntent}}, BatchKey: "batch of " + s.id,
+		MaxConcurrent: 4,
+	}
+	return b
+}
+
+// start starts a workflow that runs the batch.
+func (b *batchScene) start(ctx context.Context, workflowID string) {
+	options := b.startOptions()
+	options.ID = workflowID
+	b.startWorkflow(ctx, options, workflows.BatchName, b.in)
+}
+
+// awaitRows waits until so many rows have had an agent.
+func (b *batchScene) awaitRows(ctx context.Context, n int) bool {
+	ctx, done := context.WithTimeout(ctx, scenePatience)
+	defer done()
+	for b.started() < n {
+		if !program.Sleep(ctx, 50*time.Millisecond) {
+			return false
+		}
+	}
+	return true
+}
+
+// started returns how many rows have had an agent.
+func (b *batchScene) started() (n int) {
+	own := newBatchCheck(nil, nil, asteroid.RowCounts{}, b.api.Executions()).own
+	for _, row := range b.rows {
+		n += one(len(own[row.key]) > 0)
+	}
+	return n
+}
+
+// state queries the state of the batch.
+func (b *batchScene) state(ctx context.Context) (state workflows.BatchState, err error) {
+	err = b.once(ctx, func(ctx context.Context) error {
+		value, err := b.temporal.QueryWorkflow(ctx, b.id, "", workflows.StateQuery)
+		if err != nil {
+			return err
+		}
+		return value.Get(&state)
+	})
+	return state, err
+}
+
+// close awaits the end of the batch, checks what it has left, and returns its result and the
+// outcomes of its rows.
+func (b *batchScene) close(ctx context.Context, workflowID string, cancelled bool) (*workflows.BatchResult, []outcome) {
+	result, closed := b.awaitBatch(ctx, workflowID)
+	if !closed || result == nil {
+		return nil, newBatchCheck(b.rows, nil, asteroid.RowCounts{}, b.api.Executions()).outcomesOf(workflowID, cancelled)
+	}
+	lines, err := readResults(b.results)
+	if err != nil {
+		b.findings.add(foundWrongRows, workflowID, "the results of %s: %v", workflowID, err)
+	}
+	check := newBatchCheck(b.rows, lines, result.Counts, b.api.Executions())
+	for _, text := range check.wrong() {
+		b.findings.add(foundWrongRows, workflowID, "%s: %s", workflowID, text)
+	}
+	for _, name := range leftOver(filepath.Dir(b.results), b.results) {
+		b.findings.add(foundWrongRows, workflowID, "%s: %s is left over", workflowID, name)
+	}
+	if check.attempts() > 1 {
+		b.tally.fire(kindRowsRunAgain)
+	}
+	return result, check.outcomesOf(workflowID, cancelled)
+}
+
+// awaitBatch awaits the end of a batch. The result is nil if there is none.
+func (b *batchScene) awaitBatch(ctx context.Context, workflowID string) (result *workflows.BatchResult, closed bool) {
+	closed = retry(ctx, func(ctx context.Context) error {
+		result = &workflows.BatchResult{}
+		err := b.temporal.GetWorkflow(ctx, workflowID, "").Get(ctx, result)
+		failure, failed := errors.AsType[*temporal.WorkflowExecutionError](err)
+		if !failed {
+			return err
+		}
+		cancel, cancelled := errors.AsType[*temporal.CanceledError](failure)
+		if !cancelled || cancel.Details(result) != nil {
+			b.findings.add(foundMismatch, workflowID, "the batch %s ended without a result: %v", workflowID, failure)
+			result = nil
+		}
+		return nil
+	})
+	if closed {
+		b.closedWorkflows.Add(1)
+	}
+	return result, closed
+}
+
+// childOf returns the id of the nth child of a type that a workflow has started, or nothing.
+func (s *scene) childOf(ctx context.Context, workflowID, workflowType string, n int) string {
+	for _, event := range s.history(ctx, workflowID, "") {
+		child := event.GetStartChildWorkflowExecutionInitiatedEventAttributes()
+		if child.GetWorkflowType().GetName() != workflowType {
+			continue
+		}
+		if n--; n < 0 {
+			return child.GetWorkflowId()
+		}
+	}
+	return ""
+}
+
+// People pause a batch, let more rows run at once, resume it, and have the failed rows run again. A
+// worker dies while it writes results, which it has to read from the service.
+func (s *scene) steerBatch(ctx context.Context) []outcome {
+	b := s.newBatch(planRows(s, 12, 3), 0)
+	b.in.Results.WholeResult = true
+	b.start(ctx, s.id)
+	b.awaitRows(ctx, 3)
+	if s.update(ctx, workflows.PauseBatchUpdate, nil, nil) == accepted {
+		b.checkPause(ctx)
+	}
+	if s.update(ctx, workflows.SetConcurrencyUpdate, workflows.SetConcurrencyInput{MaxConcurrent: 8}, nil) == accepted {
+		s.tally.fire(kindBatchPace)
+	}
+	s.update(ctx, workflows.RerunFailedUpdate, nil, nil)
+	s.update(ctx, workflows.ResumeBatchUpdate, nil, nil)
+	var killing sync.WaitGroup
+	killing.Go(func() { b.killWriter(ctx) })
+	_, outcomes := b.close(ctx, s.id, false)
+	killing.Wait()
+	return outcomes
+}
+
+// checkPause finds rows that start although the batch is paused.
+func (b *batchScene) checkPause(ctx context.Context) {
+	patience, done := context.WithTimeout(ctx, scenePatience)
+	defer done()
+	for {
+		state, err := b.state(ctx)
+		if err == nil && state.Phase == "paused" && state.AtWork == 0 {
+			break
+		}
+		if !program.Sleep(patience, 100*time.Millisecond) {
+			return
+		}
+	}
+	before := b.started()
+	program.Sleep(ctx, 2*time.Second)
+	if after := b.started(); after != before {
+		b.findings.add(foundMismatch, b.id, "%d rows of %s started while it was paused", after-before, b.id)
+	}
+	if before < len(b.rows) {
+		b.tally.fire(kindBatchPaused)
+	}
+}
+
+// killWriter kills the worker that writes the results of the batch's first segment: a read of an
+// agent whose row has ended is slow.
+func (b *batchScene) killWriter(ctx context.Context) {
+	segment := b.childOf(ctx, b.id, workflows.BatchSegmentName, 0)
+	b.awaitRows(ctx, len(b.rows))
+	b.stallReads(ctx)
+	for range 3 {
+		if b.killIn(ctx, segment, asteroid.WriteBatchPartName) {
+			return
+		}
+	}
+}
+
+// stallReads makes the next reads of the agent of the first row slow. Its row has ended by now.
+func (b *batchScene) stallReads(ctx context.Context) {
+	if e, ok := b.awaitExecution(ctx, b.rows[0].key, func(e testsuite.Execution) bool { return terminal(e.Status) }); ok {
+		b.api.InjectAbout(e.ID, readOperation, testsuite.Stall(stallTime), 2)
+	}
+}
+
+// The batch is reset, and then a segment of it, while rows are at work. A worker dies while it reads
+// the rows. Each profile serves one row at a time.
+func (s *scene) resetBatch(ctx context.Context) []outcome {
+	profiles := []string{s.api.AddProfile(s.id + "/1"), s.api.AddProfile(s.id + "/2"), s.api.AddProfile(s.id + "/3"), s.api.AddProfile(s.id + "/4")}
+	b := s.newBatch(planRows(s, 12, 2, profiles...), 1)
+	for _, profileID := range profiles {
+		s.limits.add(limitRule{workflowID: s.id, profileID: profileID, most: 1})
+	}
+	b.in.MaxConcurrent, b.in.Failures.Reruns = 6, 1
+	b.start(ctx, s.id)
+	s.killIn(ctx, s.id, asteroid.PlanBatchName)
+	b.awaitRows(ctx, 3)
+	if s.reset(ctx, s.id, "", []int{0, -1}[s.random.IntN(2)]) != "" && b.started() < len(b.rows) {
+		s.tally.fire(kindBatchReset)
+	}
+	b.awaitRows(ctx, 6)
+	if segment := s.segmentOf(ctx); segment != "" && s.reset(ctx, segment, "", []int{0, -1}[s.random.IntN(2)]) != "" && b.started() < len(b.rows) {
+		s.tally.fire(kindSegmentReset)
+	}
+	_, outcomes := b.close(ctx, s.id, false)
+	return outcomes
+}
+
+// segmentOf waits for the batch to start its first segment, and returns its id. A batch that was
+// reset starts it again.
+func (s *scene) segmentOf(ctx context.Context) (id string) {
+	ctx, done := context.WithTimeout(ctx, scenePatience)
+	defer done()
+	for id == "" && program.Sleep(ctx, 100*time.Millisecond) {
+		id = s.childOf(ctx, s.id, workflows.BatchSegmentName, 0)
+	}
+	return id
+}
+
+// The batch runs again under its key, and only the rows that have failed may.
+func (s *scene) runBatchAgain(ctx context.Context) []outcome {
+	b := s.newBatch(planRows(s, 10, 3), 0)
+	b.start(ctx, s.id)
+	first, outcomes := b.close(ctx, s.id, false)
+	if first == nil {
+		return outcomes
+	}
+	again := s.id + "-again"
+	b.start(ctx, again)
+	second, outcomes := b.close(ctx, again, false)
+	if second == nil {
+		return outcomes
+	}
+	if second.AlreadySucceeded != first.Counts.Succeeded {
+		s.findings.add(foundMismatch, again, "%s says that %d rows had succeeded, and %s says %d", again, second.AlreadySucceeded, s.id, first.Counts.Succeeded)
+	}
+	if first.Counts.Failed > 0 && second.Counts.Succeeded == len(b.rows) {
+		s.tally.fire(kindBatchAgain)
+	}
+	return outcomes
+}
+
+// The batch is cancelled, by its update or as a workflow, while some of its rows are at work.
+func (s *scene) cancelBatch(ctx context.Context) []outcome {
+	const short = 3
+	rows := planRows(s, 12, 0)
+	for i := range rows[short:] {
+		rows[short+i].work = time.Minute
+	}
+	b := s.newBatch(rows, 0)
+	b.start(ctx, s.id)
+	b.awaitRows(ctx, short+2)
+	if s.random.IntN(2) == 0 {
+		s.requestCancel(ctx, s.id)
+	} else {
+		s.update(ctx, workflows.CancelBatchUpdate, nil, nil)
+	}
+	result, outcomes := b.close(ctx, s.id, true)
+	if result != nil && result.Counts.Cancelled > 0 && result.Counts.NotRun > 0 {
+		s.tally.fire(kindBatchCancelled)
+	}
+	return outcomes
+}
