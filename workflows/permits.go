@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -39,7 +40,7 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 	if p.token == "" {
 		info := workflow.GetInfo(ctx)
 		r.agents.permitTokens++
-		p.token = info.WorkflowExecution.ID + "|" + originalRunID(info) + "|" + strconv.Itoa(r.agents.permitTokens)
+		p.token = permitTokenPrefix(info) + strconv.Itoa(r.agents.permitTokens)
 		p.since, p.limits = workflow.Now(ctx), r.in.Limits
 	}
 	p.granted = map[string]string{}
@@ -75,6 +76,11 @@ func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// permitTokenPrefix begins the tokens of the workflow's agents. A reset does not change it.
+func permitTokenPrefix(info *workflow.Info) string {
+	return info.WorkflowExecution.ID + "|" + originalRunID(info) + "|"
 }
 
 func (r *AgentRun) acquirePermit(ctx workflow.Context, index int) (*asteroid.AcquirePermitResult, error) {
@@ -130,7 +136,9 @@ func releasePermit(ctx workflow.Context, limiter, token string) workflow.Future 
 }
 
 // receivePermits receives what limiters tell, until the workflow closes. A permit that no agent
-// wants any more goes back at once.
+// wants any more goes back at once. One that no agent has asked for yet does not: a run that a reset
+// has replaced took it, and its agent may be at work. This run asks for it under the same token, or
+// does not answer, so that the limiter frees it.
 func (a *agents) receivePermits(ctx workflow.Context) {
 	events := workflow.GetSignalChannel(ctx, asteroid.PermitSignal)
 	for {
@@ -138,7 +146,7 @@ func (a *agents) receivePermits(ctx workflow.Context) {
 		events.Receive(ctx, &event)
 		i := slices.IndexFunc(a.runs, func(r *AgentRun) bool { return event.Token != "" && r.permits.token == event.Token })
 		switch {
-		case event.Limiter == "":
+		case event.Limiter == "", i < 0 && a.mayAskFor(ctx, event.Token):
 		case i < 0:
 			releasePermit(ctx, event.Limiter, event.Token)
 		case event.Granted:
@@ -147,6 +155,13 @@ func (a *agents) receivePermits(ctx workflow.Context) {
 			a.runs[i].confirmPermit(ctx, event.Limiter)
 		}
 	}
+}
+
+// mayAskFor reports whether a token is one that this run of the workflow has not come to yet.
+func (a *agents) mayAskFor(ctx workflow.Context, token string) bool {
+	number, own := strings.CutPrefix(token, permitTokenPrefix(workflow.GetInfo(ctx)))
+	n, err := strconv.Atoi(number)
+	return own && err == nil && n > a.permitTokens
 }
 
 // confirmPermit tells a limiter that asks that this run of the workflow holds a permit, or wants

@@ -35,6 +35,7 @@ type bench struct {
 	lookupGrace   time.Duration
 	attributes    asteroid.SearchAttributes
 	schemaChecker asteroid.SchemaChecker
+	plugins       []sdkworker.Plugin // that follow the library's
 }
 
 func newBench(t *testing.T, options ...testsuite.Option) *bench {
@@ -72,7 +73,7 @@ func (b *bench) connect(change func(*asteroid.Connection)) {
 		Events: b.events, LookupGrace: b.lookupGrace, SearchAttributes: b.attributes, SchemaChecker: b.schemaChecker,
 	})
 	require.NoError(b.t, err)
-	b.options.Plugins = []sdkworker.Plugin{plugin}
+	b.options.Plugins = append([]sdkworker.Plugin{plugin}, b.plugins...)
 	b.SetWorkerOptions(b.options)
 }
 
