@@ -136,9 +136,9 @@ func releasePermit(ctx workflow.Context, limiter, token string) workflow.Future 
 }
 
 // receivePermits receives what limiters tell, until the workflow closes. A permit that no agent
-// wants any more goes back at once. One that no agent has asked for yet does not: a run that a reset
-// has replaced took it, and its agent may be at work. This run asks for it under the same token, or
-// does not answer, so that the limiter frees it.
+// wants any more goes back at once. One that no agent has asked for yet does not: a run that a
+// reset has replaced took it, and its agent may be at work. This run asks for it under the same
+// token, or does not answer, so that the limiter frees it.
 func (a *agents) receivePermits(ctx workflow.Context) {
 	events := workflow.GetSignalChannel(ctx, asteroid.PermitSignal)
 	for {

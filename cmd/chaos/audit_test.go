@@ -39,6 +39,7 @@ func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 	t.Parallel()
 	completed := outcome{intent: "w", workflowID: "w", state: stateCompleted, executionID: "e", resultIntent: "w"}
 	cancelled := outcome{intent: "w", workflowID: "w", state: stateCancelled, cancelPlanned: true, closedAt: noon}
+	terminated := outcome{intent: "w", workflowID: "w", state: stateTerminated, terminatePlanned: true}
 	failed := outcome{
 		intent: "w", workflowID: "w", state: stateFailed, executionID: "e", expectFailure: true,
 		errorType: asteroid.ErrorTypeExecutionFailed, reason: plannedFailure, message: "failed",
@@ -111,6 +112,11 @@ func TestAuditCountsEveryKindOfFinding(t *testing.T) {
 			auditResult{Created: 1}, foundMismatch, "ran on and is completed"},
 		{"cancelled without a request", with(cancelled, func(o *outcome) { o.cancelPlanned = false }), []testsuite.Execution{cancelledOnce},
 			auditResult{Created: 1}, foundMismatch, "no cancellation was planned"},
+		{"terminated, and the agent works on", terminated, []testsuite.Execution{endedAt(noon.Add(time.Second), completedOnce)}, auditResult{Created: 1}, "", ""},
+		{"terminated, and it ran twice", terminated, []testsuite.Execution{completedOnce, inLedger("f", "w", "completed")},
+			auditResult{Created: 2, Duplicated: 1}, foundDuplicate, "w ran 2 times"},
+		{"terminated without a plan", with(terminated, func(o *outcome) { o.terminatePlanned = false }), []testsuite.Execution{completedOnce},
+			auditResult{Created: 1}, foundMismatch, "no termination was planned"},
 		{"a workflow that is open", outcome{intent: "w", workflowID: "w"}, []testsuite.Execution{completedOnce}, auditResult{Created: 1}, foundStuck, "still open"},
 		{"an execution that does not end", completed, []testsuite.Execution{completedOnce, rerun(inLedger("r", "w", "running"))},
 			auditResult{Created: 1, Reruns: 1}, foundStuck, "still running"},
@@ -172,7 +178,7 @@ func TestReportPrintsTableAndJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(object.String()), &decoded))
 	for name, want := range map[string]any{
 		"seed": 7., "intents": 0., "created": 0., "aliveDuplicates": 0., "cancelledDuplicates": 0., "reruns": 0., "lost": 0., "stuck": 1.,
-		"wrongResults": 0., "misplacedAnswers": 0., "brokenFiles": 0., "failedWorkflowTasks": 0., "replayed": 0., "unreplayable": 0.,
+		"wrongResults": 0., "misplacedAnswers": 0., "brokenFiles": 0., "overLimits": 0., "wrongRows": 0., "failedWorkflowTasks": 0., "replayed": 0., "unreplayable": 0.,
 		"keysInTheOpen": 0., "workerKills": 3., "seconds": 1.2,
 	} {
 		require.Equal(t, want, decoded[name], name)

@@ -45,7 +45,7 @@ func (s *scene) newBatch(rows []plannedRow, breaks int) *batchScene {
 	}
 	b.in = workflows.BatchInput{
 		Rows:     asteroid.BatchRows{Source: &asteroid.FileRef{URI: s.control.sourceURI(s.id, source), Name: "rows.csv"}, KeyColumn: columnKey},
-		Template: template, Results: asteroid.BatchResults{Destination: "file://" + b.results, Fields: []string{inputIntent}}, BatchKey: "batch of " + s.id,
+		Template: template, Results: asteroid.BatchResults{Destination: "file://" + b.results, Fields: []string{inputIntent}}, BatchKey: s.id + "-batch",
 		MaxConcurrent: 4,
 	}
 	return b
@@ -216,8 +216,8 @@ func (b *batchScene) stallReads(ctx context.Context) {
 	}
 }
 
-// The batch is reset, and then a segment of it, while rows are at work. A worker dies while it reads
-// the rows. Each profile serves one row at a time.
+// The batch is reset, and then a segment of it, while rows are at work. A worker dies while it
+// reads the rows. Each profile serves one row at a time.
 func (s *scene) resetBatch(ctx context.Context) []outcome {
 	profiles := []string{s.api.AddProfile(s.id + "/1"), s.api.AddProfile(s.id + "/2"), s.api.AddProfile(s.id + "/3"), s.api.AddProfile(s.id + "/4")}
 	b := s.newBatch(planRows(s, 12, 2, profiles...), 1)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -23,9 +24,6 @@ var (
 	limiterRestarted = &scenario{"limiter restarted", 1, (*scene).restartLimiter}
 	limitChanged     = &scenario{"limit changed", 1, (*scene).changeLimit}
 )
-
-// freePatience is how long a permit of a dead holder may stay taken.
-const freePatience = time.Minute
 
 // limitedRun returns the input of the scene's nth run with a profile.
 func (s *scene) limitedRun(n int, profileID string, work time.Duration, limits ...asteroid.Limit) workflows.RunAgentInput {
@@ -73,8 +71,8 @@ func (s *scene) awaitWorking(ctx context.Context, intent string) bool {
 	return works
 }
 
-// The runs of two tenants take two keys, half of them in the other order. One run is cancelled while
-// it waits.
+// The runs of two tenants take two keys, half of them in the other order. One run is cancelled
+// while it waits.
 func (s *scene) takeKeysInBothOrders(ctx context.Context) []outcome {
 	const runs, most = 8, 2
 	profileID := s.api.AddProfile(s.id)
@@ -104,11 +102,18 @@ func (s *scene) takeKeysInBothOrders(ctx context.Context) []outcome {
 }
 
 // The holder is reset to its beginning while others wait. Its agent works on, so nobody else may
-// have the permit.
+// have the permit. Half of the holders have a limit of their own. The others find out by the
+// staging of their file that the worker limits them.
 func (s *scene) resetHolder(ctx context.Context) []outcome {
 	profileID := s.api.AddProfile(s.id)
-	s.limits.add(limitRule{workflowID: s.limitedID(0), profileID: profileID, most: 1})
-	outcomes := s.startLimited(ctx, s.limitedRun(0, profileID, s.some(8*time.Second, 12*time.Second)))
+	s.limits.add(limitRule{workflowID: s.id, profileID: profileID, most: 1})
+	holder := s.limitedRun(0, profileID, s.some(8*time.Second, 12*time.Second))
+	if s.random.IntN(2) == 0 {
+		holder.Limits = []asteroid.Limit{{Key: asteroid.ProfileLimitKey(profileID)}}
+	} else {
+		holder.Files = []asteroid.FileRef{{URI: "data:,claim", Name: "claim.txt"}}
+	}
+	outcomes := s.startLimited(ctx, holder)
 	works := s.awaitWorking(ctx, outcomes[0].intent)
 	for n := range 2 {
 		outcomes = append(outcomes, s.startLimited(ctx, s.limitedRun(n+1, profileID, s.some(time.Second, 3*time.Second)))...)
@@ -138,7 +143,7 @@ func (s *scene) terminateHolder(ctx context.Context) []outcome {
 	terminated := outcomes[0].state == stateTerminated
 	if terminated {
 		freed[outcomes[0].intent] = at
-		s.checkFreed(profileID, outcomes, at)
+		s.checkFreed(ctx, profileID, outcomes[0], at)
 	}
 	if works && waits && terminated {
 		s.tally.fire(kindHolderTerminated)
@@ -147,17 +152,35 @@ func (s *scene) terminateHolder(ctx context.Context) []outcome {
 	return outcomes
 }
 
-// checkFreed finds a permit that its holder has kept too long after its termination.
-func (s *scene) checkFreed(profileID string, outcomes []outcome, terminatedAt time.Time) {
-	first := time.Time{}
-	for _, e := range s.api.Executions() {
-		if e.AgentProfileID == profileID && e.CreatedAt.After(terminatedAt) && (first.IsZero() || e.CreatedAt.Before(first)) {
-			first = e.CreatedAt
+// checkFreed finds a permit that the limiter has left to a holder that was terminated.
+func (s *scene) checkFreed(ctx context.Context, profileID string, holder outcome, terminatedAt time.Time) {
+	events := s.history(ctx, asteroid.LimiterWorkflowID(connectionAgents, asteroid.ProfileLimitKey(profileID)), "")
+	if looks := looksBeforeGrant(events, terminatedAt); looks > maxLooks {
+		s.findings.add(foundStuck, holder.workflowID, "the limiter looked %d times until it found that the holder %s was terminated", looks, holder.workflowID)
+	}
+}
+
+// maxLooks is how often a limiter may look at its holders until it finds one that was terminated. A
+// look finds none while the Temporal server restarts.
+const maxLooks = 2
+
+// looksBeforeGrant returns how often a limiter has looked at its holders from a time until its next
+// grant.
+func looksBeforeGrant(events []*historypb.HistoryEvent, from time.Time) (looks int) {
+	scheduled := map[int64]bool{}
+	for _, event := range events {
+		signal := event.GetSignalExternalWorkflowExecutionInitiatedEventAttributes()
+		switch activity := event.GetActivityTaskScheduledEventAttributes(); {
+		case event.GetEventTime().AsTime().Before(from):
+		case activity.GetActivityType().GetName() == asteroid.CheckPermitHoldersName:
+			scheduled[event.GetEventId()] = true
+		case scheduled[event.GetActivityTaskCompletedEventAttributes().GetScheduledEventId()]:
+			looks++
+		case signal.GetSignalName() == asteroid.PermitSignal:
+			return looks
 		}
 	}
-	if late := first.Sub(terminatedAt); !first.IsZero() && late > freePatience {
-		s.findings.add(foundStuck, outcomes[1].workflowID, "the permit of %s was free %s after its termination", outcomes[0].workflowID, late.Round(time.Second))
-	}
+	return looks
 }
 
 // The limiter is terminated or reset while runs hold its permits and wait for them. It may forget

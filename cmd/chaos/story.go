@@ -51,11 +51,12 @@ func (w *workload) storiesOf(found []finding, histories []runHistory, ledger []t
 	return told
 }
 
-// storyOf tells what happened to a workflow, its executions and meanwhile to the processes.
+// storyOf tells what happened to a workflow and to those whose ids begin with its id, such as the
+// rows of a batch, to their executions, and meanwhile to the processes.
 func (w *workload) storyOf(workflowID string, histories []runHistory, ledger []testsuite.Execution) string {
 	var moments []moment
 	for _, run := range histories {
-		if run.GetWorkflowId() == workflowID {
+		if strings.HasPrefix(run.GetWorkflowId(), workflowID) {
 			moments = append(moments, momentsOfRun(run)...)
 		}
 	}
@@ -106,7 +107,7 @@ func momentsOfRun(run runHistory) (moments []moment) {
 	for _, event := range run.events {
 		text := describeEvent(event, activityTypes)
 		if text != "" {
-			moments = append(moments, moment{event.GetEventTime().AsTime(), fmt.Sprintf("run %s event %d: %s", shortRunID(run), event.GetEventId(), text)})
+			moments = append(moments, moment{event.GetEventTime().AsTime(), fmt.Sprintf("%s, run %s event %d: %s", run.GetWorkflowId(), shortRunID(run), event.GetEventId(), text)})
 		}
 	}
 	return moments
