@@ -11,10 +11,57 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
+// BatchRows says where the rows of a batch are and how to read them. Give Source or Inline.
+type BatchRows struct {
+	// Source is a file with one row per line or record: CSV with a header, or JSON lines, one
+	// object each. Any source of StageFiles will do. It is read once, when the batch begins.
+	Source *FileRef `json:"source,omitempty"`
+	// Inline are the rows themselves, as JSON objects of at most 256 KiB together. They enter
+	// history. Errors count them as lines.
+	Inline []json.RawMessage `json:"inline,omitempty"`
+	// Format is told by the name or the content type of Source when empty.
+	Format RowFormat `json:"format,omitempty"`
+	// Delimiter is the character between two cells of CSV. Empty means the one of , ; | and tab
+	// that the header has most often.
+	Delimiter string `json:"delimiter,omitempty"`
+	// Encoding is utf-8, utf-16, latin1 or windows-1252. Empty means what a byte order mark says,
+	// else utf-8. A byte that is no UTF-8 is an error that names line and column. latin1 is read as
+	// windows-1252, which only adds characters to it.
+	Encoding string `json:"encoding,omitempty"`
+	// KeyColumn names the column whose value identifies a row, in this batch and when it is run
+	// again. The values are unique texts or numbers of at most 200 bytes; white space around them
+	// does not count. Empty means the row's number, counted from 1.
+	KeyColumn string `json:"keyColumn,omitempty"`
+	// OnMalformed is RowsRefuse when empty.
+	OnMalformed OnRows `json:"onMalformed,omitempty"`
+	// OnChanged says what happens to a row that has succeeded before, under the same batch key and
+	// row key, with other content. It is RowsRefuse when empty.
+	OnChanged OnRows `json:"onChanged,omitempty"`
+}
+
+// RowFormat is the format of a file of rows.
+type RowFormat string
+
+// The formats of rows and results.
 const (
-	maxBatchKey   = 200
-	maxInlineRows = 256 << 10
+	RowsCSV       RowFormat = "csv"
+	RowsJSONLines RowFormat = "jsonl"
 )
+
+// OnRows says what to do with rows of a kind.
+type OnRows string
+
+const (
+	// RowsRefuse refuses the batch before its first agent starts. The error names the first 20 rows
+	// by line and column.
+	RowsRefuse OnRows = "refuse"
+	// RowsSkip leaves the malformed rows out. The results have them, with the status skipped.
+	RowsSkip OnRows = "skip"
+	// RowsRerun runs the changed rows again.
+	RowsRerun OnRows = "rerun"
+)
+
+const maxInlineRows = 256 << 10
 
 // Validate checks the form of the rows' description. Its error is asteroid.InvalidInput and names
 // the field. Only the activity reads the rows.
@@ -51,47 +98,6 @@ func (r *BatchRows) checkDelimiter() error {
 	delimiter, size := utf8.DecodeRuneInString(r.Delimiter)
 	if r.Delimiter != "" && (size != len(r.Delimiter) || delimiter == utf8.RuneError || strings.ContainsRune("\"\r\n\x00", delimiter)) {
 		return NewInvalidInput("rows.delimiter", "must be one character, and neither a quote nor a line break")
-	}
-	return nil
-}
-
-// Validate checks the form of the results' description. Its error is asteroid.InvalidInput and
-// names the field. Only the activity checks Destination, since each worker accepts others.
-func (r *BatchResults) Validate() error {
-	switch {
-	case r.Destination == "":
-		return NewInvalidInput("results.destination", "is required: name the file for the results, such as file:///srv/claims/results.csv")
-	case strings.HasSuffix(r.Destination, "/"):
-		return NewInvalidInput("results.destination", "must name a file, not a folder")
-	}
-	for i, field := range r.Fields {
-		if field == "" {
-			return NewInvalidInput(fmt.Sprintf("results.fields[%d]", i), "is empty")
-		}
-	}
-	return checkOneOf("results.format", r.Format, RowsCSV, RowsJSONLines)
-}
-
-func (p *BatchPlan) validate() error {
-	switch {
-	case p.BatchKey == "":
-		return NewInvalidInput("batchKey", "is required")
-	case len(p.BatchKey) > maxBatchKey || strings.ContainsFunc(p.BatchKey, text.Misleading):
-		return NewInvalidInput("batchKey", fmt.Sprintf("must have at most %d bytes and no invisible characters", maxBatchKey))
-	}
-	return cmp.Or(checkID("planId", p.PlanID), p.Results.Validate())
-}
-
-func checkPass(field string, number int) error {
-	if number < 1 {
-		return NewInvalidInput(field, fmt.Sprintf("is %d: must be at least 1", number))
-	}
-	return nil
-}
-
-func checkTemplate(template json.RawMessage) error {
-	if jsonKind(template) != kindObject {
-		return NewInvalidInput("template", "must be an object, the input of asteroid.RunAgent")
 	}
 	return nil
 }
