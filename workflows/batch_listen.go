@@ -16,20 +16,10 @@ func (b *batch) listen(ctx, runCtx workflow.Context) {
 		b.cancel("the workflow was cancelled")
 	})
 	workflow.Go(runCtx, func(ctx workflow.Context) {
-		reports := workflow.GetSignalChannel(ctx, segmentReportSignal)
-		for {
-			var report segmentReport
-			reports.Receive(ctx, &report)
-			b.takeReport(report)
-		}
+		receiveEach(ctx, workflow.GetSignalChannel(ctx, segmentReportSignal), b.takeReport)
 	})
 	workflow.Go(runCtx, func(ctx workflow.Context) {
-		waits := workflow.GetSignalChannel(ctx, rowWaitSignal)
-		for {
-			var wait rowWait
-			waits.Receive(ctx, &wait)
-			b.takeWait(wait)
-		}
+		receiveEach(ctx, workflow.GetSignalChannel(ctx, rowWaitSignal), b.takeWait)
 	})
 	for _, s := range b.Open {
 		b.followSegment(runCtx, s)
@@ -88,13 +78,8 @@ func (b *batch) continueAsNew(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	reports, waits := workflow.GetSignalChannel(ctx, segmentReportSignal), workflow.GetSignalChannel(ctx, rowWaitSignal)
-	for report := (segmentReport{}); reports.ReceiveAsync(&report); report = (segmentReport{}) {
-		b.takeReport(report)
-	}
-	for wait := (rowWait{}); waits.ReceiveAsync(&wait); wait = (rowWait{}) {
-		b.takeWait(wait)
-	}
+	takeAll(workflow.GetSignalChannel(ctx, segmentReportSignal), b.takeReport)
+	takeAll(workflow.GetSignalChannel(ctx, rowWaitSignal), b.takeWait)
 	b.Waits = slices.DeleteFunc(b.Waits, func(w rowWait) bool { return w.Phase == "" })
 	in := b.in
 	in.Internal.Progress = &b.batchProgress

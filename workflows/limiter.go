@@ -82,18 +82,10 @@ func (l *limiter) register(ctx workflow.Context) error {
 	l.acquired = workflow.GetSignalChannel(ctx, asteroid.AcquirePermitSignal)
 	l.released = workflow.GetSignalChannel(ctx, asteroid.ReleasePermitSignal)
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		for {
-			var request asteroid.PermitRequest
-			l.acquired.Receive(ctx, &request)
-			l.acquire(ctx, request)
-		}
+		receiveEach(ctx, l.acquired, func(request asteroid.PermitRequest) { l.acquire(ctx, request) })
 	})
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		for {
-			var release asteroid.PermitRelease
-			l.released.Receive(ctx, &release)
-			l.release(ctx, release.Token)
-		}
+		receiveEach(ctx, l.released, func(release asteroid.PermitRelease) { l.release(ctx, release.Token) })
 	})
 	return errors.Join(
 		workflow.SetQueryHandler(ctx, StateQuery, func() (asteroid.LimiterState, error) { return l.queue.state(l.in), nil }),
@@ -253,16 +245,8 @@ func (l *limiter) continueAsNew(ctx workflow.Context) error {
 
 // receiveAll takes the signals that have arrived.
 func (l *limiter) receiveAll() {
-	var request asteroid.PermitRequest
-	for l.acquired.ReceiveAsync(&request) {
-		l.queue.request(request)
-		request = asteroid.PermitRequest{}
-	}
-	var release asteroid.PermitRelease
-	for l.released.ReceiveAsync(&release) {
-		l.queue.release(release.Token)
-		release = asteroid.PermitRelease{}
-	}
+	takeAll(l.acquired, func(request asteroid.PermitRequest) { l.queue.request(request) })
+	takeAll(l.released, func(release asteroid.PermitRelease) { l.queue.release(release.Token) })
 }
 
 func (l *limiter) setMax(ctx workflow.Context, in Input[asteroid.SetLimitInput]) (asteroid.LimiterState, error) {

@@ -3,6 +3,7 @@ package integration
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -328,4 +329,36 @@ func TestLimiterContinuesAsNew(t *testing.T) {
 	info := described.WorkflowExecutionInfo
 	require.NotEqual(t, info.FirstRunId, info.Execution.RunId, "it continued as new")
 	require.Less(t, cmp.Or(info.HistoryLength, 1), int64(3000))
+}
+
+// A signal that arrives while the limiter continues as new is not lost.
+func TestLimiterTakesEveryRequestOfAStorm(t *testing.T) {
+	s, limit := limitStack(t)
+	l := limit("login", 1)
+	agent := s.api.ServeAgent("busy", worksFor(time.Hour))
+	s.startWorker()
+	holder := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: agent, Limits: []asteroid.Limit{l}})
+	t.Cleanup(func() { _ = s.client.TerminateWorkflow(context.Background(), holder.GetID(), "", "the test is over") })
+	s.awaitState(holder, phase(workflows.PhaseRunning))
+	limiter := asteroid.LimiterWorkflowID("", l.Key)
+	t.Cleanup(func() { _ = s.client.TerminateWorkflow(context.Background(), limiter, "", "the test is over") })
+	const n, senders = 2400, 4
+	errs := make([]error, senders)
+	var wait sync.WaitGroup
+	for sender := range senders {
+		wait.Go(func() {
+			for i := range n / senders {
+				request := asteroid.PermitRequest{
+					Token: fmt.Sprint(sender, "|", i), WorkflowID: "nobody", RunID: "run", FirstRunID: "run", Max: 1, RequestedAt: time.Now(),
+				}
+				errs[sender] = errors.Join(errs[sender], s.client.SignalWorkflow(s.ctx(), limiter, "", asteroid.AcquirePermitSignal, request))
+			}
+		})
+	}
+	wait.Wait()
+	require.NoError(t, errors.Join(errs...))
+	s.awaitLimiter(l, func(state asteroid.LimiterState) bool { return state.Waiting == n })
+	described, err := s.client.DescribeWorkflowExecution(s.ctx(), limiter, "")
+	require.NoError(t, err)
+	require.NotEqual(t, described.WorkflowExecutionInfo.FirstRunId, described.WorkflowExecutionInfo.Execution.RunId, "it continued as new")
 }
