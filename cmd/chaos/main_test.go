@@ -140,6 +140,7 @@ func TestNewPlanIsEqualForEqualSeeds(t *testing.T) {
 	late, others := a.queues()
 	require.Len(t, late, 3)
 	require.Len(t, others, 197)
+	require.Contains(t, longScenarios, a.scenarios[others[0]], "what takes long begins early")
 	for _, n := range late {
 		require.Nil(t, a.scenarios[n])
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	rand "math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -213,14 +214,18 @@ func (in *intent) input(agentID string) workflows.RunAgentInput {
 }
 
 // queues returns the workflows with late intents, which are started one after another, and the
-// others.
+// others. Those that take longest come first, so that the run does not end with them.
 func (p *plan) queues() (late, others []int) {
+	var short []int
 	for n, in := range p.intents {
-		if in.late {
+		switch {
+		case in.late:
 			late = append(late, n)
-		} else {
+		case slices.Contains(longScenarios, p.scenarios[n]):
 			others = append(others, n)
+		default:
+			short = append(short, n)
 		}
 	}
-	return late, others
+	return late, append(others, short...)
 }

@@ -42,6 +42,9 @@ var scenarios = []*scenario{
 	gatewayInWait, expiredInWait, oddMembers, largeResult, deepResult,
 }
 
+// longScenarios are those that take about a minute.
+var longScenarios = []*scenario{stoppedQueue, limiterRestarted, batchSteered, batchReset, batchAgain, batchCancelled}
+
 // scene is one telling of a scenario.
 type scene struct {
 	*workload

@@ -131,7 +131,7 @@ func (b *batchScene) awaitBatch(ctx context.Context, workflowID string) (result 
 		}
 		return nil
 	})
-	if closed {
+	if closed && workflowID == b.id {
 		b.closedWorkflows.Add(1)
 	}
 	return result, closed
