@@ -107,7 +107,7 @@ func TestBatchDetailsSayHowToSteer(t *testing.T) {
 	_, err := b.runBatch(t, batchInput(4))
 	require.NoError(t, err)
 	for _, text := range []string{
-		"of agent `agent` is **running** since", "`[####....................................]` 10%, 4 of 40 rows, 4 at work",
+		"of agent `agent` is **running** since", "`[###...........................]` 10%, 4 of 40 rows, 4 at work",
 		"`asteroid.pauseBatch`: starts no new rows", "`asteroid.setConcurrency` with `{\"maxConcurrent\":4}`", "`asteroid.cancelBatch`",
 		"--workflow-id " + batchID + " --name asteroid.pauseBatch\n",
 	} {

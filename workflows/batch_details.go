@@ -13,7 +13,7 @@ import (
 )
 
 // barWidth is the number of characters of a bar on a page.
-const barWidth = 40
+const barWidth = 30
 
 // markdown renders the state for a person who opens the workflow's page.
 func (b *batch) markdown(info *workflow.Info, s BatchState) string {
@@ -37,7 +37,7 @@ func (b *batch) markdown(info *workflow.Info, s BatchState) string {
 		line("Not run", "%d succeeded in an earlier batch of this key, %d are malformed", s.AlreadySucceeded, s.Skipped)
 	}
 	if s.RowsPerMinute > 0 && s.Phase == batchRunning {
-		line("Rate", "%.1f rows a minute, estimated end %s", s.RowsPerMinute, s.EstimatedEnd.UTC().Format(clockTime))
+		line("Rate", "%.1f rows a minute lately; at that rate it ends at %s", s.RowsPerMinute, s.EstimatedEnd.UTC().Format(clockTime))
 	}
 	line("Results", "%s", inlineCode(b.plan.Results.Destination))
 	if s.Stopped != "" {

@@ -342,11 +342,11 @@ func (c *cli) awaitBatch(ctx context.Context, s *service, id string) error {
 		if err := s.GetWorkflow(ctx, id, w.runID()).Get(ctx, &result); err != nil {
 			return err
 		}
-		return c.printBatchResult(result)
+		return c.printBatchResult(id, result)
 	}
 }
 
-func (c *cli) printBatchResult(result workflows.BatchResult) error {
+func (c *cli) printBatchResult(id string, result workflows.BatchResult) error {
 	err := c.print(result, func(out io.Writer) error {
 		field(out, "Rows", rowCounts(result.Counts))
 		if result.AlreadySucceeded > 0 {
@@ -362,10 +362,19 @@ func (c *cli) printBatchResult(result workflows.BatchResult) error {
 		}
 		return nil
 	})
-	if counts := result.Counts; err == nil && counts.Failed+counts.Cancelled+counts.NotRun > 0 {
-		return codedError{exitAgentFailed, fmt.Errorf("%d rows have not succeeded: asteroid batch retry-failed runs them again", counts.Failed+counts.Cancelled+counts.NotRun)}
+	counts := result.Counts
+	if lacking := counts.Failed + counts.Cancelled + counts.NotRun; err == nil && lacking > 0 {
+		return codedError{exitAgentFailed, fmt.Errorf("%s not succeeded: the results say why, and asteroid batch retry-failed %s runs them again",
+			rowsHave(lacking), argument(id))}
 	}
 	return err
+}
+
+func rowsHave(n int) string {
+	if n == 1 {
+		return "1 row has"
+	}
+	return fmt.Sprintf("%d rows have", n)
 }
 
 func rowCounts(counts asteroid.RowCounts) string {

@@ -35,8 +35,8 @@ func (b *batchBar) trouble(text string) { b.display.Count(oneLine(text)) }
 func batchLine(state workflows.BatchState) string {
 	const width = 20
 	line := state.Bar(width) + " " + state.Progress()
-	if state.Phase == "running" && !state.EstimatedEnd.IsZero() {
-		line += ", " + coarse(max(time.Until(state.EstimatedEnd), 0)) + " left"
+	if left := time.Until(state.EstimatedEnd); state.Phase == "running" && left > 0 {
+		line += ", " + coarse(left) + " left"
 	}
 	if state.Phase != "running" {
 		line += " (" + oneLine(state.Phase) + ")"

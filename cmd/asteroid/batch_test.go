@@ -30,12 +30,13 @@ func TestBatchRunsShowsAndRetriesRows(t *testing.T) {
 	})
 	rows := "data:text/csv,claim%3Bname%0AC1%3Ba%0AC2%3Bb%0AC3%3Bc%0A"
 	out := filepath.Join(c.output, "results.csv")
-	args := []string{"batch", "run", rows, "--agent", "row clerk", "--out", out, "--key-column", "claim", "--field", "reference", "--task-queue", c.queue}
+	args := []string{"batch", "run", rows, "--agent", "row clerk", "--out", out, "--key-column", "claim", "--input", "claim={{claim}}", "--field", "reference", "--task-queue", c.queue}
 	id := "batch-" + t.Name()
 	got := c.asteroid(append(args, "--id", id)...)
-	refused(t, got, 4, "1 rows have not succeeded")
+	refused(t, got, 4, "1 row has not succeeded")
 	require.Contains(t, got.stdout, "2 succeeded, 1 failed")
 	require.Contains(t, got.stderr, "of 3 rows")
+	require.Contains(t, got.stderr, "asteroid batch retry-failed "+id)
 
 	broken.Store(false)
 	require.Contains(t, c.ok(c.asteroid("batch", "retry-failed", id)), "3 succeeded, 0 failed")

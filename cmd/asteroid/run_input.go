@@ -92,12 +92,15 @@ func parseLimits(given []string, fairnessKey string) (limits []asteroid.Limit, e
 }
 
 // inputValue parses a text as JSON, such as 42, true or ["a"]. Any other text is the value itself,
-// except for one that begins as an object, an array or a string does.
+// except for one that begins as an object, an array or a string does. A {{column}} of a batch does
+// not begin as an object.
 func inputValue(name, text string) (any, error) {
 	raw := json.RawMessage(strings.TrimSpace(text))
 	switch {
 	case json.Valid(raw):
 		return raw, nil
+	case strings.HasPrefix(string(raw), "{{"):
+		return text, nil
 	case strings.IndexAny(string(raw), `{["`) == 0:
 		return nil, usageErrorf("--input %s: %q is no JSON: quote it for the shell, as in --input '%[1]s=[\"a\"]'", name, text)
 	default:

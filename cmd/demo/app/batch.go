@@ -82,7 +82,7 @@ func (s *stack) runBatch(ctx context.Context, settings settings, in workflows.Ba
 	}
 	var incomplete error
 	if n := result.Counts.Failed + result.Counts.Cancelled + result.Counts.NotRun; n > 0 {
-		incomplete = fmt.Errorf("%d rows have not succeeded: the results say why", n)
+		incomplete = fmt.Errorf("rows that have not succeeded: %d; the results say why", n)
 	}
 	return errors.Join(incomplete, s.next(ctx, settings, page, log))
 }

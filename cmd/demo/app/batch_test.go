@@ -77,7 +77,7 @@ func TestDemoBatchFailsWithRows(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, stdout, "0 rows succeeded, 1 failed")
 	require.Contains(t, stdout, "no such claim")
-	require.Contains(t, lastLine(stderr), "1 rows have not succeeded")
+	require.Contains(t, lastLine(stderr), "rows that have not succeeded: 1")
 }
 
 func TestDemoBatchCancelsAgentsOnInterrupt(t *testing.T) {

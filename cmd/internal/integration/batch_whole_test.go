@@ -121,6 +121,11 @@ func (b *batchStack) run() workflows.BatchResult {
 	return result
 }
 
+// segment returns a segment of the first pass of a batch.
+func (b *batchStack) segment(batch client.WorkflowRun, number int) client.WorkflowRun {
+	return b.client.GetWorkflow(b.ctx(), fmt.Sprintf("%s/segment/%s/1/%d", batch.GetID(), batch.GetRunID(), number), "")
+}
+
 func (b *batchStack) executionsOf(row string) (n int) {
 	for _, e := range b.api.Executions() {
 		if e.Inputs["claim"] == row {
@@ -174,15 +179,20 @@ func TestBatchRunsOnlyWhatHasNotSucceeded(t *testing.T) {
 }
 
 func TestBatchRunsFailedRowsAgainAtTheEnd(t *testing.T) {
-	b := newBatchStack(t, 20)
+	b := newBatchStack(t, 8)
 	b.in.Failures.Reruns = 1
 	b.fail(func(row string) bool { return row == "C7" && b.executionsOf("C7") < 2 })
 	b.startWorker()
-	result := b.run()
-	require.Equal(t, 20, result.Counts.Succeeded+result.Counts.Failed)
-	b.requireWhole(20)
+	run := b.startWorkflow(workflows.BatchName, b.in)
+	var result workflows.BatchResult
+	require.NoError(t, run.Get(b.ctx(), &result))
+	require.Equal(t, 8, result.Counts.Succeeded+result.Counts.Failed)
+	b.requireWhole(8)
 	require.Equal(t, 2, b.executionsOf("C7"))
-	require.Len(t, b.api.Executions(), 21)
+	require.Len(t, b.api.Executions(), 9)
+	record(t, "batch", b.history(run))
+	record(t, "batch-segment", b.history(b.segment(run, 1)))
+	record(t, "batch-row", b.history(b.client.GetWorkflow(b.ctx(), run.GetID()+"/row/C7/1", "")))
 }
 
 func TestBatchThatIsResetRunsNothingTwice(t *testing.T) {

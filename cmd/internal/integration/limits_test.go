@@ -183,6 +183,9 @@ func TestLimiterFreesThePermitOfATerminatedHolder(t *testing.T) {
 	from := time.Now()
 	require.NoError(t, waiter.Get(s.ctx(), nil))
 	require.Less(t, time.Since(from), time.Minute)
+	record(t, "limited", s.history(waiter))
+	s.awaitLimiter(limits[0], func(state asteroid.LimiterState) bool { return len(state.Holders) == 0 })
+	record(t, "limiter", s.history(s.client.GetWorkflow(s.ctx(), asteroid.LimiterWorkflowID("", limits[0].Key), "")))
 }
 
 func TestLimitsOfTwoKeysAreTakenInOneOrder(t *testing.T) {

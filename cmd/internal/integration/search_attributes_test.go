@@ -162,6 +162,8 @@ func TestBatchFillsSearchAttributes(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, run.Get(b.ctx(), nil))
 	b.awaitAttributes(run, map[string]string{"agent": agent, "status": "done", "progress": "100%, 4 of 4 rows, 1 failed, 2 cancelled"})
+	record(t, "batch-cancelled", b.history(run))
+	record(t, "batch-segment-cancelled", b.history(b.segment(run, 1)))
 }
 
 func TestBatchRunsWithoutMissingSearchAttributes(t *testing.T) {
