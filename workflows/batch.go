@@ -159,7 +159,7 @@ func (b *batch) planPass(ctx, runCtx workflow.Context) (bool, error) {
 	}
 	b.Pass, b.PassRows, b.Segments, b.Next, b.Samples = in.Pass, plan.Rows, plan.Segments, 1, nil
 	if in.Pass == 1 {
-		b.AllRows, b.AlreadySucceeded, b.Skipped, b.Version, b.in.Rows.Inline = plan.Rows, plan.Succeeded, plan.Skipped, plan.Version, nil
+		b.AllRows, b.AlreadySucceeded, b.Skipped, b.in.Rows.Inline = plan.Rows, plan.Succeeded, plan.Skipped, nil
 		b.SearchAttributes = plan.SearchAttributes
 	}
 	b.Warnings = boundWarnings(append(b.Warnings, plan.Warnings...))

@@ -29,10 +29,9 @@ type batchProgress struct {
 	Closed segmentCounts `json:"closed,omitzero"`
 	Before segmentCounts `json:"before,omitzero"`
 
-	AllRows          int  `json:"allRows,omitempty"` // of the first pass
-	AlreadySucceeded int  `json:"alreadySucceeded,omitempty"`
-	Skipped          int  `json:"skipped,omitempty"`
-	Version          *int `json:"version,omitempty"`
+	AllRows          int `json:"allRows,omitempty"` // of the first pass
+	AlreadySucceeded int `json:"alreadySucceeded,omitempty"`
+	Skipped          int `json:"skipped,omitempty"`
 	// SearchAttributes are those that the batch may set.
 	SearchAttributes *asteroid.SearchAttributes `json:"searchAttributes,omitempty"`
 	Warnings         []string                   `json:"warnings,omitempty"`

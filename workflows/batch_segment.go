@@ -22,7 +22,6 @@ type segmentInput struct {
 	Segment      int             `json:"segment"`
 	Template     json.RawMessage `json:"template"`
 	InputColumns []string        `json:"inputColumns,omitempty"`
-	Version      *int            `json:"version,omitempty"`
 	Failures     FailuresOfBatch `json:"failures,omitzero"`
 	StartedAt    time.Time       `json:"startedAt"` // of the batch
 	Command      segmentCommand  `json:"command"`

@@ -36,9 +36,6 @@ func (s *segment) executeRow(ctx workflow.Context, row asteroid.BatchRow) astero
 		return rowFailure(err)
 	}
 	in.IdempotencyKey = rowKey(s.in.BatchKey, row.Key, row.Attempt)
-	if s.in.Version != nil { // every row has been checked against it
-		in.Version, in.CheckInputs = s.in.Version, false
-	}
 	rowOfBatch := &RowOfBatch{
 		Number: row.Number, Key: row.Key, Attempt: row.Attempt, Fields: s.in.Results.Fields, Outcomes: s.in.Failures.Outcomes,
 		Batch: s.in.Batch, Pass: s.in.Pass, Segment: s.in.Segment,

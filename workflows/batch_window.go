@@ -111,7 +111,7 @@ func (b *batch) startSegment(ctx workflow.Context, s *openSegment) {
 	s.Sent.At = later(ctx, s.Sent.At)
 	in := segmentInput{
 		BatchPlan: b.plan, Batch: b.id, Pass: b.Pass, Segment: s.Number, Template: b.template, InputColumns: b.in.InputColumns,
-		Version: b.Version, Failures: b.in.Failures, StartedAt: b.StartedAt, Command: s.Sent,
+		Failures: b.in.Failures, StartedAt: b.StartedAt, Command: s.Sent,
 	}
 	reuse := enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY // else its report is taken
 	if s.Starts > 1 {
