@@ -22,7 +22,7 @@ func (l *limiter) markdown(info *workflow.Info) string {
 	const shown = 10
 	var page strings.Builder
 	q := l.queue
-	fmt.Fprintf(&page, "**%d of %d** permits of %s are held, %d runs wait.", len(q.holders), q.max, inlineCode(l.in.Key), q.waiting())
+	page.WriteString(fmt.Sprintf("**%d of %d** permits of %s are held, %d runs wait.", len(q.holders), q.max, inlineCode(l.in.Key), q.waiting()))
 	if q.maxSet {
 		page.WriteString(" An operator has set the number of permits.")
 	}
@@ -33,7 +33,7 @@ func (l *limiter) markdown(info *workflow.Info) string {
 		}
 		page.WriteString("**" + title + "**\n\n" + strings.Join(lines, ""))
 		if of > len(lines) {
-			fmt.Fprintf(&page, "- and %d more\n", of-len(lines))
+			page.WriteString(fmt.Sprintf("- and %d more\n", of-len(lines)))
 		}
 		page.WriteString("\n")
 	}

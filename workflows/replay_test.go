@@ -2,12 +2,15 @@ package workflows_test
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/worker"
@@ -25,7 +28,14 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	replayer, err := sdkworker.NewWorkflowReplayerWithOptions(sdkworker.WorkflowReplayerOptions{Plugins: []sdkworker.Plugin{plugin}})
 	require.NoError(t, err)
 	logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	for _, history := range histories {
-		require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(logger, history), history)
+	for _, path := range histories {
+		file, err := os.Open(path)
+		require.NoError(t, err)
+		history, err := client.HistoryFromJSON(file, client.HistoryJSONOptions{})
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		original := workflow.Execution{ID: history.Events[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowId()} // children's ids are made of it
+		err = replayer.ReplayWorkflowHistoryWithOptions(logger, history, sdkworker.ReplayWorkflowHistoryOptions{OriginalExecution: original})
+		require.NoError(t, err, path)
 	}
 }
