@@ -46,7 +46,7 @@ func (b *batch) markdown(info *workflow.Info, s BatchState) string {
 	if s.Error != "" {
 		line("Error", "%s", inlineCode(s.Error))
 	}
-	page.WriteString(b.howToSteer(info, s))
+	page.WriteString(b.howToSteer(info))
 	return text.Truncate(page.String(), budget.Details)
 }
 
@@ -63,7 +63,7 @@ func (b *batch) waitingRows(phase Phase) string {
 }
 
 // howToSteer shows the updates that the batch takes now, for the web UI and for the command line.
-func (b *batch) howToSteer(info *workflow.Info, s BatchState) string {
+func (b *batch) howToSteer(info *workflow.Info) string {
 	updates := b.updatesNow()
 	if len(updates) == 0 {
 		return ""

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +23,8 @@ func (l *limiter) markdown(info *workflow.Info) string {
 	const shown = 10
 	var page strings.Builder
 	q := l.queue
-	page.WriteString(fmt.Sprintf("**%d of %d** permits of %s are held, %d runs wait.", len(q.holders), q.max, inlineCode(l.in.Key), q.waiting()))
+	held := fmt.Sprintf("**%d of %d** permits of %s are held, %d runs wait.", len(q.holders), q.max, inlineCode(l.in.Key), q.waiting())
+	page.WriteString(held)
 	if q.maxSet {
 		page.WriteString(" An operator has set the number of permits.")
 	}
@@ -33,7 +35,7 @@ func (l *limiter) markdown(info *workflow.Info) string {
 		}
 		page.WriteString("**" + title + "**\n\n" + strings.Join(lines, ""))
 		if of > len(lines) {
-			page.WriteString(fmt.Sprintf("- and %d more\n", of-len(lines)))
+			page.WriteString("- and " + strconv.Itoa(of-len(lines)) + " more\n")
 		}
 		page.WriteString("\n")
 	}
