@@ -14,6 +14,13 @@ import (
 // Limit bounds how many runs of agents are under way at once, over all workflows of a namespace
 // that name the same connection and key. A run takes one permit of the key before it stages
 // anything, and gives it back when its agent is over. The workflow asteroid.Limiter hands them out.
+//
+// The limiter lives on the task queue of the workflow that asked first, until nobody has used it
+// for ten minutes. It grants nothing while no worker polls that queue. Waiting runs of other queues
+// then say so in their state, their workers log a warning, and `asteroid limits list` names the
+// queue. Start a worker there. If there is to be none any more, make sure that none of the limit's
+// runs is at work, and terminate the limiter: it forgets who holds permits, and the waiting runs
+// start it on a queue of theirs within ten minutes.
 type Limit struct {
 	// Key is what is limited, such as a login. It is required and has at most 200 bytes. A
 	// [ProfileLimitKey] is the key of an agent profile.
@@ -168,6 +175,8 @@ type AcquirePermitResult struct {
 	Limiter string `json:"limiter,omitempty"`
 	// Before is how many runs go first, as far as the limiter has told in time.
 	Before int `json:"before,omitempty"`
+	// UnservedQueue is the task queue on which the limiter lives, if no worker polls it.
+	UnservedQueue string `json:"unservedQueue,omitempty"`
 }
 
 // Permit is a permit that RunAgent holds. The limiter has granted it to the run RunID.

@@ -65,6 +65,11 @@ func (a *Activities) AcquirePermit(ctx context.Context, in asteroid.AcquirePermi
 			fmt.Sprintf("the limiter %s cannot be signalled or started: %v", result.Limiter, err), asteroid.ErrorTypeUnavailable))
 	}
 	place, ok := placeOf(ctx, service, result.Limiter, in.Token)
+	if !ok {
+		result.UnservedQueue = a.unservedQueue(ctx, service, result.Limiter)
+	} else if a.troubles.end(result.Limiter) {
+		activity.GetLogger(ctx).Info("The limiter answers again", "limiter", result.Limiter)
+	}
 	if ok && !place.Held && !place.Waits {
 		return nil, bound.Error(temporal.NewApplicationErrorWithOptions(
 			fmt.Sprintf("%d runs wait for a permit of %s, as many as may", place.Before, limit.Key), asteroid.ErrorTypeLimiterFull,
@@ -81,6 +86,27 @@ func placeOf(ctx context.Context, service sdkclient.Client, limiter, token strin
 	defer cancel()
 	answer, err := service.QueryWorkflow(ctx, limiter, "", asteroid.PermitPlaceQuery, token)
 	return place, err == nil && answer.Get(&place) == nil
+}
+
+// unservedQueue returns the task queue of a limiter that does not answer, if no worker polls it.
+// The server knows for five minutes who has polled. The trouble is logged once while it lasts.
+func (a *Activities) unservedQueue(ctx context.Context, service sdkclient.Client, limiter string) string {
+	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
+	defer cancel()
+	described, err := service.DescribeWorkflowExecution(ctx, limiter, "")
+	if err != nil {
+		return ""
+	}
+	queue := described.GetExecutionConfig().GetTaskQueue().GetName()
+	polled, err := service.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil || len(polled.GetPollers()) > 0 {
+		return ""
+	}
+	if a.troubles.begin(limiter) {
+		activity.GetLogger(ctx).Warn("The limiter grants no permits: it lives on a task queue that no worker polls. "+
+			"Start a worker there, or see asteroid.Limit for how to move the limiter", "limiter", limiter, "taskQueue", queue)
+	}
+	return queue
 }
 
 // checkLimits fails if the worker limits runs with an agent profile. The error has details, as that

@@ -125,6 +125,9 @@ func (s *AgentState) activity() string {
 	case PhaseWaitingForTurn:
 		return "**waits for its turn**: other agents of the workflow go first"
 	case PhaseWaitingForPermit:
+		if s.PermitUnservedQueue != "" {
+			return "**waits for a permit** of " + inlineCode(s.Permit) + ", which nobody grants: no worker polls the task queue " + inlineCode(s.PermitUnservedQueue)
+		}
 		return "**waits for a permit** of " + inlineCode(s.Permit) + ", " + strconv.Itoa(s.PermitBefore) + " before it"
 	case PhaseStaging:
 		return "gets its files staged"

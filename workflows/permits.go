@@ -58,7 +58,7 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 			r.request.Internal.Permits = append(r.request.Internal.Permits, asteroid.Permit{Key: limit.Key, RunID: runID})
 		}
 	}
-	r.state.Permit, r.state.PermitBefore = "", 0
+	r.state.Permit, r.state.PermitBefore, r.state.PermitUnservedQueue = "", 0, ""
 	return nil
 }
 
@@ -71,6 +71,7 @@ func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 			return err
 		}
 		r.state.Permit, r.state.PermitBefore = text.Line(r.permits.limits[index].Key, budget.Name), asked.Before
+		r.state.PermitUnservedQueue = text.Line(asked.UnservedQueue, budget.Name)
 		r.enterPhase(ctx, PhaseWaitingForPermit)
 		if awaitAtMost(ctx, permitRenewal, func() bool { return r.permits.granted[asked.Limiter] != "" }) || ctx.Err() != nil {
 			return ctx.Err()

@@ -63,6 +63,9 @@ type AgentState struct {
 	// first; it is as old as the phase, at most ten minutes.
 	Permit       string `json:"permit,omitempty"`
 	PermitBefore int    `json:"permitBefore,omitempty"`
+	// PermitUnservedQueue is the task queue of the limiter, if no worker polls it. The agent waits
+	// until one does.
+	PermitUnservedQueue string `json:"permitUnservedQueue,omitempty"`
 	// Status is the latest one. Statuses are those of this execution that the workflow has read,
 	// the newest last, at most 50.
 	Status   asteroid.Status `json:"status,omitempty"`

@@ -165,24 +165,40 @@ func (c *cli) listLimits(ctx context.Context) error {
 	if err != nil {
 		return s.failure(err, "")
 	}
-	states := []asteroid.LimiterState{}
+	limits := []listedLimit{}
 	for _, info := range page.GetExecutions() {
-		state, err := (&foundWorkflow{service: s, info: info}).limiterState(ctx)
-		if err != nil {
-			fmt.Fprintf(c.err, "%s does not answer: %s\n", oneLine(info.GetExecution().GetWorkflowId()), message(err))
-			continue
+		w := &foundWorkflow{service: s, info: info}
+		listed := listedLimit{Limiter: w.id(), TaskQueue: w.queue()}
+		state, err := w.limiterState(ctx)
+		if err == nil {
+			listed.LimiterState = &state
+		} else {
+			listed.Error = message(err)
+			fmt.Fprintf(c.err, "%s does not answer: %s\n", oneLine(listed.Limiter), listed.Error)
 		}
-		states = append(states, state)
+		limits = append(limits, listed)
 	}
-	return c.print(states, func(out io.Writer) error {
-		if len(states) == 0 {
+	return c.print(limits, func(out io.Writer) error {
+		if len(limits) == 0 {
 			_, err := fmt.Fprintln(out, "No limit is in use.")
 			return err
 		}
 		var rows [][]string
-		for _, state := range states {
-			rows = append(rows, []string{cell(state.Key), cell(state.Connection), fmt.Sprintf("%d of %d", len(state.Holders), state.Max), strconv.Itoa(state.Waiting)})
+		for _, l := range limits {
+			row := []string{oneLine(l.Limiter), "-", "-", "-", cell(l.TaskQueue)}
+			if state := l.LimiterState; state != nil {
+				row = []string{cell(state.Key), cell(state.Connection), fmt.Sprintf("%d of %d", len(state.Holders), state.Max), strconv.Itoa(state.Waiting), cell(l.TaskQueue)}
+			}
+			rows = append(rows, row)
 		}
-		return printTable(out, []string{"LIMIT", "CONNECTION", "HELD", "WAITING"}, rows)
+		return printTable(out, []string{"LIMIT", "CONNECTION", "HELD", "WAITING", "TASK QUEUE"}, rows)
 	})
+}
+
+// listedLimit is a limiter in a list. One that does not answer has no state, and an Error.
+type listedLimit struct {
+	*asteroid.LimiterState
+	Limiter   string `json:"limiter"` // workflow id
+	TaskQueue string `json:"taskQueue"`
+	Error     string `json:"error,omitempty"`
 }

@@ -26,7 +26,7 @@ func TestLimitsAreListedShownSetAndFreed(t *testing.T) {
 	c.awaitAgents(waiter, all(1, workflows.PhaseWaitingForPermit))
 
 	require.Contains(t, c.ok(c.asteroid("show", waiter)), "waits for a permit of "+key+", 0 before it")
-	require.Contains(t, c.ok(c.asteroid("limits", "list")), key)
+	require.Regexp(t, key+" +default +1 of 1 +1 +"+c.queue, c.ok(c.asteroid("limits", "list")))
 	shown := c.ok(c.asteroid("limits", "show", key))
 	require.Regexp(t, "holds +"+holder+" +one", shown)
 	require.Regexp(t, "waits +"+waiter+" +two", shown)

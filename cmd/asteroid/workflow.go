@@ -250,6 +250,9 @@ func activity(agent *workflows.AgentState) string {
 	case workflows.PhaseWaitingForTurn:
 		return "waits for its turn"
 	case workflows.PhaseWaitingForPermit:
+		if agent.PermitUnservedQueue != "" {
+			return fmt.Sprintf("waits for a permit of %s, which nobody grants: no worker polls the task queue %s", oneLine(agent.Permit), oneLine(agent.PermitUnservedQueue))
+		}
 		return fmt.Sprintf("waits for a permit of %s, %d before it", oneLine(agent.Permit), agent.PermitBefore)
 	case workflows.PhaseStaging:
 		return "gets its files"

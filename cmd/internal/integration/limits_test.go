@@ -253,7 +253,7 @@ func TestLimitKeepsTheOrderOverARestart(t *testing.T) {
 	agent := s.api.ServeAgent("busy", worksFor(100*time.Millisecond))
 	stop := s.startWorker()
 	limits := []asteroid.Limit{limit("login", 1)}
-	holder := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.ServeAgent("long", worksFor(2*time.Second)), Limits: limits})
+	holder := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: s.api.ServeAgent("long", worksFor(time.Hour)), Limits: limits})
 	s.awaitState(holder, phase(workflows.PhaseRunning))
 	var runs []client.WorkflowRun
 	for i := range 6 {
@@ -263,6 +263,7 @@ func TestLimitKeepsTheOrderOverARestart(t *testing.T) {
 	}
 	stop()
 	s.startWorker()
+	require.NoError(t, s.client.CancelWorkflow(s.ctx(), holder.GetID(), ""))
 	for _, run := range runs {
 		require.NoError(t, run.Get(s.ctx(), nil))
 	}
@@ -345,7 +346,7 @@ func TestLimiterTakesEveryRequestOfAStorm(t *testing.T) {
 	s.awaitState(holder, phase(workflows.PhaseRunning))
 	limiter := asteroid.LimiterWorkflowID("", l.Key)
 	t.Cleanup(func() { _ = s.client.TerminateWorkflow(context.Background(), limiter, "", "the test is over") })
-	const n, senders = 2400, 4
+	const n, senders = 2000, 4
 	errs := make([]error, senders)
 	var wait sync.WaitGroup
 	for sender := range senders {
@@ -364,4 +365,24 @@ func TestLimiterTakesEveryRequestOfAStorm(t *testing.T) {
 	described, err := s.client.DescribeWorkflowExecution(s.ctx(), limiter, "")
 	require.NoError(t, err)
 	require.NotEqual(t, described.WorkflowExecutionInfo.FirstRunId, described.WorkflowExecutionInfo.Execution.RunId, "it continued as new")
+}
+
+// A limiter on a task queue without workers grants nothing, and the runs that wait say why.
+func TestLimitTellsThatNoWorkerServesTheLimiter(t *testing.T) {
+	s, limit := limitStack(t)
+	agent := s.api.ServeAgent("quick", worksFor(0))
+	s.startWorker()
+	l, other := limit("login", 1), *s
+	other.queue += "/other"
+	limiter := asteroid.LimiterWorkflowID("", l.Key)
+	_, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{ID: limiter, TaskQueue: other.queue},
+		asteroid.LimiterWorkflowName, asteroid.LimiterInput{Connection: asteroid.DefaultConnection, Key: l.Key})
+	require.NoError(t, err)
+
+	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: agent, Limits: []asteroid.Limit{l}})
+	state := s.awaitState(run, phase(workflows.PhaseWaitingForPermit))
+	require.Equal(t, other.queue, state.Agents[0].PermitUnservedQueue)
+	require.Contains(t, s.logged.String(), "The limiter grants no permits")
+	other.startWorker()
+	require.NoError(t, run.Get(s.ctx(), nil))
 }
