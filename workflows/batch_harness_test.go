@@ -20,6 +20,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	sdktestsuite "go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -79,6 +80,7 @@ func newBatchBench(t *testing.T, rows int) *batchBench {
 		planned: map[int][]asteroid.BatchRow{}, results: map[int]asteroid.RowResult{}, closed: map[string]closedWorkflow{},
 	}
 	b.SetTestTimeout(time.Minute)
+	b.SetWorkerOptions(sdkworker.Options{DeadlockDetectionTimeout: patience})
 	workflows.Register(withoutRunAgent{b}, workflow.RegisterOptions{})
 	b.RegisterWorkflowWithOptions(b.runAgent, workflow.RegisterOptions{Name: workflows.RunAgentName})
 	for name, does := range map[string]any{

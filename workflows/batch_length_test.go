@@ -61,7 +61,7 @@ func TestBatchSegmentKeepsItsHistoryShortHoweverSlowItsRows(t *testing.T) {
 			b := newBatchBench(t, 300)
 			b.segmentRows = 300
 			counter, timers := &signalCounter{}, 0
-			b.SetWorkerOptions(sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{counter}})
+			b.SetWorkerOptions(sdkworker.Options{Interceptors: []interceptor.WorkerInterceptor{counter}, DeadlockDetectionTimeout: patience})
 			b.SetOnTimerScheduledListener(func(string, time.Duration) { timers++ })
 			b.run = func(ctx workflow.Context, of *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
 				spread := time.Duration(of.Number*37%100) * row.takes / 100 // they end one by one

@@ -188,7 +188,7 @@ func TestCurrentDetailsHaveABoundedSize(t *testing.T) {
 
 func TestStateQueryHasABoundedSize(t *testing.T) {
 	t.Parallel()
-	b := newPatientBench(t)
+	b := newBench(t)
 	agent := b.api.ServeAgent("verbose", func(testsuite.Run) []testsuite.Step {
 		return []testsuite.Step{testsuite.Fail(strings.Repeat("x", 5000))}
 	})

@@ -62,7 +62,7 @@ func TestRunAgentShowsNoMisleadingCharacters(t *testing.T) {
 
 func TestUpdatesRefuseTextsThatAreTooLong(t *testing.T) {
 	t.Parallel()
-	b := newPatientBench(t)
+	b := newBench(t)
 	agent := b.askingAgent(account)
 	long := strings.Repeat("x", 1<<20)
 	var outcomes []*updateOutcome

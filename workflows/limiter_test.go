@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	sdktestsuite "go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -38,6 +39,7 @@ func newLimiterBench(t *testing.T) *limiterBench {
 	l := &limiterBench{t: t, recorded: metricstest.NewRecorder()}
 	suite.SetMetricsHandler(l.recorded)
 	l.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
+	l.SetWorkerOptions(sdkworker.Options{DeadlockDetectionTimeout: patience})
 	workflows.Register(l, workflow.RegisterOptions{})
 	l.RegisterActivityWithOptions(func(context.Context, asteroid.CheckPermitHoldersInput) (*asteroid.CheckPermitHoldersResult, error) {
 		return &l.checked, nil

@@ -120,7 +120,7 @@ func TestPipelineEndsWithManyLongReasonings(t *testing.T) {
 
 func TestPipelineRefusesAStepWithoutRoomForTheResult(t *testing.T) {
 	t.Parallel()
-	b := newPatientBench(t)
+	b := newBench(t)
 	second := echoStep(b, 1)
 	second.Inputs = asteroid.Inputs{"x": strings.Repeat("x", 1750<<10)}
 	second.ResultInput = "previous"
