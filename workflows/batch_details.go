@@ -31,7 +31,7 @@ func (b *batch) markdown(info *workflow.Info, s BatchState) string {
 	}
 	if s.NeedHuman > 0 {
 		line("Waiting for people", "%s. Their workflows %s say how to answer; `asteroid list --waiting` shows them.",
-			b.waitingRows(PhaseNeedsHuman), inlineCode(prefix(b.id)+"/row/..."))
+			b.waitingRows(PhaseNeedsHuman), inlineCode(prefix(b.plan.BatchKey)+"/row/..."))
 	}
 	if s.AlreadySucceeded+s.Skipped > 0 {
 		line("Not run", "%d succeeded in an earlier batch of this key, %d are malformed", s.AlreadySucceeded, s.Skipped)

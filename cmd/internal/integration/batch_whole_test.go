@@ -192,7 +192,7 @@ func TestBatchRunsFailedRowsAgainAtTheEnd(t *testing.T) {
 	require.Len(t, b.api.Executions(), 9)
 	record(t, "batch", b.history(run))
 	record(t, "batch-segment", b.history(b.segment(run, 1)))
-	record(t, "batch-row", b.history(b.client.GetWorkflow(b.ctx(), run.GetID()+"/row/C7/1", "")))
+	record(t, "batch-row", b.history(b.client.GetWorkflow(b.ctx(), b.in.BatchKey+"/row/C7/1", "")))
 }
 
 func TestBatchThatIsResetRunsNothingTwice(t *testing.T) {
