@@ -42,8 +42,11 @@ var scenarios = []*scenario{
 	gatewayInWait, expiredInWait, oddMembers, largeResult, deepResult,
 }
 
-// longScenarios are those that take about a minute.
-var longScenarios = []*scenario{stoppedQueue, limiterRestarted, batchSteered, batchReset, batchAgain, batchCancelled}
+// longScenarios are those that take about a minute, since some of their agents follow each other.
+var longScenarios = []*scenario{
+	stoppedQueue, batchSteered, batchReset, batchAgain, batchCancelled,
+	keyOrders, holderReset, holderTerminated, limiterRestarted, limitChanged,
+}
 
 // scene is one telling of a scenario.
 type scene struct {

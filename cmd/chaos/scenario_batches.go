@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -79,18 +81,6 @@ func (b *batchScene) started() (n int) {
 	return n
 }
 
-// state queries the state of the batch.
-func (b *batchScene) state(ctx context.Context) (state workflows.BatchState, err error) {
-	err = b.once(ctx, func(ctx context.Context) error {
-		value, err := b.temporal.QueryWorkflow(ctx, b.id, "", workflows.StateQuery)
-		if err != nil {
-			return err
-		}
-		return value.Get(&state)
-	})
-	return state, err
-}
-
 // close awaits the end of the batch, checks what it has left, and returns its result and the
 // outcomes of its rows.
 func (b *batchScene) close(ctx context.Context, workflowID string, cancelled bool) (*workflows.BatchResult, []outcome) {
@@ -154,13 +144,13 @@ func (s *scene) childOf(ctx context.Context, workflowID, workflowType string, n 
 // People pause a batch, let more rows run at once, resume it, and have the failed rows run again. A
 // worker dies while it writes results, which it has to read from the service.
 func (s *scene) steerBatch(ctx context.Context) []outcome {
-	b := s.newBatch(planRows(s, 12, 3), 0)
+	b := s.newBatch(planRows(s, 10, 2), 0)
 	b.in.Results.WholeResult = true
 	b.start(ctx, s.id)
 	b.awaitRows(ctx, 3)
-	if s.update(ctx, workflows.PauseBatchUpdate, nil, nil) == accepted {
-		b.checkPause(ctx)
-	}
+	s.update(ctx, workflows.PauseBatchUpdate, nil, nil)
+	b.awaitPause(ctx)
+	program.Sleep(ctx, 2*time.Second)
 	if s.update(ctx, workflows.SetConcurrencyUpdate, workflows.SetConcurrencyInput{MaxConcurrent: 8}, nil) == accepted {
 		s.tally.fire(kindBatchPace)
 	}
@@ -170,31 +160,66 @@ func (s *scene) steerBatch(ctx context.Context) []outcome {
 	killing.Go(func() { b.killWriter(ctx) })
 	_, outcomes := b.close(ctx, s.id, false)
 	killing.Wait()
+	b.checkPauses(ctx)
 	return outcomes
 }
 
-// checkPause finds rows that start although the batch is paused.
-func (b *batchScene) checkPause(ctx context.Context) {
-	patience, done := context.WithTimeout(ctx, scenePatience)
+// awaitPause waits until the batch's first segment knows of a pause.
+func (b *batchScene) awaitPause(ctx context.Context) {
+	ctx, done := context.WithTimeout(ctx, scenePatience)
 	defer done()
-	for {
-		state, err := b.state(ctx)
-		if err == nil && state.Phase == "paused" && state.AtWork == 0 {
-			break
-		}
-		if !program.Sleep(patience, 100*time.Millisecond) {
-			return
-		}
+	segment := b.childOf(ctx, b.id, workflows.BatchSegmentName, 0)
+	for segment != "" && !pausesIn(b.history(ctx, segment, "")).held && program.Sleep(ctx, 100*time.Millisecond) {
 	}
-	before := b.started()
-	program.Sleep(ctx, 2*time.Second)
-	if after := b.started(); after != before {
-		b.findings.add(foundMismatch, b.id, "%d rows of %s started while it was paused", after-before, b.id)
+}
+
+// checkPauses finds rows that the batch's first segment has started while it was paused.
+func (b *batchScene) checkPauses(ctx context.Context) {
+	segment := b.childOf(ctx, b.id, workflows.BatchSegmentName, 0)
+	if segment == "" {
+		return
 	}
-	if before < len(b.rows) {
+	pauses := pausesIn(b.history(ctx, segment, ""))
+	if pauses.during > 0 {
+		b.findings.add(foundMismatch, b.id, "%d rows of %s started while it was paused", pauses.during, b.id)
+	}
+	if pauses.held && pauses.after > 0 {
 		b.tally.fire(kindBatchPaused)
 	}
 }
+
+// pauses says how many rows a segment has started during a pause and after one. held says that
+// there was one, since a command holds from the first workflow task on that begins after it has
+// arrived.
+type pauses struct {
+	held          bool
+	during, after int
+}
+
+func pausesIn(events []*historypb.HistoryEvent) (p pauses) {
+	commanded, holds := false, false
+	for _, event := range events {
+		signal := event.GetWorkflowExecutionSignaledEventAttributes()
+		switch {
+		case signal.GetSignalName() == segmentCommandSignal:
+			var command struct{ Paused bool }
+			_ = converter.GetDefaultDataConverter().FromPayloads(signal.GetInput(), &command) // else it pauses nothing
+			commanded = command.Paused
+		case event.GetWorkflowTaskStartedEventAttributes() != nil:
+			holds = commanded
+			p.held = p.held || holds
+		case event.GetStartChildWorkflowExecutionInitiatedEventAttributes() == nil:
+		case holds:
+			p.during++
+		case p.held:
+			p.after++
+		}
+	}
+	return p
+}
+
+// segmentCommandSignal is the signal by which a batch tells a segment what to do.
+const segmentCommandSignal = "asteroid.batchSegmentCommand"
 
 // killWriter kills the worker that writes the results of the batch's first segment: a read of an
 // agent whose row has ended is slow.
@@ -219,19 +244,19 @@ func (b *batchScene) stallReads(ctx context.Context) {
 // The batch is reset, and then a segment of it, while rows are at work. A worker dies while it
 // reads the rows. Each profile serves one row at a time.
 func (s *scene) resetBatch(ctx context.Context) []outcome {
-	profiles := []string{s.api.AddProfile(s.id + "/1"), s.api.AddProfile(s.id + "/2"), s.api.AddProfile(s.id + "/3"), s.api.AddProfile(s.id + "/4")}
-	b := s.newBatch(planRows(s, 12, 2, profiles...), 1)
+	profiles := []string{s.api.AddProfile(s.id + "/1"), s.api.AddProfile(s.id + "/2"), s.api.AddProfile(s.id + "/3")}
+	b := s.newBatch(planRows(s, 9, 2, profiles...), 1)
 	for _, profileID := range profiles {
 		s.limits.add(limitRule{workflowID: s.id, profileID: profileID, most: 1})
 	}
-	b.in.MaxConcurrent, b.in.Failures.Reruns = 6, 1
+	b.in.MaxConcurrent, b.in.Failures.Reruns = 5, 1
 	b.start(ctx, s.id)
 	s.killIn(ctx, s.id, asteroid.PlanBatchName)
 	b.awaitRows(ctx, 3)
 	if s.reset(ctx, s.id, "", []int{0, -1}[s.random.IntN(2)]) != "" && b.started() < len(b.rows) {
 		s.tally.fire(kindBatchReset)
 	}
-	b.awaitRows(ctx, 6)
+	b.awaitRows(ctx, 5)
 	if segment := s.segmentOf(ctx); segment != "" && s.reset(ctx, segment, "", []int{0, -1}[s.random.IntN(2)]) != "" && b.started() < len(b.rows) {
 		s.tally.fire(kindSegmentReset)
 	}
@@ -252,7 +277,7 @@ func (s *scene) segmentOf(ctx context.Context) (id string) {
 
 // The batch runs again under its key, and only the rows that have failed may.
 func (s *scene) runBatchAgain(ctx context.Context) []outcome {
-	b := s.newBatch(planRows(s, 10, 3), 0)
+	b := s.newBatch(planRows(s, 7, 2), 0)
 	b.start(ctx, s.id)
 	first, outcomes := b.close(ctx, s.id, false)
 	if first == nil {
@@ -275,8 +300,8 @@ func (s *scene) runBatchAgain(ctx context.Context) []outcome {
 
 // The batch is cancelled, by its update or as a workflow, while some of its rows are at work.
 func (s *scene) cancelBatch(ctx context.Context) []outcome {
-	const short = 3
-	rows := planRows(s, 12, 0)
+	const short = 2
+	rows := planRows(s, 9, 0)
 	for i := range rows[short:] {
 		rows[short+i].work = time.Minute
 	}

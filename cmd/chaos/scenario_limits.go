@@ -74,7 +74,7 @@ func (s *scene) awaitWorking(ctx context.Context, intent string) bool {
 // The runs of two tenants take two keys, half of them in the other order. One run is cancelled
 // while it waits.
 func (s *scene) takeKeysInBothOrders(ctx context.Context) []outcome {
-	const runs, most = 8, 2
+	const runs, most = 6, 2
 	profileID := s.api.AddProfile(s.id)
 	s.limits.add(limitRule{workflowID: s.id, profileID: profileID, most: most})
 	var inputs []workflows.RunAgentInput
@@ -87,7 +87,7 @@ func (s *scene) takeKeysInBothOrders(ctx context.Context) []outcome {
 		if n%2 == 1 {
 			slices.Reverse(limits)
 		}
-		inputs = append(inputs, s.limitedRun(n, profileID, s.some(time.Second, 3*time.Second), limits...))
+		inputs = append(inputs, s.limitedRun(n, profileID, s.some(time.Second, 2*time.Second), limits...))
 	}
 	outcomes := s.startLimited(ctx, inputs...)
 	even, odd := s.awaitWaiting(ctx, outcomes[runs-2].workflowID), s.awaitWaiting(ctx, outcomes[runs-1].workflowID)
@@ -211,7 +211,7 @@ func (s *scene) restartLimiter(ctx context.Context) []outcome {
 // An operator raises the number of permits, which lets another agent work at once, and lowers it
 // again, which takes no permit from anybody.
 func (s *scene) changeLimit(ctx context.Context) []outcome {
-	const runs = 6
+	const runs = 5
 	profileID, limit := s.api.AddProfile(s.id), asteroid.Limit{Key: s.id + "/login", Max: 1}
 	s.limits.add(limitRule{workflowID: s.id, profileID: profileID, most: 2})
 	var inputs []workflows.RunAgentInput
