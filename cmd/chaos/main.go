@@ -15,7 +15,9 @@
 // Pages of a gateway, expired keys, odd members and unknown statuses come in the middle of waits.
 // All workers of one task queue stop while its watch serves another. People answer questions twice,
 // late, and in the console. Webhooks are repeated, reordered, lost and forged. Two workflows save
-// the same files to one directory.
+// the same files to one directory. Batches are paused, reset, cancelled and run again, and some of
+// their rows fail at first. Runs wait for permits of limits while the holders are reset or
+// terminated, and the limiter, too.
 //
 // Every kind of trouble is counted when it has happened. A run of a hundred workflows or more fails
 // if a kind never did, with exit code 3 if it found nothing else. Otherwise nobody would notice
@@ -23,7 +25,10 @@
 //
 // At the end the run checks the ledger, the saved files and all histories, those that a reset has
 // replaced included: no workflow task may have failed, the current code must replay each, and none
-// may hold the API key. Of what is wrong it tells the story, in the order of time.
+// may hold the API key. No profile may ever have had more agents at work than its limit allows: a
+// permit is exceeded only where the documentation of limits says so, after a holder or the limiter
+// was terminated. The results of each batch must have each row once, in order and as the ledger
+// has it. Of what is wrong it tells the story, in the order of time.
 //
 // Everything random comes from the seed. Process scheduling also decides which request meets which
 // fault, and which requests a killed worker loses. So the same seed makes the same plan, but not

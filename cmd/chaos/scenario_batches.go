@@ -61,15 +61,11 @@ func (b *batchScene) start(ctx context.Context, workflowID string) {
 }
 
 // awaitRows waits until so many rows have had an agent.
-func (b *batchScene) awaitRows(ctx context.Context, n int) bool {
+func (b *batchScene) awaitRows(ctx context.Context, n int) {
 	ctx, done := context.WithTimeout(ctx, scenePatience)
 	defer done()
-	for b.started() < n {
-		if !program.Sleep(ctx, 50*time.Millisecond) {
-			return false
-		}
+	for b.started() < n && program.Sleep(ctx, 50*time.Millisecond) {
 	}
-	return true
 }
 
 // started returns how many rows have had an agent.
@@ -127,18 +123,22 @@ func (b *batchScene) awaitBatch(ctx context.Context, workflowID string) (result 
 	return result, closed
 }
 
-// childOf returns the id of the nth child of a type that a workflow has started, or nothing.
-func (s *scene) childOf(ctx context.Context, workflowID, workflowType string, n int) string {
-	for _, event := range s.history(ctx, workflowID, "") {
-		child := event.GetStartChildWorkflowExecutionInitiatedEventAttributes()
-		if child.GetWorkflowType().GetName() != workflowType {
-			continue
+// segment waits for the batch to start its first segment, and returns its id. A batch that was
+// reset to its beginning starts it again.
+func (b *batchScene) segment(ctx context.Context) string {
+	ctx, done := context.WithTimeout(ctx, scenePatience)
+	defer done()
+	for {
+		for _, event := range b.history(ctx, b.id, "") {
+			child := event.GetStartChildWorkflowExecutionInitiatedEventAttributes()
+			if child.GetWorkflowType().GetName() == workflows.BatchSegmentName {
+				return child.GetWorkflowId()
+			}
 		}
-		if n--; n < 0 {
-			return child.GetWorkflowId()
+		if !program.Sleep(ctx, 100*time.Millisecond) {
+			return ""
 		}
 	}
-	return ""
 }
 
 // People pause a batch, let more rows run at once, resume it, and have the failed rows run again. A
@@ -168,14 +168,14 @@ func (s *scene) steerBatch(ctx context.Context) []outcome {
 func (b *batchScene) awaitPause(ctx context.Context) {
 	ctx, done := context.WithTimeout(ctx, scenePatience)
 	defer done()
-	segment := b.childOf(ctx, b.id, workflows.BatchSegmentName, 0)
+	segment := b.segment(ctx)
 	for segment != "" && !pausesIn(b.history(ctx, segment, "")).held && program.Sleep(ctx, 100*time.Millisecond) {
 	}
 }
 
 // checkPauses finds rows that the batch's first segment has started while it was paused.
 func (b *batchScene) checkPauses(ctx context.Context) {
-	segment := b.childOf(ctx, b.id, workflows.BatchSegmentName, 0)
+	segment := b.segment(ctx)
 	if segment == "" {
 		return
 	}
@@ -224,7 +224,7 @@ const segmentCommandSignal = "asteroid.batchSegmentCommand"
 // killWriter kills the worker that writes the results of the batch's first segment: a read of an
 // agent whose row has ended is slow.
 func (b *batchScene) killWriter(ctx context.Context) {
-	segment := b.childOf(ctx, b.id, workflows.BatchSegmentName, 0)
+	segment := b.segment(ctx)
 	b.awaitRows(ctx, len(b.rows))
 	b.stallReads(ctx)
 	for range 3 {
@@ -257,22 +257,11 @@ func (s *scene) resetBatch(ctx context.Context) []outcome {
 		s.tally.fire(kindBatchReset)
 	}
 	b.awaitRows(ctx, 5)
-	if segment := s.segmentOf(ctx); segment != "" && s.reset(ctx, segment, "", []int{0, -1}[s.random.IntN(2)]) != "" && b.started() < len(b.rows) {
+	if segment := b.segment(ctx); segment != "" && s.reset(ctx, segment, "", []int{0, -1}[s.random.IntN(2)]) != "" && b.started() < len(b.rows) {
 		s.tally.fire(kindSegmentReset)
 	}
 	_, outcomes := b.close(ctx, s.id, false)
 	return outcomes
-}
-
-// segmentOf waits for the batch to start its first segment, and returns its id. A batch that was
-// reset starts it again.
-func (s *scene) segmentOf(ctx context.Context) (id string) {
-	ctx, done := context.WithTimeout(ctx, scenePatience)
-	defer done()
-	for id == "" && program.Sleep(ctx, 100*time.Millisecond) {
-		id = s.childOf(ctx, s.id, workflows.BatchSegmentName, 0)
-	}
-	return id
 }
 
 // The batch runs again under its key, and only the rows that have failed may.

@@ -263,9 +263,9 @@ func (s *scene) terminate(ctx context.Context, workflowID string) bool {
 	return s.end(ctx, func(ctx context.Context) error { return s.temporal.TerminateWorkflow(ctx, workflowID, "", "chaos") })
 }
 
-// requestCancel cancels a workflow. It returns false if that has closed before.
-func (s *scene) requestCancel(ctx context.Context, workflowID string) bool {
-	return s.end(ctx, func(ctx context.Context) error { return s.temporal.CancelWorkflow(ctx, workflowID, "") })
+// requestCancel cancels a workflow, unless that has closed before.
+func (s *scene) requestCancel(ctx context.Context, workflowID string) {
+	s.end(ctx, func(ctx context.Context) error { return s.temporal.CancelWorkflow(ctx, workflowID, "") })
 }
 
 func (s *scene) end(ctx context.Context, request func(context.Context) error) (taken bool) {
