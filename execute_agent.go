@@ -123,6 +123,9 @@ type ExecuteAgentResult struct {
 	ExecutionKey string `json:"executionKey"`
 	// Adopted is true when the attempt that returned the execution found it, and did not start it.
 	Adopted bool `json:"adopted,omitempty"`
+	// PermitRequired is true when the adopted execution works without a permit, although the worker
+	// limits such runs. RunAgent takes the permits while it works.
+	PermitRequired bool `json:"permitRequired,omitempty"`
 	// DuplicatesCancelled are the ids of further executions of the intent that attempts of unknown
 	// outcome had started.
 	DuplicatesCancelled []string `json:"duplicatesCancelled,omitempty"`

@@ -13,7 +13,8 @@ const (
 // PermitRequest asks for a permit. It is idempotent by its Token: the token of a permit that is
 // held is granted again, to the run that the newest request names.
 type PermitRequest struct {
-	// Token identifies the request: workflow id, original run id and a number.
+	// Token identifies the request: workflow id, original run id, a digest of the request,
+	// and a number among equal ones.
 	Token      string `json:"token"`
 	WorkflowID string `json:"workflowId"`
 	RunID      string `json:"runId"`

@@ -126,6 +126,9 @@ func (e *executeAttempt) run(ctx context.Context) (*asteroid.ExecuteAgentResult,
 	key, number := e.key()
 	if e.UnknownOutcomes > 0 || e.usedBefore || e.in.AdoptOnly {
 		adopted, next, err := e.adopt(ctx, key, number)
+		if adopted != nil && e.in.Internal.CheckLimits && !adopted.Status.Terminal() {
+			adopted.PermitRequired = e.checkLimits(e.in.AgentProfileID) != nil
+		}
 		if adopted != nil || err != nil {
 			return adopted, err
 		}

@@ -27,7 +27,7 @@ type agents struct {
 	handling         int            // updates that have not returned
 	executions       []string       // the ids that executes have returned
 	replaced         replacedRuns
-	permitTokens     int                 // agents that have asked for permits
+	permitTokens     map[string]int      // that agents have had, by their requests
 	row              *asteroid.RowResult // what the workflow returns instead of its result or error
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/budget"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -28,6 +29,9 @@ type permits struct {
 	// granted are the runs of the workflow that permits were granted to, by the limiter's workflow
 	// id. A grant may arrive before the activity that has asked for it returns.
 	granted map[string]string
+	// atWork says that the agent works while it waits. stop ends that wait.
+	atWork bool
+	stop   workflow.CancelFunc
 }
 
 // takePermits waits for a permit of each limit, one after another. All runs take them in one order,
@@ -38,9 +42,7 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 	}
 	p, began := &r.permits, workflow.Now(ctx)
 	if p.token == "" {
-		info := workflow.GetInfo(ctx)
-		r.agents.permitTokens++
-		p.token = permitTokenPrefix(info) + strconv.Itoa(r.agents.permitTokens)
+		p.token = r.agents.nextPermitToken(ctx, intent.Of(r.request, intent.OfFiles(r.in.Files)).Identity())
 		p.since, p.limits = workflow.Now(ctx), r.in.Limits
 	}
 	p.granted = map[string]string{}
@@ -62,6 +64,20 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 	return nil
 }
 
+// takePermitsAtWork takes the permits of an agent that a reset's new run has adopted, while it
+// works. The limiter still has the permit of the replaced run under the same token, so it grants it
+// at once. Otherwise it would give it to somebody else. An error leaves the agent without permits.
+func (r *AgentRun) takePermitsAtWork(ctx workflow.Context) {
+	ctx, stop := workflow.NewDisconnectedContext(ctx) // a cancelled agent needs its permits to its end
+	r.permits.atWork, r.permits.stop = true, stop
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		if err := r.takePermits(ctx); err != nil && ctx.Err() == nil {
+			workflow.GetLogger(ctx).Warn("The agent works without a permit, which could not be taken", "error", err)
+		}
+		r.permits.atWork = false
+	})
+}
+
 // takePermit asks for the permit of one limit until it is granted. The first request of an agent
 // finds out which limits apply.
 func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
@@ -70,17 +86,29 @@ func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 		if err != nil || asked.Limiter == "" { // empty: there is nothing to wait for
 			return err
 		}
-		r.state.Permit, r.state.PermitBefore = text.Line(r.permits.limits[index].Key, budget.Name), asked.Before
-		r.state.PermitUnservedQueue = text.Line(asked.UnservedQueue, budget.Name)
-		r.enterPhase(ctx, PhaseWaitingForPermit)
+		if !r.permits.atWork {
+			r.state.Permit, r.state.PermitBefore = text.Line(r.permits.limits[index].Key, budget.Name), asked.Before
+			r.state.PermitUnservedQueue = text.Line(asked.UnservedQueue, budget.Name)
+			r.enterPhase(ctx, PhaseWaitingForPermit)
+		}
 		if awaitAtMost(ctx, permitRenewal, func() bool { return r.permits.granted[asked.Limiter] != "" }) || ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 }
 
-// permitTokenPrefix begins the tokens of the workflow's agents. A reset does not change it.
-func permitTokenPrefix(info *workflow.Info) string {
+// nextPermitToken returns the token of the next agent with a request. A reset does not change it,
+// even if the agents ask in another order.
+func (a *agents) nextPermitToken(ctx workflow.Context, request string) string {
+	if a.permitTokens == nil {
+		a.permitTokens = map[string]int{}
+	}
+	a.permitTokens[request]++
+	return permitTokenPrefix(ctx) + request + "|" + strconv.Itoa(a.permitTokens[request])
+}
+
+func permitTokenPrefix(ctx workflow.Context) string {
+	info := workflow.GetInfo(ctx)
 	return info.WorkflowExecution.ID + "|" + originalRunID(info) + "|"
 }
 
@@ -111,6 +139,9 @@ func (r *AgentRun) limiterOf(limit asteroid.Limit) string {
 // releasePermits gives the agent's permits back, and ends the wait for those that it lacks.
 func (r *AgentRun) releasePermits(ctx workflow.Context) {
 	p := r.permits
+	if p.stop != nil {
+		p.stop()
+	}
 	if p.token == "" {
 		return
 	}
@@ -160,9 +191,10 @@ func (a *agents) receivePermits(ctx workflow.Context) {
 
 // mayAskFor reports whether a token is one that this run of the workflow has not come to yet.
 func (a *agents) mayAskFor(ctx workflow.Context, token string) bool {
-	number, own := strings.CutPrefix(token, permitTokenPrefix(workflow.GetInfo(ctx)))
+	rest, own := strings.CutPrefix(token, permitTokenPrefix(ctx))
+	request, number, whole := strings.Cut(rest, "|")
 	n, err := strconv.Atoi(number)
-	return own && err == nil && n > a.permitTokens
+	return own && whole && err == nil && n > a.permitTokens[request]
 }
 
 // confirmPermit tells a limiter that asks that this run of the workflow holds a permit, or wants

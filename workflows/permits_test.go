@@ -2,6 +2,8 @@ package workflows_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,8 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/intent"
 	"github.com/temporal-asteroid/asteroid/testsuite"
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
@@ -20,7 +24,7 @@ import (
 // replaced, whose agent is at work.
 func TestRunAgentKeepsPermitOfAReplacedRun(t *testing.T) {
 	t.Parallel()
-	const limiter, own = "limiter", "default-test-workflow-id|default-test-run-id|"
+	const limiter, own = "limiter", "default-test-workflow-id|default-test-run-id|REQUEST|"
 	for name, row := range map[string]struct {
 		event asteroid.PermitEvent
 		back  bool // the permit goes back at once
@@ -36,7 +40,10 @@ func TestRunAgentKeepsPermitOfAReplacedRun(t *testing.T) {
 			agent := b.api.AddAgent("clerk", func(testsuite.Run) []testsuite.Step {
 				return []testsuite.Step{testsuite.Complete("success", "", 1)}
 			})
-			row.event.Limiter = limiter
+			in := workflows.RunAgentInput{AgentID: agent, Files: []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}}
+			request := intent.Of(asteroid.ExecuteAgentInput{AgentID: agent}, intent.OfFiles(in.Files)).Identity()
+			own := strings.Replace(own, "REQUEST", request, 1)
+			row.event.Limiter, row.event.Token = limiter, strings.Replace(row.event.Token, "REQUEST", request, 1)
 			token, released := "", map[string]bool{} // while the agent has no permit of its own
 			b.OnSignalExternalWorkflow(mock.Anything, limiter, "", asteroid.ReleasePermitSignal, mock.Anything).Return(
 				func(_, _, _, _ string, release any) error {
@@ -61,7 +68,7 @@ func TestRunAgentKeepsPermitOfAReplacedRun(t *testing.T) {
 					}).Once()
 			})
 			b.RegisterDelayedCallback(func() { b.SignalWorkflow(asteroid.PermitSignal, row.event) }, time.Second)
-			_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent, Files: []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}})
+			_, err := b.runAgent(t, in)
 			require.NoError(t, err)
 			require.Equal(t, row.back, released[row.event.Token])
 		})
@@ -80,4 +87,77 @@ func (b *bench) mock(activities func()) {
 	})
 	require.NoError(b.t, err)
 	b.plugins = append(b.plugins, mocks)
+}
+
+// A workflow that was reset may start its agents in another order. Each asks for the permit that it
+// had.
+func TestRunAgentPermitsBelongToRequests(t *testing.T) {
+	t.Parallel()
+	tokens := func(order []int) map[int]string {
+		b := newBench(t)
+		asked := map[int]string{} // by the number of permits of the limit
+		b.mock(func() {
+			b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+				func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+					asked[in.Limits[0].Max] = in.Token
+					return &asteroid.AcquirePermitResult{}, nil
+				})
+		})
+		b.ExecuteWorkflow(func(ctx workflow.Context) error {
+			for _, n := range order {
+				in := workflows.RunAgentInput{AgentID: "none", Inputs: asteroid.Inputs{"n": n}, Limits: []asteroid.Limit{{Key: "login", Max: n}}}
+				_, _ = workflows.RunAgent(ctx, in) // there is no such agent
+			}
+			return nil
+		})
+		require.NoError(t, b.GetWorkflowError())
+		require.Len(t, asked, len(order))
+		return asked
+	}
+	order := []int{1, 2, 3}
+	first := tokens(order)
+	slices.Reverse(order)
+	require.Equal(t, first, tokens(order))
+}
+
+// A run that a reset has created adopts the agent before it knows that the worker limits it. It
+// takes the permit of the replaced run while the agent works.
+func TestRunAgentTakesPermitOfAnAdoptedAgent(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.servedAgent(time.Hour)
+	own := "default-test-workflow-id|default-test-run-id|" + intent.Of(asteroid.ExecuteAgentInput{AgentID: agent}, nil).Identity() + "|1"
+	limiter := asteroid.LimiterWorkflowID("", "login")
+	var asked, released []string
+	b.OnSignalExternalWorkflow(mock.Anything, limiter, "", asteroid.ReleasePermitSignal, mock.Anything).Return(
+		func(_, _, _, _ string, release any) error {
+			require.NotEqual(t, "running", b.api.Executions()[0].Status)
+			released = append(released, release.(asteroid.PermitRelease).Token)
+			return nil
+		})
+	b.mock(func() {
+		b.OnActivity(asteroid.ExecuteAgentName, mock.Anything, mock.Anything).Return(
+			func(context.Context, asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
+				b.send("/agents/"+agent+"/execute", map[string]any{})
+				return &asteroid.ExecuteAgentResult{
+					ExecutionID: b.api.Executions()[0].ID, Status: asteroid.StatusRunning, Adopted: true, PermitRequired: true,
+				}, nil
+			}).Once()
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+			func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+				asked = append(asked, in.Token)
+				return &asteroid.AcquirePermitResult{Limits: []asteroid.Limit{{Key: "login", Max: 1}}, Limiter: limiter}, nil
+			})
+	})
+	phases := []map[workflows.Phase]int{}
+	b.RegisterDelayedCallback(func() { phases = append(phases, b.phases(t)) }, 5*time.Minute)
+	b.RegisterDelayedCallback(func() {
+		b.SignalWorkflow(asteroid.PermitSignal, asteroid.PermitEvent{Token: own, Limiter: limiter, RunID: "default-test-run-id", Granted: true})
+	}, 15*time.Minute)
+	result, err := b.runAgent(t, workflows.RunAgentInput{AgentID: agent})
+	require.NoError(t, err)
+	require.Equal(t, b.api.Executions()[0].ID, result.ExecutionID)
+	require.Equal(t, []map[workflows.Phase]int{{workflows.PhaseRunning: 1}}, phases, "it waits for the permit while the agent works")
+	require.Equal(t, []string{own, own}, asked, "once more after ten minutes, but not after its grant")
+	require.Equal(t, []string{own}, released)
 }

@@ -35,9 +35,13 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 		r.waitingSince = time.Time{}
 		err := r.repeatStart(ctx)
 		r.measureCapacityWait(ctx, err)
-		if missing = asteroid.IsPermitRequired(err) || asteroid.IsPermitLost(err); !missing {
-			return err
+		if missing = asteroid.IsPermitRequired(err) || asteroid.IsPermitLost(err); missing {
+			continue
 		}
+		if err == nil && r.executed.PermitRequired && r.permits.token == "" {
+			r.takePermitsAtWork(ctx)
+		}
+		return err
 	}
 }
 

@@ -102,16 +102,17 @@ func (s *scene) takeKeysInBothOrders(ctx context.Context) []outcome {
 }
 
 // The holder is reset to its beginning while others wait. Its agent works on, so nobody else may
-// have the permit. Half of the holders have a limit of their own. The others find out by the
-// staging of their file that the worker limits them.
+// have the permit.
 func (s *scene) resetHolder(ctx context.Context) []outcome {
 	profileID := s.api.AddProfile(s.id)
 	s.limits.add(limitRule{workflowID: s.id, profileID: profileID, most: 1})
 	holder := s.limitedRun(0, profileID, s.some(8*time.Second, 12*time.Second))
-	if s.random.IntN(2) == 0 {
+	switch s.random.IntN(3) { // what finds out that a permit is needed
+	case 0: // the input
 		holder.Limits = []asteroid.Limit{{Key: asteroid.ProfileLimitKey(profileID)}}
-	} else {
+	case 1: // StageFiles
 		holder.Files = []asteroid.FileRef{{URI: "data:,claim", Name: "claim.txt"}}
+	default: // ExecuteAgent
 	}
 	outcomes := s.startLimited(ctx, holder)
 	works := s.awaitWorking(ctx, outcomes[0].intent)
