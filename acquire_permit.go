@@ -21,8 +21,8 @@ type AcquirePermitInput struct {
 
 // Validate checks the limits. Its error is asteroid.InvalidInput and names the field.
 func (in *AcquirePermitInput) Validate() error {
-	if err := in.decoded.check(); err != nil {
-		return err
+	if err := in.decoded.check(); err != nil || in.Take > 0 {
+		return err // from 1 on, the worker's limits are among them
 	}
 	return ValidateLimits("limits", in.Limits)
 }
@@ -34,6 +34,9 @@ type AcquirePermitResult struct {
 	// Limiter is the workflow that grants the permit by a [PermitEvent]. It is empty when there is
 	// nothing to wait for: no limits, or the SDK's test environment.
 	Limiter string `json:"limiter,omitempty"`
+	// LimiterBegan is when the limiter began, as far as it has told in time. It has forgotten what
+	// was requested before.
+	LimiterBegan time.Time `json:"limiterBegan,omitzero"`
 	// Before is how many runs go first, as far as the limiter has told in time.
 	Before int `json:"before,omitempty"`
 	// UnservedQueue is the task queue on which the limiter lives, if no worker polls it.

@@ -12,11 +12,12 @@ import (
 // anything, and gives it back when its agent is over. The workflow asteroid.Limiter hands them out.
 //
 // The limiter lives on the task queue of the workflow that asked first, until nobody has used it
-// for ten minutes. It grants nothing while no worker polls that queue. Waiting runs of other queues
-// then say so in their state, their workers log a warning, and `asteroid limits list` names the
-// queue. Start a worker there. If there is to be none any more, make sure that none of the limit's
-// runs is at work, and terminate the limiter: it forgets who holds permits, and the waiting runs
-// start it on a queue of theirs within ten minutes.
+// for ten minutes and no operator's Max is in force. It grants nothing while no worker polls that
+// queue. Waiting runs of other queues then say so in their state, their workers log a
+// warning, and `asteroid limits list` names the queue. Start a worker there. If there is to be none
+// any more, make sure that none of the limit's runs is at work, and terminate the limiter: it
+// forgets who holds permits, and the waiting runs start it on a queue of theirs within ten minutes,
+// or within an hour if they have waited for six.
 type Limit struct {
 	// Key is what is limited, such as a login. It is required and has at most 200 bytes. A
 	// [ProfileLimitKey] is the key of an agent profile.
@@ -47,7 +48,9 @@ const (
 )
 
 // ProfileLimitKey is the key of the limit that RunLimits.PerProfile sets for an agent profile.
-func ProfileLimitKey(agentProfileID string) string { return "profile/" + agentProfileID }
+func ProfileLimitKey(agentProfileID string) string {
+	return "profile/" + strings.ToLower(agentProfileID) // ids are one in any letter case
+}
 
 // ValidateLimits checks the limits of one run. Its error is asteroid.InvalidInput and names the
 // field.

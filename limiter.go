@@ -58,6 +58,8 @@ type PermitPlace struct {
 	Held   bool `json:"held,omitempty"`
 	Waits  bool `json:"waits,omitempty"`
 	Before int  `json:"before,omitempty"`
+	// Began is when the limiter began.
+	Began time.Time `json:"began,omitzero"`
 }
 
 // SetLimitUpdate sets the number of permits of a limiter, and FreePermitUpdate takes a permit from

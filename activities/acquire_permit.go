@@ -75,7 +75,7 @@ func (a *Activities) AcquirePermit(ctx context.Context, in asteroid.AcquirePermi
 			fmt.Sprintf("%d runs wait for a permit of %s, as many as may", place.Before, limit.Key), asteroid.ErrorTypeLimiterFull,
 			temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: limiterFullDelay}))
 	}
-	result.Before = place.Before
+	result.Before, result.LimiterBegan = place.Before, place.Began
 	return result, nil
 }
 

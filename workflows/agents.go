@@ -27,8 +27,8 @@ type agents struct {
 	handling         int            // updates that have not returned
 	executions       []string       // the ids that executes have returned
 	replaced         replacedRuns
-	permitTokens     map[string]int      // that agents have had, by their requests
-	row              *asteroid.RowResult // what the workflow returns instead of its result or error
+	permitWaiters    map[string]*permitWaiters // by the limiter's workflow id
+	row              *asteroid.RowResult       // what the workflow returns instead of its result or error
 }
 
 // add adds an agent, which the state shows from then on.
@@ -96,23 +96,27 @@ func (a *agents) snapshot() (State, error) {
 
 // identify says in a request which intent it is. The original run id survives a reset. Equal
 // requests are counted, so the order in which a workflow starts agents does not matter. Without the
-// interceptor nothing counts them, and the activity's id identifies its intent.
-func (a *agents) identify(ctx workflow.Context, request *asteroid.ExecuteAgentInput, files []string) {
+// interceptor nothing counts them, and the activity's id identifies its intent. identify returns
+// the token of the agent's permits, which a reset does not change either.
+func (a *agents) identify(ctx workflow.Context, request *asteroid.ExecuteAgentInput, files []string) (token string) {
 	if !a.workflowWide || request.Internal.OriginalRunID != "" {
-		return
+		return ""
 	}
 	info := workflow.GetInfo(ctx)
 	internal := &request.Internal
 	internal.FirstRunID, internal.OriginalRunID = info.FirstRunID, originalRunID(info)
+	identity := intent.Of(*request, files).Identity()
+	ordinal := a.count(identity)
 	if request.IdempotencyKey == "" && internal.Intent == (asteroid.Intent{}) {
-		internal.Intent = a.newIntent(info, *request, files)
+		internal.Intent = newIntent(info, ordinal)
 	}
+	return permitToken(info, identity, ordinal)
 }
 
-func (a *agents) newIntent(info *workflow.Info, request asteroid.ExecuteAgentInput, files []string) asteroid.Intent {
+func newIntent(info *workflow.Info, ordinal int) asteroid.Intent {
 	return asteroid.Intent{
 		Namespace: info.Namespace, WorkflowID: info.WorkflowExecution.ID, OriginalRunID: originalRunID(info),
-		RunID: info.WorkflowExecution.RunID, Ordinal: a.count(intent.Of(request, files).Identity()),
+		RunID: info.WorkflowExecution.RunID, Ordinal: ordinal,
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 func ExecuteRunAgent(ctx workflow.Context, in RunAgentInput) workflow.ChildWorkflowFuture {
 	if agents := agentsOf(ctx); agents.workflowWide && in.IdempotencyKey == "" {
 		breathe(ctx, in.Inputs)
-		in.Internal.Intent = agents.newIntent(workflow.GetInfo(ctx), in.executeInput(), intent.OfFiles(in.Files))
+		in.Internal.Intent = newIntent(workflow.GetInfo(ctx), agents.count(intent.Of(in.executeInput(), intent.OfFiles(in.Files)).Identity()))
 	}
 	breathe(ctx, in.Inputs)
 	return workflow.ExecuteChildWorkflow(ctx, RunAgentName, in)

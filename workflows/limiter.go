@@ -22,7 +22,8 @@ const (
 
 // Limiter hands out the permits of one connection and key, see [asteroid.Limit]. The activity
 // asteroid.AcquirePermit starts it, and it ends when nobody has held or wanted a permit for ten
-// minutes. Permits go round the fairness keys in turn; within one, the longest wait comes first.
+// minutes, unless an operator has set the number of permits. Permits go round the fairness keys in
+// turn; within one, the longest wait comes first.
 //
 // It answers the query [StateQuery] with an [asteroid.LimiterState], and takes the updates
 // [asteroid.SetLimitUpdate] and [asteroid.FreePermitUpdate].
@@ -30,9 +31,10 @@ const (
 // While a run waits, it looks every 15 seconds for holders that cannot give their permit back: a
 // workflow that was terminated or timed out, or a run that a reset has replaced and that does not
 // answer. A limiter that somebody terminates forgets its holders. Runs that wait ask again within
-// ten minutes, in their order. Do not cancel or reset it: use the updates.
+// ten minutes (an hour, if they have waited for six), in their order. Do not cancel or reset it:
+// use the updates.
 func Limiter(ctx workflow.Context, in asteroid.LimiterInput) error {
-	queue, err := restoreQueue(in.State)
+	queue, err := restoreQueue(in.State, workflow.Now(ctx))
 	if err != nil {
 		return fmt.Errorf("the state of the limiter of %s cannot be read: %w", in.Key, err)
 	}
@@ -144,7 +146,7 @@ func (l *limiter) tell(ctx workflow.Context, request asteroid.PermitRequest, gra
 // endWhenIdle ends the limiter when nobody has used it for a while. It sets one timer at a time,
 // whatever the number of requests.
 func (l *limiter) endWhenIdle(ctx workflow.Context) {
-	for {
+	for workflow.Await(ctx, func() bool { return !l.queue.maxSet }) == nil {
 		left := l.active.Add(limiterIdle).Sub(workflow.Now(ctx))
 		if left <= 0 && !l.unused() {
 			left = limiterIdle
@@ -160,7 +162,7 @@ func (l *limiter) endWhenIdle(ctx workflow.Context) {
 }
 
 func (l *limiter) unused() bool {
-	return l.queue.waiting() == 0 && len(l.queue.holders) == 0 && l.inFlight == 0
+	return !l.queue.maxSet && l.queue.waiting() == 0 && len(l.queue.holders) == 0 && l.inFlight == 0
 }
 
 // checkHolders frees the permits of dead holders while a run waits.

@@ -60,14 +60,14 @@ func (l *limiterBench) run() {
 	require.NoError(l.t, l.GetWorkflowError())
 }
 
-// acquire requests permits one after another, beginning after the delay.
-func (l *limiterBench) acquire(after time.Duration, names ...string) {
+// acquire requests permits one after another.
+func (l *limiterBench) acquire(names ...string) {
 	for i, name := range names {
 		l.RegisterDelayedCallback(func() {
 			l.SignalWorkflow(asteroid.AcquirePermitSignal, asteroid.PermitRequest{
 				Token: name, WorkflowID: "claim-" + name, RunID: "run", FirstRunID: "run", Max: 2, FairnessKey: "tenant " + name, RequestedAt: l.Now(),
 			})
-		}, after+time.Duration(i)*time.Millisecond)
+		}, time.Duration(i)*time.Millisecond)
 	}
 }
 
@@ -91,7 +91,7 @@ func (l *limiterBench) details() string {
 func TestLimiterShowsHoldersWaitersAndUpdates(t *testing.T) {
 	t.Parallel()
 	l := newLimiterBench(t)
-	l.acquire(0, "a", "b", "c")
+	l.acquire("a", "b", "c")
 	var page, last string
 	l.RegisterDelayedCallback(func() { page = l.details() }, time.Second)
 	l.release(2*time.Second, "a", "b", "c")
@@ -116,7 +116,7 @@ func TestLimiterShowsOnlyTheFirstOfMany(t *testing.T) {
 	for i := range 300 {
 		names = append(names, fmt.Sprintf("%03d", i))
 	}
-	l.acquire(0, names...)
+	l.acquire(names...)
 	var page string
 	l.RegisterDelayedCallback(func() { page = l.details() }, time.Second)
 	l.release(2*time.Second, names...)
@@ -129,7 +129,7 @@ func TestLimiterShowsOnlyTheFirstOfMany(t *testing.T) {
 func TestLimiterCountsPermits(t *testing.T) {
 	t.Parallel()
 	l := newLimiterBench(t)
-	l.acquire(0, "a", "b", "c", "d", "e", "f")
+	l.acquire("a", "b", "c", "d", "e", "f")
 	l.checked.Gone, l.checked.Replaced = []string{"a"}, []string{"b"} // b does not answer, so its permit is freed at the second look
 	l.RegisterDelayedCallback(func() {
 		l.UpdateWorkflow(asteroid.FreePermitUpdate, "1", &updateOutcome{}, asteroid.FreePermitInput{Token: "c"})
@@ -141,4 +141,24 @@ func TestLimiterCountsPermits(t *testing.T) {
 		"asteroid_permits_freed default gone: 1", "asteroid_permits_freed default operator: 1", "asteroid_permits_freed default replaced: 1",
 		"asteroid_permits_granted default: 5",
 	}, l.recorded.Take(metrics.PermitsFreed, metrics.PermitsGranted))
+}
+
+func TestLimiterKeepsWhatAnOperatorHasSet(t *testing.T) {
+	t.Parallel()
+	l := newLimiterBench(t)
+	l.acquire("a")
+	l.release(time.Second, "a")
+	var state asteroid.LimiterState
+	l.RegisterDelayedCallback(func() {
+		l.UpdateWorkflow(asteroid.SetLimitUpdate, "1", &updateOutcome{}, asteroid.SetLimitInput{Max: 7})
+	}, 2*time.Second)
+	l.RegisterDelayedCallback(func() {
+		value, err := l.QueryWorkflow(workflows.StateQuery)
+		require.NoError(t, err)
+		require.NoError(t, value.Get(&state))
+		l.UpdateWorkflow(asteroid.SetLimitUpdate, "2", &updateOutcome{}, asteroid.SetLimitInput{})
+	}, 24*time.Hour)
+	l.run() // and ends
+	require.True(t, state.MaxSet)
+	require.Equal(t, 7, state.Max)
 }

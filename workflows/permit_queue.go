@@ -30,6 +30,7 @@ type permitQueue struct {
 	max     int
 	maxSet  bool // by an operator
 	granted int
+	began   time.Time // since when it has forgotten no request
 	// lines are the waiting requests by fairness key, in the order of the round: the one that is
 	// served goes last. An empty line keeps its place.
 	lines   []permitLine
@@ -160,7 +161,7 @@ func (q *permitQueue) waiting() (n int) {
 // place returns the place of a token. It counts the runs that go first if none comes or leaves.
 func (q *permitQueue) place(token string) asteroid.PermitPlace {
 	if q.holderOf(token) >= 0 {
-		return asteroid.PermitPlace{Held: true}
+		return asteroid.PermitPlace{Held: true, Began: q.began}
 	}
 	for i, line := range q.lines {
 		at := slices.IndexFunc(line.requests, func(r asteroid.PermitRequest) bool { return r.Token == token })
@@ -176,9 +177,9 @@ func (q *permitQueue) place(token string) asteroid.PermitPlace {
 				before += min(len(other.requests), at)
 			}
 		}
-		return asteroid.PermitPlace{Waits: true, Before: before}
+		return asteroid.PermitPlace{Waits: true, Before: before, Began: q.began}
 	}
-	return asteroid.PermitPlace{Before: q.waiting()}
+	return asteroid.PermitPlace{Before: q.waiting(), Began: q.began}
 }
 
 // inOrder returns the first waiting requests in the order in which they are served.
@@ -220,6 +221,7 @@ type savedQueue struct {
 	Max     int         `json:"m"`
 	MaxSet  bool        `json:"s,omitempty"`
 	Granted int         `json:"g,omitempty"`
+	Began   time.Time   `json:"b"`
 	Lines   []savedLine `json:"w,omitempty"`
 	Holders []savedSeat `json:"h,omitempty"`
 	Untold  []int       `json:"u,omitempty"` // holders
@@ -262,7 +264,7 @@ func (s savedSeat) request() asteroid.PermitRequest {
 //
 //workflowcheck:ignore
 func (q *permitQueue) save() ([]byte, error) {
-	saved := savedQueue{Max: q.max, MaxSet: q.maxSet, Granted: q.granted}
+	saved := savedQueue{Max: q.max, MaxSet: q.maxSet, Granted: q.granted, Began: q.began}
 	for _, line := range q.lines {
 		seats := make([]savedSeat, len(line.requests))
 		for i, r := range line.requests {
@@ -292,11 +294,11 @@ func (q *permitQueue) save() ([]byte, error) {
 	return small.Bytes(), err
 }
 
-// restoreQueue returns the queue that save has encoded.
+// restoreQueue returns the queue that save has encoded, or one that begins now.
 //
 //workflowcheck:ignore
-func restoreQueue(state []byte) (*permitQueue, error) {
-	q := &permitQueue{max: 1}
+func restoreQueue(state []byte, now time.Time) (*permitQueue, error) {
+	q := &permitQueue{max: 1, began: now}
 	if len(state) == 0 {
 		return q, nil
 	}
@@ -311,7 +313,7 @@ func restoreQueue(state []byte) (*permitQueue, error) {
 	if err := json.Unmarshal(state, &saved); err != nil {
 		return nil, err
 	}
-	q.max, q.maxSet, q.granted = saved.Max, saved.MaxSet, saved.Granted
+	q.max, q.maxSet, q.granted, q.began = saved.Max, saved.MaxSet, saved.Granted, saved.Began
 	for _, kept := range saved.Lines {
 		line := permitLine{key: kept.Key}
 		for _, seat := range kept.Seats {

@@ -173,7 +173,7 @@ func TestPermitQueueKeepsItsPromises(t *testing.T) {
 			case 6:
 				saved, err := q.save()
 				require.NoError(t, err)
-				restored, err := restoreQueue(saved)
+				restored, err := restoreQueue(saved, time.Time{})
 				require.NoError(t, err)
 				require.Equal(t, q.state(asteroid.LimiterInput{}), restored.state(asteroid.LimiterInput{}))
 				q = restored

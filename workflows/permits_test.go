@@ -161,3 +161,131 @@ func TestRunAgentTakesPermitOfAnAdoptedAgent(t *testing.T) {
 	require.Equal(t, []string{own, own}, asked, "once more after ten minutes, but not after its grant")
 	require.Equal(t, []string{own}, released)
 }
+
+// askedPermits records the requests for permits of one limiter, by the inputs' number.
+func (b *bench) askedPermits(limiter string, began func() time.Time) (asked map[string][]time.Time) {
+	asked = map[string][]time.Time{}
+	b.mock(func() {
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+			func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+				asked[in.Token] = append(asked[in.Token], b.Now())
+				return &asteroid.AcquirePermitResult{Limits: in.Limits, Limiter: limiter, LimiterBegan: began()}, nil
+			})
+	})
+	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	return asked
+}
+
+// waitForPermits runs a workflow with equal agents that wait for a permit until it is cancelled.
+func (b *bench) waitForPermits(agents int, until time.Duration) {
+	b.RegisterDelayedCallback(b.CancelWorkflow, until)
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		left := agents
+		for range agents {
+			workflow.Go(ctx, func(ctx workflow.Context) {
+				_, _ = workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: "none", Limits: []asteroid.Limit{{Key: "login"}}})
+				left--
+			})
+		}
+		ctx, _ = workflow.NewDisconnectedContext(ctx)
+		return workflow.Await(ctx, func() bool { return left == 0 })
+	})
+	require.NoError(b.t, b.GetWorkflowError())
+}
+
+func TestRunAgentsThatWaitForPermitsKeepHistoryShort(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	asked := b.askedPermits("limiter", func() time.Time { return time.Time{} })
+	b.waitForPermits(50, 7*24*time.Hour)
+	total := 0
+	for _, times := range asked {
+		total += len(times)
+	}
+	require.Len(t, asked, 50)
+	require.LessOrEqual(t, total, 50+36+7*24, "requests in a week")
+	require.Greater(t, total, 50+7*24, "one of them asks again, in case the limiter was terminated")
+}
+
+func TestRunAgentsThatWaitForPermitsAllAskANewLimiter(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	terminated := b.Now().Add(time.Minute)
+	asked := b.askedPermits("limiter", func() time.Time {
+		if b.Now().After(terminated) {
+			return terminated
+		}
+		return time.Time{}
+	})
+	b.waitForPermits(5, 15*time.Minute)
+	require.Len(t, asked, 5)
+	for token, times := range asked {
+		require.Len(t, times, 2, token)
+	}
+}
+
+// Two runs that take two permits must not wait for each other: one that waits for its first permit
+// does not keep a second one, which the run that a reset has replaced held.
+func TestRunAgentGivesBackPermitOutOfTurn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	limits := []asteroid.Limit{{Key: "one"}, {Key: "two"}}
+	second := asteroid.LimiterWorkflowID("", "two")
+	var token string
+	b.mock(func() {
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+			func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+				token = in.Token
+				return &asteroid.AcquirePermitResult{Limits: limits, Limiter: asteroid.LimiterWorkflowID("", limits[in.Take].Key)}, nil
+			})
+	})
+	var told []string
+	b.OnSignalExternalWorkflow(mock.Anything, second, "", mock.Anything, mock.Anything).Return(func(_, _, _, signal string, _ any) error {
+		told = append(told, signal)
+		return nil
+	})
+	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	b.RegisterDelayedCallback(func() {
+		b.SignalWorkflow(asteroid.PermitSignal, asteroid.PermitEvent{Token: token, Limiter: second, RunID: "replaced"})
+	}, time.Minute)
+	b.RegisterDelayedCallback(b.CancelWorkflow, 2*time.Minute)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: "none", Limits: limits})
+	require.Error(t, err)
+	require.Equal(t, asteroid.ReleasePermitSignal, told[0])
+}
+
+// Of three equal requests the first two have completed before a reset. The third has its own token.
+func TestRunAgentPermitOfEqualRequestsBelongsToTheirOrder(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.servedAgent(time.Minute)
+	var tokens []string
+	executes := 0
+	b.mock(func() {
+		b.OnActivity(asteroid.ExecuteAgentName, mock.Anything, mock.Anything).Return(
+			func(context.Context, asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
+				if executes++; executes == 3 {
+					return nil, temporal.NewNonRetryableApplicationError("limited", asteroid.ErrorTypePermitRequired, nil, asteroid.ErrorDetails{})
+				}
+				b.send("/agents/"+agent+"/execute", map[string]any{})
+				executions := b.api.Executions()
+				return &asteroid.ExecuteAgentResult{ExecutionID: executions[len(executions)-1].ID, Status: asteroid.StatusRunning, Adopted: true}, nil
+			})
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+			func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+				tokens = append(tokens, in.Token)
+				return &asteroid.AcquirePermitResult{}, nil
+			})
+	})
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		for range 3 {
+			if _, err := workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: agent}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	require.NoError(t, b.GetWorkflowError())
+	require.Len(t, tokens, 1)
+	require.True(t, strings.HasSuffix(tokens[0], "|3"), tokens[0])
+}

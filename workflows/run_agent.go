@@ -85,6 +85,10 @@ type RunAgentResult struct {
 // re-execution keeps the permits. A workflow that holds a permit of a key and waits for another run
 // on that key waits for ever: give the key to one of them.
 //
+// A workflow that is reset while it holds a permit keeps it if it comes to that agent again within
+// half a minute. Later the permit may be another run's, although the agent of the replaced run is
+// at work until this run adopts it or ends.
+//
 // # Many agents
 //
 // At most 1,000 agents of one workflow are under way: the server admits 2,000 pending activities,
@@ -168,7 +172,7 @@ func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	}
 	run.request.Signal = agents.workflowWide // else no coroutine receives events for all agents of the workflow
 	breathe(ctx, in.Inputs)
-	agents.identify(ctx, &run.request, intent.OfFiles(in.Files))
+	run.permits.token = agents.identify(ctx, &run.request, intent.OfFiles(in.Files))
 	breathe(ctx, in.Inputs)
 	run.request.Internal.CheckLimits = agents.workflowWide
 	if row := in.Internal.Row; row != nil {

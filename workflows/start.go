@@ -21,7 +21,7 @@ const (
 // start takes the agent's permits, stages the files and executes the agent. Only the activities
 // know the limits of the worker, and whether a reset has taken the permits.
 func (r *AgentRun) start(ctx workflow.Context) error {
-	missing := len(r.in.Limits) > 0 && r.permits.token == ""
+	missing := len(r.in.Limits) > 0 && !r.permits.held
 	for {
 		if missing {
 			// Those that hold the permits may need a turn.
@@ -35,11 +35,15 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 		r.waitingSince = time.Time{}
 		err := r.repeatStart(ctx)
 		r.measureCapacityWait(ctx, err)
-		if missing = asteroid.IsPermitRequired(err) || asteroid.IsPermitLost(err); missing {
+		if missing = asteroid.IsPermitLost(err); missing {
 			continue
 		}
-		if err == nil && r.executed.PermitRequired && r.permits.token == "" {
-			r.takePermitsAtWork(ctx)
+		if asteroid.IsPermitRequired(err) {
+			missing = !r.permits.held // else they were taken in the background meanwhile
+			continue
+		}
+		if err == nil && r.executed.PermitRequired && r.permits.since.IsZero() {
+			r.takePermitsInBackground(ctx)
 		}
 		return err
 	}

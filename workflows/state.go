@@ -60,7 +60,7 @@ type AgentState struct {
 	Ended       time.Time `json:"ended,omitzero"`
 	ExecutionID string    `json:"executionId,omitempty"` // known from PhaseRunning on
 	// Permit is the key of the limit that the agent waits for. PermitBefore is how many runs go
-	// first; it is as old as the phase, at most ten minutes.
+	// first; it is as old as the phase, at most an hour.
 	Permit       string `json:"permit,omitempty"`
 	PermitBefore int    `json:"permitBefore,omitempty"`
 	// PermitUnservedQueue is the task queue of the limiter, if no worker polls it. The agent waits

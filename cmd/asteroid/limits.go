@@ -165,6 +165,9 @@ func (c *cli) listLimits(ctx context.Context) error {
 	if err != nil {
 		return s.failure(err, "")
 	}
+	if len(page.GetNextPageToken()) > 0 {
+		fmt.Fprintf(c.err, "There are more than %d limits in use: the rest is not shown.\n", maxListedLimits)
+	}
 	limits := []listedLimit{}
 	for _, info := range page.GetExecutions() {
 		w := &foundWorkflow{service: s, info: info}
