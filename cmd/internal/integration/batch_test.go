@@ -171,14 +171,15 @@ func (s *stack) lengths(t *testing.T) map[string][]int64 {
 }
 
 func TestBatchKeepsHistoriesShort(t *testing.T) {
-	s, b := newBatch(t, 700, func(int) time.Duration { return 0 })
+	const rows = 350
+	s, b := newBatch(t, rows, func(int) time.Duration { return 0 })
 	var result workflows.BatchResult
 	require.NoError(t, s.startWorkflow(workflows.BatchName, inputOfBatch(50)).Get(s.ctx(), &result))
-	require.Equal(t, asteroid.RowCounts{Succeeded: 700}, result.Counts)
-	for number := 1; number <= 700; number++ {
+	require.Equal(t, asteroid.RowCounts{Succeeded: rows}, result.Counts)
+	for number := 1; number <= rows; number++ {
 		require.Equal(t, 1, b.ran[number], "row %d", number)
 	}
-	lengths := s.awaitLengths(t, 1, 3)
+	lengths := s.awaitLengths(t, 1, 2)
 	t.Log(lengths)
 	require.LessOrEqual(t, slices.Max(lengths[workflows.BatchSegmentName]), int64(3600))
 	require.LessOrEqual(t, slices.Max(lengths[workflows.BatchName]), int64(300))

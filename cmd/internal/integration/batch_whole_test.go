@@ -136,11 +136,11 @@ func (b *batchStack) executionsOf(row string) (n int) {
 }
 
 func TestBatchRunsEveryRowOnceAlthoughWorkersStop(t *testing.T) {
-	const rows = 650 // three segments
+	const rows = 330 // two segments
 	b := newBatchStack(t, rows)
 	stop := b.startWorker()
 	run := b.startWorkflow(workflows.BatchName, b.in)
-	for _, n := range []int{100, 300, 500} {
+	for _, n := range []int{50, 150, 250} {
 		b.awaitExecutions(n)
 		stop()
 		stop = b.startWorker()

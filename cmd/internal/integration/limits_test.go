@@ -314,12 +314,19 @@ func TestLimiterContinuesAsNew(t *testing.T) {
 	s, limit := limitStack(t)
 	agent := s.api.ServeAgent("quick", worksFor(0))
 	s.startWorker()
-	const n = 400
+	const n, noise = 60, 2000
+	limiter := asteroid.LimiterWorkflowID("", limit("login", 5).Key)
 	var runs []client.WorkflowRun
 	for i := range n {
 		l := limit("login", 5)
 		l.FairnessKey = fmt.Sprint(i % 3)
 		runs = append(runs, s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: agent, Limits: []asteroid.Limit{l}}))
+		if i < n/3 {
+			continue
+		}
+		for range noise / (n - n/3) { // makes the history long
+			_ = s.client.SignalWorkflow(s.ctx(), limiter, "", asteroid.ReleasePermitSignal, asteroid.PermitRelease{Token: "nobody's"})
+		}
 	}
 	for _, run := range runs {
 		require.NoError(t, run.Get(s.ctx(), nil))

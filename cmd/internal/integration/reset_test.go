@@ -60,7 +60,7 @@ func (s *stack) uncancelled() []testsuite.Execution {
 // awaitExecutions waits until the service has started n executions.
 func (s *stack) awaitExecutions(n int) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return len(s.api.Executions()) >= n }, time.Minute, 10*time.Millisecond)
+	require.Eventually(s.t, func() bool { return len(s.api.Executions()) >= n }, 3*time.Minute, 20*time.Millisecond)
 }
 
 // now runs a function as a local activity, so that history keeps its result.

@@ -55,10 +55,11 @@ func TestPipelinePassesResultToNextAgent(t *testing.T) {
 		require.Equal(t, "default", e.Metadata[asteroid.MetadataNamespace])
 	}
 	counts := scheduled(s.history(run))
-	delete(counts, asteroid.GetExecutionName) // one for each event
-	require.Equal(t, map[string]int{
-		asteroid.StageFilesName: 1, asteroid.ExecuteAgentName: 2, asteroid.AwaitExecutionName: 2, asteroid.CheckUploadsName: 1,
-	}, counts)
+	require.GreaterOrEqual(t, counts[asteroid.AwaitExecutionName], 2)
+	for _, name := range []string{asteroid.GetExecutionName, asteroid.AwaitExecutionName} { // a busy machine has more events
+		delete(counts, name)
+	}
+	require.Equal(t, map[string]int{asteroid.StageFilesName: 1, asteroid.ExecuteAgentName: 2, asteroid.CheckUploadsName: 1}, counts)
 	requests := map[string]int{}
 	for _, r := range s.api.Requests() {
 		requests[r.Operation]++
