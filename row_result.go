@@ -45,6 +45,20 @@ type RowResult struct {
 	Request string `json:"request,omitempty"`
 }
 
+// AgentEnded reports whether no agent of this attempt can be at work: its execution has ended, or
+// the input was refused before there was one. An attempt that ended otherwise is unfinished. The
+// row runs again with the same attempt, which adopts the agent, so no second one works on the row.
+func (r *RowResult) AgentEnded() bool {
+	switch {
+	case r.ExecutionStatus.Terminal():
+		return true
+	case r.ErrorType == ErrorTypeUnknownStatus: // it has ended, and nobody can adopt it
+		return true
+	default:
+		return r.ExecutionID == "" && r.ErrorType == ErrorTypeInvalidInput
+	}
+}
+
 // RowCounts are numbers of rows by their status.
 type RowCounts struct {
 	Succeeded int `json:"succeeded"`

@@ -130,7 +130,7 @@ func succeeded(asteroid.BatchRow) *asteroid.RowResult {
 func failing(keys ...string) func(asteroid.BatchRow) *asteroid.RowResult {
 	return func(row asteroid.BatchRow) *asteroid.RowResult {
 		if slices.Contains(keys, row.Key) {
-			return &asteroid.RowResult{Status: asteroid.RowFailed, Error: "the agent failed"}
+			return &asteroid.RowResult{Status: asteroid.RowFailed, ExecutionStatus: asteroid.StatusFailed, Error: "the agent failed"}
 		}
 		return succeeded(row)
 	}

@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,7 +114,7 @@ func TestBatchTakesOverWhatATerminatedRunHasAchieved(t *testing.T) {
 		case "A-1":
 			return succeeded(row)
 		case "A-2":
-			return &asteroid.RowResult{Status: asteroid.RowFailed}
+			return &asteroid.RowResult{Status: asteroid.RowFailed, ExecutionStatus: asteroid.StatusFailed}
 		default:
 			return nil // at work when the batch was terminated
 		}
@@ -133,6 +135,53 @@ func TestBatchTakesOverWhatATerminatedRunHasAchieved(t *testing.T) {
 	third.rows.Source = dataFile("claim,amount\nA-4,4\nA-3,3\n")
 	third.pass(succeeded)
 	require.Equal(t, []string{"A-4/1"}, third.keys(), "the ledger keeps rows that a file lacks")
+}
+
+// A row whose agent may be at work keeps its attempt, in the next pass and in the next batch. The
+// key of the next attempt would start a second agent.
+func TestPlanBatchRaisesTheAttemptOnlyOfAnAgentThatHasEnded(t *testing.T) {
+	t.Parallel()
+	results := map[string]asteroid.RowResult{
+		"failed":     {Status: asteroid.RowFailed, ExecutionID: "e", ExecutionStatus: asteroid.StatusFailed},
+		"outcome":    {Status: asteroid.RowFailed, ExecutionID: "e", ExecutionStatus: asteroid.StatusCompleted},
+		"refused":    {Status: asteroid.RowFailed, ErrorType: invalidInput},
+		"unknown":    {Status: asteroid.RowFailed, ErrorType: asteroid.ErrorTypeUnknownStatus, ExecutionID: "e", ExecutionStatus: "archived"},
+		"unread":     {Status: asteroid.RowFailed, ErrorType: asteroid.ErrorTypeUnauthorized, ExecutionID: "e", ExecutionStatus: asteroid.StatusRunning},
+		"terminated": {Status: asteroid.RowFailed, Error: "the row's workflow was terminated"},
+		"unanswered": {Status: asteroid.RowFailed, ErrorType: asteroid.ErrorTypeUnavailable},
+		"other":      {Status: asteroid.RowFailed, ErrorType: invalidInput, ExecutionID: "e"},
+	}
+	content := "claim,id\n"
+	for _, key := range slices.Sorted(maps.Keys(results)) {
+		content += "1," + key + "\n"
+	}
+	b := newBatch(t, content)
+	b.rows.KeyColumn = "id"
+	fail := func(row asteroid.BatchRow) *asteroid.RowResult { return new(results[row.Key]) }
+	b.pass(fail)
+	b.pass(fail)
+	require.Equal(t, []string{"failed/2", "other/1", "outcome/2", "refused/2", "terminated/1", "unanswered/1", "unknown/2", "unread/1"}, b.keys()[len(results):])
+	_, err := b.join()
+	require.NoError(t, err)
+
+	next := b.again("plan-2")
+	next.pass(succeeded)
+	require.Equal(t, []string{"failed/3", "other/1", "outcome/3", "refused/3", "terminated/1", "unanswered/1", "unknown/3", "unread/1"}, next.keys())
+	_, err = next.join()
+	require.NoError(t, err)
+
+	cancelled := newBatch(t, content)
+	cancelled.rows.KeyColumn = "id"
+	cancelled.pass(func(row asteroid.BatchRow) *asteroid.RowResult {
+		result := fail(row)
+		result.Status = asteroid.RowCancelled
+		return result
+	})
+	next = cancelled.again("plan-2") // without a join, as after a termination
+	next.rows.Source = dataFile(strings.ReplaceAll(content, "1,unread", "2,unread"))
+	next.pass(succeeded)
+	require.Equal(t, []string{"failed/2", "other/1", "outcome/2", "refused/2", "terminated/1", "unanswered/1", "unknown/2", "unread/2"}, next.keys(),
+		"other content is another intent")
 }
 
 func TestPlanBatchRefusesChangedRows(t *testing.T) {
@@ -307,7 +356,7 @@ func TestJoinBatchPartsTakesTheNewestResult(t *testing.T) {
 		if row.Key == "3" {
 			return nil
 		}
-		return &asteroid.RowResult{Status: asteroid.RowFailed, Error: "the first"}
+		return &asteroid.RowResult{Status: asteroid.RowFailed, ExecutionStatus: asteroid.StatusFailed, Error: "the first"}
 	})
 	b.pass(func(row asteroid.BatchRow) *asteroid.RowResult {
 		if row.Key == "1" {
@@ -319,7 +368,7 @@ func TestJoinBatchPartsTakesTheNewestResult(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, asteroid.RowCounts{Failed: 1, Cancelled: 1, NotRun: 1}, joined.Counts)
 	require.Equal(t, []string{
-		header, "A-1,1,1,1,1,failed,,,,,the first,,,,", "A-2,2,2,2,2,cancelled,,,,,,,,,", "A-3,3,3,3,,notRun,,,,,,,,,",
+		header, "A-1,1,1,1,1,failed,,failed,,,the first,,,,", "A-2,2,2,2,2,cancelled,,,,,,,,,", "A-3,3,3,3,,notRun,,,,,,,,,",
 	}, b.results())
 }
 

@@ -31,8 +31,9 @@ import (
 // If the batch has run before under its key, with the same destination, only the rows that have not
 // succeeded run: a failed or cancelled one with the next attempt. That is told by the ledger and,
 // of a batch that was terminated, by its parts. Rows have the same content if the agent, its
-// profile, its inputs and its files are the same, as ExecuteAgent compares them. A row that had no
-// result when its batch was terminated keeps its attempt, so that it adopts an agent at work.
+// profile, its inputs and its files are the same, as ExecuteAgent compares them. A row whose agent
+// may be at work keeps its attempt, so that it adopts the agent: it had no result when its batch
+// was terminated, or failed because its workflow was terminated or could not wait.
 //
 // A pass that is planned already is not planned again: the activity returns what it returned then.
 // Nothing is left of a batch that is refused.

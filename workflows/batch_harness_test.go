@@ -210,12 +210,21 @@ func (b *batchBench) runAgent(ctx workflow.Context, in workflows.RunAgentInput) 
 		result.Status = asteroid.RowSucceeded
 	}
 	result.Number, result.Key, result.Attempt, result.Request = row.Number, row.Key, row.Attempt, row.Request
-	result.EndedAt = workflow.Now(ctx)
+	if result.EndedAt.IsZero() {
+		result.EndedAt = workflow.Now(ctx)
+	}
 	return &result, nil
 }
 
+// before sets the times of a result so that the row ended before the batch began. In the test
+// environment a child workflow begins when the test does.
+func before(ctx workflow.Context, result asteroid.RowResult) asteroid.RowResult {
+	result.StartedAt, result.EndedAt = workflow.Now(ctx).Add(-2*time.Hour), workflow.Now(ctx).Add(-time.Hour)
+	return result
+}
+
 func failed() asteroid.RowResult {
-	return asteroid.RowResult{Status: asteroid.RowFailed, Error: "the portal is down"}
+	return asteroid.RowResult{Status: asteroid.RowFailed, ExecutionStatus: asteroid.StatusFailed, Error: "the portal is down"}
 }
 
 func (b *batchBench) planBatch(_ context.Context, in asteroid.PlanBatchInput) (*asteroid.PlanBatchResult, error) {
@@ -227,7 +236,14 @@ func (b *batchBench) planBatch(_ context.Context, in asteroid.PlanBatchInput) (*
 		if in.Pass > 1 && b.results[number].Status != asteroid.RowFailed {
 			continue
 		}
-		rows = append(rows, asteroid.BatchRow{Number: number, Key: "row-" + strconv.Itoa(number), Attempt: in.Pass})
+		last, attempt := b.results[number], 1
+		if last.Attempt > 0 {
+			attempt = last.Attempt
+			if last.AgentEnded() {
+				attempt++
+			}
+		}
+		rows = append(rows, asteroid.BatchRow{Number: number, Key: "row-" + strconv.Itoa(number), Attempt: attempt})
 	}
 	b.planned[in.Pass] = rows
 	return &asteroid.PlanBatchResult{Rows: len(rows), Segments: (len(rows) + b.segmentRows - 1) / b.segmentRows, SearchAttributes: b.attributes}, nil
@@ -295,11 +311,18 @@ func (b *batchBench) followWorkflow(_ context.Context, in asteroid.FollowWorkflo
 			temporal.ApplicationErrorOptions{NextRetryDelay: 30 * time.Second})
 	case temporal.IsCanceledError(closed.err):
 		return &asteroid.FollowWorkflowResult{Status: "canceled"}, nil
+	case isTerminated(closed.err):
+		return &asteroid.FollowWorkflowResult{Status: "terminated"}, nil
 	case closed.err != nil:
 		return &asteroid.FollowWorkflowResult{Status: "failed", Error: closed.err.Error()}, nil
 	}
 	b.followed = append(b.followed, in.WorkflowID)
 	return &asteroid.FollowWorkflowResult{Status: "completed", Result: closed.result}, nil
+}
+
+func isTerminated(err error) bool {
+	_, terminated := errors.AsType[*temporal.TerminatedError](err)
+	return terminated
 }
 
 // startsOf returns how often a row was started.
@@ -311,4 +334,14 @@ func (b *batchBench) startsOf(number int) int {
 		}
 	}
 	return count
+}
+
+// attemptsOf returns the attempts of a row, in the order in which their workflows were started.
+func (b *batchBench) attemptsOf(number int) (attempts []string) {
+	for _, id := range b.started {
+		if _, attempt, found := strings.Cut(id, fmt.Sprintf("/row-%d/", number)); found {
+			attempts = append(attempts, attempt)
+		}
+	}
+	return attempts
 }

@@ -35,8 +35,9 @@ import (
 // batch or of a segment follows the rows that are at work and adopts what their agents have done.
 // Another batch with the same BatchKey, Destination and rows runs only those that have not
 // succeeded: that is how to go on after a termination, or to run failed rows again the next day.
-// Without a BatchKey that needs the same workflow id. Two batches at once with one key and two
-// destinations share the runs of their rows: each row runs once, and both have its result.
+// Without a BatchKey that needs the same workflow id. A row whose workflow has ended while its
+// agent may be at work keeps its attempt, and so adopts the agent. Two batches with one key and two
+// destinations share the runs of their rows: each attempt runs once, and both have its result.
 type BatchInput struct {
 	Rows asteroid.BatchRows `json:"rows"`
 	// Template is the input of every row's asteroid.RunAgent. {{column}} in any of its strings

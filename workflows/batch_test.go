@@ -3,6 +3,8 @@ package workflows_test
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -266,45 +268,158 @@ func TestBatchFollowsRowsThatRunAlready(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		status asteroid.RowStatus // of the workflow that runs already
+		agent  asteroid.Status    // of its agent
 		head   time.Duration      // from its start to that of the batch
-		starts int
+		ids    []string           // of the workflows that run the row
 	}{
-		"still at work":                {asteroid.RowSucceeded, 0, 1},
-		"completed":                    {asteroid.RowSucceeded, time.Hour, 1},
-		"cancelled from outside":       {asteroid.RowCancelled, time.Hour, 2},
-		"failed before the batch":      {asteroid.RowFailed, time.Hour, 2},
-		"failed since the batch began": {asteroid.RowFailed, -time.Second, 1},
+		"still at work":                      {asteroid.RowSucceeded, asteroid.StatusCompleted, 0, []string{"1"}},
+		"completed":                          {asteroid.RowSucceeded, asteroid.StatusCompleted, time.Hour, []string{"1"}},
+		"cancelled from outside":             {asteroid.RowCancelled, asteroid.StatusRunning, time.Hour, []string{"1", "1"}},
+		"cancelled with its agent":           {asteroid.RowCancelled, asteroid.StatusCancelled, time.Hour, []string{"1", "2"}},
+		"failed before the batch":            {asteroid.RowFailed, asteroid.StatusFailed, time.Hour, []string{"1", "2"}},
+		"failed since the batch began":       {asteroid.RowFailed, asteroid.StatusFailed, 30 * time.Second, []string{"1"}},
+		"failed, and its agent is at work":   {asteroid.RowFailed, asteroid.StatusRunning, time.Hour, []string{"1", "1"}},
+		"fails, and its agent stays at work": {asteroid.RowFailed, asteroid.StatusRunning, 0, []string{"1", "1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBatchBench(t, 10)
-			b.before = func(ctx workflow.Context) { // as the run that a reset has replaced
-				childCtx := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: batchID + "/row/row-2/1"})
-				in := workflows.RunAgentInput{Internal: workflows.RunAgentInternal{Row: &workflows.RowOfBatch{Number: 2, Key: "row-2", Attempt: 1}}}
-				_ = workflow.ExecuteChildWorkflow(childCtx, workflows.RunAgentName, in).GetChildWorkflowExecution().Get(ctx, nil)
-				_ = workflow.Sleep(ctx, max(0, row.head))
+			b.before = func(ctx workflow.Context) { // as another batch of the key, or as a run that a reset has replaced
+				startRow(ctx, 1, "")
+				_ = workflow.Sleep(ctx, row.head)
 			}
 			b.run = func(ctx workflow.Context, of *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
-				result := asteroid.RowResult{Status: asteroid.RowSucceeded, StartedAt: workflow.Now(ctx).Add(max(0, -row.head))}
+				result := asteroid.RowResult{Status: asteroid.RowSucceeded, ExecutionStatus: asteroid.StatusCompleted}
 				if of.Number == 2 && b.startsOf(2) == 1 {
-					result.Status = row.status
+					result = before(ctx, asteroid.RowResult{Status: row.status, ExecutionStatus: row.agent})
 				}
-				return result, workflow.Sleep(ctx, time.Minute)
+				err := workflow.Sleep(ctx, time.Minute)
+				if row.head < time.Minute {
+					result.EndedAt = workflow.Now(ctx)
+				}
+				return result, err
 			}
 			result, err := b.runBatch(t, batchInput(5))
 			require.NoError(t, err)
 			require.Equal(t, 10, result.Counts.Succeeded+result.Counts.Failed)
-			require.Equal(t, row.starts, b.startsOf(2))
+			require.Equal(t, row.ids, b.attemptsOf(2))
+			require.Equal(t, row.ids[len(row.ids)-1], strconv.Itoa(b.results[2].Attempt))
+			require.Equal(t, len(row.ids) == 1 && row.status == asteroid.RowFailed, b.results[2].Status == asteroid.RowFailed)
 			require.Equal(t, []string{batchID + "/row/row-2/1"}, b.followed)
 		})
 	}
 }
 
-// startRow starts a row's workflow before the batch does.
-func startRow(ctx workflow.Context, number int, request string) {
-	key := fmt.Sprintf("row-%d", number)
-	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: workflows.RowID(batchID, key, 1)})
-	row := &workflows.RowOfBatch{Number: number, Key: key, Attempt: 1, Request: request}
+// Another batch of the key, with another destination, has run the row before: the attempts of both
+// are the same workflows.
+func TestBatchGoesOnWithTheAttemptsOfAnotherBatch(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t, 3)
+	b.before = func(ctx workflow.Context) {
+		startRow(ctx, 1, "")
+		startRow(ctx, 2, "")
+		_ = workflow.Sleep(ctx, time.Hour)
+	}
+	b.run = func(ctx workflow.Context, of *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
+		if of.Number == 2 && of.Attempt == 1 {
+			return before(ctx, failed()), nil
+		}
+		return asteroid.RowResult{}, nil
+	}
+	result, err := b.runBatch(t, batchInput(3))
+	require.NoError(t, err)
+	require.Equal(t, 3, result.Counts.Succeeded)
+	require.Equal(t, []string{"1", "2"}, b.attemptsOf(2), "the batch has started none")
+	require.Equal(t, 2, b.results[2].Attempt)
+	require.Equal(t, []string{workflows.RowID(batchID, "row-2", 1), workflows.RowID(batchID, "row-2", 2)}, b.followed)
+}
+
+// A row whose workflow has ended while its agent works runs again with its attempt: the key of a
+// next one would start a second agent.
+func TestBatchRunsUnfinishedRowsAgainWithTheirAttempt(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]struct {
+		result asteroid.RowResult
+		err    error
+		again  string
+	}{
+		"its workflow was terminated": {asteroid.RowResult{}, &temporal.TerminatedError{}, "1"},
+		"its wait has failed": {asteroid.RowResult{
+			Status: asteroid.RowFailed, ErrorType: asteroid.ErrorTypeUnauthorized, ExecutionID: "e", ExecutionStatus: asteroid.StatusRunning,
+		}, nil, "1"},
+		"nobody knows whether it was started": {asteroid.RowResult{Status: asteroid.RowFailed, ErrorType: asteroid.ErrorTypeUnavailable}, nil, "1"},
+		"it was refused":                      {asteroid.RowResult{Status: asteroid.RowFailed, ErrorType: asteroid.ErrorTypeInvalidInput}, nil, "2"},
+		"its agent has failed":                {failed(), nil, "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBatchBench(t, 3)
+			b.run = func(_ workflow.Context, of *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
+				if of.Number == 2 && b.startsOf(2) == 1 {
+					return first.result, first.err
+				}
+				require.True(t, of.Number != 2 || of.First == (first.again == "2"), "it has to look for its agent")
+				return asteroid.RowResult{}, nil
+			}
+			in := batchInput(3)
+			in.Failures.Reruns = 1
+			result, err := b.runBatch(t, in)
+			require.NoError(t, err)
+			require.Equal(t, 3, result.Counts.Succeeded)
+			require.Equal(t, []string{"1", first.again}, b.attemptsOf(2))
+		})
+	}
+}
+
+// A batch takes what another one of its key has done with a row, but not its opinion of it.
+func TestBatchJudgesRowsOfAnotherBatchByItsOwnRules(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		theirs, ours []string // outcomes that count as failures
+		status       asteroid.RowStatus
+		fields       bool
+	}{
+		"both take it":              {nil, nil, asteroid.RowSucceeded, false},
+		"ours wants fields":         {nil, nil, asteroid.RowSucceeded, true},
+		"only theirs is a failure":  {[]string{"partial"}, []string{"none"}, asteroid.RowSucceeded, false},
+		"only ours is a failure":    {nil, []string{"partial"}, asteroid.RowFailed, false},
+		"for both it is a failure":  {[]string{"partial"}, []string{"partial"}, asteroid.RowFailed, true},
+		"theirs failed for another": {[]string{"partial", "none"}, []string{"none", "partial"}, asteroid.RowFailed, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBatchBench(t, 3)
+			b.before = func(ctx workflow.Context) { startRow(ctx, 1, "") }
+			b.run = func(ctx workflow.Context, of *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
+				result := asteroid.RowResult{Status: asteroid.RowSucceeded, ExecutionID: "e", ExecutionStatus: asteroid.StatusCompleted, Outcome: "success"}
+				if of.Number == 2 {
+					result.Outcome = "partial"
+					if slices.Contains(row.theirs, result.Outcome) {
+						result.Status, result.Error = asteroid.RowFailed, "counts as a failure"
+					}
+				}
+				return result, workflow.Sleep(ctx, time.Minute)
+			}
+			in := batchInput(3)
+			in.Failures.Outcomes = row.ours
+			if row.fields {
+				in.Results.Fields = []string{"claim.number"}
+			}
+			_, err := b.runBatch(t, in)
+			require.NoError(t, err)
+			require.Equal(t, row.status, b.results[2].Status)
+			require.Equal(t, row.status == asteroid.RowFailed, b.results[2].Error != "")
+			require.Equal(t, row.fields, b.results[2].FieldsOmitted, "WriteBatchPart reads them")
+			require.Equal(t, 1, b.startsOf(2))
+		})
+	}
+}
+
+// startRow starts the workflow of an attempt of row 2 before the batch does.
+func startRow(ctx workflow.Context, attempt int, request string) {
+	const key = "row-2"
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: workflows.RowID(batchID, key, attempt)})
+	row := &workflows.RowOfBatch{Number: 2, Key: key, Attempt: attempt, Request: request}
 	_ = workflow.ExecuteChildWorkflow(ctx, workflows.RunAgentName, workflows.RunAgentInput{Internal: workflows.RunAgentInternal{Row: row}}).
 		GetChildWorkflowExecution().Get(ctx, nil)
 }
@@ -312,7 +427,7 @@ func startRow(ctx workflow.Context, number int, request string) {
 func TestBatchTakesNoResultOfAnotherRequest(t *testing.T) {
 	t.Parallel()
 	b := newBatchBench(t, 3)
-	b.before = func(ctx workflow.Context) { startRow(ctx, 2, "another") }
+	b.before = func(ctx workflow.Context) { startRow(ctx, 1, "another") }
 	result, err := b.runBatch(t, batchInput(3))
 	require.NoError(t, err)
 	require.Equal(t, asteroid.RowCounts{Succeeded: 2, Failed: 1}, result.Counts)
@@ -334,7 +449,7 @@ func TestBatchThatIsCancelledCancelsOnlyItsOwnRows(t *testing.T) {
 			t.Parallel()
 			b := newBatchBench(t, 3)
 			b.parentID, b.takes = row.parent, time.Hour
-			b.before = func(ctx workflow.Context) { startRow(ctx, 2, "") }
+			b.before = func(ctx workflow.Context) { startRow(ctx, 1, "") }
 			b.at(time.Minute, func() { b.updateBatch(t, workflows.CancelBatchUpdate) })
 			result, err := b.runBatch(t, batchInput(3))
 			require.NoError(t, err)
@@ -350,11 +465,11 @@ func TestBatchSaysWhichRowsNoWorkflowHasRunBefore(t *testing.T) {
 	t.Parallel()
 	b := newBatchBench(t, 3)
 	first := map[int]bool{}
-	b.before = func(ctx workflow.Context) { startRow(ctx, 2, ""); _ = workflow.Sleep(ctx, time.Hour) }
+	b.before = func(ctx workflow.Context) { startRow(ctx, 1, ""); _ = workflow.Sleep(ctx, time.Hour) }
 	b.run = func(_ workflow.Context, of *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
 		first[of.Number] = of.First
 		if b.startsOf(2) == 1 {
-			return failed(), nil
+			return asteroid.RowResult{Status: asteroid.RowFailed}, nil // and its agent may be at work
 		}
 		return asteroid.RowResult{}, nil
 	}

@@ -47,13 +47,22 @@ func rowOfRun(row *RowOfBatch, run *RunAgentResult) asteroid.RowResult {
 		if run.Reason != "" {
 			result.Error += ": " + run.Reason
 		}
-	case result.Outcome != "" && slices.Contains(row.Outcomes, run.ExecutionResult.Outcome):
-		result.Status, result.Error = asteroid.RowFailed, "the outcome "+result.Outcome+" counts as a failure"
+	case run.ExecutionResult != nil:
+		judgeOutcome(&result, run.ExecutionResult.Outcome, row.Outcomes)
 	}
 	if len(row.Fields) > 0 {
 		result.Fields, result.FieldsOmitted = rowFields(row.Fields, run.Result()), run.ResultOmitted != nil
 	}
 	return result
+}
+
+// judgeOutcome sets the status of a row whose agent has completed with an outcome. failures are the
+// outcomes that count as failures.
+func judgeOutcome(result *asteroid.RowResult, outcome string, failures []string) {
+	result.Status, result.Error = asteroid.RowSucceeded, ""
+	if outcome != "" && slices.Contains(failures, outcome) {
+		result.Status, result.Error = asteroid.RowFailed, "the outcome "+result.Outcome+" counts as a failure"
+	}
 }
 
 // rowFailure returns the result of a row whose workflow has failed with the error, or was ended by

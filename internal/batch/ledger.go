@@ -55,6 +55,7 @@ type known struct {
 	bytes   int64
 	digest  digest
 	status  asteroid.RowStatus // empty: it has no result
+	ended   bool               // no agent of the attempt can be at work
 }
 
 // readLedger returns what the ledger says, by the digest of the key. Both are nil if there is none.
@@ -77,7 +78,7 @@ func (b *Batch) readLedger(ctx context.Context) (*ledgerHeader, map[digest]known
 		}
 		found := known{ordinal: ordinal, attempt: int32(entry.Attempt), bytes: entries.size, digest: digestOf(entry.Digest)} //nolint:gosec // at most a million rows
 		if entry.Outcome != nil {
-			found.status = entry.Outcome.Status
+			found.status, found.ended = entry.Outcome.Status, entry.Outcome.AgentEnded()
 		}
 		index[digestOf(entry.Key)] = found
 	}

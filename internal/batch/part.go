@@ -69,7 +69,8 @@ func merge(out io.Writer, before *outcomes, results []asteroid.RowResult, comple
 
 // sameRun reports whether a result was written before, with all that it needs.
 func sameRun(old, outcome *Outcome) bool {
-	return outcome.ExecutionID != "" && old.ExecutionID == outcome.ExecutionID && old.Attempt == outcome.Attempt && old.Status == outcome.Status
+	return outcome.ExecutionID != "" && old.ExecutionID == outcome.ExecutionID && old.Attempt == outcome.Attempt && old.Status == outcome.Status &&
+		old.ExecutionStatus == outcome.ExecutionStatus // else it has ended meanwhile
 }
 
 // nextOutcome returns the next result, or nil after the last one.

@@ -163,7 +163,10 @@ func (b *Batch) PlanRerun(ctx context.Context, pass int, size func(*PlannedRow) 
 		if !row.runs() || newest == nil || newest.Status != asteroid.RowFailed {
 			return nil
 		}
-		row.Attempt = max(row.Attempt, newest.Attempt) + 1
+		row.Attempt = max(row.Attempt, newest.Attempt)
+		if newest.AgentEnded() {
+			row.Attempt++
+		}
 		return p.Run(ctx, row, size(row))
 	})
 	if err != nil {
@@ -193,20 +196,15 @@ func (p *Planner) Look(row *PlannedRow) Before {
 	}
 	same := found.digest == digestOf(row.Digest)
 	row.Attempt = int(found.attempt)
-	switch found.status {
-	case asteroid.RowSucceeded:
-		if same {
-			row.Carried = &carried{int(found.ordinal), found.bytes}
-			return BeforeSucceeded
-		}
+	switch {
+	case found.status == asteroid.RowSucceeded && same:
+		row.Carried = &carried{int(found.ordinal), found.bytes}
+		return BeforeSucceeded
+	case found.status == asteroid.RowSucceeded:
 		row.Attempt++
 		return BeforeChanged
-	case asteroid.RowFailed, asteroid.RowCancelled:
+	case found.ended || !same: // else an agent may be at work, and the key of its attempt adopts it
 		row.Attempt++
-	default: // it may be at work, and its key adopts the agent; another input needs another key
-		if !same {
-			row.Attempt++
-		}
 	}
 	row.Attempt = max(row.Attempt, 1)
 	return BeforeNothing
