@@ -37,7 +37,7 @@ func TestBatchGoesFromRowsToResults(t *testing.T) {
 			URL: "https://p/e", StartedAt: begin, EndedAt: begin.Add(90500 * time.Millisecond),
 		}
 	})
-	require.Equal(t, &asteroid.PlanBatchResult{Rows: 2, Segments: 1}, planned)
+	require.Equal(t, &asteroid.PlanBatchResult{Mark: planned.Mark, Rows: 2, Segments: 1}, planned)
 	require.JSONEq(t, `{"agentId":"a","inputs":{"claim":"A-1"}}`, string(b.read[0].Input))
 	joined, err := b.join()
 	require.NoError(t, err)
@@ -53,6 +53,13 @@ func TestBatchGoesFromRowsToResults(t *testing.T) {
 	again, err := b.join()
 	require.NoError(t, err)
 	require.Equal(t, joined, again)
+
+	replanned, err := b.planPass(1) // as after a reset
+	require.NoError(t, err)
+	require.NotEqual(t, planned.Mark, replanned.Mark, "it is another plan under the same id")
+	recorded, err := b.planPass(1)
+	require.NoError(t, err)
+	require.Equal(t, replanned, recorded)
 }
 
 func TestBatchRunsAgainOnlyWhatHasNotSucceeded(t *testing.T) {
@@ -245,7 +252,7 @@ func TestPlanBatchReportsMalformedRowsOrSkipsThem(t *testing.T) {
 
 	b.rows.OnMalformed = asteroid.RowsSkip
 	planned := b.pass(succeeded)
-	require.Equal(t, &asteroid.PlanBatchResult{Rows: 2, Segments: 1, Skipped: 4}, planned)
+	require.Equal(t, &asteroid.PlanBatchResult{Mark: planned.Mark, Rows: 2, Segments: 1, Skipped: 4}, planned)
 	require.Equal(t, []string{"1/1", "6/1"}, b.keys())
 	b.plan.Results.Columns = []string{"id", "amount"}
 	joined, err := b.join()
@@ -341,7 +348,8 @@ func TestBatchDividesRowsBySizeAndKeepsTheirOrder(t *testing.T) {
 func TestBatchWithoutRowsWritesTheHeader(t *testing.T) {
 	t.Parallel()
 	b := newBatch(t, "claim,amount\n")
-	require.Equal(t, &asteroid.PlanBatchResult{}, b.pass(nil))
+	planned := b.pass(nil)
+	require.Equal(t, &asteroid.PlanBatchResult{Mark: planned.Mark}, planned)
 	joined, err := b.join()
 	require.NoError(t, err)
 	require.Equal(t, asteroid.RowCounts{}, joined.Counts)

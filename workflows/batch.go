@@ -157,6 +157,7 @@ func (b *batch) planPass(ctx, runCtx workflow.Context) (bool, error) {
 	if b.Pass > 0 {
 		b.Reruns--
 	}
+	b.Mark = plan.Mark
 	b.Pass, b.PassRows, b.Segments, b.Next, b.Samples = in.Pass, plan.Rows, plan.Segments, 1, nil
 	if in.Pass == 1 {
 		b.AllRows, b.AlreadySucceeded, b.Skipped, b.in.Rows.Inline = plan.Rows, plan.Succeeded, plan.Skipped, nil

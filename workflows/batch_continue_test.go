@@ -59,6 +59,7 @@ func TestBatchContinuesAsNewWithoutLoss(t *testing.T) {
 	var internal struct {
 		PlanID   string
 		Progress struct {
+			Mark                                        string
 			MaxConcurrent, Pass, Next, Reruns, Segments int
 			Open                                        []struct{ Number, Slots int }
 			Closed                                      asteroid.RowCounts
@@ -74,13 +75,13 @@ func TestBatchContinuesAsNewWithoutLoss(t *testing.T) {
 
 	second := newBatchBench(t, 40)
 	changes = second.recordAttributes()
-	second.planned = first.planned
+	second.planned, second.marks = first.planned, first.marks
 	maps.Copy(second.results, first.results)
 	for _, open := range internal.Progress.Open { // the segments have gone on
-		report := map[string]any{"planId": internal.PlanID, "pass": 1, "segment": open.Number, "succeeded": 9, "failed": 1, "done": true}
+		report := map[string]any{"mark": internal.Progress.Mark, "pass": 1, "segment": open.Number, "succeeded": 9, "failed": 1, "done": true}
 		encoded, err := json.Marshal(report)
 		require.NoError(t, err)
-		second.closed[batchID+"/segment/"+internal.PlanID+"/1/"+string(rune('0'+open.Number))] = closedWorkflow{result: encoded}
+		second.closed[batchID+"/segment/"+internal.Progress.Mark+"/1/"+string(rune('0'+open.Number))] = closedWorkflow{result: encoded}
 		for number := (open.Number-1)*10 + 1; number <= open.Number*10; number++ {
 			second.results[number] = asteroid.RowResult{Number: number, Status: asteroid.RowSucceeded}
 		}

@@ -55,6 +55,7 @@ type batchBench struct {
 	parts      []asteroid.WriteBatchPartInput
 	joins      []asteroid.JoinBatchPartsInput
 	plans      []asteroid.PlanBatchInput
+	marks      int // plans that were made afresh
 	closed     map[string]closedWorkflow
 	followed   []string
 	parentID   string // of the rows' workflows that are followed
@@ -231,9 +232,13 @@ func (b *batchBench) planBatch(_ context.Context, in asteroid.PlanBatchInput) (*
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.plans = append(b.plans, in)
+	if in.Pass == 1 {
+		b.marks++
+	}
 	var rows []asteroid.BatchRow
 	for number := 1; number <= b.rows; number++ {
-		if in.Pass > 1 && b.results[number].Status != asteroid.RowFailed {
+		switch status := b.results[number].Status; {
+		case in.Pass > 1 && status != asteroid.RowFailed, status == asteroid.RowSucceeded:
 			continue
 		}
 		last, attempt := b.results[number], 1
@@ -246,7 +251,7 @@ func (b *batchBench) planBatch(_ context.Context, in asteroid.PlanBatchInput) (*
 		rows = append(rows, asteroid.BatchRow{Number: number, Key: "row-" + strconv.Itoa(number), Attempt: attempt})
 	}
 	b.planned[in.Pass] = rows
-	return &asteroid.PlanBatchResult{Rows: len(rows), Segments: (len(rows) + b.segmentRows - 1) / b.segmentRows, SearchAttributes: b.attributes}, nil
+	return &asteroid.PlanBatchResult{Mark: fmt.Sprintf("mark-%d", b.marks), Rows: len(rows), Segments: (len(rows) + b.segmentRows - 1) / b.segmentRows, SearchAttributes: b.attributes}, nil
 }
 
 func (b *batchBench) readBatchRows(_ context.Context, in asteroid.ReadBatchRowsInput) (*asteroid.ReadBatchRowsResult, error) {

@@ -34,7 +34,7 @@ func (b *batch) cancel(why string) {
 // takeReport takes how far a segment has come. Its last report ends it.
 func (b *batch) takeReport(report segmentReport) {
 	s := b.find(report.Pass, report.Segment)
-	if s == nil || report.PlanID != b.plan.PlanID || report.At <= s.Report.At {
+	if s == nil || report.Mark != b.Mark || report.At <= s.Report.At {
 		return
 	}
 	if report.Slots != s.Slots && report.Slots != s.Report.Slots && s.Sent.At < report.At {

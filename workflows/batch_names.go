@@ -25,10 +25,11 @@ func rowID(batchKey, key string, attempt int) string {
 	return prefix(batchKey) + "/row/" + safeKey(key) + "/" + strconv.Itoa(attempt)
 }
 
-// segmentID returns the id of the workflow of a segment. A later batch under the same workflow id
-// has another plan, so it never takes a segment of this one for its own.
-func segmentID(batchID, planID string, pass, segment int) string {
-	return segmentsOf(batchID) + safeKey(planID) + "/" + strconv.Itoa(pass) + "/" + strconv.Itoa(segment)
+// segmentID returns the id of the workflow of a segment. A later batch under the same workflow id,
+// or this one after a reset to before its plan, has another plan, of another mark. So it never takes
+// a segment of this one for its own.
+func segmentID(batchID, mark string, pass, segment int) string {
+	return segmentsOf(batchID) + safeKey(mark) + "/" + strconv.Itoa(pass) + "/" + strconv.Itoa(segment)
 }
 
 // segmentsOf returns what the ids of all segments of a workflow's batches begin with.

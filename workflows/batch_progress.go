@@ -17,6 +17,8 @@ type batchProgress struct {
 	Stopped   string `json:"stopped,omitempty"`
 	Cancelled bool   `json:"cancelled,omitempty"`
 
+	// Mark is that of the plan.
+	Mark string `json:"mark,omitempty"`
 	// Pass is the pass that is under way, from 1; 0 while the first one is planned. PassRows are to
 	// run in it, in Segments segments, of which Next is the first that has not been started.
 	Pass     int            `json:"pass,omitempty"`

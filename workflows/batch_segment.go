@@ -17,7 +17,9 @@ const maxSegmentRows = 300
 type segmentInput struct {
 	asteroid.BatchPlan
 	// Batch is the id of the workflow that is told how far the segment has come.
-	Batch        string          `json:"batch"`
+	Batch string `json:"batch"`
+	// Mark is that of the plan, which the reports repeat.
+	Mark         string          `json:"mark"`
 	Pass         int             `json:"pass"`
 	Segment      int             `json:"segment"`
 	Template     json.RawMessage `json:"template"`
@@ -54,7 +56,7 @@ type segment struct {
 
 // batchSegment is the workflow asteroid.BatchSegment.
 func batchSegment(ctx workflow.Context, in segmentInput) (*segmentReport, error) {
-	s := &segment{in: in, command: in.Command, report: segmentReport{PlanID: in.PlanID, Pass: in.Pass, Segment: in.Segment, Slots: in.Command.Slots}}
+	s := &segment{in: in, command: in.Command, report: segmentReport{Mark: in.Mark, Pass: in.Pass, Segment: in.Segment, Slots: in.Command.Slots}}
 	cancelled := ctx.Done()
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // rows that end must be written
 	workflow.Go(ctx, func(ctx workflow.Context) {

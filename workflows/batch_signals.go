@@ -14,7 +14,7 @@ const (
 
 // segmentReport is how far a segment has come. It is its result, too.
 type segmentReport struct {
-	PlanID  string `json:"planId"`
+	Mark    string `json:"mark"` // of the plan
 	Pass    int    `json:"pass"`
 	Segment int    `json:"segment"`
 	At      int64  `json:"at"` // in nanoseconds; the latest report counts

@@ -424,6 +424,33 @@ func startRow(ctx workflow.Context, attempt int, request string) {
 		GetChildWorkflowExecution().Get(ctx, nil)
 }
 
+// A batch that is reset after its end plans again under its plan id. The rows that have failed are
+// in segments with the numbers of those that have completed.
+func TestBatchThatIsResetAfterItsEndRunsTheRowsThatFailed(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t, 20)
+	in := batchInput(5)
+	in.Internal.PlanID = "plan" // the test environment gives each run an original run id of its own
+	b.before = func(ctx workflow.Context) {
+		ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: batchID})
+		var result workflows.BatchResult
+		require.NoError(t, workflow.ExecuteChildWorkflow(ctx, workflows.BatchName, in).Get(ctx, &result))
+		require.Equal(t, asteroid.RowCounts{Succeeded: 16, Failed: 4}, result.Counts)
+	}
+	b.run = func(_ workflow.Context, of *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
+		if of.Number%5 == 0 && of.Attempt == 1 {
+			return failed(), nil
+		}
+		return asteroid.RowResult{}, nil
+	}
+	result, err := b.runBatch(t, in)
+	require.NoError(t, err)
+	require.Equal(t, asteroid.RowCounts{Succeeded: 20}, result.Counts)
+	require.Equal(t, b.plans[0].PlanID, b.plans[1].PlanID, "it is as after a reset")
+	require.Equal(t, []string{"1", "2"}, b.attemptsOf(5))
+	require.Len(t, b.started, 24)
+}
+
 func TestBatchTakesNoResultOfAnotherRequest(t *testing.T) {
 	t.Parallel()
 	b := newBatchBench(t, 3)

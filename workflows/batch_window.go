@@ -94,7 +94,7 @@ func (b *batch) command(ctx workflow.Context, s *openSegment) {
 }
 
 func (b *batch) segmentID(s *openSegment) string {
-	return segmentID(b.id, b.plan.PlanID, b.Pass, s.Number)
+	return segmentID(b.id, b.Mark, b.Pass, s.Number)
 }
 
 // open starts a segment.
@@ -110,7 +110,7 @@ func (b *batch) startSegment(ctx workflow.Context, s *openSegment) {
 	s.Sent = b.commandFor(s)
 	s.Sent.At = later(ctx, s.Sent.At)
 	in := segmentInput{
-		BatchPlan: b.plan, Batch: b.id, Pass: b.Pass, Segment: s.Number, Template: b.template, InputColumns: b.in.InputColumns,
+		BatchPlan: b.plan, Batch: b.id, Mark: b.Mark, Pass: b.Pass, Segment: s.Number, Template: b.template, InputColumns: b.in.InputColumns,
 		Failures: b.in.Failures, StartedAt: b.StartedAt, Command: s.Sent,
 	}
 	reuse := enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY // else its report is taken

@@ -156,7 +156,7 @@ func TestJoinFindsResultsOfManyRowsInAnyOrder(t *testing.T) {
 	require.Len(t, h.join(1), count)
 	rand.New(rand.NewPCG(1, 2)).Shuffle(count, func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	planned := h.plan(keys)
-	require.Equal(t, &asteroid.PlanBatchResult{Succeeded: count}, planned)
+	require.Equal(t, &asteroid.PlanBatchResult{Mark: planned.Mark, Succeeded: count}, planned)
 	results := h.join(1)
 	require.Len(t, results, count)
 	for i, row := range results {

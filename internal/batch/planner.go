@@ -308,6 +308,7 @@ func (p *Planner) commit(ctx context.Context) (*asteroid.PlanBatchResult, error)
 	if err := p.close(); err != nil {
 		return nil, err
 	}
+	p.result.Mark = p.plan.Mark
 	p.plan.Passes = append(p.plan.Passes, plannedPass{Files: p.files, Result: p.result})
 	return &p.result, p.batch.writeJSON(ctx, p.batch.planURI(), p.plan)
 }

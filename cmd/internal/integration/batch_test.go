@@ -38,8 +38,8 @@ type batchRows struct {
 
 const rowsOfSegment = 300
 
-func (b *batchRows) plan(context.Context, asteroid.PlanBatchInput) (*asteroid.PlanBatchResult, error) {
-	return &asteroid.PlanBatchResult{Rows: b.rows, Segments: (b.rows + rowsOfSegment - 1) / rowsOfSegment}, nil
+func (b *batchRows) plan(_ context.Context, in asteroid.PlanBatchInput) (*asteroid.PlanBatchResult, error) {
+	return &asteroid.PlanBatchResult{Mark: in.PlanID, Rows: b.rows, Segments: (b.rows + rowsOfSegment - 1) / rowsOfSegment}, nil
 }
 
 func (b *batchRows) read(_ context.Context, in asteroid.ReadBatchRowsInput) (*asteroid.ReadBatchRowsResult, error) {

@@ -121,9 +121,17 @@ func (b *batchStack) run() workflows.BatchResult {
 	return result
 }
 
-// segment returns a segment of the first pass of a batch.
+// segment returns a segment of the first pass of a batch, whose id has the mark of the plan.
 func (b *batchStack) segment(batch client.WorkflowRun, number int) client.WorkflowRun {
-	return b.client.GetWorkflow(b.ctx(), fmt.Sprintf("%s/segment/%s/1/%d", batch.GetID(), batch.GetRunID(), number), "")
+	b.t.Helper()
+	for _, event := range b.history(batch).GetEvents() {
+		id := event.GetStartChildWorkflowExecutionInitiatedEventAttributes().GetWorkflowId()
+		if strings.HasSuffix(id, fmt.Sprintf("/1/%d", number)) {
+			return b.client.GetWorkflow(b.ctx(), id, "")
+		}
+	}
+	require.Fail(b.t, "the batch has not started the segment", "%d", number)
+	return nil
 }
 
 func (b *batchStack) executionsOf(row string) (n int) {
