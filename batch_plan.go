@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
@@ -20,14 +21,12 @@ type BatchPlan struct {
 	Results  BatchResults `json:"results"`
 }
 
-const maxBatchKey = 200
-
 func (p *BatchPlan) validate() error {
 	switch {
 	case p.BatchKey == "":
 		return NewInvalidInput("batchKey", "is required")
-	case len(p.BatchKey) > maxBatchKey || strings.ContainsFunc(p.BatchKey, text.Misleading):
-		return NewInvalidInput("batchKey", fmt.Sprintf("must have at most %d bytes and no invisible characters", maxBatchKey))
+	case len(p.BatchKey) > budget.BatchKey || strings.ContainsFunc(p.BatchKey, text.Misleading):
+		return NewInvalidInput("batchKey", fmt.Sprintf("must have at most %d bytes and no invisible characters", budget.BatchKey))
 	}
 	return cmp.Or(checkID("planId", p.PlanID), p.Results.Validate())
 }

@@ -30,8 +30,8 @@ func (in *PlanBatchInput) Validate() error {
 
 // PlanBatchResult is the result of asteroid.PlanBatch.
 type PlanBatchResult struct {
-	// Mark identifies the plan, which all passes have in common. It is random: a batch that is reset
-	// after its end makes another plan under its PlanID.
+	// Mark identifies the plan, which all passes have in common. It is random: a batch that is
+	// reset after its end makes another plan under its PlanID.
 	Mark string `json:"mark"`
 	// Rows are to run in this pass, in Segments segments. Segments are numbered from 1.
 	Rows     int `json:"rows"`

@@ -357,7 +357,7 @@ func TestBatchInputsValidate(t *testing.T) {
 	large := json.RawMessage(`"` + strings.Repeat("x", 256<<10) + `"`)
 	testInvalid(t, map[string]invalid{
 		"no batch key":     {plan(func(in *asteroid.PlanBatchInput) { in.BatchKey = "" }), "batchKey", "is required"},
-		"long batch key":   {plan(func(in *asteroid.PlanBatchInput) { in.BatchKey = strings.Repeat("k", 201) }), "batchKey", "must have at most 200 bytes and no invisible characters"},
+		"long batch key":   {plan(func(in *asteroid.PlanBatchInput) { in.BatchKey = strings.Repeat("k", 401) }), "batchKey", "must have at most 400 bytes and no invisible characters"},
 		"plan with a path": {plan(func(in *asteroid.PlanBatchInput) { in.PlanID = "../p" }), "planId", `"../p"` + notAnID},
 		"no destination": {
 			plan(func(in *asteroid.PlanBatchInput) { in.Results.Destination = "" }),

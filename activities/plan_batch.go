@@ -107,13 +107,17 @@ func (a *Activities) planPass(ctx context.Context, c *client.Client, b *batch.Ba
 }
 
 // checkOwner refuses results that belong to another batch, or on which another workflow is at work.
+// An earlier run of this workflow, which its RetryPolicy has replaced, is not at work any more.
 func (a *Activities) checkOwner(ctx context.Context, b *batch.Batch) error {
 	owner, err := b.Owner(ctx)
 	if err != nil || owner == nil {
 		return err
 	}
-	if service := a.service(ctx); service == nil || owner.ID == "" {
-		return nil // in a test
+	switch service := a.service(ctx); {
+	case owner.ID == activity.GetInfo(ctx).WorkflowExecution.ID:
+		return nil
+	case service == nil || owner.ID == "": // in a test
+		return nil
 	}
 	last, err := a.endOfChain(ctx, owner.ID, owner.RunID)
 	switch {

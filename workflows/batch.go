@@ -41,8 +41,6 @@ type batch struct {
 	draining   bool // the run continues as new: it gives no more commands
 	starting   int  // segments whose start the server has not confirmed
 	sending    int  // signals that the server has not confirmed
-
-	workflowCancelled bool // not the batch by its update
 }
 
 // errContinue says that the run continues as new.
@@ -69,7 +67,7 @@ func runBatch(ctx workflow.Context, in BatchInput, inputErr error) (*BatchResult
 		return nil, b.fail(ctx, err)
 	}
 	b.measure(ctx, result.Counts, nil)
-	if b.workflowCancelled {
+	if b.WorkflowCancelled {
 		if bound.Size(result) > budget.Error {
 			result.Warnings = nil
 		}
@@ -105,7 +103,7 @@ func newBatch(ctx workflow.Context, in BatchInput) *batch {
 	}
 	b.in.Internal.PlanID = cmp.Or(in.Internal.PlanID, originalRunID(info))
 	b.plan = asteroid.BatchPlan{
-		Connection: in.Template.Connection, BatchKey: cmp.Or(in.BatchKey, b.id), PlanID: b.in.Internal.PlanID, Results: in.Results,
+		Connection: in.Template.Connection, BatchKey: cmp.Or(in.BatchKey, prefix(b.id)), PlanID: b.in.Internal.PlanID, Results: in.Results,
 	}
 	b.in.Template.Internal = RunAgentInternal{}
 	b.template, _ = encode(b.in.Template) // validate reports an error

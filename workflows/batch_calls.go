@@ -37,11 +37,12 @@ func followWorkflow(ctx workflow.Context, in asteroid.FollowWorkflowInput) (*ast
 }
 
 // partDefaults give an attempt time for the whole results of a hundred rows, which are read from
-// the service one by one.
+// the service one by one. The heartbeats, every 20 seconds, tell of a worker that was killed.
 func partDefaults() workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		StartToCloseTimeout:    15 * time.Minute,
 		ScheduleToCloseTimeout: defaultTimeout,
+		HeartbeatTimeout:       time.Minute,
 		RetryPolicy:            retry(2*time.Second, time.Minute),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
@@ -104,4 +105,44 @@ func TestBatchContinuesAsNewWithoutLoss(t *testing.T) {
 	require.Zero(t, state.Failed)
 	require.Regexp(t, "^agent: running: [1-9][0-9]*%", (*changes)[0])
 	require.Equal(t, "done", (*changes)[len(*changes)-1])
+}
+
+// The server does not tell the next run that this one was cancelled.
+func TestBatchThatIsCancelledEndsAsCancelledInItsNextRun(t *testing.T) {
+	t.Parallel()
+	first := newBatchBench(t, 40)
+	first.run = func(ctx workflow.Context, _ *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
+		err := workflow.Sleep(ctx, time.Minute)
+		if err != nil { // its agent takes a while to end
+			ctx, _ = workflow.NewDisconnectedContext(ctx)
+			_ = workflow.Sleep(ctx, time.Minute)
+		}
+		return asteroid.RowResult{}, err
+	}
+	first.at(90*time.Second, first.CancelWorkflow)
+	first.at(100*time.Second, func() { first.SetCurrentHistoryLength(3000) })
+	next, err := first.runAlone(batchInput(4))
+	require.NoError(t, err)
+	require.NotNil(t, next, "it continues as new")
+
+	second := newBatchBench(t, 40)
+	second.planned, second.marks = first.planned, first.marks
+	second.closed[batchID+"/segment/mark-1/1/1"] = closedWorkflow{
+		result: json.RawMessage(`{"mark":"mark-1","pass":1,"segment":1,"succeeded":4,"cancelled":4,"done":true}`),
+	}
+	for number := 1; number <= 8; number++ {
+		second.results[number] = asteroid.RowResult{Number: number, Status: asteroid.RowSucceeded}
+		if number > 4 {
+			second.results[number] = asteroid.RowResult{Number: number, Status: asteroid.RowCancelled}
+		}
+	}
+	next, err = second.runAlone(*next)
+	require.Nil(t, next)
+	canceled, ok := errors.AsType[*temporal.CanceledError](err)
+	require.True(t, ok, "%v", err)
+	var result workflows.BatchResult
+	require.NoError(t, canceled.Details(&result))
+	require.Equal(t, asteroid.RowCounts{Succeeded: 4, Cancelled: 4, NotRun: 32}, result.Counts)
+	require.Equal(t, "the workflow was cancelled", result.Stopped)
+	require.Empty(t, second.started)
 }

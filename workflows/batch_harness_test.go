@@ -55,7 +55,8 @@ type batchBench struct {
 	parts      []asteroid.WriteBatchPartInput
 	joins      []asteroid.JoinBatchPartsInput
 	plans      []asteroid.PlanBatchInput
-	marks      int // plans that were made afresh
+	marks      int                      // plans that were made afresh
+	heartbeats map[string]time.Duration // the timeouts, by activity
 	closed     map[string]closedWorkflow
 	followed   []string
 	parentID   string // of the rows' workflows that are followed
@@ -79,6 +80,7 @@ func newBatchBench(t *testing.T, rows int) *batchBench {
 	b := &batchBench{
 		recorded: recorded, TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), rows: rows, segmentRows: 10, takes: time.Minute,
 		planned: map[int][]asteroid.BatchRow{}, results: map[int]asteroid.RowResult{}, closed: map[string]closedWorkflow{},
+		heartbeats: map[string]time.Duration{},
 	}
 	b.SetTestTimeout(time.Minute)
 	b.SetWorkerOptions(sdkworker.Options{DeadlockDetectionTimeout: patience})
@@ -228,9 +230,19 @@ func failed() asteroid.RowResult {
 	return asteroid.RowResult{Status: asteroid.RowFailed, ExecutionStatus: asteroid.StatusFailed, Error: "the portal is down"}
 }
 
-func (b *batchBench) planBatch(_ context.Context, in asteroid.PlanBatchInput) (*asteroid.PlanBatchResult, error) {
+// note notes how soon the server gives up an attempt of an activity whose worker was killed.
+func (b *batchBench) note(ctx context.Context) {
+	info := activity.GetInfo(ctx)
+	b.heartbeats[info.ActivityType.Name] = info.HeartbeatTimeout
+}
+
+func (b *batchBench) planBatch(ctx context.Context, in asteroid.PlanBatchInput) (*asteroid.PlanBatchResult, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.note(ctx)
+	if err := in.Validate(); err != nil {
+		return nil, err
+	}
 	b.plans = append(b.plans, in)
 	if in.Pass == 1 {
 		b.marks++
@@ -254,9 +266,10 @@ func (b *batchBench) planBatch(_ context.Context, in asteroid.PlanBatchInput) (*
 	return &asteroid.PlanBatchResult{Mark: fmt.Sprintf("mark-%d", b.marks), Rows: len(rows), Segments: (len(rows) + b.segmentRows - 1) / b.segmentRows, SearchAttributes: b.attributes}, nil
 }
 
-func (b *batchBench) readBatchRows(_ context.Context, in asteroid.ReadBatchRowsInput) (*asteroid.ReadBatchRowsResult, error) {
+func (b *batchBench) readBatchRows(ctx context.Context, in asteroid.ReadBatchRowsInput) (*asteroid.ReadBatchRowsResult, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.note(ctx)
 	if b.readFails != nil {
 		if err := b.readFails(in); err != nil {
 			return nil, err
@@ -274,9 +287,10 @@ func (b *batchBench) readBatchRows(_ context.Context, in asteroid.ReadBatchRowsI
 	return &asteroid.ReadBatchRowsResult{Rows: rows}, nil
 }
 
-func (b *batchBench) writeBatchPart(_ context.Context, in asteroid.WriteBatchPartInput) (*asteroid.WriteBatchPartResult, error) {
+func (b *batchBench) writeBatchPart(ctx context.Context, in asteroid.WriteBatchPartInput) (*asteroid.WriteBatchPartResult, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.note(ctx)
 	b.parts = append(b.parts, in)
 	for _, row := range in.Rows {
 		b.results[row.Number] = row
@@ -284,9 +298,10 @@ func (b *batchBench) writeBatchPart(_ context.Context, in asteroid.WriteBatchPar
 	return &asteroid.WriteBatchPartResult{}, nil
 }
 
-func (b *batchBench) joinBatchParts(_ context.Context, in asteroid.JoinBatchPartsInput) (*asteroid.JoinBatchPartsResult, error) {
+func (b *batchBench) joinBatchParts(ctx context.Context, in asteroid.JoinBatchPartsInput) (*asteroid.JoinBatchPartsResult, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.note(ctx)
 	b.joins = append(b.joins, in)
 	joined := &asteroid.JoinBatchPartsResult{Results: asteroid.OutputFile{FileRef: asteroid.FileRef{URI: in.Results.Destination}}}
 	for number := 1; number <= b.rows; number++ {

@@ -51,8 +51,10 @@ type BatchInput struct {
 	Results      asteroid.BatchResults `json:"results"`
 	// MaxConcurrent is how many rows are under way at once, 20 when 0 and at most 1,000.
 	MaxConcurrent int `json:"maxConcurrent,omitempty"`
-	// BatchKey identifies the batch across workflows, such as claims-2026-11. The workflow's id
-	// when empty. A batch that runs again under its key runs only the rows that have not succeeded.
+	// BatchKey identifies the batch across the workflows of a namespace, such as claims-2026-11.
+	// The workflow's id when empty. It has at most 400 bytes. A batch that runs again under its key
+	// runs only the rows that have not succeeded. In another namespace the same key is another
+	// batch.
 	BatchKey string          `json:"batchKey,omitempty"`
 	Failures FailuresOfBatch `json:"failures,omitzero"`
 	// Internal is what a run of the workflow hands to the next. Leave it empty.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -94,7 +96,7 @@ func TestRowNamesAreBoundedAndDistinct(t *testing.T) {
 	seen := map[string]string{}
 	for _, batch := range []string{"b", "b/row", long} {
 		for _, key := range keys {
-			for _, name := range []string{workflows.RowID(batch, key, 1), "key " + workflows.RowKey(batch, key, 1)} {
+			for _, name := range []string{workflows.RowID(batch, key, 1), "key " + workflows.RowKey("n", batch, key, 1)} {
 				require.LessOrEqual(t, len(name), 600)
 				require.Empty(t, seen[name], "%s is that of %q, too", name, key)
 				seen[name] = "of " + key
@@ -103,5 +105,47 @@ func TestRowNamesAreBoundedAndDistinct(t *testing.T) {
 		}
 	}
 	require.Equal(t, "claims/row/C-1/2", workflows.RowID("claims", "C-1", 2))
-	require.Equal(t, "claims-2026-11/C-1/2", workflows.RowKey("claims-2026-11", "C-1", 2))
+	require.Equal(t, "production/claims-2026-11/C-1/2", workflows.RowKey("production", "claims-2026-11", "C-1", 2))
+}
+
+// The workflow checks the key, and then each activity does. Keys that nobody gave have to pass,
+// too.
+func TestBatchKeysPassEveryCheck(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct{ key, id, used string }{
+		"given":         {strings.Repeat("k", 400), batchID, strings.Repeat("k", 400)},
+		"of a long id":  {"", strings.Repeat("i", 400), strings.Repeat("i", 400)},
+		"of a huge id":  {"", strings.Repeat("i", 900), ""},
+		"of a short id": {"", batchID, batchID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBatchBench(t, 2)
+			in := batchInput(2)
+			in.BatchKey = row.key
+			var result workflows.BatchResult
+			b.ExecuteWorkflow(func(ctx workflow.Context) error {
+				ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: row.id})
+				return workflow.ExecuteChildWorkflow(ctx, workflows.BatchName, in).Get(ctx, &result)
+			})
+			require.NoError(t, b.GetWorkflowError())
+			require.Equal(t, 2, result.Counts.Succeeded)
+			if row.used != "" {
+				require.Equal(t, row.used, b.plans[0].BatchKey)
+			}
+		})
+	}
+}
+
+func TestExecuteBatchMakesAKeyThatPassesEveryCheck(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t, 2)
+	in := batchInput(2)
+	in.Results.Destination = "file:///srv/" + strings.Repeat("d", 300)
+	b.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: strings.Repeat("i", 250), TaskQueue: "batches"})
+	var result workflows.BatchResult
+	b.ExecuteWorkflow(func(ctx workflow.Context) error { return workflows.ExecuteBatch(ctx, in).Get(ctx, &result) })
+	require.NoError(t, b.GetWorkflowError())
+	require.Equal(t, 2, result.Counts.Succeeded)
+	require.Greater(t, len(b.plans[0].BatchKey), 250)
 }

@@ -12,7 +12,7 @@ func (b *batch) listen(ctx, runCtx workflow.Context) {
 	cancelled := ctx.Done()
 	workflow.Go(runCtx, func(ctx workflow.Context) {
 		cancelled.Receive(ctx, nil)
-		b.workflowCancelled = true
+		b.WorkflowCancelled = true
 		b.cancel("the workflow was cancelled")
 	})
 	workflow.Go(runCtx, func(ctx workflow.Context) {
@@ -60,12 +60,11 @@ func (b *batch) takeWait(wait rowWait) {
 	b.changed = true
 }
 
-// long reports whether the run continues as new. One that was cancelled does not: the next run
-// would not know.
+// long reports whether the run continues as new.
 func (b *batch) long(ctx workflow.Context) bool {
 	const most = 3000
 	info := workflow.GetInfo(ctx)
-	return !b.workflowCancelled && (info.GetCurrentHistoryLength() >= most || info.GetContinueAsNewSuggested())
+	return info.GetCurrentHistoryLength() >= most || info.GetContinueAsNewSuggested()
 }
 
 // continueAsNew hands all that the run knows to the next one. It gives no commands any more, waits

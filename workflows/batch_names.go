@@ -6,28 +6,30 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 const (
-	longestKey    = 100 // of a row, in an id or key
-	longestPrefix = 400 // of what comes before it
+	longestKey    = 100             // of a row, in an id or key
+	longestPrefix = budget.BatchKey // of what comes before it
 )
 
 // rowKey returns the key of the intent to run a row. Neither a reset nor another run of the batch
-// changes it.
-func rowKey(batchKey, key string, attempt int) string {
-	return prefix(batchKey) + "/" + safeKey(key) + "/" + strconv.Itoa(attempt)
+// changes it. Another namespace has other keys: its workflows do not exclude those of this one.
+func rowKey(namespace, batchKey, key string, attempt int) string {
+	return namespace + "/" + prefix(batchKey) + "/" + safeKey(key) + "/" + strconv.Itoa(attempt)
 }
 
 // rowID returns the id of the workflow that runs a row. Like rowKey it is made of the batch's key,
-// so Temporal lets one workflow at most have the intent.
+// and it is unique in the namespace, so Temporal lets one workflow at most have the intent.
 func rowID(batchKey, key string, attempt int) string {
 	return prefix(batchKey) + "/row/" + safeKey(key) + "/" + strconv.Itoa(attempt)
 }
 
 // segmentID returns the id of the workflow of a segment. A later batch under the same workflow id,
-// or this one after a reset to before its plan, has another plan, of another mark. So it never takes
-// a segment of this one for its own.
+// or this one after a reset from its end, has a plan of another mark. So it never takes a segment
+// of this one for its own.
 func segmentID(batchID, mark string, pass, segment int) string {
 	return segmentsOf(batchID) + safeKey(mark) + "/" + strconv.Itoa(pass) + "/" + strconv.Itoa(segment)
 }

@@ -14,8 +14,11 @@ type batchProgress struct {
 	Paused        bool `json:"paused,omitempty"`
 	Reruns        int  `json:"reruns,omitempty"` // passes that still follow this one
 	// Stopped is why no more rows start. Cancelled says that their agents are cancelled, too.
-	Stopped   string `json:"stopped,omitempty"`
-	Cancelled bool   `json:"cancelled,omitempty"`
+	// WorkflowCancelled says that it is the workflow that was cancelled: the server does not tell
+	// the next run.
+	Stopped           string `json:"stopped,omitempty"`
+	Cancelled         bool   `json:"cancelled,omitempty"`
+	WorkflowCancelled bool   `json:"workflowCancelled,omitempty"`
 
 	// Mark is that of the plan.
 	Mark string `json:"mark,omitempty"`

@@ -67,7 +67,7 @@ func (s *segment) executeAttempt(ctx workflow.Context, row asteroid.BatchRow, in
 	rowOfBatch := *in.Internal.Row
 	rowOfBatch.Attempt, rowOfBatch.First = row.Attempt, true
 	in.Internal.Row = &rowOfBatch
-	in.IdempotencyKey = rowKey(s.in.BatchKey, row.Key, row.Attempt)
+	in.IdempotencyKey = rowKey(workflow.GetInfo(ctx).Namespace, s.in.BatchKey, row.Key, row.Attempt)
 	options := workflow.ChildWorkflowOptions{
 		WorkflowID:        rowID(s.in.BatchKey, row.Key, row.Attempt),
 		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL, WaitForCancellation: true,

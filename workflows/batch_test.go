@@ -29,7 +29,7 @@ func TestBatchRunsEveryRowOnce(t *testing.T) {
 		require.Equal(t, 1, b.startsOf(number), "row %d", number)
 	}
 	require.Equal(t, batchID+"/row/row-1/1", b.started[0])
-	require.Equal(t, batchID+"/row-1/1", b.keys[0])
+	require.Equal(t, "default-test-namespace/"+batchID+"/row-1/1", b.keys[0], "another namespace has another batch")
 	require.Len(t, b.joins, 1)
 	require.LessOrEqual(t, b.mostAtWork, 8)
 }
@@ -121,7 +121,7 @@ func TestBatchRunsFailedRowsAgain(t *testing.T) {
 	require.Len(t, b.started, 30+6+1)
 	require.Equal(t, 3, b.startsOf(10))
 	require.Contains(t, b.started, batchID+"/row/row-10/3")
-	require.Contains(t, b.keys, batchID+"/row-10/3")
+	require.Contains(t, b.keys, "default-test-namespace/"+batchID+"/row-10/3")
 	require.Equal(t, 3, b.joins[0].Passes)
 	state := b.state(t)
 	require.Equal(t, 29, state.Succeeded)
@@ -451,6 +451,17 @@ func TestBatchThatIsResetAfterItsEndRunsTheRowsThatFailed(t *testing.T) {
 	require.Len(t, b.started, 24)
 }
 
+func TestBatchHearsOfAKilledWorkerWithinAMinute(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t, 3)
+	_, err := b.runBatch(t, batchInput(3))
+	require.NoError(t, err)
+	require.Equal(t, map[string]time.Duration{
+		asteroid.PlanBatchName: time.Minute, asteroid.ReadBatchRowsName: time.Minute,
+		asteroid.WriteBatchPartName: time.Minute, asteroid.JoinBatchPartsName: time.Minute,
+	}, b.heartbeats)
+}
+
 func TestBatchTakesNoResultOfAnotherRequest(t *testing.T) {
 	t.Parallel()
 	b := newBatchBench(t, 3)
@@ -610,5 +621,5 @@ func TestExecuteBatchGivesTheChildAKeyThatSurvivesAReset(t *testing.T) {
 	require.Contains(t, key, "default-test-workflow-id/default-test-run-id/")
 	require.Contains(t, key, "results.csv/1")
 	require.Equal(t, key+"/row/row-1/1", b.started[0])
-	require.Equal(t, key+"/row-1/1", b.keys[0])
+	require.Equal(t, "default-test-namespace/"+key+"/row-1/1", b.keys[0])
 }

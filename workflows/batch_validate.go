@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/budget"
 )
 
 const (
@@ -38,8 +39,8 @@ func (in *BatchInput) validate() error {
 		return asteroid.NewInvalidInput("template", fmt.Sprintf("cannot be encoded as JSON: %v", templateErr))
 	case len(template) > maxTemplate:
 		return asteroid.NewInvalidInput("template", fmt.Sprintf("has %d bytes, more than %d: pass large content as a file by reference", len(template), maxTemplate))
-	case strings.TrimSpace(in.BatchKey) != in.BatchKey || len(in.BatchKey) > longestPrefix:
-		return asteroid.NewInvalidInput("batchKey", fmt.Sprintf("must have at most %d bytes and no white space around it", longestPrefix))
+	case strings.TrimSpace(in.BatchKey) != in.BatchKey || len(in.BatchKey) > budget.BatchKey:
+		return asteroid.NewInvalidInput("batchKey", fmt.Sprintf("must have at most %d bytes and no white space around it", budget.BatchKey))
 	case in.Failures.StopShare < 0 || in.Failures.StopShare > 1:
 		return asteroid.NewInvalidInput("failures.stopShare", fmt.Sprintf("is %g: must be between 0 and 1", in.Failures.StopShare))
 	case in.Failures.StopAfter < 0:

@@ -59,6 +59,8 @@ const (
 	// TaskInputs bounds the inputs that one workflow task schedules. The task's other commands have
 	// the rest of MessageLimit.
 	TaskInputs = PayloadLimit
+	// BatchKey bounds the key of a batch, which is a part of ids and of execution keys.
+	BatchKey = 400
 )
 
 // Errors.

@@ -91,6 +91,35 @@ func planAndStay(ctx workflow.Context, in asteroid.PlanBatchInput) error {
 	return errors.Join(workflow.SetQueryHandler(ctx, "planned", func() (bool, error) { return true, nil }), workflow.Sleep(ctx, time.Hour))
 }
 
+// planTwice plans a batch in its first run, and again in the one by which its RetryPolicy replaces
+// that.
+func planTwice(ctx workflow.Context, in asteroid.PlanBatchInput) error {
+	activities := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+	in.PlanID = workflow.GetInfo(ctx).WorkflowExecution.RunID
+	if err := workflow.ExecuteActivity(activities, asteroid.PlanBatchName, in).Get(ctx, nil); err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), "refused", err)
+	}
+	if workflow.GetInfo(ctx).Attempt == 1 {
+		return errors.New("the store is full")
+	}
+	return nil
+}
+
+func TestPlanBatchTakesOverFromTheRunThatIsRetried(t *testing.T) {
+	s := newStack(t)
+	s.startWorker(planTwice)
+	run, err := s.client.ExecuteWorkflow(s.ctx(), client.StartWorkflowOptions{
+		TaskQueue: s.queue, RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Millisecond, MaximumAttempts: 2},
+	}, planTwice, asteroid.PlanBatchInput{
+		BatchPlan: asteroid.BatchPlan{BatchKey: "claims", Results: asteroid.BatchResults{
+			Destination: "file://" + s.options.OutputRoots[0] + "/results.csv",
+		}},
+		Pass: 1, Template: []byte(`{"agentId":"a"}`), Rows: asteroid.BatchRows{Source: &asteroid.FileRef{URI: "data:text/csv,id%0A1"}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, run.Get(s.ctx(), nil))
+}
+
 func TestPlanBatchRefusesBatchThatIsAtWork(t *testing.T) {
 	s := newStack(t)
 	s.startWorker(planAndStay)
