@@ -186,7 +186,7 @@ func TestBatchKeepsHistoriesShort(t *testing.T) {
 }
 
 func TestBatchLosesNothingWhenItContinuesAsNew(t *testing.T) {
-	s, b := newBatch(t, 620, func(number int) time.Duration {
+	s, b := newBatch(t, 310, func(number int) time.Duration {
 		if number%100 == 7 { // they end in a later run of the batch
 			return 20 * time.Second
 		}
@@ -214,11 +214,11 @@ func TestBatchLosesNothingWhenItContinuesAsNew(t *testing.T) {
 	}
 	var result workflows.BatchResult
 	require.NoError(t, batch.Get(s.ctx(), &result))
-	require.Equal(t, asteroid.RowCounts{Succeeded: 620}, result.Counts)
-	for number := 1; number <= 620; number++ {
+	require.Equal(t, asteroid.RowCounts{Succeeded: 310}, result.Counts)
+	for number := 1; number <= 310; number++ {
 		require.Equal(t, 1, b.ran[number], "row %d", number)
 	}
-	lengths := s.awaitLengths(t, 2, 3)
+	lengths := s.awaitLengths(t, 2, 2)
 	t.Log(lengths)
 	require.LessOrEqual(t, slices.Max(lengths[workflows.BatchName]), int64(5000))
 	require.LessOrEqual(t, slices.Max(lengths[workflows.BatchSegmentName]), int64(5000))

@@ -14,7 +14,7 @@ import (
 	"github.com/temporal-asteroid/asteroid/workflows"
 )
 
-var many = flag.Bool("many", false, "run the tests with 2,001 agents, 1,000 answers and 200 runs of two limits, which takes about ten minutes")
+var many = flag.Bool("many", false, "run the tests with 2,001 agents, 1,000 answers and hundreds of limited runs, which takes about ten minutes")
 
 // The server admits 2,000 pending activities to a workflow. One more sticks it for good.
 func TestRunAgentRunsMoreAgentsThanTheServerAdmitsActivities(t *testing.T) {
