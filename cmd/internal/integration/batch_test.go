@@ -227,14 +227,14 @@ func TestBatchLosesNothingWhenItContinuesAsNew(t *testing.T) {
 func TestBatchRunsNoRowTwiceAfterAReset(t *testing.T) {
 	for _, name := range []string{"of the batch", "of a segment"} {
 		t.Run(name, func(t *testing.T) {
-			s, b := newBatch(t, 350, func(number int) time.Duration { return time.Duration(number%4) * time.Second })
+			s, b := newBatch(t, 150, func(number int) time.Duration { return time.Duration(number%4) * time.Second })
 			batch := s.startWorkflow(workflows.BatchName, inputOfBatch(20))
 			ended := func() int {
 				b.mu.Lock()
 				defer b.mu.Unlock()
 				return len(b.ran)
 			}
-			require.Eventually(t, func() bool { return ended() > 120 }, time.Minute, 50*time.Millisecond)
+			require.Eventually(t, func() bool { return ended() > 60 }, time.Minute, 50*time.Millisecond)
 			target := batch
 			if name == "of a segment" {
 				target = s.client.GetWorkflow(s.ctx(), batch.GetID()+"/segment/"+batch.GetRunID()+"/1/1", "")
@@ -242,8 +242,8 @@ func TestBatchRunsNoRowTwiceAfterAReset(t *testing.T) {
 			s.resetTo(target, 0)
 			var result workflows.BatchResult
 			require.NoError(t, s.client.GetWorkflow(s.ctx(), batch.GetID(), "").Get(s.ctx(), &result))
-			require.Equal(t, asteroid.RowCounts{Succeeded: 350}, result.Counts)
-			for number := 1; number <= 350; number++ {
+			require.Equal(t, asteroid.RowCounts{Succeeded: 150}, result.Counts)
+			for number := 1; number <= 150; number++ {
 				require.Equal(t, 1, b.ran[number], "row %d", number)
 			}
 		})

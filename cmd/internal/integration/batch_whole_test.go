@@ -283,11 +283,12 @@ func TestBatchRefusesMalformedRowsBeforeTheFirstAgent(t *testing.T) {
 }
 
 func TestBatchWithLimitsKeepsThem(t *testing.T) {
-	b := newBatchStack(t, 30)
+	const rows = 15
+	b := newBatchStack(t, rows)
 	b.work = 50 * time.Millisecond
 	b.in.Template.Limits = []asteroid.Limit{{Key: t.Name(), Max: 3}}
 	b.startWorker()
-	require.Equal(t, 30, b.run().Counts.Succeeded)
+	require.Equal(t, rows, b.run().Counts.Succeeded)
 	require.LessOrEqual(t, mostAtOnce(b.api.Executions()), 3)
 }
 
