@@ -186,6 +186,9 @@ func TestBatchKeepsHistoriesShort(t *testing.T) {
 }
 
 func TestBatchLosesNothingWhenItContinuesAsNew(t *testing.T) {
+	if !*many {
+		t.Skip("needs -many")
+	}
 	s, b := newBatch(t, 310, func(number int) time.Duration {
 		if number%100 == 7 { // they end in a later run of the batch
 			return 20 * time.Second

@@ -144,11 +144,14 @@ func (b *batchStack) executionsOf(row string) (n int) {
 }
 
 func TestBatchRunsEveryRowOnceAlthoughWorkersStop(t *testing.T) {
-	const rows = 330 // two segments
+	rows := 150
+	if *many {
+		rows = 650 // three segments
+	}
 	b := newBatchStack(t, rows)
 	stop := b.startWorker()
 	run := b.startWorkflow(workflows.BatchName, b.in)
-	for _, n := range []int{50, 150, 250} {
+	for _, n := range []int{rows / 6, rows / 2, rows * 4 / 5} {
 		b.awaitExecutions(n)
 		stop()
 		stop = b.startWorker()
