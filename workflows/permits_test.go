@@ -47,6 +47,8 @@ func TestRunAgentKeepsPermitOfAReplacedRun(t *testing.T) {
 			token, released := "", map[string]bool{} // while the agent has no permit of its own
 			b.OnSignalExternalWorkflow(mock.Anything, limiter, "", asteroid.ReleasePermitSignal, mock.Anything).Return(
 				func(_, _, _, _ string, release any) error {
+					b.mu.Lock()
+					defer b.mu.Unlock()
 					if token == "" {
 						released[release.(asteroid.PermitRelease).Token] = true
 					}
@@ -99,6 +101,8 @@ func TestRunAgentPermitsBelongToRequests(t *testing.T) {
 		b.mock(func() {
 			b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
 				func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+					b.mu.Lock()
+					defer b.mu.Unlock()
 					asked[in.Limits[0].Max] = in.Token
 					return &asteroid.AcquirePermitResult{}, nil
 				})
@@ -132,6 +136,8 @@ func TestRunAgentTakesPermitOfAnAdoptedAgent(t *testing.T) {
 	b.OnSignalExternalWorkflow(mock.Anything, limiter, "", asteroid.ReleasePermitSignal, mock.Anything).Return(
 		func(_, _, _, _ string, release any) error {
 			require.NotEqual(t, "running", b.api.Executions()[0].Status)
+			b.mu.Lock()
+			defer b.mu.Unlock()
 			released = append(released, release.(asteroid.PermitRelease).Token)
 			return nil
 		})
@@ -168,6 +174,8 @@ func (b *bench) askedPermits(limiter string, began func() time.Time) (asked map[
 	b.mock(func() {
 		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
 			func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+				b.mu.Lock()
+				defer b.mu.Unlock()
 				asked[in.Token] = append(asked[in.Token], b.Now())
 				return &asteroid.AcquirePermitResult{Limits: in.Limits, Limiter: limiter, LimiterBegan: began()}, nil
 			})
@@ -241,6 +249,8 @@ func TestRunAgentGivesBackPermitOutOfTurn(t *testing.T) {
 	})
 	var told []string
 	b.OnSignalExternalWorkflow(mock.Anything, second, "", mock.Anything, mock.Anything).Return(func(_, _, _, signal string, _ any) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		told = append(told, signal)
 		return nil
 	})

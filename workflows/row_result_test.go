@@ -90,6 +90,8 @@ func TestRunAgentTellsTheBatchThatItsRowWaits(t *testing.T) {
 			var wait map[string]any
 			_ = json.Unmarshal(encoded, &wait)
 			require.EqualValues(t, 3, wait["segment"])
+			b.mu.Lock()
+			defer b.mu.Unlock()
 			phases = append(phases, wait["phase"])
 			return nil
 		})

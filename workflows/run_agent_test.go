@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,8 @@ type bench struct {
 	attributes    asteroid.SearchAttributes
 	schemaChecker asteroid.SchemaChecker
 	plugins       []sdkworker.Plugin // that follow the library's
+
+	mu sync.Mutex // guards what mocks record: the environment calls them at once
 }
 
 func newBench(t *testing.T, options ...testsuite.Option) *bench {
