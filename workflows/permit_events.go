@@ -53,13 +53,13 @@ func (a *agents) mayStart(ctx workflow.Context, token string) bool {
 func (r *AgentRun) receivePermit(ctx workflow.Context, event asteroid.PermitEvent) {
 	p := &r.permits
 	switch {
-	case p.over:
+	case p.stage == permitsOver:
 		releasePermit(ctx, event.Limiter, event.Token)
 	case event.Granted && p.granted != nil:
 		p.granted[event.Limiter] = event.RunID
 	case event.Granted: // to the replaced run
-	case p.since.IsZero():
-		r.takePermitsInBackground(routingOptions(workflow.WithActivityOptions(ctx, r.options)))
+	case p.stage == permitsUnasked:
+		r.reclaimPermits(routingOptions(workflow.WithActivityOptions(ctx, r.options)))
 	default:
 		r.confirmPermit(ctx, event.Limiter)
 	}
@@ -74,7 +74,7 @@ func (r *AgentRun) confirmPermit(ctx workflow.Context, limiter string) {
 	switch {
 	case i < 0:
 		return // the request that is under way tells it
-	case i > p.next && !p.held && !p.inBackground:
+	case i > p.next && p.stage == permitsAwaited:
 		releasePermit(ctx, limiter, p.token)
 		return
 	}

@@ -45,12 +45,14 @@ func (r *AgentRun) awaitPermit(ctx workflow.Context, asked *asteroid.AcquirePerm
 			_ = workflow.Await(ctx, func() bool { return granted() || forgotten() || w.waiting[0] == r })
 			continue
 		}
-		left := w.renewal().Sub(workflow.Now(ctx))
-		if left <= 0 {
+		before, left := w.askedAt, w.renewal().Sub(workflow.Now(ctx))
+		if left > 0 {
+			awaitAtMost(ctx, left, func() bool { return granted() || forgotten() })
+		}
+		if !granted() && !forgotten() && ctx.Err() == nil && w.askedAt.Equal(before) {
 			w.renewals++
 			return false
 		}
-		awaitAtMost(ctx, left, func() bool { return granted() || forgotten() })
 	}
 	return granted()
 }

@@ -12,22 +12,31 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
+// permitStage is how far an agent is with its permits.
+type permitStage int
+
+const (
+	permitsUnasked permitStage = iota
+	// permitsAwaited: the agent waits for them before it starts.
+	permitsAwaited
+	// permitsReclaimed: they are taken while the agent works, or may work.
+	permitsReclaimed
+	permitsHeld
+	permitsOver // they have gone back
+)
+
 // permits are what an agent holds or waits for. All of them have one token.
 type permits struct {
+	stage  permitStage
 	token  string    // of the agent; a reset does not change it
-	since  time.Time // when the agent first asked; zero: it has not
-	held   bool      // all of them
-	over   bool      // the agent has given them back
+	since  time.Time // when the agent first asked; zero: it has not, or the permits have gone back
 	limits []asteroid.Limit
 	asked  int // how many of limits
 	next   int // the limit whose permit it waits for
 	// granted are the runs of the workflow that permits were granted to, by the limiter's workflow
 	// id. A grant may arrive before the activity that has asked for it returns.
 	granted map[string]string
-	// inBackground says that the permits are taken while the agent works, or may work. stop ends
-	// that.
-	inBackground bool
-	stop         workflow.CancelFunc
+	stop    workflow.CancelFunc // ends reclaiming
 }
 
 // takePermits waits for a permit of each limit, one after another. All runs take them in one order,
@@ -37,28 +46,29 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 	if !r.agents.workflowWide {
 		return asteroid.NewInvalidInput("limits", "need the interceptor of NewInterceptor, which the worker's plugin adds")
 	}
-	if r.permits.inBackground {
-		r.permits.inBackground = false // it is in the foreground from now on
+	p := &r.permits
+	if p.stage == permitsReclaimed {
+		p.stage = permitsAwaited
 		r.enterPhase(ctx, PhaseWaitingForPermit)
-		if err := workflow.Await(ctx, func() bool { return r.permits.held || r.permits.over }); err != nil || r.permits.held {
+		if err := workflow.Await(ctx, func() bool { return p.stage != permitsAwaited }); err != nil || p.stage == permitsHeld {
 			return err
 		}
 	}
+	p.stage = permitsAwaited
 	return r.takeEach(ctx)
 }
 
-// takePermitsInBackground takes the permits of an agent that works, or may work: the run of the
-// workflow that a reset has replaced took them. The limiter still has them under the same token, so
-// it grants them at once. Otherwise it would give them to somebody else. An error leaves the agent
+// reclaimPermits takes the permits of an agent that works, or may work: the run of the workflow
+// that a reset has replaced took them. The limiter still has them under the same token, so it
+// grants them at once. Otherwise it would give them to somebody else. An error leaves the agent
 // without permits.
-func (r *AgentRun) takePermitsInBackground(ctx workflow.Context) {
+func (r *AgentRun) reclaimPermits(ctx workflow.Context) {
 	ctx, stop := workflow.NewDisconnectedContext(ctx) // a cancelled agent needs its permits to its end
-	r.permits.inBackground, r.permits.stop, r.permits.since = true, stop, workflow.Now(ctx)
+	r.permits.stage, r.permits.stop, r.permits.since = permitsReclaimed, stop, workflow.Now(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		if err := r.takeEach(ctx); err != nil && !temporal.IsCanceledError(err) {
 			workflow.GetLogger(ctx).Warn("The agent works without a permit, which could not be taken", "error", err)
 		}
-		r.permits.inBackground = false
 	})
 }
 
@@ -70,7 +80,7 @@ func (r *AgentRun) takeEach(ctx workflow.Context) error {
 	if p.since.IsZero() {
 		p.since = began
 	}
-	p.granted, p.held, p.over = map[string]string{}, false, false
+	p.granted = map[string]string{}
 	for p.next = 0; p.next == 0 || p.next < len(p.limits); p.next++ {
 		if err := r.takePermit(ctx, p.next); err != nil {
 			r.measurePermitWait(ctx, began, "gave_up")
@@ -79,7 +89,7 @@ func (r *AgentRun) takeEach(ctx workflow.Context) error {
 		}
 	}
 	r.measurePermitWait(ctx, began, "granted")
-	p.held = true
+	p.stage = permitsHeld
 	r.request.Internal.CheckLimits, r.request.Internal.Permits = false, nil
 	for _, limit := range p.limits {
 		if runID := p.granted[r.limiterOf(limit)]; runID != "" {
@@ -101,7 +111,7 @@ func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 		if err != nil || asked.Limiter == "" { // empty: there is nothing to wait for
 			return err
 		}
-		if !r.permits.inBackground {
+		if r.permits.stage == permitsAwaited {
 			r.state.Permit, r.state.PermitBefore = text.Line(r.permits.limits[index].Key, budget.Name), asked.Before
 			r.state.PermitUnservedQueue = text.Line(asked.UnservedQueue, budget.Name)
 			r.enterPhase(ctx, PhaseWaitingForPermit)
@@ -143,7 +153,7 @@ func (r *AgentRun) releasePermits(ctx workflow.Context) {
 	if p.stop != nil {
 		p.stop()
 	}
-	r.permits = permits{token: p.token, over: true}
+	r.permits = permits{token: p.token, stage: permitsOver}
 	if p.since.IsZero() {
 		return
 	}

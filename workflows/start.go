@@ -21,7 +21,7 @@ const (
 // start takes the agent's permits, stages the files and executes the agent. Only the activities
 // know the limits of the worker, and whether a reset has taken the permits.
 func (r *AgentRun) start(ctx workflow.Context) error {
-	missing := len(r.in.Limits) > 0 && !r.permits.held
+	missing := len(r.in.Limits) > 0 && r.permits.stage != permitsHeld
 	for {
 		if missing {
 			// Those that hold the permits may need a turn.
@@ -39,11 +39,11 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 			continue
 		}
 		if asteroid.IsPermitRequired(err) {
-			missing = !r.permits.held // else they were taken in the background meanwhile
+			missing = r.permits.stage != permitsHeld // else they were reclaimed meanwhile
 			continue
 		}
 		if err == nil && r.executed.PermitRequired && r.permits.since.IsZero() {
-			r.takePermitsInBackground(ctx)
+			r.reclaimPermits(ctx)
 		}
 		return err
 	}

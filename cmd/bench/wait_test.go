@@ -65,7 +65,8 @@ func TestBenchWaitMeasuresEveryWay(t *testing.T) {
 	require.NotContains(t, ways["blocking"], "ratios")
 }
 
-// A webhook that comes late, on a busy machine, makes a run read within the window; not three times.
+// A webhook that comes late on a busy machine makes a run read within the window, but not in each
+// of three measurements.
 func TestBenchWaitCountsNoReadsWithWebhooks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Temporal servers")

@@ -86,12 +86,13 @@ const (
 	kindSourceBroken kind = "source of a file fails half-way"
 
 	// Limits.
-	kindPermitAwaited    kind = "run waits for a permit"
-	kindKeyOrders        kind = "two keys in both orders"
-	kindHolderReset      kind = "holder of a permit reset"
-	kindHolderTerminated kind = "holder of a permit terminated"
-	kindLimiterRestarted kind = "limiter terminated or reset"
-	kindLimitChanged     kind = "limit raised and lowered"
+	kindPermitAwaited     kind = "run waits for a permit"
+	kindKeyOrders         kind = "two keys in both orders"
+	kindHolderReset       kind = "holder of a permit reset"
+	kindHolderTerminated  kind = "holder of a permit terminated"
+	kindLimiterReset      kind = "limiter reset"
+	kindLimiterTerminated kind = "limiter terminated"
+	kindLimitChanged      kind = "limit raised and lowered"
 
 	// Batches.
 	kindBatchPaused    kind = "batch paused"
@@ -116,7 +117,7 @@ var kinds = []kind{
 	kindTwoAnswers, kindConsoleAnswer, kindDoubleResume, kindHumanDeadline,
 	kindWebhookForged, kindWebhookRepeated, kindWebhookReordered, kindWebhookEarly,
 	kindTwoSavers, kindSourceBroken,
-	kindPermitAwaited, kindKeyOrders, kindHolderReset, kindHolderTerminated, kindLimiterRestarted, kindLimitChanged,
+	kindPermitAwaited, kindKeyOrders, kindHolderReset, kindHolderTerminated, kindLimiterReset, kindLimiterTerminated, kindLimitChanged,
 	kindBatchPaused, kindBatchPace, kindRowsRunAgain, kindBatchReset, kindSegmentReset, kindBatchAgain, kindBatchCancelled,
 }
 

@@ -35,7 +35,7 @@ type scenario struct {
 // scenarios are all stories but the claims, which the rest of the workflows are.
 var scenarios = []*scenario{
 	stoppedQueue, batchSteered, batchReset, batchAgain, batchCancelled,
-	keyOrders, holderReset, holderTerminated, limiterRestarted, limitChanged,
+	keyOrders, holderReset, holderTerminated, limiterReset, limiterTerminated, limitChanged,
 	twoConnections, twoAnswers, consoleAnswers, doubleResumes, lateAnswers, webhooks, brokenSource, twoSavers,
 	resetEarly, resetInExecute, resetAfter, resetInWait, resetTwice, resetAnswered, resetFallback, resetCorrected, resetFanOut, resetParent, resetContinued,
 	continued, workflowRetried, keyShared, activityReset, activityResetAll,
@@ -45,7 +45,7 @@ var scenarios = []*scenario{
 // longScenarios are those that take about a minute, since some of their agents follow each other.
 var longScenarios = []*scenario{
 	stoppedQueue, batchSteered, batchReset, batchAgain, batchCancelled,
-	keyOrders, holderReset, holderTerminated, limiterRestarted, limitChanged,
+	keyOrders, holderReset, holderTerminated, limiterReset, limiterTerminated, limitChanged,
 }
 
 // scene is one telling of a scenario.

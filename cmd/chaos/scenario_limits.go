@@ -18,11 +18,12 @@ import (
 // Scenarios of limits. Each has a profile of its own, and says how many agents may work with it at
 // once. The workers let one work with each profile, unless a run's own limit says otherwise.
 var (
-	keyOrders        = &scenario{"two keys in both orders", 1, (*scene).takeKeysInBothOrders}
-	holderReset      = &scenario{"holder of a permit reset", 1, (*scene).resetHolder}
-	holderTerminated = &scenario{"holder of a permit terminated", 1, (*scene).terminateHolder}
-	limiterRestarted = &scenario{"limiter restarted", 1, (*scene).restartLimiter}
-	limitChanged     = &scenario{"limit changed", 1, (*scene).changeLimit}
+	keyOrders         = &scenario{"two keys in both orders", 1, (*scene).takeKeysInBothOrders}
+	holderReset       = &scenario{"holder of a permit reset", 1, (*scene).resetHolder}
+	holderTerminated  = &scenario{"holder of a permit terminated", 1, (*scene).terminateHolder}
+	limiterReset      = &scenario{"limiter reset", 1, (*scene).resetLimiter}
+	limiterTerminated = &scenario{"limiter terminated", 1, (*scene).terminateLimiter}
+	limitChanged      = &scenario{"limit changed", 1, (*scene).changeLimit}
 )
 
 // limitedRun returns the input of the scene's nth run with a profile.
@@ -184,9 +185,18 @@ func looksBeforeGrant(events []*historypb.HistoryEvent, from time.Time) (looks i
 	return looks
 }
 
-// The limiter is terminated or reset while runs hold its permits and wait for them. It may forget
+func (s *scene) resetLimiter(ctx context.Context) []outcome {
+	return s.restartLimiter(ctx, kindLimiterReset, func(limiter string) bool { return s.reset(ctx, limiter, "", 0) != "" })
+}
+
+// Runs that wait for a terminated limiter ask again after some time.
+func (s *scene) terminateLimiter(ctx context.Context) []outcome {
+	return s.restartLimiter(ctx, kindLimiterTerminated, func(limiter string) bool { return s.terminate(ctx, limiter) })
+}
+
+// restartLimiter restarts a limiter while runs hold its permits and wait for them. It may forget
 // one holder for each of its permits.
-func (s *scene) restartLimiter(ctx context.Context) []outcome {
+func (s *scene) restartLimiter(ctx context.Context, k kind, restart func(limiter string) bool) []outcome {
 	profileID := s.api.AddProfile(s.id)
 	s.limits.add(limitRule{workflowID: s.id, profileID: profileID, most: 2})
 	outcomes := s.startLimited(ctx, s.limitedRun(0, profileID, s.some(4*time.Second, 6*time.Second)))
@@ -195,15 +205,8 @@ func (s *scene) restartLimiter(ctx context.Context) []outcome {
 		outcomes = append(outcomes, s.startLimited(ctx, s.limitedRun(n+1, profileID, s.some(time.Second, 3*time.Second)))...)
 	}
 	waits := s.awaitWaiting(ctx, outcomes[2].workflowID)
-	limiter := asteroid.LimiterWorkflowID(connectionAgents, asteroid.ProfileLimitKey(profileID))
-	restarted := false
-	if s.random.IntN(2) == 0 {
-		restarted = s.reset(ctx, limiter, "", 0) != ""
-	} else {
-		restarted = s.terminate(ctx, limiter)
-	}
-	if restarted && works && waits {
-		s.tally.fire(kindLimiterRestarted)
+	if restart(asteroid.LimiterWorkflowID(connectionAgents, asteroid.ProfileLimitKey(profileID))) && works && waits {
+		s.tally.fire(k)
 	}
 	outcomes = append(outcomes, s.startLimited(ctx, s.limitedRun(3, profileID, time.Second))...)
 	return s.closeLimited(ctx, outcomes)
