@@ -476,7 +476,9 @@ func TestBatchSurvivesAStoreThatFails(t *testing.T) {
 			return nil
 		}
 		failing.Store(true)
-		b := newBatch(t, "claim,amount\nA-1,1\nA-2,2\n")
+		b := newBatch(t, "")
+		memory.put("mem://bucket/rows.csv", []byte("claim,amount\nA-1,1\nA-2,2\n"), asteroid.FileInfo{Size: 25})
+		b.rows.Source = &asteroid.FileRef{URI: "mem://bucket/rows.csv"}
 		b.options.OutputRoots, b.options.Stores = nil, map[string]asteroid.Store{"mem": deletingStore{memory}}
 		b.plan.Results.Destination = "mem://bucket/results.csv"
 		retry := func(do func() error) {
@@ -496,7 +498,7 @@ func TestBatchSurvivesAStoreThatFails(t *testing.T) {
 				asteroid.RowResult{Number: 2, Key: "2", Attempt: 1, Status: asteroid.RowFailed})
 		})
 		retry(func() error { _, err := b.join(); return err })
-		require.Len(t, memory.all(), 3)
+		require.Len(t, memory.all(), 4, "rows, results, ledger and pointer")
 		require.Equal(t, header+"\nA-1,1,1,1,1,succeeded,,,,,,,,,\nA-2,2,2,2,1,failed,,,,,,,,,\n", string(memory.all()["mem://bucket/results.csv"].content))
 		if calls.Load() < at {
 			break

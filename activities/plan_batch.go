@@ -183,9 +183,9 @@ func (f *rowsFile) Read(p []byte) (int, error) {
 	files.Within(f.transferCtx, files.Unlimited)
 	if err != nil && !errors.Is(err, io.EOF) {
 		if cause := context.Cause(f.transferCtx); cause != nil {
-			err = files.Unavailable("%w", cause)
+			err = cause
 		}
-		err = referenceError(f.ctx, f.field, err)
+		err = referenceError(f.ctx, f.field, files.StoreError("the file", err))
 	}
 	return n, err
 }

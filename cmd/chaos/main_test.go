@@ -33,7 +33,7 @@ func TestChaosCarriesOutEveryIntentOnce(t *testing.T) {
 	defer cancel()
 	logs := t.TempDir()
 	var stdout, stderr bytes.Buffer
-	code := run(ctx, []string{"--runs", "20", "--seed", "4", "--json", "--logs", logs}, &stdout, &stderr)
+	code := run(ctx, []string{"--runs", "20", "--rows", "30", "--seed", "4", "--json", "--logs", logs}, &stdout, &stderr)
 	var got struct {
 		Seed, Intents, Created, AliveDuplicates, CancelledDuplicates, Reruns, Lost, Stuck, WorkerKills int
 		Seconds                                                                                        float64
@@ -41,7 +41,7 @@ func TestChaosCarriesOutEveryIntentOnce(t *testing.T) {
 	require.NoError(t, json.Unmarshal(stdout.Bytes(), &got), stderr.String())
 	require.Equal(t, 1, strings.Count(stdout.String(), "\n"))
 	require.Equal(t, 4, got.Seed)
-	require.Equal(t, 20, got.Intents)
+	require.Equal(t, 50, got.Intents)
 	require.Positive(t, got.WorkerKills)
 	require.Positive(t, got.Seconds)
 	for _, name := range []string{"temporal.db", "temporal.log", "worker-1.log"} {
@@ -54,7 +54,7 @@ func TestChaosCarriesOutEveryIntentOnce(t *testing.T) {
 	}
 	require.Zero(t, code, stderr.String())
 	require.Zero(t, got.AliveDuplicates+got.Lost+got.Stuck, stderr.String())
-	require.Equal(t, got.Created-got.CancelledDuplicates, 20, "this seed cancels nothing before it has begun")
+	require.Equal(t, got.Created-got.CancelledDuplicates, 50, "this seed cancels nothing before it has begun")
 }
 
 func TestChaosStopsEverythingOnInterrupt(t *testing.T) {
@@ -106,6 +106,7 @@ func TestChaosRejectsWrongCommandLineWithOneLine(t *testing.T) {
 		{"--runs 0: give a number from 1 to 100000", []string{"--runs", "0"}},
 		{"--workers 33: give a number from 1 to 32", []string{"--workers", "33"}},
 		{"--concurrency -1", []string{"--concurrency", "-1"}},
+		{"--rows -1: give a number from 0 to 100000", []string{"--rows", "-1"}},
 		{"create it first", []string{"--logs", filepath.Join(t.TempDir(), "none")}},
 		{"go run ./cmd/chaos --help", []string{"--bogus"}},
 		{"go run ./cmd/chaos --help", []string{"--seed", "-1"}},
@@ -123,7 +124,7 @@ func TestChaosHelpListsFlags(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run(t.Context(), []string{"--help"}, &stdout, &stderr))
-	for _, flag := range []string{"-runs", "-seed", "-workers", "-concurrency", "-logs", "-json"} {
+	for _, flag := range []string{"-runs", "-seed", "-workers", "-concurrency", "-rows", "-logs", "-json"} {
 		require.Contains(t, stderr.String(), flag)
 	}
 }

@@ -79,7 +79,7 @@ func runUnderFaults(ctx context.Context, s settings, stderr io.Writer) (_ *repor
 	}
 
 	w := &workload{
-		plan: p, concurrency: s.concurrency, temporal: temporal, api: api, agentID: agentID,
+		plan: p, concurrency: s.concurrency, rows: s.rows, temporal: temporal, api: api, agentID: agentID,
 		separateOrganization: separate, separateAgentID: separateAgentID, tally: fired, findings: &findings{},
 		timeline: happened, sayings: &served.sayings, control: served, saved: saved, secrets: []string{api.APIKey(), secondKey, separateKey, served.secret},
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
@@ -306,5 +307,24 @@ func (s *scene) cancelBatch(ctx context.Context) []outcome {
 	if result != nil && result.Counts.Cancelled > 0 && result.Counts.NotRun > 0 {
 		s.tally.fire(kindBatchCancelled)
 	}
+	return outcomes
+}
+
+// runRows runs the batch of --rows. Some of its rows fail, and run again at the end.
+func (w *workload) runRows(ctx context.Context) []outcome {
+	s := &scene{workload: w, id: fmt.Sprintf("chaos-%d-rows", w.plan.seed), random: random(w.plan.seed, "rows")}
+	b := s.newBatch(planRows(s, w.rows, w.rows/100), 1)
+	b.in.MaxConcurrent, b.in.Failures.Reruns = w.concurrency, 1
+	b.start(ctx, s.id)
+	whileOpen, closed := context.WithCancel(ctx)
+	var counting sync.WaitGroup
+	counting.Go(func() {
+		for program.Sleep(whileOpen, 5*time.Second) {
+			w.startedRows.Store(int64(b.started()))
+		}
+	})
+	_, outcomes := b.close(ctx, s.id, false)
+	closed()
+	counting.Wait()
 	return outcomes
 }

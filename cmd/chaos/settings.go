@@ -16,6 +16,7 @@ type settings struct {
 	seed        uint64
 	workers     int
 	concurrency int
+	rows        int
 	logs        string
 	json        bool
 }
@@ -28,6 +29,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.Uint64Var(&s.seed, "seed", s.seed, "draw faults, kills and cancellations from this `number` (default: random, and printed)")
 	flags.IntVar(&s.workers, "workers", 3, "run this `many` worker processes")
 	flags.IntVar(&s.concurrency, "concurrency", 40, "keep this `many` workflows open at a time")
+	flags.IntVar(&s.rows, "rows", 0, "also run one batch of this `many` rows, each an agent (default none)")
 	flags.StringVar(&s.logs, "logs", "", "keep the logs of the processes and the Temporal server's database in this `directory`")
 	flags.BoolVar(&s.json, "json", false, "print one JSON object at the end; findings go to the standard error output")
 	if err := program.ParseFlags(flags, args, stderr, "Run agents under faults and check that each ran once."); err != nil {
@@ -38,16 +40,20 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 
 // String returns the flags that make the same plan.
 func (s settings) String() string {
-	return fmt.Sprintf("--runs %d --seed %d --workers %d --concurrency %d", s.runs, s.seed, s.workers, s.concurrency)
+	flags := fmt.Sprintf("--runs %d --seed %d --workers %d --concurrency %d", s.runs, s.seed, s.workers, s.concurrency)
+	if s.rows > 0 {
+		flags += fmt.Sprintf(" --rows %d", s.rows)
+	}
+	return flags
 }
 
 func (s *settings) check() error {
 	for _, bound := range []struct {
-		flag        string
-		value, most int
-	}{{"runs", s.runs, 100_000}, {"workers", s.workers, 32}, {"concurrency", s.concurrency, 1000}} {
-		if bound.value < 1 || bound.value > bound.most {
-			return program.UsageErrorf("--%s %d: give a number from 1 to %d", bound.flag, bound.value, bound.most)
+		flag               string
+		value, least, most int
+	}{{"runs", s.runs, 1, 100_000}, {"workers", s.workers, 1, 32}, {"concurrency", s.concurrency, 1, 1000}, {"rows", s.rows, 0, 100_000}} {
+		if bound.value < bound.least || bound.value > bound.most {
+			return program.UsageErrorf("--%s %d: give a number from %d to %d", bound.flag, bound.value, bound.least, bound.most)
 		}
 	}
 	if s.logs != "" {

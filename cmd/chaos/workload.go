@@ -25,6 +25,7 @@ import (
 type workload struct {
 	plan        *plan
 	concurrency int
+	rows        int // of the batch beside the plan's workflows
 	temporal    client.Client
 	api         *testsuite.API
 	agentID     string
@@ -42,6 +43,7 @@ type workload struct {
 
 	reruns          sync.WaitGroup // goroutines that rerun executions, even after their workflows have closed
 	closedWorkflows atomic.Int64
+	startedRows     atomic.Int64 // of that batch
 }
 
 const (
@@ -52,7 +54,7 @@ const (
 	lateSpacing = 12 * time.Second
 	// workflowTaskTimeout is short: a killed worker may hold a task.
 	workflowTaskTimeout = 5 * time.Second
-	// stallTimeout stops the run when no workflow closes for so long. Open workflows then count as
+	// stallTimeout stops the run when no workflow closes and no row starts for so long. Open workflows then count as
 	// stuck.
 	stallTimeout = 2 * time.Minute
 )
@@ -67,12 +69,17 @@ func (w *workload) run(ctx context.Context) []outcome {
 	var mu sync.Mutex
 	var outcomes []outcome
 	var running sync.WaitGroup
-	follow := func(n int, done func()) {
-		defer done()
-		own := w.tell(ctx, n)
+	add := func(own []outcome) {
 		mu.Lock()
 		defer mu.Unlock()
 		outcomes = append(outcomes, own...)
+	}
+	follow := func(n int, done func()) {
+		defer done()
+		add(w.tell(ctx, n))
+	}
+	if w.rows > 0 {
+		running.Go(func() { add(w.runRows(ctx)) })
 	}
 	late, others := w.plan.queues()
 	running.Go(func() {
@@ -102,11 +109,12 @@ func (w *workload) tell(ctx context.Context, n int) []outcome {
 	return []outcome{w.runIntent(ctx, w.plan.intents[n])}
 }
 
-// watch calls abort when no workflow closes for stallTimeout.
+// watch calls abort when nothing happens for stallTimeout.
 func (w *workload) watch(ctx context.Context, abort func()) {
-	last, since := w.closedWorkflows.Load(), time.Now()
+	happened := func() int64 { return w.closedWorkflows.Load() + w.startedRows.Load() }
+	last, since := happened(), time.Now()
 	for program.Sleep(ctx, time.Second) {
-		if now := w.closedWorkflows.Load(); now != last {
+		if now := happened(); now != last {
 			last, since = now, time.Now()
 		}
 		if time.Since(since) > stallTimeout {
@@ -308,5 +316,9 @@ func (w *workload) awaitLedger(ctx context.Context) []testsuite.Execution {
 }
 
 func (w *workload) progress() string {
-	return fmt.Sprintf("%d of %d closed, %d workers killed", w.closedWorkflows.Load(), len(w.plan.intents), w.disruptor.kills.Load())
+	progress := fmt.Sprintf("%d of %d closed, %d workers killed", w.closedWorkflows.Load(), len(w.plan.intents)+one(w.rows > 0), w.disruptor.kills.Load())
+	if w.rows > 0 {
+		progress += fmt.Sprintf(", %d of %d rows started", w.startedRows.Load(), w.rows)
+	}
+	return progress
 }
