@@ -54,8 +54,8 @@ const (
 	lateSpacing = 12 * time.Second
 	// workflowTaskTimeout is short: a killed worker may hold a task.
 	workflowTaskTimeout = 5 * time.Second
-	// stallTimeout stops the run when no workflow closes and no row starts for so long. Open workflows then count as
-	// stuck.
+	// stallTimeout stops the run when no workflow closes and no row starts for so long. Open
+	// workflows then count as stuck.
 	stallTimeout = 2 * time.Minute
 )
 
