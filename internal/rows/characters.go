@@ -29,6 +29,7 @@ type characters struct {
 	source  *bufio.Reader
 	decode  func(c *characters) (rune, bool, error)
 	ahead   []decoded // were looked at, and not read yet
+	failed  error     // that of a look ahead: a source that is read again after an error may say that it has ended
 	next    Position
 	afterCR bool
 	wide    bool // UTF-16
@@ -84,11 +85,16 @@ func newCharacters(source io.Reader, encoding string) (*characters, error) {
 // read returns the next character, or io.EOF.
 func (c *characters) read() (character, error) {
 	var d decoded
-	if len(c.ahead) > 0 {
+	switch {
+	case len(c.ahead) > 0:
 		d, c.ahead = c.ahead[0], c.ahead[1:]
-	} else if r, ok, err := c.decode(c); err != nil {
-		return character{}, err
-	} else {
+	case c.failed != nil:
+		return character{}, c.failed
+	default:
+		r, ok, err := c.decode(c)
+		if err != nil {
+			return character{}, err
+		}
 		d = decoded{r, ok}
 	}
 	got := character{r: d.r, at: c.next}
@@ -117,8 +123,12 @@ func (c *characters) read() (character, error) {
 // file, and where it cannot be read: read says why.
 func (c *characters) peek(distance int) (r rune, ok bool) {
 	for len(c.ahead) <= distance {
+		if c.failed != nil {
+			return 0, false
+		}
 		r, ok, err := c.decode(c)
 		if err != nil {
+			c.failed = err
 			return 0, false
 		}
 		c.ahead = append(c.ahead, decoded{r, ok})

@@ -196,3 +196,32 @@ func TestReaderReturnsErrorOfSource(t *testing.T) {
 		}
 	}
 }
+
+// brokenOnce fails once at its end. Asked again it says that it has ended.
+type brokenOnce struct {
+	*strings.Reader
+	err error
+}
+
+func (b *brokenOnce) Read(p []byte) (n int, err error) {
+	if b.Len() == 0 && b.err != nil {
+		err, b.err = b.err, nil
+		return 0, err
+	}
+	return b.Reader.Read(p)
+}
+
+func TestReaderTakesNoErrorForTheEnd(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the line is dead")
+	for content, format := range map[string]asteroid.RowFormat{
+		"a,b": asteroid.RowsCSV, "a,b\r": asteroid.RowsCSV, "a,b\n1,2\r": asteroid.RowsCSV, "a,b\n1,\"2\"": asteroid.RowsCSV,
+		"{\"a\":1}\r": asteroid.RowsJSONLines, "{\"a\":1}": asteroid.RowsJSONLines,
+	} {
+		reader, err := rows.NewReader(&brokenOnce{strings.NewReader(content), broken}, rows.Options{Format: format})
+		for err == nil {
+			_, err = reader.Next()
+		}
+		require.ErrorIs(t, err, broken, "%q", content)
+	}
+}
