@@ -12,8 +12,8 @@ type PlanBatchInput struct {
 	Rows BatchRows `json:"rows,omitzero"`
 	Pass int       `json:"pass"`
 	// Template is the input of asteroid.RunAgent. {{column}} in any of its strings stands for the
-	// row's value. A string that is nothing but {{column}} becomes the value itself, which has a
-	// type in JSON lines. {{{{ stands for {{.
+	// row's value. One within inputs that is nothing but {{column}} becomes the value itself, which
+	// has a type in JSON lines. {{{{ stands for {{.
 	Template json.RawMessage `json:"template"`
 	// InputColumns are columns that become inputs of their own names. "*" is every column. An input
 	// that Template has under the same name stays.

@@ -263,6 +263,26 @@ func TestPlanBatchReportsMalformedRowsOrSkipsThem(t *testing.T) {
 	require.Equal(t, `2,,2,2,,skipped,,,,,"line 3, column 3: has 2 cells, fewer than the 3 of the header",,,,`, lines[2])
 }
 
+func TestPlanBatchChecksLimitsOfEveryRow(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, "")
+	b.rows = asteroid.BatchRows{Inline: []json.RawMessage{json.RawMessage(`{"login":7}`), json.RawMessage(`{"login":null}`), json.RawMessage(`{"login":"a\tb"}`)}}
+	b.template = `{"agentId":"a","metadata":{"login":"{{login}}"},"limits":[{"key":"{{login}}","max":2}]}`
+	_, err := b.planPass(1)
+	requireErrorType(t, invalidInput, err)
+	require.NotContains(t, err.Error(), "line 1", "a number is a key like a text")
+	require.ErrorContains(t, err, "\nline 2, column 1: limits[0].key: must have 1 to 200 bytes")
+	require.ErrorContains(t, err, "\nline 3, column 1: limits[0].key: must have")
+
+	b.rows.Inline = b.rows.Inline[:1]
+	_, err = b.planPass(1)
+	require.NoError(t, err)
+	read, err := b.readSegment(1, 1)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"agentId":"a","metadata":{"login":"7"},"limits":[{"key":"7","max":2}]}`, string(read.Rows[0].Input))
+	require.Equal(t, []asteroid.Limit{{Key: "7", Max: 2}}, read.Rows[0].Limits)
+}
+
 func TestPlanBatchNamesTheFirstTwentyMalformedRows(t *testing.T) {
 	t.Parallel()
 	b := newBatch(t, "claim,b\n"+strings.Repeat("1\n", 30))

@@ -30,12 +30,13 @@ type rowInput struct {
 	OnCapacityLimit    asteroid.OnCapacityLimit   `json:"onCapacityLimit"`
 	IdempotencyKey     string                     `json:"idempotencyKey"`
 	Files              []asteroid.FileRef         `json:"files"`
+	Limits             []asteroid.Limit           `json:"limits"`
 }
 
 // rowInputMembers are the members of rowInput. The others are the workflow's to judge.
 var rowInputMembers = []string{
 	"connection", "agentId", "agentProfileId", "agentProfilePoolId", "inputs", "metadata", "executionOptions", "version",
-	"head", "checkInputs", "onCapacityLimit", "idempotencyKey", "files",
+	"head", "checkInputs", "onCapacityLimit", "idempotencyKey", "files", "limits",
 }
 
 // rowChecks checks the inputs of rows.
@@ -67,6 +68,9 @@ func (k *rowChecks) check(ctx context.Context, input []byte) (digest, problem st
 		if file.URI == "" {
 			return "", fmt.Sprintf("files[%d].uri: is empty", i), nil, nil
 		}
+	}
+	if err := asteroid.ValidateLimits("limits", in.Limits); err != nil {
+		return "", saidOf(err), nil, nil
 	}
 	digest = intent.Of(execute, intent.OfFiles(in.Files)).Identity()
 	if !in.CheckInputs || in.Head {

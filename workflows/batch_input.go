@@ -42,9 +42,9 @@ type BatchInput struct {
 	Rows asteroid.BatchRows `json:"rows"`
 	// Template is the input of every row's asteroid.RunAgent. {{column}} in any of its strings
 	// stands for the row's value: in Inputs, at any depth, in Files, AgentProfileID, Metadata,
-	// Limits. A string that is nothing but {{column}} becomes the value itself, which has a type in
-	// JSON lines. It must not have an IdempotencyKey: BatchKey and the row's key make one. With
-	// CheckInputs every row is checked before the first agent starts.
+	// Limits. One of Inputs that is nothing but {{column}} becomes the value itself, which has a
+	// type in JSON lines. It must not have an IdempotencyKey: BatchKey and the row's key make one.
+	// With CheckInputs every row is checked before the first agent starts.
 	Template RunAgentInput `json:"template"`
 	// InputColumns are columns that become inputs of their own names. "*" is every column.
 	InputColumns []string              `json:"inputColumns,omitempty"`

@@ -132,7 +132,8 @@ func (t *Template) addText(value, path string) error {
 		}
 		literal, rest = "", after
 	}
-	if len(parts) == 1 && literal == "" && len(parts[0].literal) == 0 {
+	isInput := strings.HasPrefix(path, "inputs.") // only inputs have types of their own
+	if isInput && len(parts) == 1 && literal == "" && len(parts[0].literal) == 0 {
 		t.write("")
 		t.pieces[len(t.pieces)-1].column = parts[0].column
 		return nil
@@ -209,7 +210,8 @@ func (t *Template) Columns(all []string) []string {
 	return used
 }
 
-// Expand returns the template with a row's values. A column that the row lacks is null, or nothing
+// Expand returns the template with a row's values. An input that is nothing but a placeholder
+// becomes the value itself; all else are texts. A column that the row lacks is null, or nothing
 // within a text.
 func (t *Template) Expand(cells map[string]json.RawMessage) json.RawMessage {
 	var b bytes.Buffer

@@ -28,6 +28,22 @@ func TestTemplateExpands(t *testing.T) {
 		`{"a":"{{two words}}{{html}}"}`:       `{"a":"2<&>"}`,
 		`{"a":1.10,"b":"no } braces {"}`:      `{"a":1.10,"b":"no } braces {"}`,
 	} {
+		parsed, err := rows.NewTemplate(json.RawMessage(`{"inputs":`+template+`}`), nil)
+		require.NoError(t, err)
+		require.Equal(t, `{"inputs":`+want+`}`, string(parsed.Expand(cells)), template)
+	}
+}
+
+func TestTemplateHasTypesInInputsOnly(t *testing.T) {
+	t.Parallel()
+	cells := map[string]json.RawMessage{"n": json.RawMessage(`7`), "null": json.RawMessage(`null`), "s": json.RawMessage(`"x"`)}
+	for template, want := range map[string]string{
+		`{"agentProfileId":"{{n}}"}`:                          `{"agentProfileId":"7"}`,
+		`{"files":[{"name":"{{s}}","uri":"{{null}}"}]}`:       `{"files":[{"name":"x","uri":""}]}`,
+		`{"limits":[{"key":"{{n}}","max":1}]}`:                `{"limits":[{"key":"7","max":1}]}`,
+		`{"metadata":{"inputs.n":"{{absent}}","n":"{{n}}"}}`:  `{"metadata":{"inputs.n":"","n":"7"}}`,
+		`{"inputs":{"a":{"b":["{{n}}"]}},"inputsOf":"{{n}}"}`: `{"inputs":{"a":{"b":[7]}},"inputsOf":"7"}`,
+	} {
 		parsed, err := rows.NewTemplate(json.RawMessage(template), nil)
 		require.NoError(t, err)
 		require.Equal(t, want, string(parsed.Expand(cells)), template)
