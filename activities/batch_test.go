@@ -421,7 +421,8 @@ func TestWriteBatchPartReadsWholeResultsAndOmittedFields(t *testing.T) {
 	})
 	reads := countRequests(api, "execution")
 	ended.Number, ended.Key, ended.Attempt = 1, "1", 1
-	require.NoError(t, b.write(1, 1, ended))
+	gone.Number, gone.Key, gone.Attempt = 2, "2", 1
+	require.NoError(t, b.write(1, 1, ended, gone))
 	require.Equal(t, reads, countRequests(api, "execution"), "what was written is not read again")
 	_, err := b.join()
 	require.NoError(t, err)
@@ -431,6 +432,59 @@ func TestWriteBatchPartReadsWholeResultsAndOmittedFields(t *testing.T) {
 	require.Equal(t, `{"claim":"=A-1","amount":"1","rowNumber":1,"rowKey":"1","attempt":1,"status":"succeeded","executionId":"`+id+
 		`","executionStatus":"completed","claim.number":"A-1","n":7,"result.status":"filed","result":{"claim":{"number":"A-1"},"n":7,"status":"filed"}}`, lines[0])
 	require.Contains(t, lines[1], `"error":"its result could not be read: `)
+}
+
+func TestPlanBatchDoesNotReplaceItsRows(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, "")
+	b.options.FileRoots = b.options.OutputRoots
+	file := filepath.Join(b.folder(), "claims list.csv")
+	require.NoError(t, os.WriteFile(file, []byte("claim\nA-1\n"), 0o600))
+	b.rows.Source = &asteroid.FileRef{URI: "file://" + b.folder() + "/claims%20list.csv"}
+	before := readTree(t, b.folder())
+	for _, destination := range []string{"file://" + b.folder() + "/claims%20list.csv", "file://" + b.folder() + "/x/../claims list.csv"} {
+		b.plan.Results.Destination = destination
+		_, err := b.planPass(1)
+		requireErrorType(t, invalidInput, err)
+		require.ErrorContains(t, err, "results.destination: is the file with the rows")
+		require.Equal(t, before, readTree(t, b.folder()))
+	}
+}
+
+func TestJoinBatchPartsLosesNoRow(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, "claim\n"+strings.Repeat("A\n", 301))
+	b.pass(succeeded)
+	parts, err := filepath.Glob(filepath.Join(b.folder(), "results.csv.parts", "*", "p1-0002.rows.jsonl"))
+	require.NoError(t, err)
+	require.Len(t, parts, 1)
+	require.NoError(t, os.Remove(parts[0]))
+	_, err = b.join()
+	requireErrorType(t, invalidInput, err)
+	require.ErrorContains(t, err, "lacks 1 of the batch's rows")
+	require.NoFileExists(t, filepath.Join(b.folder(), "results.csv"))
+
+	next := b.again("plan-2")
+	require.Equal(t, 300, next.pass(succeeded).Succeeded, "the batch goes on when it runs again")
+	joined, err := next.join()
+	require.NoError(t, err)
+	require.Equal(t, asteroid.RowCounts{Succeeded: 301}, joined.Counts)
+}
+
+func TestBatchWritesTheFormatThatTheNameOfTheResultsTells(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"r.json": `{"claim":"A",`, "r.JSONL": `{"claim":"A",`, "r.ndjson": `{"claim":"A",`, "r.csv": "claim,", "r.txt": "claim,", "r": "claim,",
+	} {
+		b := newBatch(t, "claim\nA\n")
+		b.plan.Results.Destination = "file://" + b.folder() + "/" + name
+		b.pass(succeeded)
+		_, err := b.join()
+		require.NoError(t, err)
+		content, err := os.ReadFile(filepath.Join(b.folder(), name))
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(content), want), "%s: %s", name, content)
+	}
 }
 
 func TestBatchKeepsItsFilesInAStore(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net/url"
 	"path"
 	"strings"
 	"sync/atomic"
@@ -51,6 +52,9 @@ func (a *Activities) PlanBatch(ctx context.Context, in asteroid.PlanBatchInput) 
 	if err != nil {
 		return nil, err
 	}
+	if in.Rows.Source != nil && isSamePlace(in.Rows.Source.URI, in.Results.Destination) {
+		return nil, asteroid.NewInvalidInput(destinationField, "is the file with the rows, which the results would replace: name another file")
+	}
 	template, err := rows.NewTemplate(in.Template, in.InputColumns)
 	if err != nil {
 		return nil, err
@@ -64,6 +68,14 @@ func (a *Activities) PlanBatch(ctx context.Context, in asteroid.PlanBatchInput) 
 	result.SearchAttributes = a.searchAttributesOfBatch(ctx)
 	activity.GetLogger(ctx).Info("Batch planned", "batchKey", in.BatchKey, "pass", in.Pass, "rows", result.Rows, "segments", result.Segments)
 	return result, nil
+}
+
+// isSamePlace reports whether two URIs name one file, however its path is spelled.
+func isSamePlace(x, y string) bool {
+	a, errA := url.Parse(x)
+	b, errB := url.Parse(y)
+	return errA == nil && errB == nil && strings.EqualFold(a.Scheme, b.Scheme) && a.Opaque == "" && b.Opaque == "" &&
+		strings.EqualFold(a.Host, b.Host) && path.Clean(a.Path) == path.Clean(b.Path)
 }
 
 func (a *Activities) planPass(ctx context.Context, c *client.Client, b *batch.Batch, template *rows.Template,

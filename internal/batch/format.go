@@ -51,6 +51,12 @@ type plan struct {
 	Passes []plannedPass `json:"passes"`
 }
 
+// rows returns how many rows the source has.
+func (p *plan) rows() int {
+	first := p.Passes[0].Result
+	return first.Rows + first.Succeeded + first.Skipped
+}
+
 // plannedPass is a pass of a plan. Files may be one more than the segments of the result: it holds
 // rows that do not run.
 type plannedPass struct {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/temporal-asteroid/asteroid"
+	"github.com/temporal-asteroid/asteroid/internal/files"
 	"github.com/temporal-asteroid/asteroid/internal/rows"
 )
 
@@ -87,8 +88,12 @@ func (b *Batch) settle(ctx context.Context, p *plan, passes int, done *joined, v
 	if err == nil {
 		err = b.eachRow(ctx, p, passes, func(row *PlannedRow, newest *Outcome) error {
 			visited()
+			s.rows++
 			return s.row(row, newest)
 		})
+	}
+	if missing := p.rows() - s.rows; err == nil && done != nil && missing > 0 {
+		err = files.Invalid("%s lacks %d of the batch's rows: its files were removed or changed", files.RedactURL(b.part("")), missing)
 	}
 	if err == nil {
 		err = s.others(ctx)
@@ -126,7 +131,7 @@ func (b *Batch) format() asteroid.RowFormat {
 	switch ending := strings.ToLower(path.Ext(b.results.Path)); {
 	case b.Results.Format != "":
 		return b.Results.Format
-	case ending == ".jsonl", ending == ".ndjson":
+	case ending == ".jsonl", ending == ".ndjson", ending == ".json": // as it is read
 		return asteroid.RowsJSONLines
 	default:
 		return asteroid.RowsCSV
@@ -148,6 +153,7 @@ type settling struct {
 	table   *rows.Writer
 	names   rows.ResultNames
 	keys    map[digest]bool // of the plan
+	rows    int
 	counts  asteroid.RowCounts
 }
 

@@ -48,7 +48,7 @@ func merge(out io.Writer, before *outcomes, results []asteroid.RowResult, comple
 			outcome := &Outcome{RowResult: results[i]}
 			if old != nil && old.Number == outcome.Number {
 				if sameRun(old, outcome) {
-					outcome.Whole, outcome.Fields, outcome.FieldsOmitted = old.Whole, old.Fields, old.FieldsOmitted
+					outcome.Whole, outcome.Fields, outcome.FieldsOmitted, outcome.Error = old.Whole, old.Fields, old.FieldsOmitted, old.Error
 				} else {
 					err = complete(outcome)
 				}
