@@ -49,6 +49,9 @@ func (b *batch) snapshot() (BatchState, error) {
 			state.WaitForPermit++
 		}
 	}
+	if r := state.Result; r != nil { // rows that were to run again and did not have failed after all
+		state.Succeeded, state.Failed, state.Cancelled = r.Counts.Succeeded-b.AlreadySucceeded, r.Counts.Failed, r.Counts.Cancelled
+	}
 	state.MaxConcurrent, state.Pass = b.MaxConcurrent, b.Pass
 	state.AlreadySucceeded, state.Skipped, state.Stopped = b.AlreadySucceeded, b.Skipped, b.Stopped
 	state.RowsPerMinute, state.EstimatedEnd = b.rate()

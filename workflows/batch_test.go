@@ -627,3 +627,26 @@ func TestExecuteBatchGivesTheChildAKeyThatSurvivesAReset(t *testing.T) {
 	require.Equal(t, key+"/row/row-1/1", b.started[0])
 	require.Equal(t, "default-test-namespace/"+key+"/row-1/1", b.keys[0])
 }
+
+func TestBatchStateAgreesWithTheResultWhenARerunIsCancelled(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t, 40)
+	b.run = func(ctx workflow.Context, row *workflows.RowOfBatch, _ workflows.RunAgentInput) (asteroid.RowResult, error) {
+		err := workflow.Sleep(ctx, time.Minute)
+		if row.Number%2 == 0 {
+			return failed(), err
+		}
+		return asteroid.RowResult{}, err
+	}
+	in := batchInput(10)
+	in.Failures.Reruns = 1
+	b.at(4*time.Minute+30*time.Second, func() { b.updateBatch(t, workflows.CancelBatchUpdate) })
+	result, err := b.runBatch(t, in)
+	require.NoError(t, err)
+	state := b.state(t)
+	require.Equal(t, 2, state.Pass)
+	require.Equal(t, 20, result.Counts.Succeeded)
+	require.Positive(t, result.Counts.Failed)
+	require.Equal(t, result.Counts, asteroid.RowCounts{Succeeded: state.Succeeded, Failed: state.Failed, Cancelled: state.Cancelled})
+	require.Equal(t, state.Rows, state.Ended())
+}
