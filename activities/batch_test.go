@@ -451,6 +451,21 @@ func TestPlanBatchDoesNotReplaceItsRows(t *testing.T) {
 	}
 }
 
+func TestPlanBatchRefusesAFolderForTheResults(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, "claim\nA-1\n")
+	require.NoError(t, os.Mkdir(filepath.Join(b.folder(), "claims"), 0o700))
+	before := readTree(t, b.folder())
+	for _, folder := range []string{"", "/claims", "/claims/..", "/claims/../claims"} {
+		b.plan.Results.Destination = "file://" + b.folder() + folder
+		_, err := b.planPass(1)
+		requireErrorType(t, invalidInput, err)
+		require.ErrorContains(t, err, "results.destination: ")
+		require.ErrorContains(t, err, "is not a regular file")
+		require.Equal(t, before, readTree(t, b.folder()))
+	}
+}
+
 func TestJoinBatchPartsLosesNoRow(t *testing.T) {
 	t.Parallel()
 	b := newBatch(t, "claim\n"+strings.Repeat("A\n", 301))

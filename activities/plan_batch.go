@@ -82,6 +82,9 @@ func (a *Activities) planPass(ctx context.Context, c *client.Client, b *batch.Ba
 	in asteroid.PlanBatchInput, done *atomic.Int64) (*asteroid.PlanBatchResult, error) {
 	info := activity.GetInfo(ctx).WorkflowExecution
 	by := batch.Workflow{ID: info.ID, RunID: info.RunID}
+	if err := b.CheckDestination(ctx); err != nil {
+		return nil, err
+	}
 	if recorded, err := b.Recorded(ctx, in.Pass, by); err != nil || recorded != nil {
 		return recorded, err
 	}

@@ -49,6 +49,19 @@ func (b *Batch) outcomesURI(pass, segment int) *url.URL {
 	return b.part(fmt.Sprintf("p%d-%04d.results.jsonl", pass, segment))
 }
 
+// CheckDestination refuses results whose place on disk is a folder, which would come out at the end
+// only. Other stores have no folders.
+func (b *Batch) CheckDestination(ctx context.Context) error {
+	if b.results.Scheme != "file" {
+		return nil
+	}
+	_, err := b.store.Stat(ctx, b.results)
+	if failed, ok := errors.AsType[*files.Error](err); ok && failed.Type == asteroid.ErrorTypeInvalidInput {
+		return failed
+	}
+	return nil // what else is wrong, reading and writing tell
+}
+
 // isAbsent reports whether a file does not exist.
 func isAbsent(err error) bool {
 	failed, ok := errors.AsType[*files.Error](err)

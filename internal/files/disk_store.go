@@ -51,7 +51,7 @@ func (d *DiskStore) Open(_ context.Context, uri *url.URL) (io.ReadCloser, error)
 func (d *DiskStore) open(uri *url.URL) (*os.File, int64, error) {
 	root, relative, err := d.roots.Resolve(uri.String(), "OutputRoots")
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, Invalid("%w", err)
 	}
 	return openBeneath(root, relative)
 }

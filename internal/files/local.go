@@ -137,7 +137,7 @@ func openBeneath(root, relative string) (*os.File, int64, error) {
 		_ = file.Close()
 	}
 	if err == nil {
-		return nil, 0, fmt.Errorf("%s is not a regular file", path)
+		return nil, 0, Invalid("%s is not a regular file", path)
 	}
 	return nil, 0, readError(path, err)
 }
