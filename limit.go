@@ -23,7 +23,7 @@ type Limit struct {
 	// [ProfileLimitKey] is the key of an agent profile.
 	Key string `json:"key"`
 	// Max is the number of permits, 1 when 0 and at most 1,000. The newest request's Max counts at
-	// once, unless an operator has set another one.
+	// once, unless an operator has set another one. A run that asks again is no newer for that.
 	Max int `json:"max,omitempty"`
 	// FairnessKey is who shares the permits, such as a tenant, in at most 200 bytes. Permits go
 	// round the fairness keys in turn. Within one, the run that has waited longest is next.

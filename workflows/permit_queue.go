@@ -29,12 +29,20 @@ const (
 type permitQueue struct {
 	max     int
 	maxSet  bool // by an operator
+	newest  newestMax
 	granted int
 	began   time.Time // since when it has forgotten no request
 	// lines are the waiting requests by fairness key, in the order of the round: the one that is
 	// served goes last. An empty line keeps its place.
 	lines   []permitLine
 	holders []permitHolder
+}
+
+// newestMax is the Max of the newest request. A request that is repeated is no newer for that, else
+// runs that have waited since the limit was another would bring that back.
+type newestMax struct {
+	max         int // 0: nobody has asked
+	requestedAt time.Time
 }
 
 // permitLine are the requests of one fairness key, in the order in which they were made.
@@ -53,8 +61,11 @@ type permitHolder struct {
 // request adds a request. It returns false if too many wait. A token that holds a permit goes on
 // holding it, as the run that the request names, and is told again.
 func (q *permitQueue) request(r asteroid.PermitRequest) bool {
-	if !q.maxSet {
-		q.max = max(r.Max, 1)
+	if !r.RequestedAt.Before(q.newest.requestedAt) {
+		q.newest = newestMax{max(r.Max, 1), r.RequestedAt}
+		if !q.maxSet {
+			q.max = q.newest.max
+		}
 	}
 	if i := q.holderOf(r.Token); i >= 0 {
 		h := &q.holders[i]
@@ -142,9 +153,7 @@ func (q *permitQueue) drop(token string) bool {
 // setMax sets the number of permits, or lets the requests say again.
 func (q *permitQueue) setMax(n int) {
 	q.maxSet = n > 0
-	if q.maxSet {
-		q.max = n
-	}
+	q.max = cmp.Or(n, q.newest.max, q.max)
 }
 
 func (q *permitQueue) holderOf(token string) int {
@@ -220,6 +229,7 @@ func shownHolder(r asteroid.PermitRequest, since time.Time) asteroid.PermitHolde
 type savedQueue struct {
 	Max     int         `json:"m"`
 	MaxSet  bool        `json:"s,omitempty"`
+	Newest  [2]int64    `json:"n,omitzero"` // max, and the time of the request in nanoseconds
 	Granted int         `json:"g,omitempty"`
 	Began   time.Time   `json:"b"`
 	Lines   []savedLine `json:"w,omitempty"`
@@ -265,6 +275,9 @@ func (s savedSeat) request() asteroid.PermitRequest {
 //workflowcheck:ignore
 func (q *permitQueue) save() ([]byte, error) {
 	saved := savedQueue{Max: q.max, MaxSet: q.maxSet, Granted: q.granted, Began: q.began}
+	if q.newest.max > 0 {
+		saved.Newest = [2]int64{int64(q.newest.max), q.newest.requestedAt.UnixNano()}
+	}
 	for _, line := range q.lines {
 		seats := make([]savedSeat, len(line.requests))
 		for i, r := range line.requests {
@@ -314,6 +327,9 @@ func restoreQueue(state []byte, now time.Time) (*permitQueue, error) {
 		return nil, err
 	}
 	q.max, q.maxSet, q.granted, q.began = saved.Max, saved.MaxSet, saved.Granted, saved.Began
+	if saved.Newest[0] > 0 {
+		q.newest = newestMax{int(saved.Newest[0]), time.Unix(0, saved.Newest[1]).UTC()}
+	}
 	for _, kept := range saved.Lines {
 		line := permitLine{key: kept.Key}
 		for _, seat := range kept.Seats {

@@ -132,6 +132,36 @@ func TestPermitQueueTakesTheNewestMaxUnlessAnOperatorSetOne(t *testing.T) {
 	require.Empty(t, q.grant(permitEpoch), "five hold a permit although one may")
 }
 
+// Runs that wait since the limit was another ask again and again.
+func TestPermitQueueKeepsTheNewestMaxWhenOlderRunsAskAgain(t *testing.T) {
+	t.Parallel()
+	q := &permitQueue{}
+	old, newer := permitRequest("old", "", 0), permitRequest("newer", "", 1)
+	old.Max = 5
+	q.request(old)
+	require.Equal(t, 5, q.max)
+	q.request(newer)
+	require.Equal(t, 1, q.max)
+	q.request(old)
+	require.Equal(t, 1, q.max)
+}
+
+// An operator's Max ends at once, not with the next request.
+func TestPermitQueueLetsTheNewestRequestSayAgain(t *testing.T) {
+	t.Parallel()
+	q := &permitQueue{max: 1}
+	for i := range 5 {
+		q.request(permitRequest(fmt.Sprint(i), "", i))
+	}
+	q.setMax(4)
+	saved, err := q.save()
+	require.NoError(t, err)
+	q, err = restoreQueue(saved, time.Time{})
+	require.NoError(t, err)
+	q.setMax(0)
+	require.Len(t, q.grant(permitEpoch), 1)
+}
+
 func TestPermitQueueRefusesMoreThanMayWait(t *testing.T) {
 	t.Parallel()
 	q := &permitQueue{}
