@@ -1,16 +1,20 @@
 package asteroid
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // AcquirePermitInput is the input of asteroid.AcquirePermit.
 type AcquirePermitInput struct {
 	// Connection is DefaultConnection when empty.
 	Connection     string `json:"connection,omitempty"`
 	AgentProfileID string `json:"agentProfileId,omitempty"`
-	// Limits are those of the run's input. Take is the index of the one to request, in the result's
-	// Limits. From 1 on, Limits are that result's.
-	Limits []Limit `json:"limits,omitempty"`
-	Take   int     `json:"take,omitempty"`
+	// Limits are those of the run's input, or with Repeated those of an earlier result, which are
+	// all that the run takes. Take is the index of the one to request, in the result's Limits.
+	Limits   []Limit `json:"limits,omitempty"`
+	Repeated bool    `json:"repeated,omitempty"`
+	Take     int     `json:"take,omitempty"`
 	// Token identifies the run of the agent, across resets of its workflow.
 	Token       string    `json:"token"`
 	FirstRunID  string    `json:"firstRunId"`
@@ -21,10 +25,19 @@ type AcquirePermitInput struct {
 
 // Validate checks the limits. Its error is asteroid.InvalidInput and names the field.
 func (in *AcquirePermitInput) Validate() error {
-	if err := in.decoded.check(); err != nil || in.Take > 0 {
-		return err // from 1 on, the worker's limits are among them
+	if err := in.decoded.check(); err != nil {
+		return err
 	}
-	return ValidateLimits("limits", in.Limits)
+	switch {
+	case in.Take < 0:
+		return NewInvalidInput("take", fmt.Sprintf("is %d: must not be negative", in.Take))
+	case in.Token == "":
+		return NewInvalidInput("token", "is empty")
+	case in.Repeated:
+		return nil // the worker's limits are among them
+	default:
+		return ValidateLimits("limits", in.Limits)
+	}
 }
 
 // AcquirePermitResult is the result of asteroid.AcquirePermit.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Limit bounds how many runs of agents are under way at once, over all workflows of a namespace
@@ -61,8 +62,8 @@ func ValidateLimits(field string, limits []Limit) error {
 	for i, limit := range limits {
 		at := fmt.Sprintf("%s[%d].", field, i)
 		switch {
-		case limit.Key == "" || len(limit.Key) > maxLimitKey || strings.ContainsFunc(limit.Key, unicode.IsControl):
-			return NewInvalidInput(at+"key", fmt.Sprintf("must have 1 to %d bytes and no control characters", maxLimitKey))
+		case limit.Key == "" || len(limit.Key) > maxLimitKey || strings.ContainsFunc(limit.Key, unicode.IsControl) || !utf8.ValidString(limit.Key):
+			return NewInvalidInput(at+"key", fmt.Sprintf("must have 1 to %d bytes of UTF-8 and no control characters", maxLimitKey))
 		case len(limit.FairnessKey) > maxLimitKey:
 			return NewInvalidInput(at+"fairnessKey", fmt.Sprintf("has %d bytes, more than %d", len(limit.FairnessKey), maxLimitKey))
 		case limit.Max < 0 || limit.Max > maxPermits:

@@ -22,10 +22,23 @@ func TestLimitsOfTheWorkerDoNotCountAgainstTheInput(t *testing.T) {
 	}
 	all := asteroid.RunLimits{PerProfile: 1}.Of("p", limits)
 	require.Len(t, all, 11)
-	in := asteroid.AcquirePermitInput{Limits: limits}
+	in := asteroid.AcquirePermitInput{Token: "token", Limits: limits}
 	require.NoError(t, in.Validate())
-	in = asteroid.AcquirePermitInput{Limits: all, Take: 10}
-	require.NoError(t, in.Validate())
-	in.Take = 0
+	in.Limits = all
 	require.True(t, asteroid.IsInvalidInput(in.Validate()))
+	in.Repeated = true
+	require.NoError(t, in.Validate(), "a run that has waited for the first of them asks again")
+}
+
+func TestPermitRequestsThatNoLimiterCouldServeAreRefused(t *testing.T) {
+	t.Parallel()
+	for field, in := range map[string]asteroid.AcquirePermitInput{
+		"take":          {Token: "token", Take: -1},
+		"token":         {},
+		"limits[0].key": {Token: "token", Limits: []asteroid.Limit{{Key: "login\xff"}}},
+	} {
+		err := in.Validate()
+		require.True(t, asteroid.IsInvalidInput(err), field)
+		require.ErrorContains(t, err, field)
+	}
 }

@@ -37,7 +37,7 @@ func (a *Activities) AcquirePermit(ctx context.Context, in asteroid.AcquirePermi
 		return nil, err
 	}
 	limits := in.Limits
-	if in.Take == 0 {
+	if !in.Repeated {
 		limits = a.limits.Of(in.AgentProfileID, in.Limits)
 	}
 	result := &asteroid.AcquirePermitResult{Limits: limits}

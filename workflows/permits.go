@@ -126,7 +126,7 @@ func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 func (r *AgentRun) acquirePermit(ctx workflow.Context, index int) (*asteroid.AcquirePermitResult, error) {
 	p := &r.permits
 	in := asteroid.AcquirePermitInput{
-		Connection: r.in.Connection, AgentProfileID: r.in.AgentProfileID, Limits: p.limits, Take: index,
+		Connection: r.in.Connection, AgentProfileID: r.in.AgentProfileID, Limits: p.limits, Repeated: p.asked > 0, Take: index,
 		Token: p.token, FirstRunID: workflow.GetInfo(ctx).FirstRunID, RequestedAt: p.since,
 	}
 	asked, err := runActivity[asteroid.AcquirePermitResult](r.withSummary(ctx, "asks for a permit"), asteroid.AcquirePermitName, in, permitDefaults(), "")

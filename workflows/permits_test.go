@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -230,6 +231,30 @@ func TestRunAgentsThatWaitForPermitsAllAskANewLimiter(t *testing.T) {
 	for token, times := range asked {
 		require.Len(t, times, 2, token)
 	}
+}
+
+// The worker's limits come on top of those of the input, which may be as many as are allowed.
+func TestRunAgentAsksAgainForOneOfManyLimits(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := workflows.RunAgentInput{AgentID: "none"}
+	for i := range 10 {
+		in.Limits = append(in.Limits, asteroid.Limit{Key: strconv.Itoa(i)})
+	}
+	var refused []error
+	b.mock(func() {
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+			func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+				refused = append(refused, in.Validate())
+				limits := asteroid.RunLimits{All: []asteroid.Limit{{Key: "worker"}}}.Of("", in.Limits)
+				return &asteroid.AcquirePermitResult{Limits: limits, Limiter: asteroid.LimiterWorkflowID("", limits[0].Key)}, nil
+			})
+	})
+	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	b.RegisterDelayedCallback(b.CancelWorkflow, 15*time.Minute)
+	_, err := b.runAgent(t, in)
+	require.Error(t, err)
+	require.Equal(t, []error{nil, nil}, refused)
 }
 
 // Two runs that take two permits must not wait for each other: one that waits for its first permit
