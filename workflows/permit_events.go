@@ -55,6 +55,8 @@ func (r *AgentRun) receivePermit(ctx workflow.Context, event asteroid.PermitEven
 	switch {
 	case p.stage == permitsOver:
 		releasePermit(ctx, event.Limiter, event.Token)
+	case event.Granted && event.RunID == workflow.GetInfo(ctx).WorkflowExecution.RunID && r.outOfTurn(event.Limiter):
+		r.returnPermit(ctx, event.Limiter)
 	case event.Granted && p.granted != nil:
 		p.granted[event.Limiter] = event.RunID
 	case event.Granted: // to the replaced run
@@ -67,15 +69,15 @@ func (r *AgentRun) receivePermit(ctx workflow.Context, event asteroid.PermitEven
 
 // confirmPermit tells a limiter that asks that this run of the workflow holds a permit, or wants
 // it. It asks for the permit again, under the same token. A permit out of turn goes back unless the
-// agent may be at work: its holder would make others wait that it waits for itself.
+// agent may be at work.
 func (r *AgentRun) confirmPermit(ctx workflow.Context, limiter string) {
 	p := &r.permits
-	i := slices.IndexFunc(p.limits, func(l asteroid.Limit) bool { return r.limiterOf(l) == limiter })
+	i := r.limitOf(limiter)
 	switch {
-	case i < 0:
+	case i < 0, p.stage == permitsAwaited && p.asked == 0:
 		return // the request that is under way tells it
-	case i > p.next && p.stage == permitsAwaited:
-		releasePermit(ctx, limiter, p.token)
+	case r.outOfTurn(limiter):
+		r.returnPermit(ctx, limiter)
 		return
 	}
 	info, limit := workflow.GetInfo(ctx), p.limits[i]
@@ -83,4 +85,21 @@ func (r *AgentRun) confirmPermit(ctx workflow.Context, limiter string) {
 		Token: p.token, WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID, FirstRunID: info.FirstRunID,
 		FairnessKey: limit.FairnessKey, Max: max(limit.Max, 1), RequestedAt: p.since,
 	})
+}
+
+// limitOf returns the index of the limit that a limiter serves, or -1.
+func (r *AgentRun) limitOf(limiter string) int {
+	return slices.IndexFunc(r.permits.limits, func(l asteroid.Limit) bool { return r.limiterOf(l) == limiter })
+}
+
+// outOfTurn reports whether the agent waits for another permit before that of this limiter. If it
+// kept this one meanwhile, two runs might wait for each other.
+func (r *AgentRun) outOfTurn(limiter string) bool {
+	p := &r.permits // before the first answer, their limits are in no order
+	return p.stage == permitsAwaited && p.asked > 0 && r.limitOf(limiter) > p.next
+}
+
+// returnPermit gives back a permit that the agent asks for again when its turn comes.
+func (r *AgentRun) returnPermit(ctx workflow.Context, limiter string) {
+	r.permits.returning = append(r.permits.returning, releasePermit(ctx, limiter, r.permits.token))
 }

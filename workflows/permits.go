@@ -35,8 +35,9 @@ type permits struct {
 	next   int // the limit whose permit it waits for
 	// granted are the runs of the workflow that permits were granted to, by the limiter's workflow
 	// id. A grant may arrive before the activity that has asked for it returns.
-	granted map[string]string
-	stop    workflow.CancelFunc // ends reclaiming
+	granted   map[string]string
+	returning []workflow.Future   // permits out of turn, on their way back
+	stop      workflow.CancelFunc // ends reclaiming
 }
 
 // takePermits waits for a permit of each limit, one after another. All runs take them in one order,
@@ -49,6 +50,12 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 	p := &r.permits
 	if p.stage == permitsReclaimed {
 		p.stage = permitsAwaited
+		for _, limiter := range workflow.DeterministicKeys(p.granted) {
+			if p.granted[limiter] == workflow.GetInfo(ctx).WorkflowExecution.RunID && r.outOfTurn(limiter) {
+				delete(p.granted, limiter)
+				r.returnPermit(ctx, limiter)
+			}
+		}
 		r.enterPhase(ctx, PhaseWaitingForPermit)
 		if err := workflow.Await(ctx, func() bool { return p.stage != permitsAwaited }); err != nil || p.stage == permitsHeld {
 			return err
@@ -125,6 +132,10 @@ func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 
 func (r *AgentRun) acquirePermit(ctx workflow.Context, index int) (*asteroid.AcquirePermitResult, error) {
 	p := &r.permits
+	for _, returned := range p.returning {
+		_ = returned.Get(ctx, nil) // else the release may overtake the request
+	}
+	p.returning = nil
 	in := asteroid.AcquirePermitInput{
 		Connection: r.in.Connection, AgentProfileID: r.in.AgentProfileID, Limits: p.limits, Repeated: p.asked > 0, Take: index,
 		Token: p.token, FirstRunID: workflow.GetInfo(ctx).FirstRunID, RequestedAt: p.since,

@@ -261,6 +261,19 @@ func TestRunAgentAsksAgainForOneOfManyLimits(t *testing.T) {
 // does not keep a second one, which the run that a reset has replaced held.
 func TestRunAgentGivesBackPermitOutOfTurn(t *testing.T) {
 	t.Parallel()
+	for name, event := range map[string]asteroid.PermitEvent{
+		"asked whether it wants it": {RunID: "replaced"},
+		"granted":                   {RunID: "default-test-run-id", Granted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testPermitOutOfTurn(t, event)
+		})
+	}
+}
+
+func testPermitOutOfTurn(t *testing.T, event asteroid.PermitEvent) {
+	t.Helper()
 	b := newBench(t)
 	limits := []asteroid.Limit{{Key: "one"}, {Key: "two"}}
 	second := asteroid.LimiterWorkflowID("", "two")
@@ -281,12 +294,59 @@ func TestRunAgentGivesBackPermitOutOfTurn(t *testing.T) {
 	})
 	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
 	b.RegisterDelayedCallback(func() {
-		b.SignalWorkflow(asteroid.PermitSignal, asteroid.PermitEvent{Token: token, Limiter: second, RunID: "replaced"})
+		event.Token, event.Limiter = token, second
+		b.SignalWorkflow(asteroid.PermitSignal, event)
 	}, time.Minute)
-	b.RegisterDelayedCallback(b.CancelWorkflow, 2*time.Minute)
+	b.RegisterDelayedCallback(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		require.Equal(t, []string{asteroid.ReleasePermitSignal}, told)
+		b.CancelWorkflow()
+	}, 2*time.Minute)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: "none", Limits: limits})
 	require.Error(t, err)
-	require.Equal(t, asteroid.ReleasePermitSignal, told[0])
+}
+
+// A run that a reset has created does not know whether its agent is at work. It keeps all permits
+// of the replaced run until the first activity tells that the agent is not.
+func TestRunAgentGivesBackPermitOutOfTurnWhenItsAgentIsNotAtWork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := workflows.RunAgentInput{AgentID: "none", Files: []asteroid.FileRef{{URI: "data:,x", Name: "x.txt"}}}
+	token := "default-test-workflow-id|default-test-run-id|" +
+		intent.Of(asteroid.ExecuteAgentInput{AgentID: "none"}, intent.OfFiles(in.Files)).Identity() + "|1"
+	limits := []asteroid.Limit{{Key: "one"}, {Key: "two"}}
+	second := asteroid.LimiterWorkflowID("", "two")
+	b.mock(func() {
+		b.OnActivity(asteroid.StageFilesName, mock.Anything, mock.Anything).Return(
+			nil, temporal.NewNonRetryableApplicationError("limited", asteroid.ErrorTypePermitRequired, nil, asteroid.ErrorDetails{})).After(time.Minute)
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+			&asteroid.AcquirePermitResult{Limits: limits, Limiter: asteroid.LimiterWorkflowID("", "one")}, nil)
+	})
+	var told []string
+	b.OnSignalExternalWorkflow(mock.Anything, second, "", mock.Anything, mock.Anything).Return(func(_, _, _, signal string, _ any) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		told = append(told, signal)
+		return nil
+	})
+	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	for after, event := range map[time.Duration]asteroid.PermitEvent{
+		10 * time.Second: {RunID: "replaced"},
+		20 * time.Second: {RunID: "replaced"},
+		30 * time.Second: {RunID: "default-test-run-id", Granted: true},
+	} {
+		event.Token, event.Limiter = token, second
+		b.RegisterDelayedCallback(func() { b.SignalWorkflow(asteroid.PermitSignal, event) }, after)
+	}
+	b.RegisterDelayedCallback(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		require.Equal(t, []string{asteroid.AcquirePermitSignal, asteroid.ReleasePermitSignal}, told)
+		b.CancelWorkflow()
+	}, 2*time.Minute)
+	_, err := b.runAgent(t, in)
+	require.Error(t, err)
 }
 
 // Of three equal requests the first two have completed before a reset. The third has its own token.
