@@ -63,6 +63,15 @@ func (w *permitWaiters) leave(r *AgentRun) {
 	w.renewals = 0
 }
 
+// endPermitWaits ends the wait of an agent, whichever limiter it waits for.
+func (a *agents) endPermitWaits(r *AgentRun) {
+	for _, limiter := range workflow.DeterministicKeys(a.permitWaiters) {
+		if w := a.permitWaiters[limiter]; slices.Contains(w.waiting, r) {
+			w.leave(r)
+		}
+	}
+}
+
 // renewal returns when the first agent asks again.
 func (w *permitWaiters) renewal() time.Time {
 	if w.renewals >= quickRenewals {

@@ -112,8 +112,8 @@ func (r *AgentRun) takeEach(ctx workflow.Context) error {
 func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 	for {
 		asked, err := r.acquirePermit(ctx, index)
-		if err != nil && index < len(r.permits.limits) {
-			r.agents.permitWaitersOf(r.limiterOf(r.permits.limits[index])).leave(r)
+		if err != nil {
+			r.agents.endPermitWaits(r)
 		}
 		if err != nil || asked.Limiter == "" { // empty: there is nothing to wait for
 			return err

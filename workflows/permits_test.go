@@ -349,6 +349,49 @@ func TestRunAgentGivesBackPermitOutOfTurnWhenItsAgentIsNotAtWork(t *testing.T) {
 	require.Error(t, err)
 }
 
+// The agent that asks again for all ends while it does. Another one goes on.
+func TestRunAgentAsksAgainAfterTheOneThatDidHasEnded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	agent := b.servedAgent(12 * time.Minute)
+	var asked []string
+	b.mock(func() {
+		b.OnActivity(asteroid.ExecuteAgentName, mock.Anything, mock.Anything).Return(
+			func(context.Context, asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
+				b.send("/agents/"+agent+"/execute", map[string]any{})
+				return &asteroid.ExecuteAgentResult{
+					ExecutionID: b.api.Executions()[0].ID, Status: asteroid.StatusRunning, Adopted: true, PermitRequired: true,
+				}, nil
+			}).Once()
+		acquire := func(_ context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			asked = append(asked, in.Token)
+			return &asteroid.AcquirePermitResult{Limits: []asteroid.Limit{{Key: "login"}}, Limiter: asteroid.LimiterWorkflowID("", "login")}, nil
+		}
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(acquire).Twice()
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(acquire).After(5 * time.Minute).Once() // until then the agent has ended
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(acquire)
+	})
+	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	b.RegisterDelayedCallback(b.CancelWorkflow, 25*time.Minute)
+	b.ExecuteWorkflow(func(ctx workflow.Context) error {
+		adopted, err := workflows.StartAgent(ctx, workflows.RunAgentInput{AgentID: agent})
+		require.NoError(t, err)
+		_ = workflow.Sleep(ctx, time.Second)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			_, err := adopted.Result(ctx)
+			require.NoError(t, err)
+		})
+		_, err = workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: "waits", Limits: []asteroid.Limit{{Key: "login"}}})
+		require.Error(t, err)
+		return nil
+	})
+	require.NoError(t, b.GetWorkflowError())
+	require.NotEqual(t, asked[0], asked[1])
+	require.Contains(t, asked[2:], asked[1])
+}
+
 // Of three equal requests the first two have completed before a reset. The third has its own token.
 func TestRunAgentPermitOfEqualRequestsBelongsToTheirOrder(t *testing.T) {
 	t.Parallel()
