@@ -349,6 +349,45 @@ func TestRunAgentGivesBackPermitOutOfTurnWhenItsAgentIsNotAtWork(t *testing.T) {
 	require.Error(t, err)
 }
 
+// The agent may be at work, so a cancelled workflow looks for it once more.
+func TestRunAgentCancelledWhileItWaitsForALostPermitNamesTheKeyOfAnUnknown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	limit := asteroid.Limit{Key: "login"}
+	var lookups []time.Time
+	b.mock(func() {
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(&asteroid.AcquirePermitResult{Limits: []asteroid.Limit{limit}}, nil).Once()
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+			&asteroid.AcquirePermitResult{Limits: []asteroid.Limit{limit}, Limiter: asteroid.LimiterWorkflowID("", "login")}, nil)
+		executes := 0
+		b.OnActivity(asteroid.ExecuteAgentName, mock.Anything, mock.Anything).Return(
+			func(_ context.Context, in asteroid.ExecuteAgentInput) (*asteroid.ExecuteAgentResult, error) {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				executes++
+				switch {
+				case in.AdoptOnly:
+					lookups = append(lookups, b.Now())
+					return nil, temporal.NewNonRetryableApplicationError("none", asteroid.ErrorTypeNotFound, nil, asteroid.ErrorDetails{})
+				case executes == 1:
+					return nil, temporal.NewNonRetryableApplicationError("full", asteroid.ErrorTypeAtCapacity, nil,
+						asteroid.ErrorDetails{ExecutionKey: "key", UnknownOutcomes: 1, LastUnknown: b.Now()})
+				default:
+					return nil, temporal.NewNonRetryableApplicationError("lost", asteroid.ErrorTypePermitLost, nil, asteroid.ErrorDetails{})
+				}
+			})
+	})
+	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	began := b.Now()
+	b.RegisterDelayedCallback(b.CancelWorkflow, time.Hour)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: "none", Limits: []asteroid.Limit{limit}})
+	require.True(t, temporal.IsCanceledError(err), err)
+	details, _ := asteroid.DetailsOf(err)
+	require.Equal(t, "key", details.ExecutionKey)
+	require.Len(t, lookups, 2)
+	require.GreaterOrEqual(t, lookups[1].Sub(began), time.Hour)
+}
+
 // The agent that asks again for all ends while it does. Another one goes on.
 func TestRunAgentAsksAgainAfterTheOneThatDidHasEnded(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,7 @@ func (r *AgentRun) start(ctx workflow.Context) error {
 			err := r.takePermits(ctx)
 			r.resumeTurn(ctx)
 			if err != nil {
-				return err
+				return r.recoverStart(ctx, err)
 			}
 		}
 		r.waitingSince = time.Time{}
