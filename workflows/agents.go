@@ -28,7 +28,9 @@ type agents struct {
 	executions       []string       // the ids that executes have returned
 	replaced         replacedRuns
 	permitWaiters    map[string]*permitWaiters // by the limiter's workflow id
-	row              *asteroid.RowResult       // what the workflow returns instead of its result or error
+	permitRequests   workflow.Semaphore        // those that have not returned
+	permitReleases   workflow.Semaphore
+	row              *asteroid.RowResult // what the workflow returns instead of its result or error
 }
 
 // add adds an agent, which the state shows from then on.
@@ -60,6 +62,7 @@ func (a *agents) register(ctx workflow.Context) {
 		return
 	}
 	a.registered = true
+	a.permitRequests, a.permitReleases = workflow.NewSemaphore(ctx, maxPermitRequests), workflow.NewSemaphore(ctx, maxPermitReleases)
 	err := workflow.SetQueryHandlerWithOptions(ctx, StateQuery, a.snapshot, workflow.QueryHandlerOptions{
 		Description: "The phase of each agent of this workflow, with its execution id.",
 	})

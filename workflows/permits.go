@@ -12,6 +12,14 @@ import (
 	"github.com/temporal-asteroid/asteroid/internal/text"
 )
 
+// maxPermitRequests and maxPermitReleases bound what the agents of one workflow ask of limiters at
+// once. They do not wait for a turn then, and the server admits 2,000 pending activities and as
+// many signals. One more sticks the workflow for good.
+const (
+	maxPermitRequests = 200
+	maxPermitReleases = 200
+)
+
 // permitStage is how far an agent is with its permits.
 type permitStage int
 
@@ -132,6 +140,12 @@ func (r *AgentRun) takePermit(ctx workflow.Context, index int) error {
 
 func (r *AgentRun) acquirePermit(ctx workflow.Context, index int) (*asteroid.AcquirePermitResult, error) {
 	p := &r.permits
+	if index == 0 && len(r.request.Internal.Permits) == 0 { // others may wait for one that holds a permit
+		if err := r.agents.permitRequests.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer r.agents.permitRequests.Release(1)
+	}
 	for _, returned := range p.returning {
 		_ = returned.Get(ctx, nil) // else the release may overtake the request
 	}
@@ -176,6 +190,9 @@ func (r *AgentRun) releasePermits(ctx workflow.Context) {
 	}
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
+	places := int64(len(p.granted))
+	_ = r.agents.permitReleases.Acquire(ctx, places) // nothing cancels this context
+	defer r.agents.permitReleases.Release(places)
 	var released []workflow.Future
 	for _, limiter := range workflow.DeterministicKeys(p.granted) {
 		released = append(released, releasePermit(ctx, limiter, p.token))

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -347,6 +348,37 @@ func TestRunAgentGivesBackPermitOutOfTurnWhenItsAgentIsNotAtWork(t *testing.T) {
 	}, 2*time.Minute)
 	_, err := b.runAgent(t, in)
 	require.Error(t, err)
+}
+
+// The server admits 2,000 pending activities to a workflow, whatever the number of its agents.
+func TestRunAgentsAskForFewPermitsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const agents, atOnce = 250, 200
+	limit := asteroid.Limit{Key: "login"}
+	b.mock(func() {
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
+			&asteroid.AcquirePermitResult{Limits: []asteroid.Limit{limit}, Limiter: asteroid.LimiterWorkflowID("", "login")}, nil).After(time.Minute)
+	})
+	began, asked := b.Now(), map[time.Duration]int{}
+	b.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) {
+		asked[b.Now().Sub(began).Truncate(time.Minute)]++
+	})
+	released := map[time.Duration]int{}
+	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(func(string, string, string, string, any) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		released[b.Now().Sub(began).Truncate(time.Minute)]++
+		return nil
+	}).After(time.Minute)
+	b.waitForPermits(agents, 5*time.Minute)
+	for times, sum := range map[*map[time.Duration]int]int{&asked: 0, &released: 0} {
+		for at, n := range *times {
+			require.LessOrEqual(t, n, atOnce, at)
+			sum += n
+		}
+		require.Equal(t, agents, sum)
+	}
 }
 
 // The agent may be at work, so a cancelled workflow looks for it once more.
