@@ -128,6 +128,9 @@ func (s *AgentState) activity() string {
 		if s.PermitUnservedQueue != "" {
 			return "**waits for a permit** of " + inlineCode(s.Permit) + ", which nobody grants: no worker polls the task queue " + inlineCode(s.PermitUnservedQueue)
 		}
+		if s.Permit == "" {
+			return "**waits for a permit**: no limiter has taken its request yet"
+		}
 		return "**waits for a permit** of " + inlineCode(s.Permit) + ", " + strconv.Itoa(s.PermitBefore) + " before it"
 	case PhaseStaging:
 		return "gets its files staged"

@@ -70,6 +70,8 @@ func (r *AgentRun) takePermits(ctx workflow.Context) error {
 		}
 	}
 	p.stage = permitsAwaited
+	r.state.Phase, r.state.Since, r.state.Permit = PhaseWaitingForPermit, workflow.Now(ctx), ""
+	r.show(ctx) // a limiter may take no request for hours
 	return r.takeEach(ctx)
 }
 

@@ -350,6 +350,21 @@ func TestRunAgentGivesBackPermitOutOfTurnWhenItsAgentIsNotAtWork(t *testing.T) {
 	require.Error(t, err)
 }
 
+// The activity repeats its request until the limiter takes it.
+func TestRunAgentSaysThatItWaitsForAPermitOfAFullLimiter(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.mock(func() {
+		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(nil, temporal.NewApplicationError("5,000 runs wait", asteroid.ErrorTypeLimiterFull))
+	})
+	b.RegisterDelayedCallback(func() {
+		require.Equal(t, map[workflows.Phase]int{workflows.PhaseWaitingForPermit: 1}, b.phases(t))
+		b.CancelWorkflow()
+	}, time.Hour)
+	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: "none", Limits: []asteroid.Limit{{Key: "login"}}})
+	require.True(t, temporal.IsCanceledError(err), err)
+}
+
 // The server admits 2,000 pending activities to a workflow, whatever the number of its agents.
 func TestRunAgentsAskForFewPermitsAtOnce(t *testing.T) {
 	t.Parallel()

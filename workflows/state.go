@@ -59,8 +59,9 @@ type AgentState struct {
 	Started     time.Time `json:"started"`
 	Ended       time.Time `json:"ended,omitzero"`
 	ExecutionID string    `json:"executionId,omitempty"` // known from PhaseRunning on
-	// Permit is the key of the limit that the agent waits for. PermitBefore is how many runs go
-	// first; it is as old as the phase, at most an hour.
+	// Permit is the key of the limit that the agent waits for. It is empty until the limiter has
+	// taken the request, which takes long while 5,000 other runs wait. PermitBefore is how many
+	// runs go first; it is as old as the phase, at most an hour.
 	Permit       string `json:"permit,omitempty"`
 	PermitBefore int    `json:"permitBefore,omitempty"`
 	// PermitUnservedQueue is the task queue of the limiter, if no worker polls it. The agent waits

@@ -253,6 +253,9 @@ func activity(agent *workflows.AgentState) string {
 		if agent.PermitUnservedQueue != "" {
 			return fmt.Sprintf("waits for a permit of %s, which nobody grants: no worker polls the task queue %s", oneLine(agent.Permit), oneLine(agent.PermitUnservedQueue))
 		}
+		if agent.Permit == "" {
+			return "waits for a permit: no limiter has taken its request yet"
+		}
 		return fmt.Sprintf("waits for a permit of %s, %d before it", oneLine(agent.Permit), agent.PermitBefore)
 	case workflows.PhaseStaging:
 		return "gets its files"
