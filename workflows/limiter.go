@@ -206,7 +206,9 @@ func (l *limiter) check(ctx workflow.Context, holders []asteroid.PermitRequest) 
 		}
 	}
 	for _, token := range checked.ReplacedBusy {
-		l.ask(ctx, token)
+		if i := l.queue.holderOf(token); i >= 0 && !l.queue.holders[i].asked {
+			l.ask(ctx, token) // once, since a run that makes no progress may be busy for days
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ type limiterBench struct {
 	t        *testing.T
 	recorded *metricstest.Recorder
 	checked  asteroid.CheckPermitHoldersResult // what a look at the holders finds
+	asked    int                               // how many times holders were asked whether they still are
 }
 
 func newLimiterBench(t *testing.T) *limiterBench {
@@ -43,7 +44,13 @@ func newLimiterBench(t *testing.T) *limiterBench {
 	l.RegisterActivityWithOptions(func(context.Context, asteroid.CheckPermitHoldersInput) (*asteroid.CheckPermitHoldersResult, error) {
 		return &l.checked, nil
 	}, activity.RegisterOptions{Name: asteroid.CheckPermitHoldersName})
-	l.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", asteroid.PermitSignal, mock.Anything).Return(nil).Maybe()
+	l.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", asteroid.PermitSignal, mock.Anything).Return(
+		func(_, _, _, _ string, event any) error {
+			if !event.(asteroid.PermitEvent).Granted {
+				l.asked++
+			}
+			return nil
+		}).Maybe()
 	return l
 }
 
@@ -136,6 +143,17 @@ func TestLimiterCountsPermits(t *testing.T) {
 		"asteroid_permits_freed default gone: 1", "asteroid_permits_freed default operator: 1", "asteroid_permits_freed default replaced: 1",
 		"asteroid_permits_granted default: 5",
 	}, l.recorded.Take(metrics.PermitsFreed, metrics.PermitsGranted))
+}
+
+// A run may receive 10,000 signals. One whose workflow task fails again and again stays busy.
+func TestLimiterAsksABusyRunOnce(t *testing.T) {
+	t.Parallel()
+	l := newLimiterBench(t)
+	l.acquire("a", "b", "c")
+	l.checked.ReplacedBusy = []string{"a"}
+	l.release(time.Hour, "a", "b", "c")
+	l.run()
+	require.Equal(t, 1, l.asked)
 }
 
 func TestLimiterKeepsWhatAnOperatorHasSet(t *testing.T) {
