@@ -159,6 +159,9 @@ type AgentRun struct {
 // StartAgent stages the files and executes the agent. It returns as soon as the execution id is
 // known. Call [AgentRun.Result] for the rest, even if the workflow has been cancelled meanwhile:
 // Result cancels the agent's run. Its errors are those of RunAgent.
+//
+// The agent keeps the permits of its Limits until Result gives them back. Two calls of StartAgent
+// before the first Result need two permits of a key: with one, the second call waits for ever.
 func StartAgent(ctx workflow.Context, in RunAgentInput) (*AgentRun, error) {
 	agents := agentsOf(ctx)
 	run := &AgentRun{
