@@ -49,3 +49,33 @@ func TestRunAgentRunsMoreAgentsThanTheServerAdmitsActivities(t *testing.T) {
 	require.Equal(t, agents, completed)
 	require.Len(t, s.api.Executions(), agents)
 }
+
+// Nor does it admit more than 2,000 pending signals, by which permits go back.
+func TestLimitsOfMoreAgentsThanTheServerAdmitsActivities(t *testing.T) {
+	if !*many {
+		t.Skip("needs -many")
+	}
+	s, limit := limitStack(t)
+	l := limit("login", 1)
+	holder := s.api.ServeAgent("busy", worksFor(time.Hour))
+	const agents = 2001
+	runMany := func(ctx workflow.Context, agent string) error {
+		left := agents
+		for range agents {
+			workflow.Go(ctx, func(ctx workflow.Context) {
+				_, _ = workflows.RunAgent(ctx, workflows.RunAgentInput{AgentID: agent, Limits: []asteroid.Limit{l}})
+				left--
+			})
+		}
+		background, _ := workflow.NewDisconnectedContext(ctx)
+		return workflow.Await(background, func() bool { return left == 0 })
+	}
+	s.startWorker(runMany)
+	run := s.startWorkflow(runMany, holder)
+	s.awaitLimiter(l, func(state asteroid.LimiterState) bool { return len(state.Holders) == 1 && state.Waiting == agents-1 })
+	require.NoError(t, s.client.CancelWorkflow(s.ctx(), run.GetID(), ""))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	require.NoError(t, run.Get(ctx, nil))
+	s.awaitLimiter(l, func(state asteroid.LimiterState) bool { return len(state.Holders) == 0 && state.Waiting == 0 })
+}
