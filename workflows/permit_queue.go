@@ -16,6 +16,10 @@ import (
 const (
 	// maxPermitWaiters bounds the runs that wait for one key.
 	maxPermitWaiters = 5000
+	// maxPermitQueueBytes bounds the ids in the queue, which the next run of the limiter gets as
+	// its input, deflated. The server takes 2 MiB. Workflow ids of 200 bytes leave room for all
+	// that may wait.
+	maxPermitQueueBytes = 3 << 20
 	// maxFairnessKeys bounds the fairness keys whose place in the turn is remembered.
 	maxFairnessKeys = 1000
 	// maxShownWaiters bounds those that the state shows.
@@ -73,7 +77,7 @@ func (q *permitQueue) request(r asteroid.PermitRequest) bool {
 		return true
 	}
 	q.drop(r.Token) // a repeated request may name another run
-	if q.waiting() >= maxPermitWaiters {
+	if q.waiting() >= maxPermitWaiters || q.bytes()+requestBytes(r) > maxPermitQueueBytes {
 		return false
 	}
 	line := q.line(r.FairnessKey)
@@ -165,6 +169,23 @@ func (q *permitQueue) waiting() (n int) {
 		n += len(line.requests)
 	}
 	return n
+}
+
+// bytes returns the size of the ids in the queue.
+func (q *permitQueue) bytes() (n int) {
+	for _, h := range q.holders {
+		n += requestBytes(h.PermitRequest)
+	}
+	for _, line := range q.lines {
+		for _, r := range line.requests {
+			n += requestBytes(r)
+		}
+	}
+	return n
+}
+
+func requestBytes(r asteroid.PermitRequest) int {
+	return len(r.Token) + len(r.WorkflowID) + len(r.RunID) + len(r.FirstRunID) + len(r.FairnessKey)
 }
 
 // place returns the place of a token. It counts the runs that go first if none comes or leaves.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -173,6 +174,38 @@ func TestPermitQueueRefusesMoreThanMayWait(t *testing.T) {
 	saved, err := q.save()
 	require.NoError(t, err)
 	require.Less(t, len(saved), 256<<10, "history holds it as an input")
+}
+
+// The server takes no larger input than 2 MiB. Each id is as long as it may be, and random.
+func TestPermitQueueFitsIntoTheNextRunHoweverLongIDsAre(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 1))
+	id := func(size int) string {
+		const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+		text := make([]byte, size)
+		for i := range text {
+			text[i] = letters[random.IntN(len(letters))]
+		}
+		return string(text)
+	}
+	for _, size := range []int{200, 1000} {
+		q, taken := &permitQueue{max: 1000, maxSet: true}, 0
+		for i := range 1000 + maxPermitWaiters {
+			r := permitRequest("", id(10), i)
+			r.WorkflowID, r.RunID = id(size), id(36)
+			r.FirstRunID, r.Token = r.RunID, r.WorkflowID+"|"+r.RunID+"|v1-"+id(32)+"|1"
+			if q.request(r) {
+				taken++
+			}
+			q.grant(permitEpoch)
+		}
+		saved, err := q.save()
+		require.NoError(t, err)
+		input, err := json.Marshal(asteroid.LimiterInput{State: saved})
+		require.NoError(t, err)
+		require.Less(t, len(input), 2<<20)
+		require.Greater(t, taken, 1200)
+	}
 }
 
 // Whatever happens, no more permits are held than may be, a token is served once, in the order that
