@@ -90,7 +90,7 @@ func (w *foundWorkflow) limiterState(ctx context.Context) (state asteroid.Limite
 	}
 	ctx, done := context.WithTimeout(ctx, queryTimeout)
 	defer done()
-	value, err := w.service.QueryWorkflow(ctx, w.id(), w.runID(), workflows.StateQuery)
+	value, err := w.service.QueryWorkflow(ctx, w.id(), "", workflows.StateQuery) // it may have continued as new
 	if err != nil {
 		return state, w.service.failure(err, w.id())
 	}
@@ -102,13 +102,7 @@ func (c *cli) updateLimit(ctx context.Context, connection, key, update string, i
 		if polled, err := w.service.polled(ctx, w.queue()); err == nil && !polled {
 			return noWorker(w.queue())
 		}
-		handle, err := w.service.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-			WorkflowID: w.id(), RunID: w.runID(), UpdateName: update, Args: []any{in}, WaitForStage: client.WorkflowUpdateStageCompleted,
-		})
-		var state asteroid.LimiterState
-		if err == nil {
-			err = handle.Get(ctx, &state)
-		}
+		state, err := w.updateLimiter(ctx, update, in)
 		switch {
 		case asteroid.IsNotFound(err):
 			return notFoundErrorf("nobody with this token holds or wants a permit: asteroid limits show %s tells the tokens", argument(key))
@@ -119,6 +113,16 @@ func (c *cli) updateLimit(ctx context.Context, connection, key, update string, i
 		}
 		return c.printLimit(state)
 	})
+}
+
+func (w *foundWorkflow) updateLimiter(ctx context.Context, update string, in any) (state asteroid.LimiterState, err error) {
+	handle, err := w.service.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{ // whichever its run is now
+		WorkflowID: w.id(), UpdateName: update, Args: []any{in}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, &state)
+	}
+	return state, err
 }
 
 func (c *cli) printLimit(state asteroid.LimiterState) error {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -43,4 +45,30 @@ func TestLimitsAreListedShownSetAndFreed(t *testing.T) {
 	refused(t, c.asteroid("run", agent, "--limit", "login"), 2, "key=max")
 	c.ok(c.asteroid("cancel", holder))
 	c.ok(c.asteroid("cancel", waiter))
+}
+
+// A busy limiter continues as new every few seconds.
+func TestLimitsAreThoseOfTheLimitersCurrentRun(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	id := asteroid.LimiterWorkflowID("", t.Name())
+	start := func() (w *foundWorkflow) {
+		_, err := c.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+			ID: id, TaskQueue: c.queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
+		}, workflows.LimiterName, asteroid.LimiterInput{Connection: asteroid.DefaultConnection, Key: t.Name()})
+		require.NoError(t, err)
+		w, err = (&service{c.temporal, c.address, c.namespace}).find(t.Context(), id)
+		require.NoError(t, err)
+		return w
+	}
+	found := start()
+	start()
+	set, err := found.updateLimiter(t.Context(), asteroid.SetLimitUpdate, asteroid.SetLimitInput{Max: 7})
+	require.NoError(t, err)
+	require.Equal(t, 7, set.Max)
+	shown, err := found.limiterState(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 7, shown.Max)
+	_, err = found.updateLimiter(t.Context(), asteroid.SetLimitUpdate, asteroid.SetLimitInput{})
+	require.NoError(t, err)
 }
