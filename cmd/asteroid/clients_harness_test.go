@@ -169,7 +169,7 @@ func (c *clients) awaitAgents(workflowID string, condition func([]workflows.Agen
 func all(n int, phase workflows.Phase) func([]workflows.AgentState) bool {
 	return func(agents []workflows.AgentState) bool {
 		for _, agent := range agents {
-			if agent.Phase != phase || waits(&agent) && agent.Asking == "" {
+			if agent.Phase != phase || waits(&agent) && agent.Asking == "" || phase == workflows.PhaseWaitingForPermit && agent.Permit == "" {
 				return false
 			}
 		}

@@ -59,7 +59,7 @@ func (s *scene) closeLimited(ctx context.Context, outcomes []outcome) []outcome 
 func (s *scene) awaitWaiting(ctx context.Context, workflowID string) bool {
 	ctx, done := context.WithTimeout(ctx, scenePatience)
 	defer done()
-	_, waits := s.awaitState(ctx, workflowID, func(a workflows.AgentState) bool { return a.Phase == workflows.PhaseWaitingForPermit })
+	_, waits := s.awaitState(ctx, workflowID, func(a workflows.AgentState) bool { return a.Phase == workflows.PhaseWaitingForPermit && a.Permit != "" })
 	if waits {
 		s.tally.fire(kindPermitAwaited)
 	}

@@ -67,6 +67,11 @@ func (s *stack) awaitLimiter(limit asteroid.Limit, condition func(asteroid.Limit
 	}, 2*time.Minute, 100*time.Millisecond, "%+v", state)
 }
 
+// waitsForPermit reports whether a limiter has taken the request of the workflow's agent.
+func waitsForPermit(state workflows.State) bool {
+	return phase(workflows.PhaseWaitingForPermit)(state) && state.Agents[0].Permit != ""
+}
+
 func TestLimitBoundsTheRunsOfAllWorkflows(t *testing.T) {
 	s, limit := limitStack(t)
 	agent := s.api.ServeAgent("busy", worksFor(300*time.Millisecond))
@@ -177,7 +182,7 @@ func TestLimiterFreesThePermitOfATerminatedHolder(t *testing.T) {
 	holder := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: agent, Limits: limits})
 	s.awaitState(holder, phase(workflows.PhaseRunning))
 	waiter := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: quick, Limits: limits})
-	state := s.awaitState(waiter, phase(workflows.PhaseWaitingForPermit))
+	state := s.awaitState(waiter, waitsForPermit)
 	require.Equal(t, limits[0].Key, state.Agents[0].Permit)
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx(), holder.GetID(), "", "a test"))
 	from := time.Now()
@@ -383,7 +388,7 @@ func TestLimitTellsThatNoWorkerServesTheLimiter(t *testing.T) {
 	require.NoError(t, err)
 
 	run := s.startWorkflow(workflows.RunAgentName, workflows.RunAgentInput{AgentID: agent, Limits: []asteroid.Limit{l}})
-	state := s.awaitState(run, phase(workflows.PhaseWaitingForPermit))
+	state := s.awaitState(run, waitsForPermit)
 	require.Equal(t, other.queue, state.Agents[0].PermitUnservedQueue)
 	require.Contains(t, s.logged.String(), "The limiter grants no permits")
 	other.startWorker()
