@@ -30,8 +30,9 @@ const (
 // Options.Limits.
 //
 // Errors: asteroid.InvalidInput for limits that break a rule; asteroid.LimiterFull, retryable,
-// while 5,000 other runs wait, or fewer with workflow ids of more than 200 bytes;
-// asteroid.Unavailable, retryable, if the Temporal server does not answer.
+// while 5,000 other runs wait (fewer with workflow ids of more than 200 bytes), unless most of them
+// have another fairness key; asteroid.Unavailable, retryable, if the Temporal server does not
+// answer.
 func (a *Activities) AcquirePermit(ctx context.Context, in asteroid.AcquirePermitInput) (*asteroid.AcquirePermitResult, error) {
 	if _, err := a.checkInput(in.Connection, in.Validate); err != nil {
 		return nil, err

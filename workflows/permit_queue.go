@@ -62,8 +62,8 @@ type permitHolder struct {
 	asked  bool // it was replaced at the latest look, and asked whether it still holds the permit
 }
 
-// request adds a request. It returns false if too many wait. A token that holds a permit goes on
-// holding it, as the run that the request names, and is told again.
+// request adds a request. It returns false if too many of its fairness key wait. A token that holds
+// a permit goes on holding it, as the run that the request names, and is told again.
 func (q *permitQueue) request(r asteroid.PermitRequest) bool {
 	if !r.RequestedAt.Before(q.newest.requestedAt) {
 		q.newest = newestMax{max(r.Max, 1), r.RequestedAt}
@@ -77,14 +77,41 @@ func (q *permitQueue) request(r asteroid.PermitRequest) bool {
 		return true
 	}
 	q.drop(r.Token) // a repeated request may name another run
-	if q.waiting() >= maxPermitWaiters || q.bytes()+requestBytes(r) > maxPermitQueueBytes {
-		return false
+	for q.waiting() >= maxPermitWaiters || q.bytes()+requestBytes(r) > maxPermitQueueBytes {
+		if !q.makeRoom(r.FairnessKey) {
+			return false
+		}
 	}
 	line := q.line(r.FairnessKey)
 	at, _ := slices.BinarySearchFunc(line.requests, r, func(a, b asteroid.PermitRequest) int {
 		return cmp.Or(a.RequestedAt.Compare(b.RequestedAt), strings.Compare(a.Token, b.Token))
 	})
 	line.requests = slices.Insert(line.requests, at, r)
+	return true
+}
+
+// makeRoom drops the newest request of the longest line, unless that of the fairness key is as
+// long: one with thousands of runs must not shut out another's. The dropped run asks again as all
+// do, and keeps its place. makeRoom reports whether it has dropped one.
+func (q *permitQueue) makeRoom(key string) bool {
+	var own, longest *permitLine
+	for i := range q.lines {
+		line := &q.lines[i]
+		if line.key == key {
+			own = line
+		}
+		if longest == nil || len(line.requests) > len(longest.requests) {
+			longest = line
+		}
+	}
+	length := 1 // of the key's line, with the request
+	if own != nil {
+		length += len(own.requests)
+	}
+	if longest == nil || len(longest.requests) <= length {
+		return false
+	}
+	longest.requests = longest.requests[:len(longest.requests)-1]
 	return true
 }
 

@@ -176,6 +176,22 @@ func TestPermitQueueRefusesMoreThanMayWait(t *testing.T) {
 	require.Less(t, len(saved), 256<<10, "history holds it as an input")
 }
 
+// A fairness key that fills the queue does not shut out another one.
+func TestPermitQueueMakesRoomForAnotherFairnessKey(t *testing.T) {
+	t.Parallel()
+	q := &permitQueue{}
+	for i := range maxPermitWaiters {
+		require.True(t, q.request(permitRequest(fmt.Sprint(i), "large", i)))
+	}
+	late := permitRequest("late", "large", maxPermitWaiters)
+	require.False(t, q.request(late))
+	require.True(t, q.request(permitRequest("small", "small", maxPermitWaiters)))
+	require.Equal(t, maxPermitWaiters, q.waiting())
+	require.False(t, q.place(fmt.Sprint(maxPermitWaiters-1)).Waits, "the newest of large asks again")
+	require.Equal(t, 1, q.place("small").Before)
+	require.False(t, q.request(late))
+}
+
 // The server takes no larger input than 2 MiB. Each id is as long as it may be, and random.
 func TestPermitQueueFitsIntoTheNextRunHoweverLongIDsAre(t *testing.T) {
 	t.Parallel()
