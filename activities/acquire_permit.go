@@ -18,8 +18,10 @@ import (
 const (
 	// permitQueryTimeout bounds the question how many runs go first. The request is made by then.
 	permitQueryTimeout = 2 * time.Second
-	// limiterFullDelay is the time until the next request to a limiter that is full.
-	limiterFullDelay = 30 * time.Second
+	// limiterFullDelay is the time until the next request to a limiter that is full, times the
+	// attempt: thousands may ask.
+	limiterFullDelay    = 30 * time.Second
+	maxLimiterFullDelay = 10 * time.Minute
 )
 
 // AcquirePermit asks the limiter of a key for a permit, and starts the limiter if it does not run.
@@ -72,9 +74,10 @@ func (a *Activities) AcquirePermit(ctx context.Context, in asteroid.AcquirePermi
 		activity.GetLogger(ctx).Info("The limiter answers again", "limiter", result.Limiter)
 	}
 	if ok && !place.Held && !place.Waits {
+		delay := min(time.Duration(info.Attempt)*limiterFullDelay, maxLimiterFullDelay)
 		return nil, bound.Error(temporal.NewApplicationErrorWithOptions(
 			fmt.Sprintf("%d runs wait for a permit of %s, as many as may", place.Before, limit.Key), asteroid.ErrorTypeLimiterFull,
-			temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: limiterFullDelay}))
+			temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign, NextRetryDelay: delay}))
 	}
 	result.Before, result.LimiterBegan = place.Before, place.Began
 	return result, nil

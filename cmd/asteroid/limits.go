@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/workflowservice/v1"
@@ -59,6 +60,9 @@ func (c *cli) newLimitsCommand() *cobra.Command {
 
 // withLimiter calls do with the limiter of a key.
 func (c *cli) withLimiter(ctx context.Context, connection, key string, do func(ctx context.Context, w *foundWorkflow) error) error {
+	if profileID, ok := strings.CutPrefix(key, asteroid.ProfileLimitKey("")); ok {
+		key = asteroid.ProfileLimitKey(profileID) // whatever the letter case
+	}
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ func TestLimitsAreListedShownSetAndFreed(t *testing.T) {
 		return decoded[asteroid.LimiterState](t, c.ok(c.asteroid("limits", "show", key, "--json")))
 	}
 	refused(t, c.asteroid("limits", "show", key), 3, "nobody holds or wants a permit")
+	refused(t, c.asteroid("limits", "show", "profile/A-1"), 3, "nobody holds or wants a permit of profile/a-1")
 	holder := c.start(agent, "--limit", key+"=1", "--fairness-key", "one")
 	c.awaitAgents(holder, all(1, workflows.PhaseRunning))
 	waiter := c.start(agent, "--limit", key+"=1", "--fairness-key", "two")
