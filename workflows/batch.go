@@ -147,7 +147,7 @@ func (b *batch) planPass(ctx, runCtx workflow.Context) (bool, error) {
 	case err != nil && b.Pass == 0:
 		return false, err
 	case err != nil: // the results of the passes before it are written in any case
-		b.Stopped = cmp.Or(b.Stopped, text.Prose(fmt.Sprintf("pass %d could not be planned: %v", in.Pass, err), budget.ErrorMessage))
+		b.Stopped = cmp.Or(b.Stopped, text.Prose(fmt.Sprintf("pass %d could not be planned: %s", in.Pass, errorText(err)), budget.ErrorMessage))
 		return false, nil
 	}
 	b.Before = b.Before.plus(b.Closed)
@@ -235,7 +235,7 @@ func (b *batch) join(ctx workflow.Context) (*BatchResult, error) {
 
 // fail returns the error of the batch, after the state shows it.
 func (b *batch) fail(ctx workflow.Context, err error) error {
-	b.state.Error = text.Prose(err.Error(), budget.ErrorMessage)
+	b.state.Error = text.Prose(errorText(err), budget.ErrorMessage)
 	b.enter(ctx, batchFailed)
 	errorType := asteroid.ErrorTypeOf(err)
 	if errorType == "" || temporal.IsCanceledError(err) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -554,8 +555,7 @@ func TestBatchStopsWhenASegmentFails(t *testing.T) {
 	}
 	result, err := b.runBatch(t, batchInput(4))
 	require.NoError(t, err)
-	require.Contains(t, result.Stopped, "segment 2 of pass 1 has failed")
-	require.Contains(t, result.Stopped, "the disk is gone")
+	require.Equal(t, "segment 2 of pass 1 has failed: the disk is gone", result.Stopped)
 	require.Equal(t, asteroid.RowCounts{Succeeded: 10, NotRun: 10}, result.Counts)
 }
 
@@ -649,4 +649,15 @@ func TestBatchStateAgreesWithTheResultWhenARerunIsCancelled(t *testing.T) {
 	require.Positive(t, result.Counts.Failed)
 	require.Equal(t, result.Counts, asteroid.RowCounts{Succeeded: state.Succeeded, Failed: state.Failed, Cancelled: state.Cancelled})
 	require.Equal(t, state.Rows, state.Ended())
+}
+
+func TestBatchStateSaysWhyTheBatchHasFailed(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t, 20)
+	b.OnActivity(asteroid.PlanBatchName, mock.Anything, mock.Anything).Return(nil, asteroid.NewInvalidInput("rows", "line 1, column 1: has no header"))
+	_, err := b.runBatch(t, batchInput(4))
+	require.True(t, asteroid.IsInvalidInput(err))
+	state := b.state(t)
+	require.Equal(t, "failed", state.Phase)
+	require.Equal(t, "rows: line 1, column 1: has no header", state.Error)
 }

@@ -187,7 +187,7 @@ func (b *batch) endSegment(ctx workflow.Context, s *openSegment, report segmentR
 	if err == nil {
 		s.Report = report
 	} else if b.Stopped == "" {
-		b.Stopped = text.Prose(fmt.Sprintf("segment %d of pass %d has failed: %v", s.Number, b.Pass, err), budget.ErrorMessage)
+		b.Stopped = text.Prose(fmt.Sprintf("segment %d of pass %d has failed: %s", s.Number, b.Pass, errorText(err)), budget.ErrorMessage)
 	}
 	b.closeSegment(s)
 }

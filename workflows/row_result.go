@@ -80,7 +80,7 @@ func rowFailure(err error) asteroid.RowResult {
 	return result
 }
 
-// rowErrorText returns what people need to know of an error.
+// rowErrorText returns what people need to know of the error of a row.
 func rowErrorText(err error) string {
 	if terminated, ok := errors.AsType[*temporal.TerminatedError](err); ok {
 		return "the row's workflow was terminated: " + terminated.Error()
@@ -88,6 +88,12 @@ func rowErrorText(err error) string {
 	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok && asteroid.ErrorTypeOf(err) == "" {
 		return "the row's workflow timed out: " + timeout.Error()
 	}
+	return errorText(err)
+}
+
+// errorText returns the message of an asteroid error without those of Temporal around it, which
+// name events and workers.
+func errorText(err error) string {
 	if failure, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return failure.Message()
 	}

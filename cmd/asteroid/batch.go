@@ -62,6 +62,7 @@ type batchSettings struct {
 	agent, out, taskQueue, id   string
 	connection, profile         string
 	keyColumn, batchKey, format string
+	delimiter, encoding         string
 	fields, limits              []string
 	fairnessKey                 string
 	concurrency, reruns         int
@@ -90,6 +91,8 @@ func (c *cli) newBatchRunCommand() *cobra.Command {
 	flags.StringVar(&s.keyColumn, "key-column", "", "identify a row by its value in this `column` (default: by its number)")
 	flags.StringVar(&s.batchKey, "batch-key", "", "identify the batch by this `key` when it runs again (default: the workflow's id)")
 	flags.StringVar(&s.format, "format", "", "read ROWS as csv or jsonl (default: as its name says)")
+	flags.StringVar(&s.delimiter, "delimiter", "", "separate the cells of CSV by this `character`, or tab (default: as the header tells)")
+	flags.StringVar(&s.encoding, "encoding", "", "read ROWS in the `encoding` utf-8, utf-16, latin1 or windows-1252 (default: as a byte order mark tells, else utf-8)")
 	flags.StringArrayVar(&s.fields, "field", nil, "add the member at this `path` of the agent's result as a column, such as claim.number; repeatable")
 	flags.BoolVar(&s.wholeResult, "whole-result", false, "add the agent's whole result as a column")
 	flags.IntVar(&s.reruns, "reruns", 0, "run failed rows again at the end, at most this `number` of times")
@@ -121,11 +124,17 @@ func (s *batchSettings) input(rows string, stdin io.Reader) (in workflows.BatchI
 		return in, err
 	}
 	in = workflows.BatchInput{
-		Rows:          asteroid.BatchRows{Source: &asteroid.FileRef{URI: source}, Format: asteroid.RowFormat(s.format), KeyColumn: s.keyColumn},
+		Rows: asteroid.BatchRows{
+			Source: &asteroid.FileRef{URI: source}, Format: asteroid.RowFormat(s.format), KeyColumn: s.keyColumn,
+			Delimiter: s.delimiter, Encoding: s.encoding,
+		},
 		Template:      workflows.RunAgentInput{Connection: s.connection, AgentProfileID: s.profile, CheckInputs: s.checkInputs},
 		Results:       asteroid.BatchResults{Destination: destination, Fields: s.fields, WholeResult: s.wholeResult},
 		MaxConcurrent: s.concurrency, BatchKey: s.batchKey,
 		Failures: workflows.FailuresOfBatch{StopAfter: s.stopAfter, Reruns: s.reruns},
+	}
+	if s.delimiter == "tab" || s.delimiter == `\t` {
+		in.Rows.Delimiter = "\t"
 	}
 	if s.skipMalformed {
 		in.Rows.OnMalformed = asteroid.RowsSkip

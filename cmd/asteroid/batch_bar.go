@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"sync"
 	"time"
@@ -41,8 +42,8 @@ func batchLine(state workflows.BatchState) string {
 	if state.Phase != "running" {
 		line += " (" + oneLine(state.Phase) + ")"
 	}
-	if state.Stopped != "" {
-		line += ": " + oneLine(state.Stopped)
+	if why := cmp.Or(state.Error, state.Stopped); why != "" {
+		line += ": " + oneLine(why)
 	}
 	return line
 }

@@ -73,3 +73,19 @@ func TestBatchIsSteered(t *testing.T) {
 		require.Equal(t, string(asteroid.StatusCancelled), e.Status)
 	}
 }
+
+func TestBatchRunTellsHowToReadTheRows(t *testing.T) {
+	t.Parallel()
+	for delimiter, want := range map[string]string{"": "", ";": ";", "tab": "\t", `\t`: "\t"} {
+		settings := batchSettings{agent: "clerk", out: "/srv/out.csv", delimiter: delimiter, encoding: "latin1"}
+		in, err := settings.input("/srv/rows.csv", nil)
+		require.NoError(t, err)
+		require.Equal(t, asteroid.BatchRows{Source: &asteroid.FileRef{URI: "file:///srv/rows.csv"}, Delimiter: want, Encoding: "latin1"}, in.Rows)
+	}
+}
+
+func TestBatchLineSaysWhyABatchHasFailed(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "[....................] no rows to run (failed): rows: no header", batchLine(workflows.BatchState{Phase: "failed", Error: "rows: no\nheader"}))
+	require.Contains(t, batchLine(workflows.BatchState{Phase: "done", Rows: 4, Stopped: "3 rows have failed"}), "(done): 3 rows have failed")
+}
