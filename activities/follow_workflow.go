@@ -153,7 +153,8 @@ func (a *Activities) readOutcome(ctx context.Context, workflowID string, into *a
 		}
 		return nil
 	}
-	if err != nil && into.Status == "failed" {
+	_, unanswered := errors.AsType[serviceerror.ServiceError](err) // else the result cannot be decoded
+	if err != nil && (unanswered || into.Status == "failed" || ctx.Err() != nil) {
 		return temporalError(ctx, "reading the end of the workflow", err)
 	}
 	if err == nil && len(value) <= maxFollowed {
