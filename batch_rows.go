@@ -84,6 +84,8 @@ func (r *BatchRows) validate(required bool) error {
 		return NewInvalidInput("rows.inline", fmt.Sprintf("have %d bytes, more than %d: write them into a file", size, maxInlineRows))
 	case len(r.Inline) > 0 && r.Format == RowsCSV:
 		return NewInvalidInput("rows.format", "csv does not go with inline, whose rows are JSON objects")
+	case len(r.Inline) > 0 && r.Encoding != "" && r.Encoding != "utf-8":
+		return NewInvalidInput("rows.encoding", "does not go with inline, whose rows are texts already")
 	}
 	return cmp.Or(
 		checkOneOf("rows.format", r.Format, RowsCSV, RowsJSONLines),

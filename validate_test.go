@@ -386,6 +386,12 @@ func TestBatchInputsValidate(t *testing.T) {
 			}),
 			"rows.format", "csv does not go with inline, whose rows are JSON objects",
 		},
+		"encoded inline rows": {
+			plan(func(in *asteroid.PlanBatchInput) {
+				in.Rows = asteroid.BatchRows{Inline: []json.RawMessage{json.RawMessage(`{}`)}, Encoding: "latin1"}
+			}),
+			"rows.encoding", "does not go with inline, whose rows are texts already",
+		},
 		"long delimiter":   {plan(func(in *asteroid.PlanBatchInput) { in.Rows.Delimiter = ";;" }), "rows.delimiter", "must be one character, and neither a quote nor a line break"},
 		"quote delimiter":  {plan(func(in *asteroid.PlanBatchInput) { in.Rows.Delimiter = `"` }), "rows.delimiter", "must be one character, and neither a quote nor a line break"},
 		"unknown encoding": {plan(func(in *asteroid.PlanBatchInput) { in.Rows.Encoding = "ebcdic" }), "rows.encoding", `"ebcdic" is none of utf-8, utf-16, latin1, windows-1252`},

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,9 @@ func (a *Activities) batchFiles(ctx context.Context, plan asteroid.BatchPlan) (*
 	store, results, err := a.destinationStore(ctx, plan.Results.Destination)
 	if err != nil {
 		return nil, asteroid.NewInvalidInput(destinationField, err.Error())
+	}
+	if strings.Trim(results.Path, "/") == "" {
+		return nil, asteroid.NewInvalidInput(destinationField, "must name a file, such as "+results.Scheme+"://"+results.Host+"/results.csv")
 	}
 	return batch.New(store, results, plan), nil
 }

@@ -466,6 +466,16 @@ func TestPlanBatchRefusesAFolderForTheResults(t *testing.T) {
 	}
 }
 
+func TestPlanBatchRefusesAStoreForTheResults(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, "claim\nA-1\n")
+	b.options.Stores = map[string]asteroid.Store{"mem": newMemoryStore()}
+	b.plan.Results.Destination = "mem://bucket"
+	_, err := b.planPass(1)
+	requireErrorType(t, invalidInput, err)
+	require.ErrorContains(t, err, "results.destination: must name a file, such as mem://bucket/results.csv")
+}
+
 func TestJoinBatchPartsLosesNoRow(t *testing.T) {
 	t.Parallel()
 	b := newBatch(t, "claim\n"+strings.Repeat("A\n", 301))
