@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/workflows"
@@ -329,6 +330,8 @@ func (c *cli) awaitBatch(ctx context.Context, s *service, id string) error {
 		switch {
 		case ctx.Err() != nil:
 			return codedError{exitInterrupted, fmt.Errorf("interrupted, and the batch goes on: asteroid batch status %[1]s shows it, asteroid batch cancel %[1]s ends it", argument(id))}
+		case w == nil && isUnreachable(err): // for now
+			bar.trouble(message(err))
 		case w == nil:
 			return err
 		case err != nil:
@@ -336,7 +339,7 @@ func (c *cli) awaitBatch(ctx context.Context, s *service, id string) error {
 		default:
 			bar.show(state)
 		}
-		if w.open() {
+		if w == nil || w.open() {
 			pause = min(pause*3/2, 5*time.Second)
 			timer := time.NewTimer(pause)
 			select {
@@ -347,9 +350,18 @@ func (c *cli) awaitBatch(ctx context.Context, s *service, id string) error {
 			continue
 		}
 		bar.stop()
-		var result workflows.BatchResult
-		if err := s.GetWorkflow(ctx, id, w.runID()).Get(ctx, &result); err != nil {
+		ended, err := w.awaitClose(ctx)
+		if err != nil {
 			return err
+		}
+		var result workflows.BatchResult
+		if cancelled, ok := errors.AsType[*temporal.CanceledError](ended); ok && cancelled.HasDetails() {
+			ended = cancelled.Details(&result) // the results were written before
+		} else if ended == nil {
+			ended = s.GetWorkflow(ctx, id, w.runID()).Get(ctx, &result)
+		}
+		if ended != nil {
+			return ended
 		}
 		return c.printBatchResult(id, result)
 	}

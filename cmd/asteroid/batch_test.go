@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +14,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/testsuite"
@@ -88,4 +98,58 @@ func TestBatchLineSaysWhyABatchHasFailed(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "[....................] no rows to run (failed): rows: no header", batchLine(workflows.BatchState{Phase: "failed", Error: "rows: no\nheader"}))
 	require.Contains(t, batchLine(workflows.BatchState{Phase: "done", Rows: 4, Stopped: "3 rows have failed"}), "(done): 3 rows have failed")
+}
+
+// lameTemporal does not answer the first requests. Then its batch has completed.
+type lameTemporal struct {
+	client.Client
+	client.WorkflowRun
+	lame int
+}
+
+func (l *lameTemporal) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if l.lame--; l.lame >= 0 {
+		return nil, serviceerror.NewUnavailable("away")
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{
+		Status: enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, Type: &common.WorkflowType{Name: workflows.BatchName},
+	}}, nil
+}
+
+func (l *lameTemporal) DescribeTaskQueue(context.Context, string, enums.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
+	return nil, serviceerror.NewUnavailable("away")
+}
+
+func (l *lameTemporal) QueryWorkflow(context.Context, string, string, string, ...any) (converter.EncodedValue, error) {
+	return nil, serviceerror.NewUnavailable("away")
+}
+
+func (l *lameTemporal) GetWorkflow(context.Context, string, string) client.WorkflowRun { return l }
+
+func (l *lameTemporal) Get(_ context.Context, value any) error {
+	if result, ok := value.(*workflows.BatchResult); ok {
+		result.Counts.Succeeded = 7
+	}
+	return nil
+}
+
+func TestBatchIsAwaitedWhileTemporalDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	c := &cli{out: &out, err: io.Discard}
+	require.NoError(t, c.awaitBatch(t.Context(), &service{Client: &lameTemporal{lame: 2}}, "claims"))
+	require.Contains(t, out.String(), "7 succeeded")
+}
+
+func TestBatchWhoseWorkflowIsCancelledShowsItsResult(t *testing.T) {
+	c := newClients(t, defaultNamespace)
+	c.startWorker()
+	agent := c.api.ServeAgent("slow clerk", func(testsuite.Run) []testsuite.Step { return []testsuite.Step{testsuite.Work(time.Hour)} })
+	id := strings.TrimSpace(c.ok(c.asteroid("batch", "run", "data:text/csv,claim%0A1%0A2%0A3%0A", "--agent", agent, "--concurrency", "2",
+		"--out", filepath.Join(c.output, "cancelled.csv"), "--task-queue", c.queue, "--detach")))
+	require.Eventually(t, func() bool { return len(c.api.Executions()) == 2 }, time.Minute, 50*time.Millisecond)
+	require.NoError(t, c.temporal.CancelWorkflow(t.Context(), id, ""))
+	got := c.asteroid("batch", "status", id, "--wait")
+	refused(t, got, 4, "3 rows have not succeeded")
+	require.Contains(t, got.stdout, "2 cancelled, 1 not run")
 }
