@@ -18,6 +18,7 @@ import (
 
 	"github.com/temporal-asteroid/asteroid"
 	"github.com/temporal-asteroid/asteroid/internal/batch"
+	"github.com/temporal-asteroid/asteroid/internal/files"
 )
 
 // store is a store in memory.
@@ -219,4 +220,34 @@ func TestBatchRunsEachRowUntilItSucceeds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An attempt that the server has given up, and that fails late, must not harm the one after it.
+func TestAbortLeavesTheFilesOfAnotherAttempt(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	h.plan([]string{"a"})
+	ctx := t.Context()
+	plan := func() *batch.Planner {
+		planner, err := h.b.Plan(ctx)
+		require.NoError(t, err)
+		require.NoError(t, planner.Run(ctx, &batch.PlannedRow{Number: 1, Key: "a"}, 1))
+		return planner
+	}
+	late, next := plan(), plan()
+	_, err := next.Commit(ctx, []string{"id"}, nil, batch.Workflow{})
+	require.NoError(t, err)
+	away := files.Unavailable("the source is away")
+	require.ErrorIs(t, late.Abort(ctx, away), away)
+	require.NoError(t, h.b.Segment(ctx, 1, 1, func(*batch.PlannedRow) error { return nil }))
+
+	refused := newHistory(t)
+	refused.plan(nil)
+	refused.join(1)
+	before := len(refused.store.files)
+	planner, err := refused.b.Plan(ctx)
+	require.NoError(t, err)
+	require.NoError(t, planner.Run(ctx, &batch.PlannedRow{Number: 1, Key: "a"}, 1))
+	require.Error(t, planner.Abort(ctx, asteroid.NewInvalidInput("rows", "are malformed")))
+	require.Len(t, refused.store.files, before, "nothing is left of rows that are refused")
 }

@@ -277,12 +277,15 @@ func (p *Planner) close() error {
 	return out.Close()
 }
 
-// Abort removes what was written, because of an error, which it returns.
+// Abort ends without a plan because of an error, which it returns. It removes what was written,
+// unless another attempt follows: that one writes the same files, and may have done so already.
 func (p *Planner) Abort(ctx context.Context, err error) error {
 	if p.out != nil {
 		_ = p.fail(err)
 	}
-	if ctx.Err() == nil { // else the next attempt writes the same files
+	failed, ok := errors.AsType[*files.Error](err)
+	again := ctx.Err() != nil || asteroid.IsUnavailable(err) || ok && failed.Type == asteroid.ErrorTypeUnavailable
+	if !again {
 		_ = p.batch.delete(ctx, p.written...)
 		if p.pass == 1 {
 			p.batch.deleteFolders(ctx)
