@@ -254,7 +254,9 @@ func (c *csvReader) detect() {
 		} else if !quoted {
 			counts[r]++
 		}
-		blank = blank && strings.ContainsRune(" \t\r\n", r)
+		if blank = blank && strings.ContainsRune(" \t\r\n", r); blank && (r == '\n' || r == '\r') {
+			clear(counts) // of a line that is blank
+		}
 	}
 	if c.delimiter != 0 {
 		return

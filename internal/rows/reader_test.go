@@ -94,6 +94,7 @@ func TestReaderReadsCSVThatPeopleHave(t *testing.T) {
 		"quoted quotes":                  {content: "id\n\"say \"\"x\"\"\"\n", rows: []string{`{"id":"say \"x\""}`}},
 		"quote in a cell":                {content: "id,size\n1,5\" pipe\n", rows: []string{`{"id":"1","size":"5\" pipe"}`}},
 		"empty lines":                    {content: "\n\nid,name\n\n1,Zoë\n\r\n , \n,\n\n", rows: wanted},
+		"tabs in empty lines":            {content: "\t\t\t\nid,name\n1,Zoë\n", rows: wanted},
 		"quoted nothing":                 {content: "id\n\"\"\n", rows: []string{`{"id":""}`}},
 		"header only":                    {content: "id,name\n"},
 		"header without newline":         {content: "id,name"},

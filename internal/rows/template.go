@@ -70,6 +70,9 @@ func (t *Template) add(value any, path string) error {
 	case map[string]any:
 		t.write("{")
 		for i, name := range slices.Sorted(maps.Keys(value)) {
+			if !strings.HasPrefix(path, "inputs") && strings.Contains(name, "{{") {
+				return asteroid.NewInvalidInput("template."+text.Clip(path), "has {{ in the name "+text.Clip(name)+": only values stand for columns")
+			}
 			if i > 0 {
 				t.write(",")
 			}

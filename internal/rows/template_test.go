@@ -73,12 +73,13 @@ func TestTemplateTakesInputColumns(t *testing.T) {
 func TestTemplateNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for template, said := range map[string]string{
-		`[]`:                               "template: must be a JSON object",
-		`{"inputs":[]}`:                    "template.inputs: must be an object",
-		`{"inputs":{"a":["x {{id"]}}`:      "template.inputs.a[0]: has {{ without the name of a column and }}",
-		`{"metadata":{"a":"{{ }}"}}`:       "template.metadata.a: has {{ without the name",
-		`{"agentId":"{{clam_number}}"}`:    "template: the rows have no column clam_number: did you mean claim_number?",
-		`{"agentId":"{{something else}}"}`: "template: the rows have no column something else: the columns are claim_number, amount",
+		`[]`:                          "template: must be a JSON object",
+		`{"inputs":[]}`:               "template.inputs: must be an object",
+		`{"inputs":{"a":["x {{id"]}}`: "template.inputs.a[0]: has {{ without the name of a column and }}",
+		`{"metadata":{"{{claim_number}}":"yes"}}`: "template.metadata: has {{ in the name {{claim_number}}",
+		`{"metadata":{"a":"{{ }}"}}`:              "template.metadata.a: has {{ without the name",
+		`{"agentId":"{{clam_number}}"}`:           "template: the rows have no column clam_number: did you mean claim_number?",
+		`{"agentId":"{{something else}}"}`:        "template: the rows have no column something else: the columns are claim_number, amount",
 	} {
 		parsed, err := rows.NewTemplate(json.RawMessage(template), nil)
 		if err == nil {
