@@ -263,6 +263,24 @@ func TestPlanBatchReportsMalformedRowsOrSkipsThem(t *testing.T) {
 	require.Equal(t, `2,,2,2,,skipped,,,,,"line 3, column 3: has 2 cells, fewer than the 3 of the header",,,,`, lines[2])
 }
 
+func TestPlanBatchSaysThatAListIsNoFileOfRows(t *testing.T) {
+	t.Parallel()
+	for content, said := range map[string]string{
+		"[\n{\"claim\":1},\n{\"claim\":2},\n]\n": "line 1, column 1: is no JSON object: write each row as an object on a line of its own, without a list",
+		"{\n\"claim\": 1\n}\n":                   "line 1, column 2: the object ends too early: write each on one line",
+	} {
+		b := newBatch(t, content)
+		b.rows.Format = asteroid.RowsJSONLines
+		_, err := b.planPass(1)
+		requireErrorType(t, invalidInput, err)
+		require.ErrorContains(t, err, "rows: nothing was started:\n"+said)
+		b.rows.OnMalformed = asteroid.RowsSkip
+		_, err = b.planPass(1)
+		requireErrorType(t, invalidInput, err)
+		require.ErrorContains(t, err, "rows: none of them can be read: "+said)
+	}
+}
+
 func TestPlanBatchChecksLimitsOfEveryRow(t *testing.T) {
 	t.Parallel()
 	b := newBatch(t, "")

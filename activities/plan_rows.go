@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -33,6 +34,7 @@ type firstPass struct {
 	checks   rowChecks
 	keys     map[[16]byte]int32 // the line of each key, by its digest
 	refused  findings
+	first    *rows.Problem // of the rows that cannot be read
 }
 
 // plan writes the rows and returns their columns.
@@ -64,6 +66,9 @@ func (p *firstPass) plan(ctx context.Context, content io.Reader, options rows.Op
 		p.done.Add(1)
 	}
 	columns := reader.Columns()
+	if len(columns) == 0 && p.first != nil { // a list in JSON, for example, has no columns either
+		return nil, cmp.Or(p.refused.error(), asteroid.NewInvalidInput("rows", "none of them can be read: "+p.first.String()))
+	}
 	if options.Format == asteroid.RowsJSONLines && number > 0 && !p.refused.full() {
 		if err := p.checkColumns(columns); err != nil {
 			return nil, err
@@ -100,6 +105,7 @@ func (p *firstPass) checkColumns(columns []string) error {
 
 // row plans one row.
 func (p *firstPass) row(ctx context.Context, number int, row *rows.Row) error {
+	p.first = cmp.Or(p.first, row.Problem)
 	planned := &batch.PlannedRow{Number: number, Line: row.Line, Cells: row.Cells}
 	problem := p.key(planned, row)
 	var bytes int

@@ -66,17 +66,16 @@ func (l *lineReader) readLine(begin Position) (problem *Problem, ended bool, err
 
 // object decodes the line into the row.
 func (l *lineReader) object(row *Row) *Problem {
+	begin := len(l.line) - len(bytes.TrimLeft(l.line, " \t"))
+	if l.line[begin] == '[' {
+		return l.problem(row.Line, begin, "is no JSON object: write each row as an object on a line of its own, without a list around them")
+	}
 	var whole json.RawMessage
 	if err := json.Unmarshal(l.line, &whole); err != nil {
 		return l.syntaxProblem(row.Line, err)
 	}
-	begin := len(l.line) - len(bytes.TrimLeft(l.line, " \t"))
 	if l.line[begin] != '{' {
-		hint := ""
-		if l.line[begin] == '[' {
-			hint = ": write each row as an object on a line of its own, without a list around them"
-		}
-		return l.problem(row.Line, begin, "is no JSON object%s", hint)
+		return l.problem(row.Line, begin, "is no JSON object")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(l.line))
 	_, _ = decoder.Token() // the line is valid
