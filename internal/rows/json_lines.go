@@ -132,8 +132,8 @@ func (l *lineReader) syntaxProblem(line int, err error) *Problem {
 	return l.problem(line, offset, "is no valid JSON")
 }
 
-func (l *lineReader) problem(line, offset int, format string, args ...any) *Problem {
-	return problemAt(l.position(line, offset), format, args...)
+func (l *lineReader) problem(line, offset int, text string) *Problem {
+	return &Problem{l.position(line, offset), text}
 }
 
 // position returns the place of a byte of the line.
