@@ -34,9 +34,10 @@ import (
 // trusted, so import such a file as text instead of opening it.
 type BatchResults struct {
 	// Destination is the URI of the file, below one of the worker's OutputRoots or in one of its
-	// Stores, such as file:///srv/claims/results.csv. It is required. Parts and the ledger of the
-	// batch lie next to it, in files whose names begin with that of the results: a batch that runs
-	// again under the same BatchKey needs the ledger.
+	// Stores, such as file:///srv/claims/results.csv. It is required. A file that no batch has
+	// written must not be there. Parts and the ledger of the batch lie next to it, in files whose
+	// names begin with that of the results: a batch that runs again under the same BatchKey needs
+	// the ledger.
 	Destination string `json:"destination"`
 	// Format is told by the ending of Destination when empty, and is RowsCSV if that tells none.
 	Format RowFormat `json:"format,omitempty"`

@@ -230,6 +230,20 @@ func TestPlanBatchLeavesResultsOfAnotherBatchAlone(t *testing.T) {
 	}
 }
 
+func TestPlanBatchLeavesFilesAloneThatNoBatchHasWritten(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, "claim,amount\nA-1,1\n")
+	path := filepath.Join(b.folder(), "results.csv")
+	require.NoError(t, os.WriteFile(path, []byte("my thesis"), 0o600))
+	_, err := b.planPass(1)
+	requireErrorType(t, invalidInput, err)
+	require.ErrorContains(t, err, "results.destination: holds a file that no batch has written: name another one, or remove that file")
+	require.Equal(t, map[string]string{"results.csv": "my thesis"}, readTree(t, b.folder()))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	_, err = b.planPass(1)
+	require.NoError(t, err)
+}
+
 func TestPlanBatchReportsMalformedRowsOrSkipsThem(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", 64<<10)

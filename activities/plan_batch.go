@@ -40,9 +40,9 @@ import (
 // Nothing is left of a batch that is refused.
 //
 // Errors: asteroid.InvalidInput if a row is malformed or has changed, unless the input allows it,
-// with the first 20 by line and column; if the rows lack a column; or if the destination belongs to
-// another batch, or to a workflow that is at work; those of StageFiles about the source; those of
-// SaveFiles about the destination; those of DescribeAgent.
+// with the first 20 by line and column; if the rows lack a column; or if the destination is a file
+// that no batch has written, or belongs to another batch, or to a workflow that is at work; those
+// of StageFiles about the source; those of SaveFiles about the destination; those of DescribeAgent.
 func (a *Activities) PlanBatch(ctx context.Context, in asteroid.PlanBatchInput) (*asteroid.PlanBatchResult, error) {
 	c, err := a.checkInput(in.Connection, in.Validate)
 	if err != nil {

@@ -65,14 +65,16 @@ func (b *Batch) point(ctx context.Context, by Workflow) error {
 	return b.writeJSON(ctx, b.pointerURI(), pointer{BatchKey: b.BatchKey, PlanID: b.PlanID, WorkflowID: by.ID, RunID: by.RunID})
 }
 
-// Owner checks that the results belong to this batch. It returns the workflow that planned the
-// latest plan, if that is another plan that was never joined.
+// Owner checks that the results belong to this batch, or to none. It returns the workflow that
+// planned the latest plan, if that is another plan that was never joined.
 func (b *Batch) Owner(ctx context.Context) (*Workflow, error) {
 	latest := pointer{}
 	found, err := b.readJSON(ctx, b.pointerURI(), &latest)
 	switch {
-	case err != nil || !found:
+	case err != nil:
 		return nil, err
+	case !found:
+		return nil, b.checkVacant(ctx)
 	case latest.BatchKey != b.BatchKey:
 		return nil, asteroid.NewInvalidInput("results.destination", fmt.Sprintf(
 			"holds the results of the batch %s: name another file, or that batch's key", text.Clip(latest.BatchKey)))
@@ -87,6 +89,22 @@ func (b *Batch) Owner(ctx context.Context) (*Workflow, error) {
 		return nil, err
 	}
 	return &Workflow{latest.WorkflowID, latest.RunID}, nil
+}
+
+// checkVacant refuses a place that holds a file which no batch has written.
+func (b *Batch) checkVacant(ctx context.Context) error {
+	ctx, stop := files.WithStallTimeout(ctx)
+	defer stop()
+	info, err := b.store.Stat(ctx, b.results)
+	switch err := storeError(ctx, b.results, err); {
+	case isAbsent(err):
+		return nil
+	case err != nil:
+		return err
+	case info.Size == 0: // such as a temporary file
+		return nil
+	}
+	return asteroid.NewInvalidInput("results.destination", "holds a file that no batch has written: name another one, or remove that file")
 }
 
 // of returns the files of the latest plan.
