@@ -13,8 +13,8 @@ import (
 // Each row is a workflow asteroid.RunAgent of its own, at most MaxConcurrent of them at once. A
 // slow row does not hold others back. A row's failure is a result, so the batch itself fails only
 // if it cannot read the rows or write the results. Rows whose Limits other rows of their segment
-// exhaust let those behind them pass. A segment goes by the Max of its rows, not by what an operator
-// has set: of rows whose Max is 1, it runs one at a time.
+// exhaust let those behind them pass. A segment goes by the Max of its rows, not by what an
+// operator has set: of rows whose Max is 1, it runs one at a time.
 //
 // # History
 //
