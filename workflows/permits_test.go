@@ -186,6 +186,23 @@ func (b *bench) askedPermits(limiter string, began func() time.Time) (asked map[
 	return asked
 }
 
+// signalsTo records the names of the signals to a workflow. Those to others are not recorded.
+func (b *bench) signalsTo(workflowID string) (names func() []string) {
+	var told []string
+	b.OnSignalExternalWorkflow(mock.Anything, workflowID, "", mock.Anything, mock.Anything).Return(func(_, _, _, signal string, _ any) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		told = append(told, signal)
+		return nil
+	})
+	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	return func() []string {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return slices.Clone(told)
+	}
+}
+
 // waitForPermits runs a workflow with equal agents that wait for a permit until it is cancelled.
 func (b *bench) waitForPermits(agents int, until time.Duration) {
 	b.RegisterDelayedCallback(b.CancelWorkflow, until)
@@ -286,22 +303,13 @@ func testPermitOutOfTurn(t *testing.T, event asteroid.PermitEvent) {
 				return &asteroid.AcquirePermitResult{Limits: limits, Limiter: asteroid.LimiterWorkflowID("", limits[in.Take].Key)}, nil
 			})
 	})
-	var told []string
-	b.OnSignalExternalWorkflow(mock.Anything, second, "", mock.Anything, mock.Anything).Return(func(_, _, _, signal string, _ any) error {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		told = append(told, signal)
-		return nil
-	})
-	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	told := b.signalsTo(second)
 	b.RegisterDelayedCallback(func() {
 		event.Token, event.Limiter = token, second
 		b.SignalWorkflow(asteroid.PermitSignal, event)
 	}, time.Minute)
 	b.RegisterDelayedCallback(func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		require.Equal(t, []string{asteroid.ReleasePermitSignal}, told)
+		require.Equal(t, []string{asteroid.ReleasePermitSignal}, told())
 		b.CancelWorkflow()
 	}, 2*time.Minute)
 	_, err := b.runAgent(t, workflows.RunAgentInput{AgentID: "none", Limits: limits})
@@ -324,14 +332,7 @@ func TestRunAgentGivesBackPermitOutOfTurnWhenItsAgentIsNotAtWork(t *testing.T) {
 		b.OnActivity(asteroid.AcquirePermitName, mock.Anything, mock.Anything).Return(
 			&asteroid.AcquirePermitResult{Limits: limits, Limiter: asteroid.LimiterWorkflowID("", "one")}, nil)
 	})
-	var told []string
-	b.OnSignalExternalWorkflow(mock.Anything, second, "", mock.Anything, mock.Anything).Return(func(_, _, _, signal string, _ any) error {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		told = append(told, signal)
-		return nil
-	})
-	b.OnSignalExternalWorkflow(mock.Anything, mock.Anything, "", mock.Anything, mock.Anything).Return(nil).Maybe()
+	told := b.signalsTo(second)
 	for after, event := range map[time.Duration]asteroid.PermitEvent{
 		10 * time.Second: {RunID: "replaced"},
 		20 * time.Second: {RunID: "replaced"},
@@ -341,9 +342,7 @@ func TestRunAgentGivesBackPermitOutOfTurnWhenItsAgentIsNotAtWork(t *testing.T) {
 		b.RegisterDelayedCallback(func() { b.SignalWorkflow(asteroid.PermitSignal, event) }, after)
 	}
 	b.RegisterDelayedCallback(func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		require.Equal(t, []string{asteroid.AcquirePermitSignal, asteroid.ReleasePermitSignal}, told)
+		require.Equal(t, []string{asteroid.AcquirePermitSignal, asteroid.ReleasePermitSignal}, told())
 		b.CancelWorkflow()
 	}, 2*time.Minute)
 	_, err := b.runAgent(t, in)
